@@ -1,0 +1,209 @@
+//! The one error type of the crate: every variant names the thing, what was expected and what was got.
+
+use std::path::PathBuf;
+
+/// Whatever can go wrong with data, files and shapes handed to this crate.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    // ---- groups -------------------------------------------------------------------------------
+    /// A group's parameter is outside its range.
+    #[error("{group}: parameter {expected}, got {got}")]
+    GroupParameter {
+        /// The group's type.
+        group: &'static str,
+        /// The allowed range in words.
+        expected: &'static str,
+        /// The value given.
+        got: usize,
+    },
+    /// A table that is not a group, with the elements (row indices) that show it.
+    ///
+    /// | law | witness | left | right |
+    /// |---|---|---|---|
+    /// | `closure` | x, y | the entry x y | the order it must stay below |
+    /// | `latin square row` | x, y, z with x y = x z | y | z |
+    /// | `latin square column` | x, y, z with x z = y z | x | y |
+    /// | `left identity` | e, the only candidate, and x | e x | x |
+    /// | `right identity` | e, the only candidate, and x | x e | x |
+    /// | `associativity` | x, y, z | (x y) z | x (y z) |
+    #[error("not a group: {law} fails at {witness:?}: {left} against {right}")]
+    NotAGroup {
+        /// The group law that fails.
+        law: &'static str,
+        /// The elements (row indices) at which it fails.
+        witness: Vec<usize>,
+        /// One side of the law there.
+        left: usize,
+        /// The other side.
+        right: usize,
+    },
+    /// A list of permutations that lacks a product of two of them.
+    #[error("not a group: the product of permutations {left} and {right}, {product:?}, is missing")]
+    NotClosed {
+        /// Position of the left factor.
+        left: usize,
+        /// Position of the right factor.
+        right: usize,
+        /// Their product.
+        product: Vec<usize>,
+    },
+    /// A list that holds a permutation twice.
+    #[error("permutations {first} and {second} are the same: {permutation:?}")]
+    RepeatedPermutation {
+        /// Its first position.
+        first: usize,
+        /// Its second position.
+        second: usize,
+        /// The permutation.
+        permutation: Vec<usize>,
+    },
+    /// A closure grew past the order the caller allowed.
+    #[error("the generated group has more than {limit} elements")]
+    OrderLimit {
+        /// The limit given.
+        limit: usize,
+    },
+    /// A permutation that is not one, or of another degree than its fellows.
+    #[error("permutation {index} is not a permutation of 0..{degree}: {got:?}")]
+    NotAPermutation {
+        /// Position in the list.
+        index: usize,
+        /// Number of points expected.
+        degree: usize,
+        /// The offending images.
+        got: Vec<usize>,
+    },
+
+    // ---- shapes -------------------------------------------------------------------------------
+    /// An array of the wrong shape.
+    #[error("{what}: expected shape {expected:?}, got {got:?}")]
+    Shape {
+        /// The array.
+        what: String,
+        /// The shape needed.
+        expected: Vec<usize>,
+        /// The shape given.
+        got: Vec<usize>,
+    },
+
+    /// A number outside its range.
+    #[error("{what}: expected {expected}, got {got}")]
+    Range {
+        /// The number.
+        what: &'static str,
+        /// The range in words.
+        expected: &'static str,
+        /// The value given.
+        got: f64,
+    },
+    /// Work that would hold more memory at once than the stated budget.
+    #[error("{what} needs {needed} bytes, over the budget of {budget}")]
+    Memory {
+        /// The array.
+        what: &'static str,
+        /// Bytes it would take.
+        needed: usize,
+        /// Bytes allowed.
+        budget: usize,
+    },
+
+    // ---- models -------------------------------------------------------------------------------
+    /// A site the model (or cache) does not have.
+    #[error("no site `{site}`; there are {known:?}")]
+    UnknownSite {
+        /// The name asked for.
+        site: String,
+        /// The names there are.
+        known: Vec<String>,
+    },
+    /// A channel beyond a site's width.
+    #[error("site `{site}` has {width} channels, asked for channel {channel}")]
+    UnknownChannel {
+        /// The site.
+        site: String,
+        /// The channel asked for.
+        channel: usize,
+        /// The site's width.
+        width: usize,
+    },
+    /// An element beyond the group's order.
+    #[error("the model's group has order {order}, asked for element {got}")]
+    UnknownElement {
+        /// The order.
+        order: usize,
+        /// The row asked for.
+        got: usize,
+    },
+    /// Projection rows that are not orthonormal.
+    #[error("projection rows {} and {} of a hook on `{site}` have product {got}, not {}", rows.0, rows.1, u8::from(rows.0 == rows.1))]
+    NotOrthonormal {
+        /// The site.
+        site: String,
+        /// The two rows.
+        rows: (usize, usize),
+        /// Their product.
+        got: f32,
+    },
+    /// An intervention this model cannot carry out.
+    #[error("{model} cannot honour a hook on `{site}`: {reason}")]
+    HookUnsupported {
+        /// The model's type.
+        model: &'static str,
+        /// The site.
+        site: String,
+        /// Why.
+        reason: &'static str,
+    },
+    /// An unembedding that does not give the recorded logits.
+    #[error(
+        "the unembedding does not read the logits off `{site}`: they differ by {difference}, the largest is {scale}"
+    )]
+    ReadoutMismatch {
+        /// The site it should read.
+        site: String,
+        /// The largest difference.
+        difference: f32,
+        /// The largest logit.
+        scale: f32,
+    },
+    /// An analysis that needs something this model or basis does not have.
+    #[error("{analysis} needs {needs}")]
+    Unsupported {
+        /// The analysis.
+        analysis: &'static str,
+        /// What is missing.
+        needs: &'static str,
+    },
+
+    // ---- files --------------------------------------------------------------------------------
+    /// The operating system refused a file.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: std::io::Error,
+    },
+    /// A file that is not of the format it should be.
+    #[error("{}: expected {expected}, got {got}", path.display())]
+    Format {
+        /// The file.
+        path: PathBuf,
+        /// The format or value needed there.
+        expected: &'static str,
+        /// What was found.
+        got: String,
+    },
+    /// A file of the right format whose contents are at fault.
+    #[error("{}: {source}", path.display())]
+    InFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with them.
+        source: Box<Error>,
+    },
+}
+
+/// `Result` with this crate's [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;

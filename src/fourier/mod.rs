@@ -1,0 +1,157 @@
+//! The coordinates: real orthonormal bases of the functions on a group.
+//!
+//! | type | basis | sectors |
+//! |---|---|---|
+//! | [`CyclicSubgroupBasis`] | cosines and sines of a cyclic subgroup `<h>`, the same on every coset | cosets `<h> g` |
+//!
+//! Conventions (element order in a sector, row order, normalisation, axes of the 2-D transform) are fixed in
+//! [`guide::conventions`](crate::guide::conventions).
+
+mod cyclic_subgroup;
+mod transform;
+
+pub use cyclic_subgroup::CyclicSubgroupBasis;
+pub(crate) use transform::transform_regions;
+pub use transform::{forward, forward_2d, inverse, inverse_2d, tile_2d, untile_2d};
+
+use crate::group::Elem;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use std::ops::Range;
+
+/// Rows of a basis that belong together: the constant, a frequency, an irrep.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Block {
+    /// What the rows span: `const`, `frequency 3`, an irrep's label.
+    pub name: String,
+    /// The rows, consecutive.
+    pub rows: Range<usize>,
+}
+
+/// Which way a transform goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// From values at elements to coefficients.
+    Forward,
+    /// From coefficients to values.
+    Inverse,
+}
+
+/// A real orthonormal basis of the functions on a group, in sectors and blocks.
+///
+/// A *sector* is a coset of the transformed subgroup, its elements in a fixed order; sectors partition the group and
+/// have equal sizes m. A *component* is a pair (sector, row): the m rows are shared by all sectors, so there are
+/// n components in all. A *block* is a set of rows that belong together; block 0 is the constant.
+///
+/// Four methods are required. The transform comes with the trait as the slow, obvious dense product in `f64`; a fast
+/// path overrides [`transform`](FourierBasis::transform) and is held to it by the laws.
+///
+/// # Laws
+/// 1. sectors partition the group, in equal sizes ([`laws::fourier::sectors`](crate::laws::fourier::sectors));
+/// 2. blocks partition the rows in order, and block 0 is row 0, the constant
+///    ([`blocks`](crate::laws::fourier::blocks));
+/// 3. rows are orthonormal ([`orthonormality`](crate::laws::fourier::orthonormality));
+/// 4. `transform` is the product with [`matrix`](FourierBasis::matrix)
+///    ([`fast_equals_dense`](crate::laws::fourier::fast_equals_dense));
+/// 5. inverse after forward is the identity, in 1-D and 2-D ([`inverse_1d`](crate::laws::fourier::inverse_1d),
+///    [`inverse_2d`](crate::laws::fourier::inverse_2d));
+/// 6. Parseval: both preserve the sum of squares ([`parseval`](crate::laws::fourier::parseval));
+/// 7. where [`generator`](FourierBasis::generator) is `Some(h)`, sectors are cosets in the order h^0 g, h^1 g, ...
+///    ([`cosets`](crate::laws::fourier::cosets)), shifting a function turns each block by an angle
+///    ([`shift`](crate::laws::fourier::shift)) and convolution multiplies blocks as complex numbers
+///    ([`convolution`](crate::laws::fourier::convolution)).
+///
+/// # Example
+/// The Walsh-Hadamard basis of C2 x C2, complete, with its laws:
+/// ```
+/// use irreplens::fourier::{Block, FourierBasis};
+/// use irreplens::group::Elem;
+///
+/// struct Walsh { sectors: Vec<Vec<Elem>>, blocks: Vec<Block> }
+///
+/// impl Walsh {
+///     fn new() -> Self {
+///         let block = |i: usize| Block { name: ["const", "01", "10", "11"][i].into(), rows: i..i + 1 };
+///         Self { sectors: vec![(0..4).map(Elem::new).collect()], blocks: (0..4).map(block).collect() }
+///     }
+/// }
+///
+/// impl FourierBasis for Walsh {
+///     fn sectors(&self) -> &[Vec<Elem>] { &self.sectors }
+///     fn blocks(&self) -> &[Block] { &self.blocks }
+///     fn row_name(&self, row: usize) -> String { self.blocks[row].name.clone() }
+///     fn value(&self, row: usize, position: usize) -> f64 {
+///         if (row & position).count_ones() % 2 == 0 { 0.5 } else { -0.5 }
+///     }
+/// }
+///
+/// irreplens::laws::fourier::check(&Walsh::new()).unwrap();
+/// ```
+pub trait FourierBasis: Send + Sync {
+    /// The elements of each sector, in order.
+    fn sectors(&self) -> &[Vec<Elem>];
+
+    /// The blocks, block 0 the constant.
+    fn blocks(&self) -> &[Block];
+
+    /// What to call a row: `const`, `cos 3`, `sin 3`, a matrix coefficient.
+    fn row_name(&self, row: usize) -> String;
+
+    /// Entry (row, position) of the orthonormal matrix.
+    fn value(&self, row: usize, position: usize) -> f64;
+
+    /// The element h whose powers number the positions of every sector, where there is one.
+    fn generator(&self) -> Option<Elem> {
+        None
+    }
+
+    /// Order n of the group.
+    fn order(&self) -> usize {
+        self.sectors().len() * self.rows()
+    }
+
+    /// Number m of rows, which is the size of a sector.
+    fn rows(&self) -> usize {
+        self.sectors()[0].len()
+    }
+
+    /// Names of all rows.
+    fn row_names(&self) -> Vec<String> {
+        (0..self.rows()).map(|row| self.row_name(row)).collect()
+    }
+
+    /// The orthonormal m x m matrix, coefficients = matrix * values. O(m^2).
+    fn matrix(&self) -> Array2<f64> {
+        Array2::from_shape_fn((self.rows(), self.rows()), |(row, position)| self.value(row, position))
+    }
+
+    /// Applies the matrix (or its transpose, for the inverse) to every column of `input`.
+    ///
+    /// # Arguments
+    /// `input` and `output`: (m, batch), `f32`, any strides.
+    ///
+    /// # Panics
+    /// If the shapes differ or do not have m rows.
+    ///
+    /// Cost of this default: O(m^2 batch), in `f64`. It is the oracle for every faster override.
+    fn transform(&self, direction: Direction, input: ArrayView2<'_, f32>, mut output: ArrayViewMut2<'_, f32>) {
+        let matrix = self.matrix();
+        let matrix = if direction == Direction::Forward { matrix.view() } else { matrix.t() };
+        output.assign(&matrix.dot(&input.mapv(f64::from)).mapv(|v| v as f32));
+    }
+
+    /// For every row, the block it belongs to.
+    fn block_of_row(&self) -> Vec<usize> {
+        let mut block_of = vec![0; self.rows()];
+        for (b, block) in self.blocks().iter().enumerate() {
+            block_of[block.rows.clone()].fill(b);
+        }
+        block_of
+    }
+
+    /// Terms of block `b` in a 2-D transform over all n^2: ({const} union block)^2 in every region, over all terms.
+    /// This is the share of its energy that white noise has there.
+    fn chance_share(&self, b: usize) -> f64 {
+        let rows = if b == 0 { 1 } else { 1 + self.blocks()[b].rows.len() };
+        (rows * rows) as f64 / (self.rows() * self.rows()) as f64
+    }
+}

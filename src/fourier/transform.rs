@@ -1,0 +1,191 @@
+use super::{Direction, FourierBasis};
+use crate::error::{Error, Result};
+use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, Axis, s};
+
+/// Coefficients of functions on the group, channel by channel.
+///
+/// # Arguments
+/// `values`: (n, channels), row x the values at element x.
+///
+/// # Returns
+/// (sectors, rows, channels).
+///
+/// # Errors
+/// [`Error::Shape`] if `values` does not have one row per element.
+///
+/// ```
+/// use irreplens::{fourier::{CyclicSubgroupBasis, forward}, group::Cyclic};
+/// let basis = CyclicSubgroupBasis::cyclic(&Cyclic::new(4)?);
+/// let coefficients = forward(&basis, ndarray::Array2::ones((4, 1)).view())?;
+/// assert_eq!(coefficients[[0, 0, 0]], 2.0); // 4 / sqrt(4)
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn forward(basis: &(impl FourierBasis + ?Sized), values: ArrayView2<'_, f32>) -> Result<Array3<f32>> {
+    let (n, m) = (basis.order(), basis.rows());
+    check("values of a 1-D transform", &[n, values.ncols()], values.shape())?;
+    let mut out = Array3::zeros((basis.sectors().len(), m, values.ncols()));
+    for (sector, out) in basis.sectors().iter().zip(out.outer_iter_mut()) {
+        let rows: Vec<usize> = sector.iter().map(|e| e.index()).collect();
+        basis.transform(Direction::Forward, values.select(Axis(0), &rows).view(), out);
+    }
+    Ok(out)
+}
+
+/// The functions with these coefficients: the inverse of [`forward`].
+///
+/// # Arguments
+/// `coefficients`: (sectors, rows, channels).
+///
+/// # Returns
+/// (n, channels).
+///
+/// # Errors
+/// [`Error::Shape`] if `coefficients` does not have the basis's sectors and rows.
+pub fn inverse(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView3<'_, f32>) -> Result<Array2<f32>> {
+    let (n, m, channels) = (basis.order(), basis.rows(), coefficients.dim().2);
+    check("coefficients of a 1-D transform", &[basis.sectors().len(), m, channels], coefficients.shape())?;
+    let mut out = Array2::zeros((n, channels));
+    let mut values = Array2::zeros((m, channels));
+    for (sector, coefficients) in basis.sectors().iter().zip(coefficients.outer_iter()) {
+        basis.transform(Direction::Inverse, coefficients, values.view_mut());
+        for (e, row) in sector.iter().zip(values.outer_iter()) {
+            out.row_mut(e.index()).assign(&row);
+        }
+    }
+    Ok(out)
+}
+
+/// The notebook's `untile2d` for any basis: functions of pairs cut into regions (sector of x, sector of y), elements
+/// in sector order.
+///
+/// # Arguments
+/// `values`: (n, n, channels), entry [x, y, channel].
+///
+/// # Returns
+/// (sectors, sectors, m, m, channels); its strides put the channels between the two positions, the layout in which
+/// both axes transform as one matrix product.
+///
+/// # Errors
+/// [`Error::Shape`] if the first two axes are not n by n.
+pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
+    let (n, m, channels) = (basis.order(), basis.rows(), values.dim().2);
+    check("values of a 2-D transform", &[n, n, channels], values.shape())?;
+    let sectors = basis.sectors();
+    let mut out = regions(basis, channels);
+    // (x, channel, y): contiguous along y where the input is.
+    let values = values.permuted_axes([0, 2, 1]);
+    for (sx, x_sector) in sectors.iter().enumerate() {
+        for (sy, y_sector) in sectors.iter().enumerate() {
+            let start = y_sector[0].index();
+            let consecutive = y_sector.iter().enumerate().all(|(t, y)| y.index() == start + t);
+            for (i, x) in x_sector.iter().enumerate() {
+                let mut out = out.slice_mut(s![sx, sy, i, .., ..]);
+                let from = values.index_axis(Axis(0), x.index());
+                if consecutive {
+                    out.assign(&from.slice(s![.., start..start + m]).t());
+                } else {
+                    for (mut out, y) in out.outer_iter_mut().zip(y_sector) {
+                        out.assign(&from.column(y.index()));
+                    }
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// The notebook's `tile2d`: regions put back into functions of pairs, the inverse of [`untile_2d`].
+///
+/// # Arguments
+/// `regions`: (sectors, sectors, m, m, channels).
+///
+/// # Returns
+/// (n, n, channels).
+///
+/// # Errors
+/// [`Error::Shape`] if the first four axes are not the basis's.
+pub fn tile_2d(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32>) -> Result<Array3<f32>> {
+    let (n, channels) = (basis.order(), regions.dim().4);
+    check_regions(basis, regions)?;
+    let mut out = Array3::zeros((n, n, channels));
+    for (sx, x_sector) in basis.sectors().iter().enumerate() {
+        for (sy, y_sector) in basis.sectors().iter().enumerate() {
+            for (i, x) in x_sector.iter().enumerate() {
+                for (j, y) in y_sector.iter().enumerate() {
+                    out.slice_mut(s![x.index(), y.index(), ..]).assign(&regions.slice(s![sx, sy, i, j, ..]));
+                }
+            }
+        }
+    }
+    Ok(out)
+}
+
+/// 2-D coefficients of functions of pairs (x, y), channel by channel and region by region.
+///
+/// # Arguments
+/// `values`: (n, n, channels), entry [x, y, channel].
+///
+/// # Returns
+/// (sectors, sectors, rows, rows, channels): sector of x, sector of y, row along x, row along y.
+///
+/// # Errors
+/// [`Error::Shape`] if the first two axes are not n by n.
+///
+/// Cost: 2 n^2 m channels multiply-adds by matrix product, O(n^2 log m channels) by FFT; on the calling thread.
+pub fn forward_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
+    let mut out = untile_2d(basis, values)?;
+    transform_regions(basis, Direction::Forward, &mut out);
+    Ok(out)
+}
+
+/// The functions of pairs with these coefficients: the inverse of [`forward_2d`].
+///
+/// # Arguments
+/// `coefficients`: (sectors, sectors, rows, rows, channels).
+///
+/// # Returns
+/// (n, n, channels).
+///
+/// # Errors
+/// [`Error::Shape`] if the first four axes are not the basis's.
+pub fn inverse_2d(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView5<'_, f32>) -> Result<Array3<f32>> {
+    check_regions(basis, coefficients)?;
+    let mut values = regions(basis, coefficients.dim().4);
+    values.assign(&coefficients);
+    transform_regions(basis, Direction::Inverse, &mut values);
+    tile_2d(basis, values.view())
+}
+
+/// Zeros of shape (sectors, sectors, m, m, channels), stored as (sectors, sectors, m, channels, m).
+fn regions(basis: &(impl FourierBasis + ?Sized), channels: usize) -> Array5<f32> {
+    let (sectors, m) = (basis.sectors().len(), basis.rows());
+    Array5::zeros((sectors, sectors, m, channels, m)).permuted_axes([0, 1, 2, 4, 3])
+}
+
+/// Transforms x and y of every region, in place; the array must have the layout that [`untile_2d`] gives.
+pub(crate) fn transform_regions(basis: &(impl FourierBasis + ?Sized), direction: Direction, regions: &mut Array5<f32>) {
+    let (sectors, _, m, _, channels) = regions.dim();
+    let mut along_y = Array2::zeros((m * channels, m));
+    for sx in 0..sectors {
+        for sy in 0..sectors {
+            let region = regions.slice_mut(s![sx, sy, .., .., ..]).permuted_axes([0, 2, 1]);
+            let region = region.into_shape_with_order((m, channels * m)).expect("regions are contiguous");
+            let rows = region.view().into_shape_with_order((m * channels, m)).expect("regions are contiguous");
+            basis.transform(direction, rows.t(), along_y.view_mut().reversed_axes());
+            let columns = along_y.view().into_shape_with_order((m, channels * m)).expect("freshly made");
+            basis.transform(direction, columns, region);
+        }
+    }
+}
+
+fn check_regions(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32>) -> Result<()> {
+    let (sectors, m) = (basis.sectors().len(), basis.rows());
+    check("coefficients of a 2-D transform", &[sectors, sectors, m, m, regions.dim().4], regions.shape())
+}
+
+fn check(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
+}

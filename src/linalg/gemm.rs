@@ -1,0 +1,115 @@
+use faer::linalg::matmul::matmul as faer_matmul;
+use faer::{Accum, MatMut, MatRef, Par};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+
+/// A matrix in a slice: row-major with a row stride, or its transpose.
+#[derive(Clone, Copy)]
+struct Strided<'a> {
+    data: &'a [f32],
+    rows: usize,
+    cols: usize,
+    stride: usize,
+    transposed: bool,
+}
+
+impl<'a> Strided<'a> {
+    /// `rows x cols`, row r starting at `r * stride`.
+    fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        Self { data, rows, cols, stride, transposed: false }
+    }
+
+    /// The transpose.
+    fn t(self) -> Self {
+        Self { transposed: !self.transposed, ..self }
+    }
+
+    fn faer(self) -> MatRef<'a, f32> {
+        let stored = MatRef::from_column_major_slice_with_stride(self.data, self.cols, self.rows, self.stride.max(1));
+        if self.transposed { stored } else { stored.transpose() }
+    }
+}
+
+/// A matrix to write to: `rows x cols`, row r starting at `r * stride` of the slice.
+struct StridedMut<'a> {
+    data: &'a mut [f32],
+    rows: usize,
+    cols: usize,
+    stride: usize,
+}
+
+impl<'a> StridedMut<'a> {
+    /// `rows x cols`, row r starting at `r * stride`.
+    fn new(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Self {
+        Self { data, rows, cols, stride }
+    }
+}
+
+/// `out = a b`, or `out += a b` when `add`; on the calling thread.
+fn gemm(out: StridedMut<'_>, a: Strided<'_>, b: Strided<'_>, add: bool) {
+    if out.rows == 0 || out.cols == 0 {
+        return;
+    }
+    // faer has a strided row-major constructor too, but its mutable form swaps the strides (0.24.4).
+    let out = MatMut::from_column_major_slice_with_stride_mut(out.data, out.cols, out.rows, out.stride.max(1));
+    let accum = if add { Accum::Add } else { Accum::Replace };
+    faer_matmul(out.transpose_mut(), accum, a.faer(), b.faer(), 1.0f32, Par::Seq);
+}
+
+/// The matrix product `a b`, on the calling thread.
+///
+/// # Arguments
+/// `a`: (m, k) and `b`: (k, n), `f32`, any strides; one that is neither row- nor column-major is copied.
+///
+/// # Returns
+/// (m, n), row-major.
+///
+/// # Panics
+/// If `a.ncols() != b.nrows()`.
+///
+/// ```
+/// use ndarray::array;
+/// let product = irreplens::linalg::matmul(array![[1.0, 2.0]].view(), array![[3.0], [4.0]].view());
+/// assert_eq!(product, array![[11.0]]);
+/// ```
+#[must_use]
+pub fn matmul(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
+    let mut out = Array2::zeros((a.nrows(), b.ncols()));
+    matmul_into(a, b, out.view_mut());
+    out
+}
+
+/// Writes the matrix product `a b` to `out`, on the calling thread.
+///
+/// # Arguments
+/// `a`: (m, k), `b`: (k, n) and `out`: (m, n), `f32`, any strides; one that is neither row- nor column-major is
+/// copied.
+///
+/// # Panics
+/// If the three shapes do not fit together.
+pub fn matmul_into(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>) {
+    assert_eq!(a.ncols(), b.nrows(), "matmul: inner dimensions differ");
+    assert_eq!(out.dim(), (a.nrows(), b.ncols()), "matmul: shape of the output");
+    let (rows, cols) = out.dim();
+    if let Some(slice) = out.as_slice_mut() {
+        let into = StridedMut::new(slice, rows, cols, cols);
+        with_strided(a, |a| with_strided(b, |b| gemm(into, a, b, false)));
+    } else if let Some(slice) = out.view_mut().reversed_axes().as_slice_mut() {
+        // (a b)^T = b^T a^T
+        let into = StridedMut::new(slice, cols, rows, rows);
+        with_strided(a, |a| with_strided(b, |b| gemm(into, b.t(), a.t(), false)));
+    } else {
+        out.assign(&matmul(a, b));
+    }
+}
+
+fn with_strided<R>(matrix: ArrayView2<'_, f32>, f: impl FnOnce(Strided<'_>) -> R) -> R {
+    let (rows, cols) = matrix.dim();
+    if let Some(slice) = matrix.to_slice() {
+        f(Strided::new(slice, rows, cols, cols))
+    } else if let Some(slice) = matrix.t().to_slice() {
+        f(Strided::new(slice, cols, rows, rows).t())
+    } else {
+        let copy = matrix.as_standard_layout();
+        f(Strided::new(copy.as_slice().expect("standard layout"), rows, cols, cols))
+    }
+}

@@ -1,0 +1,186 @@
+use super::{Hooks, Interpretable, LOGITS, loss, width};
+use crate::error::{Error, Result};
+use crate::linalg::{map_blocks, matmul_into};
+use crate::task::{Task, pairs};
+use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+use std::ops::Range;
+
+/// Bytes an answer over all pairs (a set of columns, recorded activations) may take: 2 GiB.
+pub const MEMORY_BUDGET: usize = 1 << 31;
+
+/// Values of the widest site in a block of rows: 1 MiB of `f32`, about a second-level cache.
+const BLOCK_VALUES: usize = 1 << 18;
+
+/// Mean loss and accuracy.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct Evaluation {
+    /// Mean cross-entropy in nats.
+    pub loss: f64,
+    /// Share of pairs whose label is the (first) largest logit.
+    pub accuracy: f64,
+}
+
+impl Evaluation {
+    /// Averages (loss, correct) pairs summed elsewhere.
+    pub(crate) fn from_sums(loss: f64, correct: usize, count: usize) -> Self {
+        Self { loss: loss / count as f64, accuracy: correct as f64 / count as f64 }
+    }
+}
+
+/// Mean and mean square over all pairs of every channel of a site.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Moments {
+    /// Means, by channel.
+    pub mean: Array1<f64>,
+    /// Mean squares, by channel.
+    pub mean_square: Array1<f64>,
+}
+
+/// Cross-entropy of each row of logits: `ln(1 + sum over z != target of exp(l_z - l_target))`.
+///
+/// Relative error below 1e-5 against `f64` down to 1e-15: exponentials in `f32`, sums in `f64`, the target's own term
+/// left out of the sum. NaN logits give NaN.
+///
+/// # Arguments
+/// `logits`: (rows, classes); `targets`: one class a row.
+///
+/// # Errors
+/// [`Error::Shape`] unless there is one target a row; [`Error::UnknownElement`] for a target beyond the classes.
+///
+/// ```
+/// let losses = irreplens::model::cross_entropy(ndarray::array![[0.0, 40.0]].view(), &[1])?;
+/// assert!((losses[0] / (-40f64).exp() - 1.0).abs() < 1e-5);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn cross_entropy(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Result<Vec<f64>> {
+    let (rows, classes) = logits.dim();
+    if targets.len() != rows {
+        return Err(Error::Shape { what: "targets".into(), expected: vec![rows], got: vec![targets.len()] });
+    }
+    if let Some(&got) = targets.iter().find(|&&t| t as usize >= classes) {
+        return Err(Error::UnknownElement { order: classes, got: got as usize });
+    }
+    Ok(outcomes(logits.to_owned(), targets).into_iter().map(|(loss, _)| loss).collect())
+}
+
+/// (loss, correct) of each row.
+pub(crate) fn outcomes(mut logits: Array2<f32>, targets: &[u32]) -> Vec<(f64, bool)> {
+    if !logits.is_standard_layout() {
+        logits = logits.as_standard_layout().into_owned();
+    }
+    let mut out = vec![(0.0, false); targets.len()];
+    loss::losses(logits.as_slice_mut().expect("row-major"), targets, &mut out);
+    out
+}
+
+/// Rows of a block when every row holds `widest` values: fixed by the model and the group, never by the threads.
+pub(crate) fn block_rows(model: &(impl Interpretable + ?Sized)) -> usize {
+    let widest = model.sites().iter().map(|s| s.width).max().unwrap_or(1).max(1);
+    let pairs = model.order() * model.order();
+    // At least 32 blocks where there is work for them, so that any number of threads is kept busy.
+    (BLOCK_VALUES / widest).min(pairs / 32).max(64)
+}
+
+/// Applies `f` to the row block's range and its (loss, correct), in parallel; results in order.
+fn stream<T: Send>(
+    model: &(impl Interpretable + ?Sized),
+    task: &Task,
+    hooks: &Hooks,
+    f: impl Fn(Range<usize>, &[(f64, bool)]) -> T + Sync,
+) -> Result<Vec<T>> {
+    check_task(model, task)?;
+    let block = |range: Range<usize>| {
+        let logits = model.run_with_hooks(&task.pairs(range.clone()), hooks, &[LOGITS])?.take(LOGITS)?;
+        Ok(f(range.clone(), &outcomes(logits, &task.labels()[range])))
+    };
+    map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
+}
+
+pub(crate) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {
+    if task.order() == model.order() {
+        return Ok(());
+    }
+    Err(Error::Shape { what: "group of the task".into(), expected: vec![model.order()], got: vec![task.order()] })
+}
+
+pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Evaluation> {
+    let sums = stream(model, task, hooks, |_, outcomes| {
+        outcomes.iter().fold((0.0, 0), |(loss, correct), o| (loss + o.0, correct + usize::from(o.1)))
+    })?;
+    let (loss, correct) = sums.into_iter().fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    Ok(Evaluation::from_sums(loss, correct, task.labels().len()))
+}
+
+pub(super) fn pair_losses(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
+    let n = model.order();
+    let blocks = stream(model, task, hooks, |_, outcomes| outcomes.iter().map(|o| o.0).collect::<Vec<_>>())?;
+    Ok(Array2::from_shape_vec((n, n), blocks.concat()).expect("one loss a pair"))
+}
+
+pub(super) fn moments(model: &(impl Interpretable + ?Sized), site: &str) -> Result<Moments> {
+    let (n, width) = (model.order(), width(model, site)?);
+    let block = |range: Range<usize>| {
+        let activations = model.run_with_cache(&pairs(n, range), &[site])?.take(site)?;
+        let mut sums = [Array1::<f64>::zeros(width), Array1::zeros(width)];
+        for row in activations.outer_iter() {
+            for (k, &v) in row.iter().enumerate() {
+                sums[0][k] += f64::from(v);
+                sums[1][k] += f64::from(v) * f64::from(v);
+            }
+        }
+        Ok(sums)
+    };
+    let mut total = [Array1::<f64>::zeros(width), Array1::zeros(width)];
+    for block in map_blocks(n * n, block_rows(model), block) {
+        total.iter_mut().zip(block?).for_each(|(t, b)| *t += &b);
+    }
+    let [mean, mean_square] = total.map(|t| t / (n * n) as f64);
+    Ok(Moments { mean, mean_square })
+}
+
+pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, range: &Range<usize>) -> Result<()> {
+    let (n, width) = (model.order(), width(model, site)?);
+    if range.end > width || range.start > range.end {
+        return Err(Error::UnknownChannel { site: site.into(), channel: range.end.max(range.start), width });
+    }
+    check_memory("columns of a site at all pairs", n * n * range.len() * size_of::<f32>())
+}
+
+pub(crate) fn check_memory(what: &'static str, needed: usize) -> Result<()> {
+    if needed <= MEMORY_BUDGET {
+        return Ok(());
+    }
+    Err(Error::Memory { what, needed, budget: MEMORY_BUDGET })
+}
+
+/// Columns of any site from passes over row blocks; those of the logits from the unembedding's columns alone.
+pub(super) fn columns(model: &(impl Interpretable + ?Sized), site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+    check_columns(model, site, &range)?;
+    let (n, channels) = (model.order(), range.len());
+    let unembedding = model.unembedding().filter(|_| site == LOGITS);
+    // (x, channel, y): the layout in which transforms are matrix products.
+    let mut out = Array3::zeros((n, channels, n));
+    let per_block = block_rows(model).div_ceil(n);
+    for first in (0..n).step_by(per_block) {
+        let rows = first..n.min(first + per_block);
+        let block = pairs(n, rows.start * n..rows.end * n);
+        let Some(unembedding) = &unembedding else {
+            let all = model.run_with_cache(&block, &[site])?.take(site)?;
+            for (i, x) in rows.enumerate() {
+                out.slice_mut(s![x, .., ..]).assign(&all.slice(s![i * n..(i + 1) * n, range.clone()]).t());
+            }
+            continue;
+        };
+        let read = model.run_with_cache(&block, &[model.readout_site()])?.take(model.readout_site())?;
+        let weights = unembedding.slice(s![.., range.clone()]).as_standard_layout().into_owned();
+        let offset = model.readout(Array2::zeros((1, read.ncols())).view())?;
+        for (i, x) in rows.enumerate() {
+            let mut out = out.slice_mut(s![x, .., ..]);
+            matmul_into(weights.t(), read.slice(s![i * n..(i + 1) * n, ..]).t(), out.view_mut());
+            for (mut row, &constant) in out.outer_iter_mut().zip(offset.slice(s![0, range.clone()])) {
+                row += constant;
+            }
+        }
+    }
+    Ok(out.permuted_axes([0, 2, 1]))
+}

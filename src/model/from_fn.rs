@@ -1,0 +1,91 @@
+use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
+use crate::error::{Error, Result};
+use crate::task::Pair;
+use ndarray::{Array2, ArrayView2};
+
+/// A model given by a closure from pairs to the activations of its sites, the logits last.
+///
+/// Its readout site is `logits` (the readout is the identity), so hooks can be honoured there and nowhere else: the
+/// closure is opaque.
+///
+/// ```
+/// use irreplens::group::Cyclic;
+/// use irreplens::model::{FromFn, Hooks, Interpretable, Site};
+/// use irreplens::task::Task;
+/// use ndarray::Array2;
+///
+/// // The perfect solution of C5: logits = 9 cos(2 pi (x + y - z) / 5).
+/// let model = FromFn::new(5, vec![Site::new("logits", 5)], "logits", |pairs| {
+///     vec![Array2::from_shape_fn((pairs.len(), 5), |(i, z)| {
+///         let t = (pairs[i].0.index() + pairs[i].1.index() + 5 - z) as f32;
+///         9.0 * (std::f32::consts::TAU * t / 5.0).cos()
+///     })]
+/// })?;
+/// assert_eq!(model.evaluate(&Task::new(&Cyclic::new(5)?), &Hooks::none())?.accuracy, 1.0);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub struct FromFn<F> {
+    order: usize,
+    sites: Vec<Site>,
+    neuron_site: String,
+    function: F,
+}
+
+impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> FromFn<F> {
+    /// A model over a group of `order` elements whose `function` returns the activations of `sites`, in that order,
+    /// each (pairs, width).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless the last site is `logits`, `order` wide; [`Error::UnknownSite`] if `neuron_site` is
+    /// not among them.
+    pub fn new(order: usize, sites: Vec<Site>, neuron_site: &str, function: F) -> Result<Self> {
+        let last = sites.last().filter(|s| s.name == LOGITS);
+        let Some(last) = last else {
+            let known = sites.into_iter().map(|s| s.name).collect();
+            return Err(Error::UnknownSite { site: LOGITS.into(), known });
+        };
+        super::layer::check("logits", &[order], &[last.width])?;
+        if !sites.iter().any(|s| s.name == neuron_site) {
+            let known = sites.into_iter().map(|s| s.name).collect();
+            return Err(Error::UnknownSite { site: neuron_site.into(), known });
+        }
+        Ok(Self { order, sites, neuron_site: neuron_site.into(), function })
+    }
+}
+
+impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> Interpretable for FromFn<F> {
+    fn order(&self) -> usize {
+        self.order
+    }
+    fn sites(&self) -> Vec<Site> {
+        self.sites.clone()
+    }
+    fn neuron_site(&self) -> &str {
+        &self.neuron_site
+    }
+    fn readout_site(&self) -> &str {
+        LOGITS
+    }
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
+        hooks_only_on(&[LOGITS], "FromFn", hooks, "its function is opaque: only logits can be changed")?;
+        let activations = (self.function)(pairs);
+        super::layer::check("sites returned by the function", &[self.sites.len()], &[activations.len()])?;
+        for (site, activations) in self.sites.iter().zip(activations) {
+            pass.visit(&site.name, activations)?;
+        }
+        Ok(pass.finish())
+    }
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        super::layer::check("logits", &[activations.nrows(), self.order], activations.shape())?;
+        Ok(activations.to_owned())
+    }
+}
+
+/// Refuses hooks on any other site than these.
+pub(super) fn hooks_only_on(sites: &[&str], model: &'static str, hooks: &Hooks, reason: &'static str) -> Result<()> {
+    match hooks.iter().find(|hook| !sites.contains(&hook.site.as_str())) {
+        Some(hook) => Err(Error::HookUnsupported { model, site: hook.site.clone(), reason }),
+        None => Ok(()),
+    }
+}

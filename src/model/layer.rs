@@ -1,0 +1,120 @@
+use super::{Combiner, ForwardPass, Separable, evaluate};
+use crate::error::{Error, Result};
+use crate::linalg::{matmul, vectorised};
+use crate::task::Pair;
+use ndarray::{ArcArray2, Array2, Array3, ArrayView2, Axis};
+use std::ops::Range;
+
+/// `left[x] combined with right[y]` for every pair: (pairs, width).
+pub(super) fn combine(pairs: &[Pair], left: &Array2<f32>, right: &Array2<f32>, combiner: Combiner) -> Array2<f32> {
+    let width = left.ncols();
+    let mut out = Array2::zeros((pairs.len(), width));
+    if width == 0 {
+        return out;
+    }
+    let (left, right) = (slice(left), slice(right));
+    let rows = out.as_slice_mut().expect("freshly made").chunks_exact_mut(width);
+    vectorised(
+        #[inline(always)]
+        || {
+            for ((x, y), out) in pairs.iter().zip(rows) {
+                let left = &left[x.index() * width..][..width];
+                let right = &right[y.index() * width..][..width];
+                match combiner {
+                    Combiner::Sum => out.iter_mut().zip(left).zip(right).for_each(|((o, l), r)| *o = l + r),
+                    Combiner::Product => out.iter_mut().zip(left).zip(right).for_each(|((o, l), r)| *o = l * r),
+                }
+            }
+        },
+    );
+    out
+}
+
+/// The rows of `embedding` for one side of every pair.
+pub(super) fn gather(embedding: &Array2<f32>, pairs: &[Pair], side: impl Fn(&Pair) -> usize) -> Array2<f32> {
+    embedding.select(Axis(0), &pairs.iter().map(side).collect::<Vec<_>>())
+}
+
+/// max(0, v), NaN kept.
+pub(super) fn relu(values: ArcArray2<f32>) -> Array2<f32> {
+    let mut values = values.into_owned();
+    vectorised(
+        #[inline(always)]
+        || {
+            for v in values.as_slice_memory_order_mut().expect("owned arrays are contiguous") {
+                *v = if *v < 0.0 { 0.0 } else { *v };
+            }
+        },
+    );
+    values
+}
+
+/// First steps of the models whose first layer combines the two embeddings: `embed_left`, `embed_right`, then the
+/// combination, not yet visited.
+pub(super) fn combined_embeddings(
+    pass: &mut ForwardPass<'_>,
+    pairs: &[Pair],
+    left: &Array2<f32>,
+    right: &Array2<f32>,
+    combiner: Combiner,
+) -> Result<Array2<f32>> {
+    if !pass.touches("embed_left") && !pass.touches("embed_right") {
+        return Ok(combine(pairs, left, right, combiner));
+    }
+    let left = pass.visit("embed_left", gather(left, pairs, |p| p.0.index()))?;
+    let right = pass.visit("embed_right", gather(right, pairs, |p| p.1.index()))?;
+    Ok(match combiner {
+        Combiner::Sum => &left + &right,
+        Combiner::Product => &left * &right,
+    })
+}
+
+/// `activations W_U`, with the width checked.
+pub(super) fn unembed(activations: ArrayView2<'_, f32>, unembedding: &Array2<f32>) -> Result<Array2<f32>> {
+    check("activations of the readout site", &[activations.nrows(), unembedding.nrows()], activations.shape())?;
+    Ok(matmul(activations, unembedding.view()))
+}
+
+pub(super) fn check(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
+}
+
+/// Channels of a site that is an elementwise function of the combined maps, without a pass over pairs: entry
+/// [x, y, channel] is `f(channel, left[x] combined with right[y])`, stored so that y is contiguous.
+pub(super) fn separable_columns(
+    model: &(impl Separable + ?Sized),
+    site: &str,
+    range: Range<usize>,
+    f: impl Fn(usize, f32) -> f32,
+) -> Result<Array3<f32>> {
+    let n = model.order();
+    evaluate::check_columns(model, site, &range)?;
+    let right = model.right().slice_axis(Axis(1), range.clone().into()).t().as_standard_layout().into_owned();
+    let left = model.left();
+    let mut out = Array3::zeros((n, range.len(), n));
+    let right = slice(&right);
+    let into = out.as_slice_mut().expect("freshly made");
+    let combiner = model.combiner();
+    vectorised(
+        #[inline(always)]
+        || {
+            for (row, out) in into.chunks_exact_mut(n).enumerate() {
+                let (x, j) = (row / range.len(), row % range.len());
+                let channel = range.start + j;
+                let (left, right) = (left[[x, channel]], &right[j * n..][..n]);
+                match combiner {
+                    Combiner::Sum => out.iter_mut().zip(right).for_each(|(o, r)| *o = f(channel, left + r)),
+                    Combiner::Product => out.iter_mut().zip(right).for_each(|(o, r)| *o = f(channel, left * r)),
+                }
+            }
+        },
+    );
+    Ok(out.permuted_axes([0, 2, 1]))
+}
+
+fn slice(array: &Array2<f32>) -> &[f32] {
+    array.as_slice().expect("weights are stored row-major")
+}

@@ -1,0 +1,296 @@
+//! What computes: models that map pairs of elements to logits, with named sites to read and to intervene on.
+//!
+//! | type | logits |
+//! |---|---|
+//! | [`OneLayerMlp`] | relu([E_a[x], E_b[y]] W) W_U, optional hidden bias |
+//! | [`SummedMlp`] | relu(E_a[x] + E_b[y]) W_U |
+//! | [`TwoLayerMlp`] | relu(relu(E_a[x] + E_b[y]) W) W_U |
+//! | [`Bilinear`] | (E_a[x] * E_b[y]) W_U |
+//! | [`Precomputed`] | activations and logits computed elsewhere |
+//! | [`FromFn`] | a closure |
+
+mod bilinear;
+mod cache;
+mod evaluate;
+mod from_fn;
+mod hooks;
+mod layer;
+mod loss;
+mod one_layer;
+mod precomputed;
+mod separable;
+mod spectrum;
+mod summed;
+mod two_layer;
+
+pub use bilinear::Bilinear;
+pub use cache::{ActivationCache, ForwardPass};
+pub use evaluate::{Evaluation, MEMORY_BUDGET, Moments, cross_entropy};
+pub use from_fn::FromFn;
+pub use hooks::{Hook, Hooks, Values};
+pub use one_layer::OneLayerMlp;
+pub use precomputed::Precomputed;
+pub use separable::{Combiner, Separable};
+pub use spectrum::{SiteSpectrum, Split2d};
+pub use summed::SummedMlp;
+pub use two_layer::TwoLayerMlp;
+
+use crate::error::{Error, Result};
+use crate::fourier::FourierBasis;
+use crate::task::{Pair, Task};
+use ndarray::{Array2, Array3, ArrayView2};
+use std::ops::Range;
+
+/// Name of the last site of every model.
+pub const LOGITS: &str = "logits";
+
+/// A place in a model where activations can be read and changed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Site {
+    /// Its name, unique in the model: `embed_left`, `hidden`, `logits`, ...
+    pub name: String,
+    /// Number of channels.
+    pub width: usize,
+}
+
+impl Site {
+    /// A site of this name and width.
+    #[must_use]
+    pub fn new(name: &str, width: usize) -> Self {
+        Self { name: name.into(), width }
+    }
+}
+
+/// A model that maps pairs of group elements to logits over elements.
+///
+/// Required are the sites, a forward pass that keeps chosen sites and applies hooks, and the readout. The rest is
+/// provided: the passes over all pairs stream in blocks, and each is there to be overridden by an implementation that
+/// computes it faster (on a GPU, say), returning the same numbers.
+///
+/// # Laws
+/// 1. `run_with_hooks` keeps exactly the sites asked for, each (pairs, width), and what it keeps does not depend on
+///    what else is kept ([`laws::model::cache_equals_forward`](crate::laws::model::cache_equals_forward));
+/// 2. a hook that changes nothing changes nothing ([`no_op_hook`](crate::laws::model::no_op_hook)), or is an error;
+/// 3. a hook on an unknown site is an error ([`unknown_site`](crate::laws::model::unknown_site));
+/// 4. `readout(cache[readout_site]) = logits`, and the readout is affine
+///    ([`readout_is_logits`](crate::laws::model::readout_is_logits));
+/// 5. `unembedding`, where given, is the readout's linear part ([`unembedding`](crate::laws::model::unembedding));
+/// 6. the streaming methods give what `run_with_hooks` gives ([`streams`](crate::laws::model::streams));
+/// 7. the maps of [`as_separable`](Interpretable::as_separable), where given, reproduce the site they name
+///    ([`separable`](crate::laws::model::separable)).
+///
+/// # Example
+/// A tiny residual network, which is not separable: its second layer reads both elements through the first.
+/// ```
+/// use irreplens::group::Cyclic;
+/// use irreplens::model::{ActivationCache, ForwardPass, Hooks, Interpretable, Site};
+/// use irreplens::task::{Pair, Task};
+/// use ndarray::{Array2, ArrayView2};
+///
+/// struct Residual { embed: Array2<f32>, mix: Array2<f32>, unembed: Array2<f32> }
+///
+/// impl Interpretable for Residual {
+///     fn order(&self) -> usize { self.embed.nrows() }
+///     fn sites(&self) -> Vec<Site> {
+///         let width = self.mix.nrows();
+///         vec![Site::new("stream", width), Site::new("hidden", width), Site::new("final", width),
+///              Site::new("logits", self.order())]
+///     }
+///     fn neuron_site(&self) -> &str { "hidden" }
+///     fn readout_site(&self) -> &str { "final" }
+///     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> irreplens::Result<ActivationCache> {
+///         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
+///         let sum = Array2::from_shape_fn((pairs.len(), self.mix.nrows()), |(i, k)| {
+///             let (x, y) = pairs[i];
+///             self.embed[[x.index(), k]] + self.embed[[y.index(), k]]
+///         });
+///         let stream = pass.visit("stream", sum)?;
+///         let hidden = pass.visit("hidden", stream.dot(&self.mix).mapv(f32::tanh))?;
+///         let last = pass.visit("final", &stream + &hidden)?;
+///         pass.visit("logits", self.readout(last.view())?)?;
+///         Ok(pass.finish())
+///     }
+///     fn readout(&self, activations: ArrayView2<'_, f32>) -> irreplens::Result<Array2<f32>> {
+///         Ok(activations.dot(&self.unembed))
+///     }
+/// }
+///
+/// let wave = |i, j| ((3 * i + 5 * j) as f32).sin();
+/// let net = Residual {
+///     embed: Array2::from_shape_fn((7, 4), |(i, j)| wave(i, j)),
+///     mix: Array2::from_shape_fn((4, 4), |(i, j)| wave(j, i)),
+///     unembed: Array2::from_shape_fn((4, 7), |(i, j)| wave(i + 2, j)),
+/// };
+/// irreplens::laws::model::check(&net)?;
+/// let evaluation = net.evaluate(&Task::new(&Cyclic::new(7)?), &Hooks::none())?;
+/// assert!(evaluation.loss.is_finite());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub trait Interpretable: Send + Sync {
+    /// Order n of the group whose elements it takes.
+    fn order(&self) -> usize;
+
+    /// Its sites in the order they are computed; the last is [`LOGITS`], n wide.
+    fn sites(&self) -> Vec<Site>;
+
+    /// The site whose channels analyses of single neurons look at.
+    fn neuron_site(&self) -> &str;
+
+    /// The site the (affine) unembedding reads.
+    fn readout_site(&self) -> &str {
+        self.neuron_site()
+    }
+
+    /// One forward pass over `pairs` with `hooks` applied, keeping the sites named in `keep`.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`] for a name the model lacks in `hooks` or `keep`; [`Error::Shape`] for a hook of the
+    /// wrong width; [`Error::HookUnsupported`] for one this model cannot honour.
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache>;
+
+    /// Logits from activations (rows, width) of the readout site.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for another width.
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>>;
+
+    /// Logits of `pairs`: (pairs, n).
+    ///
+    /// # Errors
+    /// As [`run_with_hooks`](Interpretable::run_with_hooks).
+    fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
+        self.run_with_hooks(pairs, &Hooks::none(), &[LOGITS])?.take(LOGITS)
+    }
+
+    /// One forward pass over `pairs`, keeping the sites named in `keep`.
+    ///
+    /// # Errors
+    /// As [`run_with_hooks`](Interpretable::run_with_hooks).
+    fn run_with_cache(&self, pairs: &[Pair], keep: &[&str]) -> Result<ActivationCache> {
+        self.run_with_hooks(pairs, &Hooks::none(), keep)
+    }
+
+    /// Left and right embedding, each (n, embed), where the model has them.
+    fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        None
+    }
+
+    /// The unembedding W_U (width of the readout site, n), where the readout is linear in it.
+    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+        None
+    }
+
+    /// The model's split into a function of x and a function of y, where it has one.
+    fn as_separable(&self) -> Option<&dyn Separable> {
+        None
+    }
+
+    /// Mean loss and accuracy over all pairs.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a task of another order; those of `run_with_hooks`.
+    fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
+        evaluate::evaluate(self, task, hooks)
+    }
+
+    /// Loss of every pair: (n, n), entry [x, y].
+    ///
+    /// # Errors
+    /// As [`evaluate`](Interpretable::evaluate).
+    fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
+        evaluate::pair_losses(self, task, hooks)
+    }
+
+    /// Mean and mean square over all pairs of every channel of a site.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`].
+    fn moments(&self, site: &str) -> Result<Moments> {
+        evaluate::moments(self, site)
+    }
+
+    /// The channels `range` of a site at all pairs: (n, n, range), entry [x, y, channel], in any memory layout.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`]; [`Error::Shape`] for a range beyond the width; [`Error::Memory`] if the answer would
+    /// exceed [`MEMORY_BUDGET`].
+    fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+        evaluate::columns(self, site, range)
+    }
+
+    /// Energies of the 2-D transforms of all channels of a site.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order.
+    fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
+        spectrum::spectrum(self, site, basis)
+    }
+}
+
+/// Width of a site.
+///
+/// # Errors
+/// [`Error::UnknownSite`].
+pub(crate) fn width(model: &(impl Interpretable + ?Sized), site: &str) -> Result<usize> {
+    let sites = model.sites();
+    match sites.iter().find(|s| s.name == site) {
+        Some(found) => Ok(found.width),
+        None => Err(Error::UnknownSite { site: site.into(), known: sites.into_iter().map(|s| s.name).collect() }),
+    }
+}
+
+macro_rules! forward_interpretable {
+    ($($pointer:ty),*) => {$(
+        impl<M: Interpretable + ?Sized> Interpretable for $pointer {
+            fn order(&self) -> usize {
+                (**self).order()
+            }
+            fn sites(&self) -> Vec<Site> {
+                (**self).sites()
+            }
+            fn neuron_site(&self) -> &str {
+                (**self).neuron_site()
+            }
+            fn readout_site(&self) -> &str {
+                (**self).readout_site()
+            }
+            fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+                (**self).run_with_hooks(pairs, hooks, keep)
+            }
+            fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+                (**self).readout(activations)
+            }
+            fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
+                (**self).forward(pairs)
+            }
+            fn run_with_cache(&self, pairs: &[Pair], keep: &[&str]) -> Result<ActivationCache> {
+                (**self).run_with_cache(pairs, keep)
+            }
+            fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+                (**self).embeddings()
+            }
+            fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+                (**self).unembedding()
+            }
+            fn as_separable(&self) -> Option<&dyn Separable> {
+                (**self).as_separable()
+            }
+            fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
+                (**self).evaluate(task, hooks)
+            }
+            fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
+                (**self).pair_losses(task, hooks)
+            }
+            fn moments(&self, site: &str) -> Result<Moments> {
+                (**self).moments(site)
+            }
+            fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+                (**self).neuron_columns(site, range)
+            }
+            fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
+                (**self).spectrum(site, basis)
+            }
+        }
+    )*};
+}
+forward_interpretable!(&M, Box<M>, std::sync::Arc<M>);

@@ -1,0 +1,135 @@
+use super::layer::{check, combine, gather, relu, separable_columns, unembed};
+use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
+use crate::error::Result;
+use crate::linalg::matmul;
+use crate::task::Pair;
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
+use std::ops::Range;
+
+/// The notebook's network: logits = (relu([E_a\[x\], E_b\[y\]] W) + b) W_U.
+///
+/// Sites: `embed_left`, `embed_right`, `embed_stack`, `hidden_pre`, `hidden`, `logits`. The stacked product splits
+/// into `left[x] + right[y]` with `left = E_a W[..e]` and `right = E_b W[e..]`, computed once.
+#[derive(Clone, Debug)]
+pub struct OneLayerMlp {
+    embed_left: Array2<f32>,
+    embed_right: Array2<f32>,
+    weight: Array2<f32>,
+    bias: Option<Array1<f32>>,
+    unembed: Array2<f32>,
+    left: Array2<f32>,
+    right: Array2<f32>,
+}
+
+impl OneLayerMlp {
+    /// From its weights: embeddings (n, e), `weight` (2e, d), `bias` (d) added after the ReLU, `unembed` (d, n).
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) naming the weight that does not fit.
+    pub fn new(
+        embed_left: Array2<f32>,
+        embed_right: Array2<f32>,
+        weight: Array2<f32>,
+        bias: Option<Array1<f32>>,
+        unembed: Array2<f32>,
+    ) -> Result<Self> {
+        let ((n, e), d) = (embed_left.dim(), weight.ncols());
+        check("right embedding", &[n, e], embed_right.shape())?;
+        check("W", &[2 * e, d], weight.shape())?;
+        if let Some(bias) = &bias {
+            check("b", &[d], bias.shape())?;
+        }
+        check("W_U", &[d, n], unembed.shape())?;
+        let left = matmul(embed_left.view(), weight.slice(s![..e, ..]));
+        let right = matmul(embed_right.view(), weight.slice(s![e.., ..]));
+        let unembed = unembed.as_standard_layout().into_owned();
+        Ok(Self { embed_left, embed_right, weight, bias, unembed, left, right })
+    }
+
+    /// The weights of the hidden layer: (2e, d).
+    #[must_use]
+    pub fn weight(&self) -> ArrayView2<'_, f32> {
+        self.weight.view()
+    }
+
+    /// The bias added after the ReLU.
+    #[must_use]
+    pub fn bias(&self) -> Option<&Array1<f32>> {
+        self.bias.as_ref()
+    }
+}
+
+impl Interpretable for OneLayerMlp {
+    fn order(&self) -> usize {
+        self.embed_left.nrows()
+    }
+    fn sites(&self) -> Vec<Site> {
+        let (e, d) = (self.embed_left.ncols(), self.weight.ncols());
+        vec![
+            Site::new("embed_left", e),
+            Site::new("embed_right", e),
+            Site::new("embed_stack", 2 * e),
+            Site::new("hidden_pre", d),
+            Site::new("hidden", d),
+            Site::new(LOGITS, self.order()),
+        ]
+    }
+    fn neuron_site(&self) -> &str {
+        "hidden"
+    }
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
+        let pre = if ["embed_left", "embed_right", "embed_stack"].iter().any(|site| pass.touches(site)) {
+            let left = pass.visit("embed_left", gather(&self.embed_left, pairs, |p| p.0.index()))?;
+            let right = pass.visit("embed_right", gather(&self.embed_right, pairs, |p| p.1.index()))?;
+            let stack = concatenate(Axis(1), &[left.view(), right.view()]).expect("one row per pair");
+            let stack = pass.visit("embed_stack", stack)?;
+            matmul(stack.view(), self.weight.view())
+        } else {
+            combine(pairs, &self.left, &self.right, Combiner::Sum)
+        };
+        let mut hidden = relu(pass.visit("hidden_pre", pre)?);
+        if let Some(bias) = &self.bias {
+            hidden += bias;
+        }
+        let hidden = pass.visit("hidden", hidden)?;
+        if pass.needs(LOGITS) {
+            pass.visit(LOGITS, self.readout(hidden.view())?)?;
+        }
+        Ok(pass.finish())
+    }
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        unembed(activations, &self.unembed)
+    }
+    fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        Some((self.embed_left.view(), self.embed_right.view()))
+    }
+    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+        Some(self.unembed.view())
+    }
+    fn as_separable(&self) -> Option<&dyn Separable> {
+        Some(self)
+    }
+    fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+        match (site, &self.bias) {
+            ("hidden", None) => separable_columns(self, site, range, |_, v| v.max(0.0)),
+            ("hidden", Some(bias)) => separable_columns(self, site, range, |k, v| v.max(0.0) + bias[k]),
+            _ => evaluate::columns(self, site, range),
+        }
+    }
+}
+
+impl Separable for OneLayerMlp {
+    fn left(&self) -> ArrayView2<'_, f32> {
+        self.left.view()
+    }
+    fn right(&self) -> ArrayView2<'_, f32> {
+        self.right.view()
+    }
+    fn combiner(&self) -> Combiner {
+        Combiner::Sum
+    }
+    fn separable_site(&self) -> &str {
+        "hidden_pre"
+    }
+}

@@ -1,0 +1,53 @@
+use super::Interpretable;
+use ndarray::ArrayView2;
+
+/// How a separable model puts its two maps together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Combiner {
+    /// `left[x] + right[y]`.
+    Sum,
+    /// `left[x] * right[y]`, elementwise.
+    Product,
+}
+
+impl Combiner {
+    /// Applies it to two numbers.
+    #[must_use]
+    pub fn apply(self, left: f32, right: f32) -> f32 {
+        match self {
+            Self::Sum => left + right,
+            Self::Product => left * right,
+        }
+    }
+}
+
+/// A model one of whose sites splits into a function of x and a function of y.
+///
+/// # Laws
+/// 1. `left` and `right` are (n, width of the site);
+/// 2. the site's activations at (x, y) are `left[x]` combined with `right[y]`
+///    ([`laws::model::separable`](crate::laws::model::separable)).
+///
+/// # Example
+/// ```
+/// use irreplens::model::{Interpretable, SummedMlp};
+/// use ndarray::array;
+/// let net = SummedMlp::new(array![[1.0], [2.0]], array![[10.0], [20.0]], array![[1.0, -1.0]])?;
+/// let maps = net.as_separable().unwrap();
+/// assert_eq!(maps.separable_site(), "hidden_pre");
+/// assert_eq!(maps.combiner().apply(maps.left()[[1, 0]], maps.right()[[0, 0]]), 12.0);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub trait Separable: Interpretable {
+    /// The map from the left element: (n, width).
+    fn left(&self) -> ArrayView2<'_, f32>;
+
+    /// The map from the right element: (n, width).
+    fn right(&self) -> ArrayView2<'_, f32>;
+
+    /// How the two are put together.
+    fn combiner(&self) -> Combiner;
+
+    /// The site they reproduce.
+    fn separable_site(&self) -> &str;
+}

@@ -1,0 +1,93 @@
+use super::layer::{check, combined_embeddings, relu, separable_columns, unembed};
+use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
+use crate::error::Result;
+use crate::task::Pair;
+use ndarray::{Array2, Array3, ArrayView2};
+use std::ops::Range;
+
+/// logits = relu(E_a\[x\] + E_b\[y\]) W_U.
+///
+/// Sites: `embed_left`, `embed_right`, `hidden_pre`, `hidden`, `logits`.
+#[derive(Clone, Debug)]
+pub struct SummedMlp {
+    embed_left: Array2<f32>,
+    embed_right: Array2<f32>,
+    unembed: Array2<f32>,
+}
+
+impl SummedMlp {
+    /// From its weights: embeddings (n, d), `unembed` (d, n).
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) naming the weight that does not fit.
+    pub fn new(embed_left: Array2<f32>, embed_right: Array2<f32>, unembed: Array2<f32>) -> Result<Self> {
+        let (n, d) = embed_left.dim();
+        check("right embedding", &[n, d], embed_right.shape())?;
+        check("W_U", &[d, n], unembed.shape())?;
+        let [embed_left, embed_right, unembed] =
+            [embed_left, embed_right, unembed].map(|w| w.as_standard_layout().into_owned());
+        Ok(Self { embed_left, embed_right, unembed })
+    }
+}
+
+impl Interpretable for SummedMlp {
+    fn order(&self) -> usize {
+        self.embed_left.nrows()
+    }
+    fn sites(&self) -> Vec<Site> {
+        let d = self.embed_left.ncols();
+        vec![
+            Site::new("embed_left", d),
+            Site::new("embed_right", d),
+            Site::new("hidden_pre", d),
+            Site::new("hidden", d),
+            Site::new(LOGITS, self.order()),
+        ]
+    }
+    fn neuron_site(&self) -> &str {
+        "hidden"
+    }
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
+        let pre = combined_embeddings(&mut pass, pairs, &self.embed_left, &self.embed_right, Combiner::Sum)?;
+        let pre = pass.visit("hidden_pre", pre)?;
+        let hidden = pass.visit("hidden", relu(pre))?;
+        if pass.needs(LOGITS) {
+            pass.visit(LOGITS, self.readout(hidden.view())?)?;
+        }
+        Ok(pass.finish())
+    }
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        unembed(activations, &self.unembed)
+    }
+    fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        Some((self.embed_left.view(), self.embed_right.view()))
+    }
+    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+        Some(self.unembed.view())
+    }
+    fn as_separable(&self) -> Option<&dyn Separable> {
+        Some(self)
+    }
+    fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+        if site == "hidden" {
+            return separable_columns(self, site, range, |_, v| v.max(0.0));
+        }
+        evaluate::columns(self, site, range)
+    }
+}
+
+impl Separable for SummedMlp {
+    fn left(&self) -> ArrayView2<'_, f32> {
+        self.embed_left.view()
+    }
+    fn right(&self) -> ArrayView2<'_, f32> {
+        self.embed_right.view()
+    }
+    fn combiner(&self) -> Combiner {
+        Combiner::Sum
+    }
+    fn separable_site(&self) -> &str {
+        "hidden_pre"
+    }
+}
