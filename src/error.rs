@@ -195,6 +195,148 @@ pub enum Error {
         /// What was found.
         got: String,
     },
+    /// A Git LFS pointer where the file itself was expected.
+    #[error("{}: expected the file itself, got a Git LFS pointer to it: run `git lfs pull`", path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A zip entry or a tensor that occurs twice in one file.
+    #[error("{}: expected every name once, got `{name}` twice", path.display())]
+    Duplicate {
+        /// The file.
+        path: PathBuf,
+        /// The name.
+        name: String,
+    },
+    /// A pickle that asks for a Python object outside the allow-list, so that loading it could run code.
+    #[error("{}: expected a state dict of plain tensors, got a pickle that calls for `{global}`", path.display())]
+    UnsafePickle {
+        /// The file.
+        path: PathBuf,
+        /// The Python object it names.
+        global: String,
+    },
+    /// A pickle that breaks off or contradicts itself.
+    #[error("{}: pickle byte {offset}: expected {expected}, got {got}", path.display())]
+    Pickle {
+        /// The file.
+        path: PathBuf,
+        /// Position after the offending opcode, in bytes from the pickle's start.
+        offset: usize,
+        /// What the format has there.
+        expected: &'static str,
+        /// What was found.
+        got: String,
+    },
+    /// A tensor whose shape, strides or storage do not make sense.
+    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", path.display())]
+    TensorLayout {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The condition that fails.
+        expected: &'static str,
+        /// What was found.
+        got: String,
+    },
+    /// A tensor that reaches past the end of its storage.
+    #[error("{}: tensor `{tensor}`: expected a storage of at least {expected} elements, got {got}", path.display())]
+    TensorOutOfRange {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The elements it reaches.
+        expected: usize,
+        /// The elements there are.
+        got: usize,
+    },
+    /// Tensors that would unfold to far more memory than their file has bytes.
+    #[error("{}: tensor `{tensor}`: expected at most {expected} bytes of tensors in a file of this size, got {got}", path.display())]
+    TensorsTooLarge {
+        /// The file.
+        path: PathBuf,
+        /// The tensor at which the limit is passed.
+        tensor: String,
+        /// The limit.
+        expected: usize,
+        /// The bytes asked for.
+        got: usize,
+    },
+    /// A tensor of a type that cannot be used.
+    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", path.display())]
+    TensorDtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The types allowed.
+        expected: &'static str,
+        /// Its type.
+        got: String,
+    },
+    /// A tensor with another number of axes than its role needs.
+    #[error("{}: tensor `{tensor}`: expected {expected} axes, got shape {got:?}", path.display())]
+    TensorRank {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The number of axes needed.
+        expected: usize,
+        /// Its shape.
+        got: Vec<usize>,
+    },
+    /// A weight that is NaN or infinite (or becomes so in `f32`).
+    #[error("{}: tensor `{tensor}`: expected finite numbers, got {got} at {index:?}", path.display())]
+    NonFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The first offending position.
+        index: Vec<usize>,
+        /// The value there.
+        got: f64,
+    },
+    /// No tensor of any of the names looked for.
+    #[error("{}: expected a tensor named {}, got {}", path.display(), expected.join(" or "), got.join(", "))]
+    MissingTensor {
+        /// The file.
+        path: PathBuf,
+        /// The alternative names.
+        expected: Vec<String>,
+        /// Every tensor in the file with its type and shape.
+        got: Vec<String>,
+    },
+    /// A key of a run's `cfg.json` that is missing or out of its range.
+    #[error("{}: key `{key}`: expected {expected}, got {got}", path.display())]
+    Config {
+        /// The file.
+        path: PathBuf,
+        /// The key, with dots between levels.
+        key: &'static str,
+        /// The allowed values in words.
+        expected: &'static str,
+        /// The value found as JSON, or `nothing`.
+        got: String,
+    },
+    /// A weight whose shape does not fit the run's settings.
+    #[error("{}: tensor `{tensor}`: expected shape {expected:?} ({because}), got {got:?}", path.display())]
+    TensorShape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// The shape the settings ask for.
+        expected: Vec<usize>,
+        /// Its shape.
+        got: Vec<usize>,
+        /// Where the expected extents come from.
+        because: &'static str,
+    },
     /// A file of the right format whose contents are at fault.
     #[error("{}: {source}", path.display())]
     InFile {

@@ -1,5 +1,7 @@
 //! irreplens.
 
+pub mod analysis;
+pub mod checkpoint;
 pub mod error;
 pub mod fourier;
 pub mod group;

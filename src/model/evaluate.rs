@@ -1,4 +1,5 @@
-use super::{Hooks, Interpretable, LOGITS, loss, width};
+use super::loss::{self, Outcome};
+use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result};
 use crate::linalg::{map_blocks, matmul_into};
 use crate::task::{Task, pairs};
@@ -60,15 +61,15 @@ pub fn cross_entropy(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Result<Vec
     if let Some(&got) = targets.iter().find(|&&t| t as usize >= classes) {
         return Err(Error::UnknownElement { order: classes, got: got as usize });
     }
-    Ok(outcomes(logits.to_owned(), targets).into_iter().map(|(loss, _)| loss).collect())
+    Ok(outcomes(logits.to_owned(), targets).into_iter().map(|outcome| outcome.loss).collect())
 }
 
-/// (loss, correct) of each row.
-pub(crate) fn outcomes(mut logits: Array2<f32>, targets: &[u32]) -> Vec<(f64, bool)> {
+/// What each row of logits makes of its target.
+pub(crate) fn outcomes(mut logits: Array2<f32>, targets: &[u32]) -> Vec<Outcome> {
     if !logits.is_standard_layout() {
         logits = logits.as_standard_layout().into_owned();
     }
-    let mut out = vec![(0.0, false); targets.len()];
+    let mut out = vec![Outcome::default(); targets.len()];
     loss::losses(logits.as_slice_mut().expect("row-major"), targets, &mut out);
     out
 }
@@ -81,17 +82,17 @@ pub(crate) fn block_rows(model: &(impl Interpretable + ?Sized)) -> usize {
     (BLOCK_VALUES / widest).min(pairs / 32).max(64)
 }
 
-/// Applies `f` to the row block's range and its (loss, correct), in parallel; results in order.
+/// Applies `f` to the outcomes of every row block, in parallel; results in order.
 fn stream<T: Send>(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
     hooks: &Hooks,
-    f: impl Fn(Range<usize>, &[(f64, bool)]) -> T + Sync,
+    f: impl Fn(&[Outcome]) -> T + Sync,
 ) -> Result<Vec<T>> {
     check_task(model, task)?;
     let block = |range: Range<usize>| {
         let logits = model.run_with_hooks(&task.pairs(range.clone()), hooks, &[LOGITS])?.take(LOGITS)?;
-        Ok(f(range.clone(), &outcomes(logits, &task.labels()[range])))
+        Ok(f(&outcomes(logits, &task.labels()[range])))
     };
     map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
 }
@@ -104,8 +105,8 @@ pub(crate) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> 
 }
 
 pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Evaluation> {
-    let sums = stream(model, task, hooks, |_, outcomes| {
-        outcomes.iter().fold((0.0, 0), |(loss, correct), o| (loss + o.0, correct + usize::from(o.1)))
+    let sums = stream(model, task, hooks, |outcomes| {
+        outcomes.iter().fold((0.0, 0), |(loss, correct), o| (loss + o.loss, correct + usize::from(o.correct)))
     })?;
     let (loss, correct) = sums.into_iter().fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     Ok(Evaluation::from_sums(loss, correct, task.labels().len()))
@@ -113,7 +114,7 @@ pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks
 
 pub(super) fn pair_losses(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
     let n = model.order();
-    let blocks = stream(model, task, hooks, |_, outcomes| outcomes.iter().map(|o| o.0).collect::<Vec<_>>())?;
+    let blocks = stream(model, task, hooks, |outcomes| outcomes.iter().map(|o| o.loss).collect::<Vec<_>>())?;
     Ok(Array2::from_shape_vec((n, n), blocks.concat()).expect("one loss a pair"))
 }
 

@@ -4,6 +4,15 @@ use crate::linalg::vectorised;
 const CHUNK: usize = 256;
 const LANES: usize = 16;
 
+/// What a row of logits makes of its target.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Outcome {
+    /// Cross-entropy in nats.
+    pub loss: f64,
+    /// Whether the target is the first maximum.
+    pub correct: bool,
+}
+
 /// Cross-entropy of one row of logits, and whether the target is its (first) maximum:
 /// `ln(1 + sum over z != target of exp(l_z - l_target))`.
 ///
@@ -11,7 +20,7 @@ const LANES: usize = 16;
 /// target is not the largest logit all exponents are shifted by the maximum. The `target` entry of the row is
 /// overwritten. NaN logits give a NaN loss, counted as wrong.
 #[inline(always)]
-fn row_loss(row: &mut [f32], target: usize) -> (f64, bool) {
+fn row_loss(row: &mut [f32], target: usize) -> Outcome {
     let at_target = row[target];
     row[target] = f32::NEG_INFINITY;
     let margin = max(row) - at_target;
@@ -19,12 +28,12 @@ fn row_loss(row: &mut [f32], target: usize) -> (f64, bool) {
     let sum = sum_exp(row, at_target + shift);
     let loss = if margin <= 0.0 { sum.ln_1p() } else { f64::from(shift) + (f64::from(-shift).exp() + sum).ln() };
     let first = || row[..target].iter().all(|&l| l < at_target);
-    (loss, margin < 0.0 || margin == 0.0 && first())
+    Outcome { loss, correct: margin < 0.0 || margin == 0.0 && first() }
 }
 
-/// Losses of consecutive rows of a row-major block of logits, `out[i] = (loss, correct)`. The entries of the targets
+/// Losses of consecutive rows of a row-major block of logits, written to `out`. The entries of the targets
 /// are overwritten.
-pub(crate) fn losses(logits: &mut [f32], targets: &[u32], out: &mut [(f64, bool)]) {
+pub(crate) fn losses(logits: &mut [f32], targets: &[u32], out: &mut [Outcome]) {
     if targets.is_empty() {
         return;
     }
@@ -93,9 +102,9 @@ mod tests {
     use super::*;
 
     fn one(row: &[f32], target: usize) -> (f64, bool) {
-        let mut out = [(0.0, false)];
+        let mut out = [Outcome::default()];
         losses(&mut row.to_vec(), &[target as u32], &mut out);
-        out[0]
+        (out[0].loss, out[0].correct)
     }
 
     fn oracle(row: &[f32], target: usize) -> f64 {

@@ -48,6 +48,8 @@ pub struct SiteSpectrum {
     pub mean: Array1<f64>,
     /// Sum of squares over all pairs, by channel.
     pub energy: Array1<f64>,
+    /// The same once the channel's mean over all pairs is removed.
+    pub energy_centred: Array1<f64>,
     /// Energy in const x const, by channel.
     pub constant: Array1<f64>,
     /// The same once the channel's mean over all pairs is removed: what regions differ by.
@@ -115,6 +117,7 @@ pub(super) fn spectrum(
         site: site.into(),
         mean: join(|b| &b.mean),
         energy: join(|b| &b.energy),
+        energy_centred: join(|b| &b.energy_centred),
         split: Split2d { constant: constant.sum(), ..split },
         constant,
         constant_centred,
@@ -145,6 +148,7 @@ fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
 struct Partial {
     mean: Array1<f64>,
     energy: Array1<f64>,
+    energy_centred: Array1<f64>,
     constant: Array1<f64>,
     constant_centred: Array1<f64>,
     linear_x: Array2<f64>,
@@ -158,11 +162,12 @@ impl Partial {
     fn new(basis: &dyn FourierBasis, mut regions: Array5<f32>) -> Self {
         let (sectors, _, m, _, channels) = regions.dim();
         let (blocks, block_of) = (basis.blocks(), basis.block_of_row());
-        let (mean, energy) = centre(&mut regions);
+        let [mean, energy, energy_centred] = centre(&mut regions);
         transform_regions(basis, Direction::Forward, &mut regions);
         let mut out = Self {
             mean,
             energy,
+            energy_centred,
             constant: Array1::zeros(channels),
             constant_centred: Array1::zeros(channels),
             linear_x: Array2::zeros((channels, blocks.len())),
@@ -201,25 +206,27 @@ impl Partial {
     }
 }
 
-/// Removes every channel's mean over all pairs; returns means and sums of squares before that.
-fn centre(regions: &mut Array5<f32>) -> (Array1<f64>, Array1<f64>) {
+/// Removes every channel's mean over all pairs; returns means, sums of squares before and sums of squares after.
+fn centre(regions: &mut Array5<f32>) -> [Array1<f64>; 3] {
     let channels = regions.dim().4;
     let pairs = regions.len() / channels.max(1);
-    let (mut mean, mut energy) = (Array1::zeros(channels), Array1::zeros(channels));
+    let [mut mean, mut energy, mut centred] = [(); 3].map(|()| Array1::zeros(channels));
     for (c, row) in lanes(regions) {
         let (sum, square) = sums(row);
         mean[c] += sum / pairs as f64;
         energy[c] += square;
     }
+    // What is subtracted is the mean rounded to `f32`.
+    mean.mapv_inplace(|m: f64| f64::from(m as f32));
     for (c, row) in lanes(regions) {
         let mean = mean[c] as f32;
         vectorised(
             #[inline(always)]
             || row.iter_mut().for_each(|v| *v -= mean),
         );
+        centred[c] += sums(row).1;
     }
-    // What `f32` subtracted is the rounded mean.
-    (mean.mapv(|m: f64| f64::from(m as f32)), energy)
+    [mean, energy, centred]
 }
 
 /// The contiguous runs along y, each with its channel.

@@ -1,0 +1,190 @@
+//! Explains a trained network: `cargo run --release --example interpret -- RUN_DIR [--order FILE] [--json FILE]
+//! [--repeat N]`.
+//!
+//! Prints the findings as tables and writes them as JSON. Symmetric and alternating runs need the element order they
+//! were trained with (`--order`, a file of permutations); they are looked at along the cyclic subgroup of an element of
+//! the largest order.
+
+use irreplens::analysis::{Interpretation, interpret};
+use irreplens::checkpoint::{GroupKind, Run, RunConfig};
+use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
+use irreplens::group::{Group, GroupExt, PermutationGroup};
+use irreplens::model::{Hooks, Interpretable};
+use irreplens::task::Task;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// A run, read and explained.
+pub struct Explained {
+    /// Its settings.
+    pub config: RunConfig,
+    /// The coordinates it was looked at in.
+    pub basis: CyclicSubgroupBasis,
+    /// What was found.
+    pub found: Interpretation,
+    /// Milliseconds: reading the files; the analysis with all its passes; one forward pass over all pairs on its own.
+    pub load_ms: f64,
+    /// See `load_ms`.
+    pub analysis_ms: f64,
+    /// See `load_ms`.
+    pub forward_ms: f64,
+}
+
+/// Reads a run directory and explains its model.
+pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explained> {
+    let start = Instant::now();
+    let run = Run::open(directory)?;
+    let model = run.model()?;
+    let group: Box<dyn Group> = match order {
+        Some(file) => Box::new(PermutationGroup::from_json(file)?.cayley_table()),
+        None => run.group()?,
+    };
+    let load_ms = milliseconds(start);
+
+    let start = Instant::now();
+    let basis = match run.config.group {
+        GroupKind::CyclicGroup | GroupKind::DihedralGroup => {
+            CyclicSubgroupBasis::new(&group, group.element(1 % run.config.group_parameter))
+        }
+        _ => {
+            let orders = group.element_orders();
+            let longest = group.elements().rev().max_by_key(|e| orders[e.index()]);
+            CyclicSubgroupBasis::new(&group, longest.expect("a group has an element"))
+        }
+    };
+    let task = Task::new(&group);
+    let found = interpret(&model, &basis, &task)?;
+    let analysis_ms = milliseconds(start);
+
+    let start = Instant::now();
+    model.evaluate(&task, &Hooks::none())?;
+    Ok(Explained { config: run.config, basis, found, load_ms, analysis_ms, forward_ms: milliseconds(start) })
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    1e3 * start.elapsed().as_secs_f64()
+}
+
+/// The findings with the keys and array shapes of the published golden files.
+pub fn to_json(explained: &Explained) -> Value {
+    let (found, config) = (&explained.found, &explained.config);
+    let embedding = &found.embedding;
+    let neurons = &found.neurons.neurons;
+    let column = |value: fn(&irreplens::analysis::Neuron) -> Value| neurons.iter().map(value).collect::<Value>();
+    let losses = |by_block: &BTreeMap<usize, irreplens::model::Evaluation>| {
+        by_block.iter().map(|(b, e)| (b.to_string(), json!(e.loss))).collect::<Map<_, _>>()
+    };
+    let split = |split: irreplens::model::Split2d| {
+        let shares = split.shares();
+        json!({
+            "constant": shares.constant, "linear_x": shares.linear_x, "linear_y": shares.linear_y,
+            "quadratic_same_block": shares.within_block, "quadratic_cross_block": shares.across_blocks,
+        })
+    };
+    let by_block = |values: &dyn Fn(usize) -> Value| {
+        found.directions.blocks.iter().enumerate().map(|(i, b)| (b.to_string(), values(i))).collect::<Map<_, _>>()
+    };
+    let sectors = explained.basis.sectors().len();
+    let mut out = json!({
+        "group": config.group,
+        "group_parameter": config.group_parameter,
+        "order": explained.basis.order(),
+        "width": neurons.len(),
+        "loss": found.baseline.loss,
+        "accuracy": found.baseline.accuracy,
+        "components": embedding.components,
+        "embed_left_spectrum": list(&embedding.embed_left),
+        "embed_right_spectrum": list(&embedding.embed_right),
+        "neuron_left_spectrum": list(&embedding.neuron_left),
+        "neuron_right_spectrum": list(&embedding.neuron_right),
+        "unembed_sum_spectrum": list(&embedding.unembed_sum),
+        "unembed_spectrum": list(&embedding.unembed),
+        "loss_hidden_centred": found.hidden_centred.loss,
+        "hidden_energy_split": split(found.neuron_spectrum.split_centred()),
+        "logit_energy_split": split(found.logit_spectrum.split),
+        "hidden_mean_square": rows(&found.neuron_spectrum.mean_square_centred(sectors * sectors)),
+        "logit_mean_square": rows(&found.logit_spectrum.mean_square),
+        "neuron_share": column(|n| json!(n.share)),
+        "neuron_frequency": column(|n| json!(n.block)),
+        "neuron_fraction_explained": column(|n| json!(n.fraction_explained)),
+        "neuron_runner_up": column(|n| json!(n.runner_up)),
+        "neuron_fraction_centred": column(|n| json!(n.fraction_centred)),
+        "chance_fraction": (1..found.neurons.blocks.len())
+            .map(|b| (b.to_string(), json!(found.neurons.chance[b])))
+            .collect::<Map<_, _>>(),
+        "clusters": found.neurons.clusters().iter().map(|(b, c)| (b.to_string(), json!(c.len()))).collect::<Map<_, _>>(),
+        "clusters_as_published": found.clusters_as_published,
+        "loss_own_frequency_only": found.own_block_only.loss,
+        "loss_without_cluster": losses(&found.without_cluster),
+        "unembed_sum_spectrum_by_cluster": found.unembedding_by_cluster
+            .iter()
+            .map(|(b, norms)| (b.to_string(), json!(norms.to_vec())))
+            .collect::<Map<_, _>>(),
+        "logit_direction_energy": by_block(&|i| nested(&found.directions.energy, i)),
+        "logit_product_share": match &found.directions.product_share {
+            Some(share) => Value::Object(by_block(&|i| nested(share, i))),
+            None => Value::Null,
+        },
+    });
+    if let Some(parity) = &found.parity {
+        out["loss_parity_ablated"] = json!(parity.loss);
+    }
+    out
+}
+
+fn list(norms: &Option<ndarray::Array1<f64>>) -> Value {
+    json!(norms.as_ref().map(|norms| norms.to_vec()))
+}
+
+fn rows(matrix: &ndarray::Array2<f64>) -> Value {
+    matrix.outer_iter().map(|row| json!(row.to_vec())).collect()
+}
+
+fn nested(array: &ndarray::Array4<f64>, block: usize) -> Value {
+    let array = array.index_axis(ndarray::Axis(0), block);
+    array.outer_iter().map(|plane| rows(&plane.to_owned())).collect()
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let usage = "usage: interpret RUN_DIR [--order FILE] [--json FILE] [--repeat N]";
+    let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
+        match argument.as_str() {
+            "--order" => order = Some(PathBuf::from(value()?)),
+            "--json" => json_file = Some(PathBuf::from(value()?)),
+            "--repeat" => repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?,
+            _ if directory.is_none() && !argument.starts_with("--") => directory = Some(PathBuf::from(argument)),
+            _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
+        }
+    }
+    let directory = directory.ok_or(usage)?;
+    let mut runs = Vec::new();
+    for _ in 0..repeat {
+        runs.push(run(&directory, order.as_deref())?);
+    }
+    let median = |time: fn(&Explained) -> f64| {
+        let mut times: Vec<f64> = runs.iter().map(time).collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let timing = json!({
+        "load": median(|r| r.load_ms),
+        "forward": median(|r| r.forward_ms),
+        "analysis": median(|r| r.analysis_ms),
+        "total": median(|r| r.load_ms + r.analysis_ms),
+    });
+    let last = runs.last().expect("at least one run");
+    println!("{} {} of {}\n", last.config.group_parameter, json!(last.config.group), directory.display());
+    println!("{}", last.found);
+    println!("milliseconds: {timing}");
+    if let Some(file) = json_file {
+        let mut out = to_json(last);
+        out["timing_ms"] = timing;
+        irreplens::checkpoint::atomic_write(&file, serde_json::to_string(&out)?.as_bytes())?;
+    }
+    Ok(())
+}

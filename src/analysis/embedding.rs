@@ -1,0 +1,133 @@
+use crate::error::{Error, Result};
+use crate::fourier::{FourierBasis, forward};
+use crate::model::Interpretable;
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+use std::fmt;
+
+/// Squared norm of a map's coefficients, by sector and row: entry [s, i] is `sum over channels of (F_i . map_s)^2`.
+///
+/// # Arguments
+/// `map`: (n, channels), element -> channel: an embedding, a neuron-space map, the transpose of W_U.
+///
+/// # Returns
+/// (sectors, rows). Its sum is the square norm of `map`. O(n m channels).
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element.
+///
+/// ```
+/// use irreplens::{analysis::component_norms, fourier::CyclicSubgroupBasis, group::Cyclic};
+/// let wave = ndarray::Array2::from_shape_fn((8, 1), |(t, _)| (std::f32::consts::TAU * t as f32 / 8.0).cos());
+/// let norms = component_norms(&CyclicSubgroupBasis::cyclic(&Cyclic::new(8)?), wave.view())?;
+/// assert!((norms[[0, 1]] - 4.0).abs() < 1e-6); // all of it in `cos 1`
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn component_norms(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+    Ok(forward(basis, map)?.map_axis(Axis(2), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum()))
+}
+
+/// The published spectrum of the unembedding: the maps of all sectors are added before the transform, so parts of
+/// opposite sign cancel. Compare [`component_norms`], which keeps the sectors apart.
+///
+/// # Arguments
+/// `map`: (n, channels).
+///
+/// # Returns
+/// (rows).
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element.
+pub fn component_norms_of_sum(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
+    // The transform is linear: adding coefficients is adding maps.
+    let sum = forward(basis, map)?.sum_axis(Axis(0));
+    Ok(sum.map_axis(Axis(1), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum()))
+}
+
+/// Squared norms per Fourier component of everything a model reads elements with or writes them with.
+///
+/// Every spectrum is by row, squares summed over channels and sectors; `None` where the model has no such map.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct EmbeddingSpectra {
+    /// Row names.
+    pub components: Vec<String>,
+    /// Of the left embedding E_a.
+    pub embed_left: Option<Array1<f64>>,
+    /// Of the right embedding E_b.
+    pub embed_right: Option<Array1<f64>>,
+    /// Of the map x -> neuron of a separable model.
+    pub neuron_left: Option<Array1<f64>>,
+    /// Of the map y -> neuron of a separable model.
+    pub neuron_right: Option<Array1<f64>>,
+    /// Of W_U transposed, sectors apart.
+    pub unembed: Option<Array1<f64>>,
+    /// Of W_U transposed with its sectors added first, as published.
+    pub unembed_sum: Option<Array1<f64>>,
+}
+
+/// Which components do the embeddings and the unembedding use? O(n m (embed + hidden)).
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) for a basis of another order.
+///
+/// Source: Nanda et al. 2023, "Progress measures for grokking via mechanistic interpretability", section 4.1.
+pub fn embedding(
+    model: &(impl Interpretable + ?Sized),
+    basis: &(impl FourierBasis + ?Sized),
+) -> Result<EmbeddingSpectra> {
+    let spectrum = |map: ArrayView2<'_, f32>| Ok(component_norms(basis, map)?.sum_axis(Axis(0)));
+    let (embed_left, embed_right) = model.embeddings().unzip();
+    let (neuron_left, neuron_right) = model.as_separable().map(|s| (s.left(), s.right())).unzip();
+    let unembedding = model.unembedding();
+    Ok(EmbeddingSpectra {
+        components: basis.row_names(),
+        embed_left: embed_left.map(spectrum).transpose()?,
+        embed_right: embed_right.map(spectrum).transpose()?,
+        neuron_left: neuron_left.map(spectrum).transpose()?,
+        neuron_right: neuron_right.map(spectrum).transpose()?,
+        unembed: unembedding.map(|u| spectrum(u.t())).transpose()?,
+        unembed_sum: unembedding.map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
+    })
+}
+
+/// The published spectrum of the rows of W_U that belong to some neurons.
+///
+/// # Arguments
+/// `neurons`: channels of the readout site.
+///
+/// # Errors
+/// [`Error::Unsupported`] without an unembedding; [`Error::UnknownChannel`] for a neuron it does not have.
+pub fn unembedding_of(
+    model: &(impl Interpretable + ?Sized),
+    basis: &(impl FourierBasis + ?Sized),
+    neurons: &[usize],
+) -> Result<Array1<f64>> {
+    let unembedding = model
+        .unembedding()
+        .ok_or(Error::Unsupported { analysis: "spectrum of W_U by cluster", needs: "a model with an unembedding" })?;
+    if let Some(&channel) = neurons.iter().find(|&&k| k >= unembedding.nrows()) {
+        let (site, width) = (model.readout_site().into(), unembedding.nrows());
+        return Err(Error::UnknownChannel { site, channel, width });
+    }
+    component_norms_of_sum(basis, unembedding.select(Axis(0), neurons).t())
+}
+
+impl fmt::Display for EmbeddingSpectra {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let columns = [
+            ("embed left", &self.embed_left),
+            ("embed right", &self.embed_right),
+            ("neuron left", &self.neuron_left),
+            ("neuron right", &self.neuron_right),
+            ("unembed", &self.unembed),
+            ("unembed sum", &self.unembed_sum),
+        ];
+        let columns: Vec<_> = columns.iter().filter_map(|(name, c)| Some((name, c.as_ref()?))).collect();
+        write!(f, "{:>10}", "component")?;
+        columns.iter().try_for_each(|(name, _)| write!(f, "{name:>14}"))?;
+        for (i, component) in self.components.iter().enumerate() {
+            write!(f, "\n{component:>10}")?;
+            columns.iter().try_for_each(|(_, c)| write!(f, "{:>14.4}", c[i]))?;
+        }
+        Ok(())
+    }
+}

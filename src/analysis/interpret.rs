@@ -1,0 +1,150 @@
+use super::ablation::{Cluster, ClusterParts, cluster_losses, hidden_centred, own_block_only};
+use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
+use super::logits::{Directions, LogitDirections, parity_hooks};
+use super::neurons::{Candidates, NeuronClusters, cluster};
+use super::stream::{LossSum, stream};
+use crate::error::Result;
+use crate::fourier::FourierBasis;
+use crate::model::{Evaluation, Interpretable, LOGITS, SiteSpectrum};
+use crate::task::Task;
+use ndarray::Array1;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// Everything the notebook computes of a model: what [`interpret`] returns.
+#[derive(Clone, Debug, serde::Serialize)]
+pub struct Interpretation {
+    /// Loss and accuracy over all pairs.
+    pub baseline: Evaluation,
+    /// Components of embeddings and unembedding.
+    pub embedding: EmbeddingSpectra,
+    /// 2-D energies of the neuron site.
+    pub neuron_spectrum: SiteSpectrum,
+    /// 2-D energies of the logits.
+    pub logit_spectrum: SiteSpectrum,
+    /// The neurons by block.
+    pub neurons: NeuronClusters,
+    /// Sizes of the clusters that the notebook's loop finds, which stops one frequency short.
+    pub clusters_as_published: BTreeMap<usize, usize>,
+    /// The published spectrum of W_U over the neurons of each cluster.
+    pub unembedding_by_cluster: BTreeMap<usize, Array1<f64>>,
+    /// Where the logits' energy along the clusters' blocks lies.
+    pub directions: LogitDirections,
+    /// With every neuron's mean removed.
+    pub hidden_centred: Evaluation,
+    /// With every neuron reduced to its own block's terms.
+    pub own_block_only: Evaluation,
+    /// With each cluster dropped.
+    pub without_cluster: BTreeMap<usize, Evaluation>,
+    /// With the clusters' rows removed from the output sector that parity forbids; `None` where the basis has one
+    /// sector, or products of a region are spread over sectors.
+    pub parity: Option<Evaluation>,
+}
+
+impl Interpretation {
+    /// The blocks some neuron is labelled with: the key frequencies.
+    pub fn key_blocks(&self) -> impl Iterator<Item = usize> {
+        self.without_cluster.keys().copied()
+    }
+}
+
+/// The whole notebook: every analysis of this module on one model, sharing passes over the pairs.
+///
+/// Each field equals what the function of its own name returns.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order;
+/// [`Error::Memory`](crate::Error::Memory) where the activations of all neurons at all pairs exceed
+/// [`MEMORY_BUDGET`](crate::model::MEMORY_BUDGET).
+pub fn interpret(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    task: &Task,
+) -> Result<Interpretation> {
+    let neuron_spectrum = model.spectrum(model.neuron_site(), basis)?;
+    let logit_spectrum = model.spectrum(LOGITS, basis)?;
+    let neurons = cluster(&neuron_spectrum, basis, Candidates::AllBlocks);
+    let clusters = neurons.clusters();
+    let keys: Vec<usize> = clusters.keys().copied().collect();
+
+    let directions = Directions::new(basis, task, &keys)?;
+    let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
+    let blocks = stream(model, task, |block| {
+        (
+            directions.observe(block),
+            parts.as_ref().map(|parts| parts.observe(block)).unwrap_or_default(),
+            LossSum::of(block.logits.clone(), block.labels),
+        )
+    })?;
+    let baseline = LossSum::mean(blocks.iter().map(|block| block.2));
+    let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) = blocks.into_iter().map(|b| (b.0, b.1)).unzip();
+    let parity = if basis.sectors().len() == 1 { None } else { parity_hooks(basis, task, &keys).ok() };
+
+    Ok(Interpretation {
+        baseline,
+        embedding: embedding(model, basis)?,
+        clusters_as_published: cluster(&neuron_spectrum, basis, Candidates::AsPublished)
+            .clusters()
+            .into_iter()
+            .map(|(block, members)| (block, members.len()))
+            .collect(),
+        unembedding_by_cluster: match model.unembedding() {
+            Some(_) if model.readout_site() == model.neuron_site() => {
+                let spectrum = |(&b, members): (&usize, &Vec<usize>)| Ok((b, unembedding_of(model, basis, members)?));
+                clusters.iter().map(spectrum).collect::<Result<_>>()?
+            }
+            _ => BTreeMap::new(),
+        },
+        directions: directions.finish(direction_sums),
+        hidden_centred: hidden_centred(model, task, &neuron_spectrum.mean)?,
+        own_block_only: own_block_only(model, basis, task, &neurons)?,
+        without_cluster: match &parts {
+            Some(parts) => parts.finish(cluster_sums),
+            None => cluster_losses(model, task, &clusters, Cluster::Drop)?,
+        },
+        parity: parity.map(|hooks| model.evaluate(task, &hooks)).transpose()?,
+        neuron_spectrum,
+        logit_spectrum,
+        neurons,
+    })
+}
+
+impl fmt::Display for Interpretation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let line = |f: &mut fmt::Formatter<'_>, what: &str, e: &Evaluation| {
+            writeln!(f, "  {what:<44}{:>12.4e}  accuracy {:.4}", e.loss, e.accuracy)
+        };
+        writeln!(f, "Loss over all pairs")?;
+        line(f, "the model", &self.baseline)?;
+        line(f, "every neuron's mean removed", &self.hidden_centred)?;
+        line(f, "every neuron reduced to its own block", &self.own_block_only)?;
+        if let Some(parity) = &self.parity {
+            line(f, "parity-forbidden logit directions removed", parity)?;
+        }
+        for (&b, evaluation) in &self.without_cluster {
+            line(f, &format!("without the neurons of {}", self.neurons.blocks[b].name), evaluation)?;
+        }
+        writeln!(f, "\nNeurons\n{}", self.neurons)?;
+        writeln!(f, "\nEnergy by kind of 2-D term")?;
+        let split = |f: &mut fmt::Formatter<'_>, what: &str, s: crate::model::Split2d| {
+            let s = s.shares();
+            let kinds = [s.constant, s.linear_x, s.linear_y, s.within_block, s.across_blocks];
+            write!(f, "  {what:<20}")?;
+            kinds.iter().try_for_each(|share| write!(f, "{share:>14.6}"))?;
+            writeln!(f)
+        };
+        writeln!(
+            f,
+            "  {:<20}{:>14}{:>14}{:>14}{:>14}{:>14}",
+            "", "constant", "linear in x", "linear in y", "within block", "across"
+        )?;
+        split(f, "neurons (centred)", self.neuron_spectrum.split_centred())?;
+        split(f, "logits", self.logit_spectrum.split)?;
+        writeln!(
+            f,
+            "\nLogit energy by block, region and output sector; share along f(x + y), f(x - y)\n{}",
+            self.directions
+        )?;
+        writeln!(f, "\nSquared norm per component\n{}", self.embedding)
+    }
+}

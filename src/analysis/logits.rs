@@ -1,0 +1,245 @@
+use super::stream::{PairBlock, stream};
+use crate::error::{Error, Result};
+use crate::fourier::FourierBasis;
+use crate::linalg::matmul;
+use crate::model::{Hook, Hooks, Interpretable, LOGITS};
+use crate::task::Task;
+use ndarray::{Array2, Array3, Array4, s};
+use std::fmt;
+use std::sync::Arc;
+
+/// Where the energy of the logits lies along the directions of some blocks: which output sector, from which inputs,
+/// and along which function of the two positions.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct LogitDirections {
+    /// The blocks looked at.
+    pub blocks: Vec<usize>,
+    /// Energy of the logits transformed along an output sector and taken in the block's rows, summed over the inputs of
+    /// a region: (block, sector of x, sector of y, output sector).
+    pub energy: Array4<f64>,
+    /// Of that energy in the output sector where xy lies, the shares along f(x + y) and f(x - y), f running over the
+    /// block's rows and x, y being positions in their sectors: (block, sector of x, sector of y, 2). `None` where
+    /// positions are not exponents ([`FourierBasis::generator`]) or xy is not confined to one sector.
+    pub product_share: Option<Array4<f64>>,
+}
+
+/// Along which functions of x and y are the logits written? One forward pass.
+///
+/// For a rotation on the left the product is at x + y, for a reflection at x - y: the notebook's claim "logits are
+/// cos w(x + y), sin w(x + y)" is `product_share`, region by region.
+///
+/// # Arguments
+/// `blocks`: indices into [`FourierBasis::blocks`], the key frequencies say.
+///
+/// # Errors
+/// [`Error::Shape`] for a basis or task of another order; those of the forward pass.
+///
+/// Source: Nanda et al. 2023, section 4.2; the seed notebook, "Understanding Logit Computation".
+pub fn logit_directions(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    task: &Task,
+    blocks: &[usize],
+) -> Result<LogitDirections> {
+    let directions = Directions::new(basis, task, blocks)?;
+    Ok(directions.finish(stream(model, task, |block| directions.observe(block))?))
+}
+
+/// The output sector of every region (sector of x, sector of y), where products of a region stay in one sector.
+#[must_use]
+pub fn output_sectors(basis: &dyn FourierBasis, task: &Task) -> Option<Array2<usize>> {
+    let (sector_of, _) = sectors_and_positions(basis);
+    let count = basis.sectors().len();
+    let mut output = Array2::from_elem((count, count), usize::MAX);
+    for (index, &label) in task.labels().iter().enumerate() {
+        let region = [sector_of[index / task.order()], sector_of[index % task.order()]];
+        let sector = sector_of[label as usize];
+        if output[region] == usize::MAX {
+            output[region] = sector;
+        } else if output[region] != sector {
+            return None;
+        }
+    }
+    Some(output)
+}
+
+/// The hooks of the notebook's last ablation: at every pair, the rows of these blocks are projected out of the logits
+/// of every output sector but the one where xy lies.
+///
+/// # Errors
+/// [`Error::Unsupported`] where xy is not confined to one sector.
+pub fn parity_hooks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<Hooks> {
+    check_order(basis, task)?;
+    let output = output_sectors(basis, task).ok_or(Error::Unsupported {
+        analysis: "parity ablation",
+        needs: "a basis whose sectors are cosets of a normal subgroup",
+    })?;
+    let (sector_of, _) = sectors_and_positions(basis);
+    let mut hooks = Hooks::none();
+    for sector in 0..basis.sectors().len() {
+        let n = task.order();
+        let forbidden = |index: usize| output[[sector_of[index / n], sector_of[index % n]]] != sector;
+        let mask: Arc<[bool]> = (0..n * n).map(forbidden).collect();
+        if mask.contains(&true) {
+            let rows = rows_in_sector(basis, blocks, sector);
+            hooks = hooks.with(Hook::project_out(LOGITS, rows)?.on_pairs(mask));
+        }
+    }
+    Ok(hooks)
+}
+
+/// The rows of some blocks on one sector, as functions on the group: (rows, n).
+pub(super) fn rows_in_sector(basis: &dyn FourierBasis, blocks: &[usize], sector: usize) -> Array2<f32> {
+    let rows: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
+    let mut out = Array2::zeros((rows.len(), basis.order()));
+    for (mut out, &row) in out.outer_iter_mut().zip(&rows) {
+        for (t, element) in basis.sectors()[sector].iter().enumerate() {
+            out[element.index()] = basis.value(row, t) as f32;
+        }
+    }
+    out
+}
+
+/// For every element, its sector and its position there.
+fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
+    let (mut sector_of, mut position) = (vec![0; basis.order()], vec![0; basis.order()]);
+    for (s, sector) in basis.sectors().iter().enumerate() {
+        for (t, element) in sector.iter().enumerate() {
+            (sector_of[element.index()], position[element.index()]) = (s, t);
+        }
+    }
+    (sector_of, position)
+}
+
+pub(super) fn check_order(basis: &dyn FourierBasis, task: &Task) -> Result<()> {
+    if basis.order() == task.order() {
+        return Ok(());
+    }
+    let (expected, got) = (vec![task.order()], vec![basis.order()]);
+    Err(Error::Shape { what: "group of the basis".into(), expected, got })
+}
+
+/// [`logit_directions`] as one observer of a forward pass.
+pub(super) struct Directions<'a> {
+    basis: &'a dyn FourierBasis,
+    blocks: &'a [usize],
+    sector_of: Vec<usize>,
+    position: Vec<usize>,
+    /// The rows of all blocks on all sectors: column (sector, row) of (n, sectors * rows).
+    rows: Array2<f32>,
+    /// Where each block's rows stand among those of a sector.
+    offsets: Vec<usize>,
+    /// Row values `f_q(t) / sqrt(m)`, one unit vector along x + y for every q: (rows, m).
+    along: Array2<f64>,
+    output: Option<Array2<usize>>,
+}
+
+/// Sums of one block of pairs.
+pub(super) struct DirectionSums {
+    energy: Array4<f64>,
+    /// Coefficients (region, direction row, function row) along x + y and x - y, block by block.
+    products: [Vec<Array3<f64>>; 2],
+}
+
+impl<'a> Directions<'a> {
+    pub(super) fn new(basis: &'a dyn FourierBasis, task: &Task, blocks: &'a [usize]) -> Result<Self> {
+        check_order(basis, task)?;
+        let (sector_of, position) = sectors_and_positions(basis);
+        let by_sector: Vec<_> = (0..basis.sectors().len()).map(|s| rows_in_sector(basis, blocks, s)).collect();
+        let views: Vec<_> = by_sector.iter().map(|rows| rows.t()).collect();
+        let rows = ndarray::concatenate(ndarray::Axis(1), &views).expect("n rows each");
+        let mut offsets = vec![0];
+        for &b in blocks {
+            offsets.push(offsets[offsets.len() - 1] + basis.blocks()[b].rows.len());
+        }
+        let all: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
+        let m = basis.rows();
+        let along = Array2::from_shape_fn((all.len(), m), |(q, t)| basis.value(all[q], t) / (m as f64).sqrt());
+        let output = basis.generator().and_then(|_| output_sectors(basis, task));
+        Ok(Self { basis, blocks, sector_of, position, rows, offsets, along, output })
+    }
+
+    fn sums(&self) -> DirectionSums {
+        let sectors = self.basis.sectors().len();
+        let product = || -> Vec<Array3<f64>> {
+            let sizes = self.offsets.windows(2).map(|w| w[1] - w[0]);
+            sizes.map(|r| Array3::zeros((sectors * sectors, r, r))).collect()
+        };
+        DirectionSums {
+            energy: Array4::zeros((self.blocks.len(), sectors, sectors, sectors)),
+            products: [product(), product()],
+        }
+    }
+
+    pub(super) fn observe(&self, block: &PairBlock<'_>) -> DirectionSums {
+        let (sectors, m) = (self.basis.sectors().len(), self.basis.rows());
+        let per_sector = self.along.nrows();
+        let mut sums = self.sums();
+        if per_sector == 0 {
+            return sums;
+        }
+        let directions = matmul(block.logits.view(), self.rows.view());
+        for (&(x, y), row) in block.pairs.iter().zip(directions.outer_iter()) {
+            let row = row.to_slice().expect("row-major");
+            let (sx, sy) = (self.sector_of[x.index()], self.sector_of[y.index()]);
+            for (so, row) in row.chunks_exact(per_sector).enumerate() {
+                for (b, span) in self.offsets.windows(2).enumerate() {
+                    let values = &row[span[0]..span[1]];
+                    sums.energy[[b, sx, sy, so]] += values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+                }
+            }
+            let Some(output) = &self.output else { continue };
+            let row = &row[output[[sx, sy]] * per_sector..][..per_sector];
+            let (tx, ty) = (self.position[x.index()], self.position[y.index()]);
+            for (t, products) in [(tx + ty) % m, (tx + m - ty) % m].into_iter().zip(&mut sums.products) {
+                for (span, product) in self.offsets.windows(2).zip(products) {
+                    for (r, &value) in row[span[0]..span[1]].iter().enumerate() {
+                        for q in span[0]..span[1] {
+                            product[[sx * sectors + sy, r, q - span[0]]] += f64::from(value) * self.along[[q, t]];
+                        }
+                    }
+                }
+            }
+        }
+        sums
+    }
+
+    pub(super) fn finish(&self, parts: Vec<DirectionSums>) -> LogitDirections {
+        let sectors = self.basis.sectors().len();
+        let mut total = self.sums();
+        for part in parts {
+            total.energy += &part.energy;
+            for (total, part) in total.products.iter_mut().flatten().zip(part.products.iter().flatten()) {
+                *total += part;
+            }
+        }
+        let product_share = self.output.as_ref().map(|output| {
+            Array4::from_shape_fn((self.blocks.len(), sectors, sectors, 2), |(b, sx, sy, sign)| {
+                let along = total.products[sign][b].slice(s![sx * sectors + sy, .., ..]);
+                along.iter().map(|c| c * c).sum::<f64>() / total.energy[[b, sx, sy, output[[sx, sy]]]]
+            })
+        });
+        LogitDirections { blocks: self.blocks.to_vec(), energy: total.energy, product_share }
+    }
+}
+
+impl fmt::Display for LogitDirections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (_, sectors, _, _) = self.energy.dim();
+        write!(f, "{:>6}{:>8}", "block", "region")?;
+        (0..sectors).try_for_each(|so| write!(f, "{:>14}", format!("to sector {so}")))?;
+        if self.product_share.is_some() {
+            write!(f, "{:>12}{:>12}", "f(x + y)", "f(x - y)")?;
+        }
+        for (b, block) in self.blocks.iter().enumerate() {
+            for (sx, sy) in (0..sectors).flat_map(|sx| (0..sectors).map(move |sy| (sx, sy))) {
+                write!(f, "\n{block:>6}{:>8}", format!("{sx},{sy}"))?;
+                (0..sectors).try_for_each(|so| write!(f, "{:>14.5e}", self.energy[[b, sx, sy, so]]))?;
+                if let Some(share) = &self.product_share {
+                    write!(f, "{:>12.6}{:>12.6}", share[[b, sx, sy, 0]], share[[b, sx, sy, 1]])?;
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! What a network does, one question per file. Every analysis is a free function of a model (any
+//! [`Interpretable`](crate::model::Interpretable)) and a basis (any
+//! [`FourierBasis`](crate::fourier::FourierBasis)); it returns a plain struct that serialises and prints itself.
+//!
+//! | question | function | result |
+//! |---|---|---|
+//! | which components do embeddings and unembedding use? | [`embedding`], [`component_norms`], [`unembedding_of`] | [`EmbeddingSpectra`] |
+//! | which 2-D terms does a neuron, a site contain? | [`neuron_spectrum`], [`Interpretable::spectrum`](crate::model::Interpretable::spectrum) | [`SiteSpectrum`](crate::model::SiteSpectrum) |
+//! | which block does each neuron compute with? | [`neurons`] | [`NeuronClusters`] |
+//! | along which functions of x and y are logits written? | [`logit_directions`] | [`LogitDirections`] |
+//! | what does the loss need? | [`cluster_losses`], [`own_block_only`], [`hidden_centred`], [`parity`], [`keep_terms`] | [`Evaluation`](crate::model::Evaluation) |
+//! | all of it, the notebook's way | [`interpret`] | [`Interpretation`] |
+
+mod ablation;
+mod embedding;
+mod interpret;
+mod logits;
+mod neurons;
+mod spectrum;
+mod stream;
+
+pub use ablation::{Cluster, cluster_losses, hidden_centred, keep_terms, own_block_only, parity};
+pub use embedding::{EmbeddingSpectra, component_norms, component_norms_of_sum, embedding, unembedding_of};
+pub use interpret::{Interpretation, interpret};
+pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks};
+pub use neurons::{Candidates, DIM, Neuron, NeuronClusters, cluster, neurons};
+pub use spectrum::neuron_spectrum;

@@ -1,0 +1,171 @@
+use crate::error::Result;
+use crate::fourier::{Block, FourierBasis};
+use crate::model::{Interpretable, SiteSpectrum};
+use ndarray::Array2;
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// A neuron with less than this share of its layer's square norm is dim: it gets no label and is in no cluster.
+pub const DIM: f64 = 1e-6;
+
+/// The blocks a neuron may be labelled with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum Candidates {
+    /// Every block but the constant.
+    AllBlocks,
+    /// The notebook's loop `range(1, rows // 2)`, which never tries the last frequency: there to show what it does.
+    AsPublished,
+}
+
+/// What one neuron computes, as far as one block can tell. `None` for dim neurons.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Neuron {
+    /// Its share of the layer's square norm.
+    pub share: f64,
+    /// The block whose terms ({const} union block)^2 hold most of its square norm.
+    pub block: Option<usize>,
+    /// That share of its square norm.
+    pub fraction_explained: Option<f64>,
+    /// The next best block's share.
+    pub runner_up: Option<f64>,
+    /// The winner's share once the neuron's mean is removed; `None` too for a neuron that does not vary.
+    pub fraction_centred: Option<f64>,
+}
+
+/// Every neuron of a site with the block that explains it best.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct NeuronClusters {
+    /// The site.
+    pub site: String,
+    /// The blocks of the basis.
+    pub blocks: Vec<Block>,
+    /// The neurons, by channel.
+    pub neurons: Vec<Neuron>,
+    /// Share of each neuron's square norm in ({const} union block)^2, by (neuron, block); column 0 is the constant
+    /// alone. NaN for a dead neuron.
+    pub shares: Array2<f64>,
+    /// The share chance would give, by block: terms of the block over all terms.
+    pub chance: Vec<f64>,
+}
+
+impl NeuronClusters {
+    /// The neurons of every block that has any.
+    #[must_use]
+    pub fn clusters(&self) -> BTreeMap<usize, Vec<usize>> {
+        let mut clusters = BTreeMap::<usize, Vec<usize>>::new();
+        for (k, neuron) in self.neurons.iter().enumerate() {
+            if let Some(block) = neuron.block {
+                clusters.entry(block).or_default().push(k);
+            }
+        }
+        clusters
+    }
+
+    /// The neurons that have no label.
+    #[must_use]
+    pub fn dim(&self) -> Vec<usize> {
+        (0..self.neurons.len()).filter(|&k| self.neurons[k].block.is_none()).collect()
+    }
+}
+
+/// Which block does each neuron of the neuron site compute with? One [`spectrum`](Interpretable::spectrum) pass.
+///
+/// # Errors
+/// Those of [`Interpretable::spectrum`].
+///
+/// ```
+/// use irreplens::analysis::{Candidates, neurons};
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::SummedMlp};
+/// use ndarray::Array2;
+/// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
+/// let net = SummedMlp::new(wave(2.0), wave(2.0), Array2::ones((1, 9)))?;
+/// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?), Candidates::AllBlocks)?;
+/// assert_eq!(found.neurons[0].block, Some(2));
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn neurons(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    candidates: Candidates,
+) -> Result<NeuronClusters> {
+    Ok(cluster(&model.spectrum(model.neuron_site(), basis)?, basis, candidates))
+}
+
+/// [`neurons`] from a spectrum already taken.
+///
+/// # Panics
+/// If the spectrum was taken in a basis with another number of blocks.
+#[must_use]
+pub fn cluster(spectrum: &SiteSpectrum, basis: &dyn FourierBasis, candidates: Candidates) -> NeuronClusters {
+    let blocks = basis.blocks();
+    assert_eq!(spectrum.product.ncols(), blocks.len(), "blocks of the spectrum and of the basis");
+    let last = match candidates {
+        Candidates::AllBlocks => blocks.len(),
+        Candidates::AsPublished => (basis.rows() / 2).min(blocks.len()),
+    };
+    let in_block =
+        |k: usize, b: usize| spectrum.linear_x[[k, b]] + spectrum.linear_y[[k, b]] + spectrum.product[[k, b]];
+    let (width, total) = (spectrum.energy.len(), spectrum.energy.sum());
+    let shares = Array2::from_shape_fn((width, blocks.len()), |(k, b)| {
+        (spectrum.constant[k] + in_block(k, b)) / spectrum.energy[k]
+    });
+    let neuron = |k: usize| {
+        let share = spectrum.energy[k] / total;
+        let mut neuron =
+            Neuron { share, block: None, fraction_explained: None, runner_up: None, fraction_centred: None };
+        // Not a number (a layer that is all zero) is dim too.
+        if !(share >= DIM) {
+            return neuron;
+        }
+        for b in 1..last {
+            let fraction = Some(shares[[k, b]]);
+            if fraction > neuron.fraction_explained {
+                neuron.runner_up = neuron.fraction_explained;
+                (neuron.block, neuron.fraction_explained) = (Some(b), fraction);
+            } else if fraction > neuron.runner_up {
+                neuron.runner_up = fraction;
+            }
+        }
+        // Below rounding of its values a neuron does not vary.
+        let varies = spectrum.energy_centred[k] > spectrum.energy[k] * f64::from(f32::EPSILON).powi(2);
+        neuron.fraction_centred = neuron
+            .block
+            .filter(|_| varies)
+            .map(|b| (spectrum.constant_centred[k] + in_block(k, b)) / spectrum.energy_centred[k]);
+        neuron
+    };
+    NeuronClusters {
+        site: spectrum.site.clone(),
+        neurons: (0..width).map(neuron).collect(),
+        chance: (0..blocks.len()).map(|b| basis.chance_share(b)).collect(),
+        blocks: blocks.to_vec(),
+        shares,
+    }
+}
+
+impl fmt::Display for NeuronClusters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{:>14}{:>9}{:>11}{:>11}{:>11}{:>9}",
+            "block", "neurons", "explained", "centred", "runner-up", "chance"
+        )?;
+        for (block, members) in self.clusters() {
+            let mean = |value: fn(&Neuron) -> Option<f64>| {
+                let values: Vec<f64> = members.iter().filter_map(|&k| value(&self.neurons[k])).collect();
+                values.iter().sum::<f64>() / values.len() as f64
+            };
+            write!(
+                f,
+                "\n{:>14}{:>9}{:>11.4}{:>11.4}{:>11.4}{:>9.4}",
+                self.blocks[block].name,
+                members.len(),
+                mean(|n| n.fraction_explained),
+                mean(|n| n.fraction_centred),
+                mean(|n| n.runner_up),
+                self.chance[block]
+            )?;
+        }
+        write!(f, "\n{:>14}{:>9}", "dim", self.dim().len())
+    }
+}

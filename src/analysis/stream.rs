@@ -1,0 +1,72 @@
+use crate::error::{Error, Result};
+use crate::linalg::map_blocks;
+use crate::model::{Evaluation, Interpretable, LOGITS, Outcome, block_rows, outcomes};
+use crate::task::{Pair, Task};
+use ndarray::Array2;
+use std::ops::Range;
+
+/// A block of pairs on its way through a model.
+pub(super) struct PairBlock<'a> {
+    /// The pairs.
+    pub pairs: Vec<Pair>,
+    /// Their labels.
+    pub labels: &'a [u32],
+    /// Activations of the readout site: (pairs, width).
+    pub readout: Array2<f32>,
+    /// Logits: (pairs, n).
+    pub logits: Array2<f32>,
+}
+
+/// One forward pass over all pairs in row blocks, in parallel: `f` of every block, in order.
+///
+/// Analyses that look at different things in the same pass are called from one `f`.
+pub(super) fn stream<T: Send>(
+    model: &(impl Interpretable + ?Sized),
+    task: &Task,
+    f: impl Fn(&PairBlock<'_>) -> T + Sync,
+) -> Result<Vec<T>> {
+    if task.order() != model.order() {
+        let (expected, got) = (vec![model.order()], vec![task.order()]);
+        return Err(Error::Shape { what: "group of the task".into(), expected, got });
+    }
+    let site = model.readout_site();
+    let keep: &[&str] = if site == LOGITS { &[LOGITS] } else { &[site, LOGITS] };
+    let block = |range: Range<usize>| {
+        let pairs = task.pairs(range.clone());
+        let mut cache = model.run_with_cache(&pairs, keep)?;
+        let logits = cache.take(LOGITS)?;
+        let readout = if site == LOGITS { logits.clone() } else { cache.take(site)? };
+        Ok(f(&PairBlock { pairs, labels: &task.labels()[range], readout, logits }))
+    };
+    map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
+}
+
+/// Sums of losses and of correct answers, to be divided by the number of pairs at the end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LossSum {
+    loss: f64,
+    correct: usize,
+    count: usize,
+}
+
+impl LossSum {
+    /// Of a block of logits, which is used up.
+    pub(super) fn of(logits: Array2<f32>, labels: &[u32]) -> Self {
+        let mut sum = Self { count: labels.len(), ..Self::default() };
+        for Outcome { loss, correct } in outcomes(logits, labels) {
+            sum.loss += loss;
+            sum.correct += usize::from(correct);
+        }
+        sum
+    }
+
+    /// The means over all blocks.
+    pub(super) fn mean(blocks: impl Iterator<Item = Self>) -> Evaluation {
+        let total = blocks.fold(Self::default(), |a, b| Self {
+            loss: a.loss + b.loss,
+            correct: a.correct + b.correct,
+            count: a.count + b.count,
+        });
+        Evaluation::from_sums(total.loss, total.correct, total.count)
+    }
+}

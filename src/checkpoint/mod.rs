@@ -1,0 +1,199 @@
+//! Checkpoints: a run's weights and its `cfg.json`, read from files that may be damaged or hostile.
+//!
+//! A run is a folder with a `cfg.json` ([`RunConfig`]) and a weights file: PyTorch's `model.pt` or
+//! `model.safetensors`. [`read_tensors`] reads either into named [`Tensors`], [`matrix`] and [`vector`] take
+//! checked weights out of them, and [`write_safetensors`] writes them back.
+//!
+//! # Contract
+//! 1. Reading executes nothing, whatever the file says: a pickle may name only the objects on an allow-list.
+//! 2. Reading never panics and needs memory in proportion to the file's own size, whatever its headers claim.
+//! 3. Every error names the file and the tensor, key or entry at fault, what was expected and what was got.
+//! 4. Writing is atomic: a crash or a full disk leaves the old file or the new one, never a mixture.
+//!
+//! | file | what |
+//! |---|---|
+//! | `mod.rs` | [`Tensor`], [`Tensors`], [`read_tensors`], [`matrix`], [`vector`] |
+//! | `config.rs` | [`RunConfig`]: `cfg.json` |
+//! | `run.rs` | [`Run`]: a run directory, its group and its model |
+//! | `npz.rs` | [`read_precomputed`]: activations recorded elsewhere |
+//! | `torch.rs` | [`torch`]: the zip archives of `torch.save` |
+//! | `pickle.rs`, `machine.rs` | the allow-listed unpickler behind it |
+//! | `zip.rs` | the reader of stored zip entries behind it |
+//! | `safetensors.rs` | [`safetensors`], [`write_safetensors`] |
+//! | `element.rs` | element types and their decoding |
+//! | `file.rs` | [`atomic_write`] and the checks on any file read |
+
+mod config;
+mod element;
+mod file;
+mod machine;
+mod npz;
+mod pickle;
+mod run;
+pub mod safetensors;
+pub mod torch;
+mod zip;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ndarray::{Array, Array1, Array2, ArrayD, Dimension};
+
+use crate::error::{Error, Result};
+
+pub use config::{GroupKind, Layers, ModelKind, RunConfig};
+pub use file::atomic_write;
+pub use npz::read_precomputed;
+pub use run::Run;
+pub use safetensors::write_safetensors;
+
+/// One array out of a checkpoint, in row-major (logical) order whatever its strides were.
+///
+/// # Example
+/// ```
+/// use irreplens::checkpoint::Tensor;
+/// use ndarray::ArrayD;
+///
+/// let tensor = Tensor::F32(ArrayD::zeros(vec![2, 3]));
+/// assert_eq!((tensor.shape(), tensor.dtype()), (&[2, 3][..], "f32"));
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub enum Tensor {
+    /// 32-bit floats; 16-bit ones (IEEE half and bfloat16) are widened to these exactly.
+    F32(ArrayD<f32>),
+    /// 64-bit floats.
+    F64(ArrayD<f64>),
+    /// Integers of any width that fit in 64 signed bits.
+    I64(ArrayD<i64>),
+    /// Truth values; any nonzero byte is true.
+    Bool(ArrayD<bool>),
+}
+
+/// The arrays of a checkpoint by name, sorted.
+pub type Tensors = BTreeMap<String, Tensor>;
+
+impl Tensor {
+    /// The extents of the axes; empty for a single number.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::F32(a) => a.shape(),
+            Self::F64(a) => a.shape(),
+            Self::I64(a) => a.shape(),
+            Self::Bool(a) => a.shape(),
+        }
+    }
+
+    /// The element type in memory: `f32`, `f64`, `i64` or `bool`.
+    pub fn dtype(&self) -> &'static str {
+        match self {
+            Self::F32(_) => "f32",
+            Self::F64(_) => "f64",
+            Self::I64(_) => "i64",
+            Self::Bool(_) => "bool",
+        }
+    }
+}
+
+/// Reads all tensors of a `.pt`, `.pth`, `.bin` or `.safetensors` file.
+///
+/// The first bytes decide: a zip archive is PyTorch's, a JSON header is safetensors'; failing both, the extension
+/// says which reader names the fault.
+///
+/// # Errors
+/// Those of [`torch::read_bytes`] and [`safetensors::read_bytes`]; [`Error::Io`] if the file cannot be read and
+/// [`Error::Format`] if `path` is no file.
+///
+/// # Cost
+/// The file is read whole; memory is at most a small multiple of its size.
+///
+/// # Example
+/// ```no_run
+/// use irreplens::checkpoint::{matrix, read_tensors};
+///
+/// let path = "runs/D53/model.pt".as_ref();
+/// let tensors = read_tensors(path)?;
+/// let left = matrix(path, &tensors, &["W_E_a", "W_x", "W1a"])?;
+/// println!("{} elements, embedding of width {}", left.nrows(), left.ncols());
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn read_tensors(path: impl AsRef<Path>) -> Result<Tensors> {
+    let path = path.as_ref();
+    let bytes = file::read_file(path)?;
+    let zip = bytes.starts_with(zip::LOCAL_SIGNATURE);
+    let json = bytes.get(8) == Some(&b'{');
+    if !zip && (json || path.extension().is_some_and(|e| e == "safetensors")) {
+        safetensors::read_bytes(&bytes, path)
+    } else {
+        torch::read_bytes(&bytes, path)
+    }
+}
+
+/// Takes the first of the named tensors that is there, as a finite matrix of `f32`.
+///
+/// # Arguments
+/// `path`: the file, for errors; `names`: alternative names in order of preference.
+///
+/// # Returns
+/// The matrix; `f64` values are rounded to `f32`.
+///
+/// # Errors
+/// [`Error::MissingTensor`], [`Error::TensorDtype`] for integers and truth values, [`Error::TensorRank`], and
+/// [`Error::NonFinite`] for a NaN or infinity, also one that the rounding made.
+///
+/// # Example
+/// ```
+/// use irreplens::checkpoint::{Tensor, Tensors, matrix};
+///
+/// let tensors = Tensors::from([("W_x".to_owned(), Tensor::F32(ndarray::ArrayD::ones(vec![5, 2])))]);
+/// let left = matrix("model.pt".as_ref(), &tensors, &["W_E_a", "W_x"])?;
+/// assert_eq!(left.dim(), (5, 2));
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn matrix(path: &Path, tensors: &Tensors, names: &[&str]) -> Result<Array2<f32>> {
+    floats(path, tensors, names)
+}
+
+/// Takes the first of the named tensors that is there, as a finite vector of `f32`.
+///
+/// # Errors
+/// As for [`matrix`].
+pub fn vector(path: &Path, tensors: &Tensors, names: &[&str]) -> Result<Array1<f32>> {
+    floats(path, tensors, names)
+}
+
+fn floats<D: Dimension>(path: &Path, tensors: &Tensors, names: &[&str]) -> Result<Array<f32, D>> {
+    let Some((name, tensor)) = names.iter().find_map(|&n| tensors.get_key_value(n)) else {
+        return Err(Error::MissingTensor {
+            path: path.into(),
+            expected: names.iter().map(|&n| n.to_owned()).collect(),
+            got: tensors
+                .iter()
+                .map(|(name, t)| format!("{} ({} {:?})", file::shown(name), t.dtype(), t.shape()))
+                .collect(),
+        });
+    };
+    let (path, tensor_name) = (path.to_path_buf(), name.clone());
+    let array = match tensor {
+        Tensor::F32(a) => a.clone(),
+        Tensor::F64(a) => a.mapv(|v| v as f32),
+        other => {
+            return Err(Error::TensorDtype {
+                path,
+                tensor: tensor_name,
+                expected: "floating-point weights",
+                got: other.dtype().to_owned(),
+            });
+        }
+    };
+    if let Some((index, &got)) = array.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        return Err(Error::NonFinite { path, tensor: tensor_name, index: index.slice().to_vec(), got: got.into() });
+    }
+    let shape = array.shape().to_vec();
+    array.into_dimensionality().map_err(|_| Error::TensorRank {
+        path,
+        tensor: tensor_name,
+        expected: D::NDIM.unwrap_or_default(),
+        got: shape,
+    })
+}

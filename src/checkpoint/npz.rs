@@ -1,0 +1,120 @@
+//! Activations recorded elsewhere, from `.npz` or safetensors.
+
+use super::{Tensor, Tensors, file, matrix, safetensors};
+use crate::error::{Error, Result};
+use crate::model::{LOGITS, MEMORY_BUDGET, Precomputed};
+use ndarray::{Array2, ArrayD, ArrayViewD};
+use ndarray_npy::{ViewNpyError, ViewNpyExt};
+use std::io::{Cursor, Read};
+use std::path::Path;
+use zip::ZipArchive;
+
+/// Reads a network's activations at all pairs, recorded anywhere, as a model (the export is in the docs of
+/// [`Precomputed`]).
+///
+/// The file holds `logits` and any number of other sites, each (n^2, width) or (n, n, width), pairs in row-major order,
+/// `f32` or `f64`; and, where the model has them, `embed_left` and `embed_right` (n, embed), and `unembed` (width of
+/// the neuron site, n). Sites are taken in the order of their names, `logits` last.
+///
+/// # Arguments
+/// `path`: an `.npz` (compressed or not) or safetensors file; `neuron_site`: the site whose channels are neurons.
+///
+/// # Errors
+/// [`Error::MissingTensor`] without `logits`; [`Error::TensorShape`], [`Error::TensorDtype`], [`Error::NonFinite`];
+/// [`Error::Memory`] for a file that unfolds to more than [`MEMORY_BUDGET`]; those of [`Precomputed::new`].
+pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Precomputed> {
+    let path = path.as_ref();
+    let bytes = file::read_file(path)?;
+    let tensors = if bytes.starts_with(super::zip::LOCAL_SIGNATURE) {
+        read_npz(&bytes, path)?
+    } else {
+        safetensors::read_bytes(&bytes, path)?
+    };
+    drop(bytes);
+    precomputed(&tensors, path, neuron_site).map_err(|error| match error {
+        // What does not already name the file.
+        Error::Shape { .. } | Error::UnknownSite { .. } | Error::ReadoutMismatch { .. } => {
+            Error::InFile { path: path.into(), source: Box::new(error) }
+        }
+        other => other,
+    })
+}
+
+fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Precomputed> {
+    let logits = pairs_first(path, tensors, LOGITS, None)?;
+    let n = logits.ncols();
+    let is_map = |name: &str| tensors.get(name).is_some_and(|t| t.shape().len() == 2 && t.shape()[0] != n * n);
+    let maps: Vec<&str> = ["embed_left", "embed_right", "unembed"].into_iter().filter(|name| is_map(name)).collect();
+    let mut sites = Vec::new();
+    for name in tensors.keys().filter(|name| *name != LOGITS && !maps.contains(&name.as_str())) {
+        sites.push((name.clone(), pairs_first(path, tensors, name, Some(n))?));
+    }
+    sites.push((LOGITS.to_owned(), logits));
+    let mut model = Precomputed::new(sites, neuron_site)?;
+    if maps.contains(&"embed_left") && maps.contains(&"embed_right") {
+        let [left, right] = ["embed_left", "embed_right"].map(|name| matrix(path, tensors, &[name]));
+        model = model.with_embeddings(left?, right?)?;
+    }
+    if maps.contains(&"unembed") {
+        model = model.with_unembedding(matrix(path, tensors, &["unembed"])?)?;
+    }
+    Ok(model)
+}
+
+/// A site as (n^2, width); n is the number of logits where it is not given.
+fn pairs_first(path: &Path, tensors: &Tensors, name: &str, n: Option<usize>) -> Result<Array2<f32>> {
+    let Some(tensor) = tensors.get(name) else { return matrix(path, tensors, &[name]) };
+    let shape = tensor.shape();
+    let width = shape.last().copied().unwrap_or(0);
+    let n = n.unwrap_or(width);
+    if shape != [n * n, width] && shape != [n, n, width] {
+        return Err(Error::TensorShape {
+            path: path.into(),
+            tensor: name.to_owned(),
+            expected: vec![n * n, width],
+            got: shape.to_vec(),
+            because: "all pairs of as many elements as there are logits",
+        });
+    }
+    let flat = match tensor {
+        Tensor::F32(a) => Tensor::F32(a.to_shape((n * n, width)).expect("same size").into_owned().into_dyn()),
+        Tensor::F64(a) => Tensor::F64(a.to_shape((n * n, width)).expect("same size").into_owned().into_dyn()),
+        other => other.clone(),
+    };
+    matrix(path, &Tensors::from([(name.to_owned(), flat)]), &[name])
+}
+
+fn read_npz(bytes: &[u8], path: &Path) -> Result<Tensors> {
+    let format = |got: String| Error::Format { path: path.into(), expected: "an .npz archive of arrays", got };
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format(e.to_string()))?;
+    let mut tensors = Tensors::new();
+    let mut left = MEMORY_BUDGET;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).map_err(|e| format(e.to_string()))?;
+        let name = entry.name().strip_suffix(".npy").unwrap_or(entry.name()).to_owned();
+        let mut array = Vec::new();
+        // One byte more than is allowed shows that it is too much.
+        entry.take(left as u64 + 1).read_to_end(&mut array).map_err(|e| format(e.to_string()))?;
+        left = left.checked_sub(array.len()).ok_or(Error::Memory {
+            what: "the arrays of an .npz file",
+            needed: MEMORY_BUDGET + 1,
+            budget: MEMORY_BUDGET,
+        })?;
+        let tensor = match ArrayViewD::<f32>::view_npy(&array) {
+            Ok(view) => Tensor::F32(row_major(view)),
+            Err(ViewNpyError::WrongDescriptor(_)) => match ArrayViewD::<f64>::view_npy(&array) {
+                Ok(view) => Tensor::F64(row_major(view)),
+                Err(e) => return Err(format(format!("array `{}`: {e}", file::shown(&name)))),
+            },
+            Err(e) => return Err(format(format!("array `{}`: {e}", file::shown(&name)))),
+        };
+        if tensors.insert(name.clone(), tensor).is_some() {
+            return Err(Error::Duplicate { path: path.into(), name });
+        }
+    }
+    Ok(tensors)
+}
+
+fn row_major<T: Clone>(view: ArrayViewD<'_, T>) -> ArrayD<T> {
+    view.as_standard_layout().into_owned()
+}

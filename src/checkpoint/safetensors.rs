@@ -1,0 +1,154 @@
+//! The safetensors format: a JSON header of names, types, shapes and offsets, then the bytes.
+//!
+//! Source: <https://github.com/huggingface/safetensors>, section "Format".
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use ::safetensors::{Dtype as Stored, SafeTensors};
+use ndarray::ArrayD;
+use serde_json::{Map, Value, json};
+
+use super::element::{Dtype, places};
+use super::file::{atomic_write, check, shown};
+use super::{Tensor, Tensors};
+use crate::error::{Error, Result};
+
+/// Reads the tensors in the bytes of a safetensors file; its metadata is left out.
+///
+/// # Arguments
+/// `bytes`: the whole file; `path`: its name, for errors only.
+///
+/// # Errors
+/// [`Error::Format`] for a damaged file, [`Error::LfsPointer`], [`Error::TensorDtype`] for 4-, 6- and 8-bit floats,
+/// complex numbers and unsigned integers above `i64::MAX`, [`Error::TensorLayout`] for a shape beyond memory.
+///
+/// # Cost
+/// Linear in the file's size, in time and memory.
+///
+/// # Example
+/// ```
+/// use irreplens::checkpoint::safetensors;
+///
+/// let header = br#"{"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+/// let bytes = [&(header.len() as u64).to_le_bytes()[..], header, &0.5f32.to_le_bytes()].concat();
+/// let tensors = safetensors::read_bytes(&bytes, "model.safetensors".as_ref())?;
+/// assert_eq!(tensors["b"].shape(), [1]);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
+    check(bytes, path)?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Format {
+        path: path.into(),
+        expected: "a safetensors file",
+        got: shown(&e.to_string()),
+    })?;
+    let mut tensors = Tensors::new();
+    for (name, view) in file.iter() {
+        let bad_dtype = |got: String| Error::TensorDtype {
+            path: path.into(),
+            tensor: shown(name),
+            expected: "floats of 16 to 64 bits, integers within i64 or truth values",
+            got,
+        };
+        let dtype = dtype(view.dtype()).ok_or_else(|| bad_dtype(view.dtype().to_string()))?;
+        let count = places(view.shape()).ok_or_else(|| Error::TensorLayout {
+            path: path.into(),
+            tensor: shown(name),
+            expected: "a shape that fits in memory",
+            got: format!("{:?}", view.shape()),
+        })?;
+        // the counts agree (the safetensors crate has checked them), so only a large u64 is left to fail
+        let tensor = dtype.gather(view.data(), view.shape(), 0..count);
+        let tensor = tensor.ok_or_else(|| bad_dtype("an unsigned integer above i64::MAX".into()))?;
+        tensors.insert(name.to_owned(), tensor);
+    }
+    Ok(tensors)
+}
+
+fn dtype(stored: Stored) -> Option<Dtype> {
+    Some(match stored {
+        Stored::BOOL => Dtype::Bool,
+        Stored::U8 => Dtype::U8,
+        Stored::I8 => Dtype::I8,
+        Stored::U16 => Dtype::U16,
+        Stored::I16 => Dtype::I16,
+        Stored::F16 => Dtype::F16,
+        Stored::BF16 => Dtype::Bf16,
+        Stored::U32 => Dtype::U32,
+        Stored::I32 => Dtype::I32,
+        Stored::F32 => Dtype::F32,
+        Stored::U64 => Dtype::U64,
+        Stored::I64 => Dtype::I64,
+        Stored::F64 => Dtype::F64,
+        _ => return None,
+    })
+}
+
+/// Writes tensors to a safetensors file in one step (see [`atomic_write`]).
+///
+/// The same arguments give the same bytes: tensors lie by falling element size, then by name, and the metadata is
+/// sorted. (The safetensors crate's own writer orders metadata at random.)
+///
+/// # Arguments
+/// `metadata`: texts for the header's `__metadata__`; none is written if it is empty.
+///
+/// # Errors
+/// [`Error::Io`] naming `path`, and [`Error::Duplicate`] for a tensor named `__metadata__`, which the format reserves.
+///
+/// # Example
+/// ```
+/// use std::collections::BTreeMap;
+/// use irreplens::checkpoint::{Tensor, Tensors, read_tensors, write_safetensors};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("model.safetensors");
+/// let tensors = Tensors::from([("W_U".to_owned(), Tensor::F32(ndarray::ArrayD::ones(vec![4, 3])))]);
+/// write_safetensors(&path, &tensors, &BTreeMap::new())?;
+/// assert_eq!(read_tensors(&path)?, tensors);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn write_safetensors(path: impl AsRef<Path>, tensors: &Tensors, metadata: &BTreeMap<String, String>) -> Result<()> {
+    const METADATA: &str = "__metadata__";
+    let path = path.as_ref();
+    if tensors.contains_key(METADATA) {
+        return Err(Error::Duplicate { path: path.into(), name: METADATA.into() });
+    }
+    let mut header = Map::new();
+    if !metadata.is_empty() {
+        header.insert(METADATA.into(), json!(metadata));
+    }
+    let mut sorted: Vec<_> = tensors.iter().map(|(name, tensor)| (name, tensor, encoding(tensor))).collect();
+    sorted.sort_by_key(|(_, _, (size, _))| std::cmp::Reverse(*size));
+    let mut data = Vec::new();
+    for (name, tensor, (_, dtype)) in sorted {
+        let start = data.len();
+        match tensor {
+            Tensor::F32(a) => append(&mut data, a, |v| v.to_le_bytes()),
+            Tensor::F64(a) => append(&mut data, a, |v| v.to_le_bytes()),
+            Tensor::I64(a) => append(&mut data, a, |v| v.to_le_bytes()),
+            Tensor::Bool(a) => append(&mut data, a, |v| [v.into()]),
+        }
+        let info = json!({ "dtype": dtype, "shape": tensor.shape(), "data_offsets": [start, data.len()] });
+        header.insert(name.clone(), info);
+    }
+    let mut header = Value::Object(header).to_string();
+    header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
+    let length = (header.len() as u64).to_le_bytes();
+    atomic_write(path, &[&length, header.as_bytes(), &data].concat())
+}
+
+/// Element size in bytes and the format's name for the type.
+fn encoding(tensor: &Tensor) -> (usize, &'static str) {
+    match tensor {
+        Tensor::F32(_) => (4, "F32"),
+        Tensor::F64(_) => (8, "F64"),
+        Tensor::I64(_) => (8, "I64"),
+        Tensor::Bool(_) => (1, "BOOL"),
+    }
+}
+
+fn append<T: Copy, const N: usize>(data: &mut Vec<u8>, array: &ArrayD<T>, encode: impl Fn(T) -> [u8; N]) {
+    data.reserve(array.len() * N);
+    array.iter().for_each(|&v| data.extend(encode(v)));
+}

@@ -1,0 +1,298 @@
+//! Damaged and hostile files: each is an error of the right variant that names the file and the thing at fault.
+
+use std::path::Path;
+
+use irreplens::Error;
+use irreplens::checkpoint::read_tensors;
+
+use crate::build::{archive, dict, global, int, one, patched, pickle, safetensors, storage, tensor, text, tuple, zip};
+use crate::fixture;
+use crate::memory::{Reader, read};
+
+/// Asserts for each row that reading its bytes fails with the variant, in a message that starts with the file and
+/// contains the thing.
+macro_rules! refused {
+    ($reader:expr; $($bytes:expr => $variant:pat, $thing:expr;)+) => {$({
+        let bytes = AsRef::<[u8]>::as_ref(&$bytes).to_vec();
+        let error = read($reader, &bytes).expect_err($thing);
+        let message = error.to_string();
+        assert!(matches!(error, $variant), "{message}");
+        assert!(message.starts_with("hostile: ") && message.contains($thing), "{message:?} without {:?}", $thing);
+        assert!(message.len() < 1000, "a message of {} bytes", message.len());
+    })+};
+}
+
+#[test]
+fn what_is_not_an_archive() {
+    for reader in [Reader::Torch, Reader::Safetensors] {
+        refused! { reader;
+            b"" => Error::Format { .. }, "an empty file";
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n" => Error::LfsPointer { .. }, "git lfs pull";
+        }
+    }
+    refused! { Reader::Torch;
+        fixture("legacy.pt") => Error::Format { .. }, "before PyTorch 1.6";
+        b"<html>404</html>" => Error::Format { .. }, "got something else";
+        zip(&[("m/x", b"")]) => Error::Format { .. }, "data.pkl";
+        zip(&[]) => Error::Format { .. }, "got something else";
+        zip(&[("m/data.pkl", b""), ("n/data.pkl", b"")]) => Error::Format { .. }, "data.pkl";
+    }
+}
+
+#[test]
+fn paths_that_are_no_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let absent = folder.path().join("absent.pt");
+    let error = read_tensors(&absent).unwrap_err();
+    assert!(matches!(&error, Error::Io { path, .. } if *path == absent), "{error}");
+    let error = read_tensors(folder.path()).unwrap_err();
+    assert!(matches!(&error, Error::Format { got, .. } if got.contains("directory")), "{error}");
+    for (name, part) in [("x.pt", "zip archive"), ("x.safetensors", "safetensors file"), ("x.npy", "zip archive")] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, b"nonsense").unwrap();
+        let message = read_tensors(&path).unwrap_err().to_string();
+        assert!(message.starts_with(&path.display().to_string()) && message.contains(part), "{message}");
+    }
+}
+
+#[test]
+fn every_truncation_is_an_error() {
+    let torch = fixture("layouts.pt");
+    for len in 0..torch.len() {
+        let error = read(Reader::Torch, &torch[..len]).expect_err("cut short");
+        assert!(error.to_string().starts_with("hostile: "));
+    }
+    refused! { Reader::Torch;
+        &torch[..torch.len() - 1] => Error::Format { .. }, "cut short";
+    }
+    let whole = safetensors(r#"{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, &[0; 4]);
+    read(Reader::Safetensors, &whole).unwrap();
+    for len in 0..whole.len() {
+        assert!(matches!(read(Reader::Safetensors, &whole[..len]), Err(Error::Format { .. })));
+    }
+    // a pickle cut short inside a whole archive
+    let opcodes = pickle(&dict(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1])));
+    for len in 0..opcodes.len() {
+        refused! { Reader::Torch;
+            archive(&opcodes[..len], &[0; 24]) => Error::Pickle { .. }, "pickle byte";
+        }
+    }
+}
+
+#[test]
+fn archives_that_lie() {
+    let good = one("FloatStorage", 6, 0, &[6], &[1]);
+    read(Reader::Torch, &good).unwrap();
+    let central = good.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
+    let end = good.len() - 22;
+    let with = |at: usize, bytes: &[u8]| {
+        let mut file = good.clone();
+        file[at..at + bytes.len()].copy_from_slice(bytes);
+        file
+    };
+    refused! { Reader::Torch;
+        with(central + 10, &[8]) => Error::Format { .. }, "`m/data.pkl` compressed by method 8";
+        with(central + 24, &[0xff; 3]) => Error::Format { .. }, "compressed";
+        with(central + 8, &[1]) => Error::Format { .. }, "encrypted";
+        with(central + 20, &[0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0]) => Error::Format { .. }, "out of range";
+        with(central + 42, &[0xff; 4]) => Error::Format { .. }, "out of range";
+        with(central + 28, &[0xff; 2]) => Error::Format { .. }, "central directory";
+        with(central, b"XX") => Error::Format { .. }, "central directory";
+        with(end + 10, &[0xfe, 0xff]) => Error::Format { .. }, "central directory";
+        with(end + 10, &[0xff; 2]) => Error::Format { .. }, "Zip64";
+        with(end + 16, &[0xff; 4]) => Error::Format { .. }, "Zip64";
+        with(end + 16, &[0xfe; 4]) => Error::Format { .. }, "central directory";
+        [&good[..], b"tail"].concat() => Error::Format { .. }, "something follows it";
+        zip(&[("m/data/0", b""), ("m/data/0", b"")]) => Error::Duplicate { .. }, "m/data/0";
+        patched(&good, b"little", b"big\0\0\0") => Error::Format { .. }, "got big";
+        patched(&good, b"m/data/0", b"m/data/\xff") => Error::Format { .. }, "out of range";
+    }
+}
+
+#[test]
+fn pickles_that_would_run_code() {
+    let run = |opcodes: Vec<u8>| archive(&pickle(&opcodes), &[0; 24]);
+    let call = |function: Vec<u8>| [function, tuple(&[text("touch /tmp/owned")]), b"R".to_vec()].concat();
+    refused! { Reader::Torch;
+        run(call(global("os", "system"))) => Error::UnsafePickle { .. }, "`os.system`";
+        run(call(global("builtins", "eval"))) => Error::UnsafePickle { .. }, "`builtins.eval`";
+        run(global("torch", "load")) => Error::UnsafePickle { .. }, "`torch.load`";
+        run(global("torch.nn.modules.linear", "Linear")) => Error::UnsafePickle { .. }, "modules.linear.Linear`";
+    }
+    let stacked = [text("os"), text("system"), vec![0x93]].concat();
+    refused! { Reader::Torch;
+        run(call(stacked)) => Error::UnsafePickle { .. }, "`os.system`";
+        run(b"(ios\nsystem\n".to_vec()) => Error::UnsafePickle { .. }, "`os.system`";
+        run(b"(icollections\nOrderedDict\n".to_vec()) => Error::UnsafePickle { .. }, "collections.OrderedDict";
+        run([b"(", &global("os", "system")[..], b"o"].concat()) => Error::UnsafePickle { .. }, "`os.system`";
+        run([b"(", &global("collections", "OrderedDict")[..], b"o"].concat()) => Error::Pickle { .. }, "0x6f";
+    }
+    for opcode in [0x81, 0x92, 0x82, 0x83, 0x84, b'P', 0x97] {
+        refused! { Reader::Torch;
+            run(vec![b'N', b'N', opcode, 0, 0, 0, 0]) => Error::Pickle { .. }, "an opcode of torch.save";
+        }
+    }
+    refused! { Reader::Torch;
+        run(call(text("os.system"))) => Error::Pickle { .. }, "a call of another value";
+        run(call(global("torch", "FloatStorage"))) => Error::Pickle { .. }, "Storage(F32)";
+        run(call(global("collections", "OrderedDict"))) => Error::Pickle { .. }, "OrderedDict with other arguments";
+    }
+    let long = "evil\u{1b}[2J".repeat(10_000);
+    refused! { Reader::Torch;
+        run(global("os", &long)) => Error::UnsafePickle { .. }, "evil\\u{1b}[2J";
+    }
+}
+
+#[test]
+fn pickles_that_are_broken() {
+    let run = |opcodes: &[u8]| archive(&pickle(opcodes), &[0; 24]);
+    refused! { Reader::Torch;
+        archive(b"\x80\x06N.", b"") => Error::Pickle { .. }, "protocol";
+        archive(b"\x80\x01N.", b"") => Error::Pickle { .. }, "protocol";
+        run(b"") => Error::Pickle { .. }, "more values on the stack";
+        run(b"t") => Error::Pickle { .. }, "open mark";
+        run(b"N(0") => Error::Pickle { .. }, "more values on the stack";
+        run(b"N(\x85") => Error::Pickle { .. }, "more values on the stack";
+        run(b"h\x05") => Error::Pickle { .. }, "got 5";
+        run(b"}(NNNu") => Error::Pickle { .. }, "in pairs";
+        run(b"](NNu") => Error::Pickle { .. }, "a dictionary to set items of";
+        run(b"NNs") => Error::Pickle { .. }, "a dictionary to set items of";
+        run(b"NNb") => Error::Pickle { .. }, "state set";
+        run(b"NQ") => Error::Pickle { .. }, "a tuple";
+        run(b")Q") => Error::Pickle { .. }, "five parts of a storage";
+        run(b"X\xff\xff\xff\xff") => Error::Pickle { .. }, "4294967295 wanted";
+        run(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff") => Error::Pickle { .. }, "wanted";
+        run(b"\x95\xff\xff\xff\xff\xff\xff\xff\xff") => Error::Pickle { .. }, "";
+        run(b"\x8b\xff\xff\xff\xff") => Error::Pickle { .. }, "wanted";
+        run(b"X\x01\0\0\0\xff") => Error::Pickle { .. }, "UTF-8";
+        run(b"}") => Error::Format { .. }, "a dictionary without tensors";
+        run(b"N") => Error::Format { .. }, "another Python object";
+        run(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1])) => Error::Format { .. }, "without a name";
+        run(&storage("ComplexFloatStorage", "0", 6)) => Error::UnsafePickle { .. }, "torch.ComplexFloatStorage";
+    }
+}
+
+#[test]
+fn pickles_that_grow() {
+    let run = |opcodes: &[u8]| archive(&pickle(opcodes), &[0; 24]);
+    const N: usize = 1 << 20;
+    // a dictionary that contains itself
+    refused! { Reader::Torch;
+        run(&[b"}q\0", &text("W")[..], b"h\0s"].concat()) => Error::Format { .. }, "without tensors";
+    }
+    // every tuple holds the last one twice: 2^100000 leaves
+    let laughs = [b")q\0".to_vec(), b"h\0h\0\x86q\0".repeat(100_000)].concat();
+    refused! { Reader::Torch;
+        run(&laughs) => Error::Format { .. }, "another Python object";
+    }
+    // a million deep
+    refused! { Reader::Torch;
+        run(&[b")".to_vec(), vec![0x85; N]].concat()) => Error::Format { .. }, "another Python object";
+    }
+    // every opcode that makes something, a million times over
+    for opcode in *b"N})](2\x94" {
+        let _ = read(Reader::Torch, &run(&[b"N".to_vec(), vec![opcode; N]].concat()));
+    }
+    for unit in [&b"\x8c\0"[..], b"}\x94", b"h\0", b")\x85\x94", b"K\x01\x94"] {
+        let _ = read(Reader::Torch, &run(&[b"Nq\0".to_vec(), unit.repeat(N / unit.len())].concat()));
+    }
+    let prefix = [b"}(", &text("k")[..], b"q\0"].concat();
+    let _ = read(Reader::Torch, &run(&[prefix, b"h\0}".repeat(N / 3), b"u".to_vec()].concat()));
+    // a million calls of _rebuild_tensor_v2 on the same arguments
+    let made = tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]);
+    let arguments = &made[made.iter().position(|&b| b == b'(').unwrap()..made.len() - 1];
+    let calls = [&global("torch._utils", "_rebuild_tensor_v2")[..], b"q\0", arguments, b"q\x01"].concat();
+    let _ = read(Reader::Torch, &run(&[calls, b"h\0h\x01R".repeat(N / 5)].concat()));
+}
+
+#[test]
+fn tensors_that_reach_too_far() {
+    refused! { Reader::Torch;
+        one("FloatStorage", 6, 0, &[7], &[1]) => Error::TensorOutOfRange { expected: 7, got: 6, .. }, "`W`";
+        one("FloatStorage", 6, 5, &[2], &[1]) => Error::TensorOutOfRange { expected: 7, .. }, "`W`";
+        one("FloatStorage", 6, 0, &[2, 2], &[6, 1]) => Error::TensorOutOfRange { expected: 8, .. }, "`W`";
+        one("FloatStorage", 6, i64::MAX, &[1], &[1]) => Error::TensorOutOfRange { .. }, "`W`";
+        one("FloatStorage", 5, 0, &[5], &[1]) => Error::TensorLayout { .. }, "24 bytes for 5 elements";
+        one("DoubleStorage", 6, 0, &[6], &[1]) => Error::TensorLayout { .. }, "24 bytes for 6 elements of F64";
+        one("FloatStorage", -6, 0, &[6], &[1]) => Error::TensorLayout { .. }, "-6 elements";
+        one("FloatStorage", 6, -1, &[6], &[1]) => Error::TensorLayout { .. }, "an offset from 0 up, got -1";
+        one("FloatStorage", 6, 0, &[-6], &[1]) => Error::TensorLayout { .. }, "[-6]";
+        one("FloatStorage", 6, 5, &[6], &[-1]) => Error::TensorLayout { .. }, "strides from 0 up, got [-1]";
+        one("FloatStorage", 6, 0, &[i64::MAX, 4], &[0, 0]) => Error::TensorLayout { .. }, "fits in memory";
+        one("FloatStorage", 6, 0, &[0, i64::MAX, 4], &[0, 0, 0]) => Error::TensorLayout { .. }, "fits in memory";
+        one("FloatStorage", 6, 0, &[3, 3], &[i64::MAX, i64::MAX]) => Error::TensorLayout { .. }, "strides that fit in memory";
+        one("FloatStorage", 6, 0, &[6], &[1, 1]) => Error::Pickle { .. }, "same length";
+        one("FloatStorage", 6, 0, &[1; 65], &[1; 65]) => Error::Pickle { .. }, "at most 64";
+    }
+    let elsewhere = dict(&tensor(&storage("FloatStorage", "../1", 6), 0, &[6], &[1]));
+    refused! { Reader::Torch;
+        archive(&pickle(&elsewhere), &[0; 24]) => Error::TensorLayout { .. }, "no entry `../1`";
+    }
+}
+
+#[test]
+fn tensors_that_unfold_too_far() {
+    refused! { Reader::Torch;
+        one("FloatStorage", 6, 0, &[1_000_000_000_000], &[0]) => Error::TensorsTooLarge { .. }, "`W`";
+        one("FloatStorage", 6, 0, &[1_000_000, 1_000_000], &[0, 0]) => Error::TensorsTooLarge { .. }, "`W`";
+        one("FloatStorage", 6, 0, &[i64::MAX >> 1, 2], &[0, 0]) => Error::TensorsTooLarge { .. }, "`W`";
+    }
+    // one storage under many names, and many empty tensors of many axes
+    for (shape, stride) in [(vec![16_000], vec![1]), (vec![0; 64], vec![0; 64])] {
+        let shared = [&tensor(&storage("FloatStorage", "0", 16_000), 0, &shape, &stride)[..], b"q\x010"].concat();
+        let entries: Vec<u8> = (0..5000).flat_map(|k| [text(&format!("{k}")), b"h\x01".to_vec()].concat()).collect();
+        let opcodes = [&shared[..], b"}(", &entries, b"u"].concat();
+        refused! { Reader::Torch;
+            archive(&pickle(&opcodes), &[0; 64_000]) => Error::TensorsTooLarge { .. }, "tensor `";
+        }
+    }
+    let twice = [&dict(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]))[..], &text("W"), b"q\0"].concat();
+    let twice = [&twice[..], &tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]), b"s"].concat();
+    refused! { Reader::Torch;
+        archive(&pickle(&twice), &[0; 24]) => Error::Duplicate { .. }, "`W`";
+    }
+    let unused = int(1 << 40); // a plain number in a state dict is left out
+    refused! { Reader::Torch;
+        archive(&pickle(&dict(&unused)), &[0; 24]) => Error::Format { .. }, "without tensors";
+    }
+}
+
+#[test]
+fn safetensors_that_lie() {
+    let st = |header: &str, data: &[u8]| safetensors(header, data);
+    let tensor = |dtype: &str, shape: &str, end: usize| {
+        format!(r#"{{"W":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,{end}]}}}}"#)
+    };
+    use Reader::Safetensors as S;
+    refused! { S;
+        [0xff; 16] => Error::Format { .. }, "header";
+        b"\x40\0\0\0\0\0\0\0{}" => Error::Format { .. }, "a safetensors file";
+        st("{", b"") => Error::Format { .. }, "a safetensors file";
+        st("[]", b"") => Error::Format { .. }, "a safetensors file";
+        st(&"[".repeat(100_000), b"") => Error::Format { .. }, "a safetensors file";
+        st(&tensor("F32", "[2]", 4), &[0; 4]) => Error::Format { .. }, "a safetensors file";
+        st(&tensor("F32", "[2]", 8), &[0; 4]) => Error::Format { .. }, "a safetensors file";
+        st(&tensor("F32", "[-1]", 8), &[0; 8]) => Error::Format { .. }, "a safetensors file";
+    }
+    let overflow = tensor("F32", "[4294967296,4294967296,4294967296]", 0);
+    refused! { S;
+        st(&overflow, b"") => Error::Format { .. }, "a safetensors file";
+    }
+    let empty = tensor("U8", "[9223372036854775807,0]", 0);
+    read(S, &st(&empty, b"")).unwrap();
+    let empty = tensor("U8", "[0,9223372036854775807,8]", 0);
+    refused! { S;
+        st(&empty, b"") => Error::TensorLayout { .. }, "`W`";
+        st(&tensor("F8_E4M3", "[1]", 1), &[0]) => Error::TensorDtype { .. }, "F8_E4M3";
+        st(&tensor("C64", "[1]", 8), &[0; 8]) => Error::TensorDtype { .. }, "`W`";
+        st(&tensor("U64", "[1]", 8), &[0xff; 8]) => Error::TensorDtype { .. }, "unsigned integer above";
+    }
+    read(S, &st(&tensor("U64", "[1]", 8), &[0xff, 0, 0, 0, 0, 0, 0, 0])).unwrap();
+    // headers that make the JSON reader build lists
+    for unit in ["0,", "[],", "\"\",", "{},"] {
+        let list = format!("{}0", unit.repeat((1 << 20) / unit.len()));
+        let _ = read(S, &st(&format!("{{\"W\":[{list}]}}"), b""));
+        let _ = read(S, &st(&tensor("F32", &format!("[{list}]"), 0), b""));
+    }
+    assert!(Path::new("hostile").metadata().is_err(), "nothing was written");
+}
