@@ -156,7 +156,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         match argument.as_str() {
             "--order" => order = Some(PathBuf::from(value()?)),
             "--json" => json_file = Some(PathBuf::from(value()?)),
-            "--repeat" => repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?,
+            "--repeat" => {
+                repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
+            }
             _ if directory.is_none() && !argument.starts_with("--") => directory = Some(PathBuf::from(argument)),
             _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
         }

@@ -3,10 +3,10 @@ use super::neurons::NeuronClusters;
 use super::stream::{LossSum, PairBlock, stream};
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
-use crate::linalg::{map_blocks, matmul};
+use crate::linalg::{map_blocks, matmul, matmul_into};
 use crate::model::{Evaluation, Hook, Hooks, Interpretable, Values, check_memory};
 use crate::task::Task;
-use ndarray::{Array1, Array2, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ impl<'a> ClusterParts<'a> {
 
     pub(super) fn observe(&self, block: &PairBlock<'_>) -> Vec<LossSum> {
         let one = |(members, weights): (&&[usize], &Array2<f32>)| {
-            let mut logits = matmul(block.readout.select(Axis(1), members).view(), weights.view());
+            let mut logits = matmul(columns(&block.readout, members).view(), weights.view());
             match self.what {
                 Cluster::Keep => logits += &self.offset,
                 Cluster::Drop => logits.zip_mut_with(&block.logits, |part, &all| *part = all - *part),
@@ -102,6 +102,16 @@ impl<'a> ClusterParts<'a> {
     }
 }
 
+/// Some columns of a row-major matrix.
+fn columns(matrix: &Array2<f32>, members: &[usize]) -> Array2<f32> {
+    let mut out = Array2::zeros((matrix.nrows(), members.len()));
+    for (mut to, from) in out.outer_iter_mut().zip(matrix.outer_iter()) {
+        let from = from.to_slice().expect("row-major");
+        to.iter_mut().zip(members).for_each(|(to, &k)| *to = from[k]);
+    }
+    out
+}
+
 /// Loss and accuracy with the neuron site centred: every neuron's mean over all pairs removed.
 ///
 /// The notebook says this adds a constant vector to the logits and so changes nothing; the vector is constant over
@@ -115,6 +125,17 @@ impl<'a> ClusterParts<'a> {
 pub fn hidden_centred(model: &(impl Interpretable + ?Sized), task: &Task, mean: &Array1<f64>) -> Result<Evaluation> {
     let minus = Values::PerChannel(mean.mapv(|m| -m as f32));
     model.evaluate(task, &Hooks::none().with(Hook::add(model.neuron_site(), minus)))
+}
+
+/// What removing every neuron's mean takes off the logits, where the neuron site is the one read out.
+pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>) -> Result<Option<Array1<f32>>> {
+    if model.readout_site() != model.neuron_site() {
+        return Ok(None);
+    }
+    let mut rows = Array2::zeros((2, mean.len()));
+    rows.row_mut(0).assign(&mean.mapv(|m| m as f32));
+    let read = model.readout(rows.view())?;
+    Ok(Some(&read.row(0) - &read.row(1)))
 }
 
 /// The notebook's last cells: loss and accuracy with the rows of the key blocks removed from the logits of the output
@@ -134,11 +155,12 @@ pub fn parity(
 /// The notebook's open TODO: loss and accuracy when every neuron keeps the terms ({const} union block)^2 of its own
 /// block alone, and dim neurons are zeroed.
 ///
-/// The kept part of a neuron is of low rank, so it is built from the rows of the blocks in use: O(n^2 K d) with K such
-/// rows, instead of two full transforms.
+/// The kept part of a neuron is of low rank. Where the unembedding reads the neuron site, so are the logits, and with K
+/// rows in use they cost O(n^2 K (d + n)) and no n^2 array; elsewhere this is [`keep_terms`].
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory) where n^2 activations of all neurons exceed the budget; those of the forward pass.
+/// [`Error::Memory`](crate::Error::Memory) where the activations that [`keep_terms`] replaces exceed the budget; those
+/// of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
     basis: &dyn FourierBasis,
@@ -146,8 +168,83 @@ pub fn own_block_only(
     clusters: &NeuronClusters,
 ) -> Result<Evaluation> {
     let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
-    let kept = own_block_terms(model, basis, task, &clusters.site, &labels)?;
-    model.evaluate(task, &Hooks::none().with(Hook::replace(&clusters.site, Values::PerPair(Arc::new(kept)))))
+    let site = &clusters.site;
+    let block_of = basis.block_of_row();
+    let keeps = |channel: usize, row: usize| labels[channel].is_some_and(|b| row == 0 || block_of[row] == b);
+    match model.unembedding().filter(|_| model.readout_site() == site) {
+        Some(unembedding) => own_block_logits(model, basis, task, site, &keeps, unembedding),
+        None => keep_terms(model, basis, task, site, &|channel, i, j| keeps(channel, i) && keeps(channel, j)),
+    }
+}
+
+/// [`own_block_only`] from the coefficients of the rows that some channel keeps.
+fn own_block_logits(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    task: &Task,
+    site: &str,
+    keeps: &(dyn Fn(usize, usize) -> bool + Sync),
+    unembedding: ArrayView2<'_, f32>,
+) -> Result<Evaluation> {
+    check_tasks(model, basis, task)?;
+    let (n, width, m) = (model.order(), unembedding.nrows(), basis.rows());
+    let rows: Vec<usize> = (0..m).filter(|&row| row == 0 || (0..width).any(|k| keeps(k, row))).collect();
+    let kept = Array2::from_shape_fn((rows.len(), width), |(r, k)| f32::from(u8::from(keeps(k, rows[r]))));
+    let transform = Array2::from_shape_fn((rows.len(), m), |(r, t)| basis.value(rows[r], t) as f32);
+    let sectors: Vec<Vec<usize>> = basis.sectors().iter().map(|s| s.iter().map(|e| e.index()).collect()).collect();
+    let per_x = sectors.len() * rows.len();
+
+    // For every x, the kept coefficients along y: rows (sector, row) of (n, sectors * rows * width).
+    let along_y = map_blocks(n, 1, |x| {
+        let hidden = model.run_with_cache(&task.pairs(x.start * n..x.end * n), &[site])?.take(site)?;
+        let mut out = Array2::zeros((per_x, width));
+        for (sector, mut out) in sectors.iter().zip(out.axis_chunks_iter_mut(Axis(0), rows.len())) {
+            matmul_into(transform.view(), hidden.select(Axis(0), sector).view(), out.view_mut());
+            out *= &kept;
+        }
+        Ok(out.into_shape_with_order(per_x * width).expect("row-major"))
+    });
+    let along_y = along_y.into_iter().collect::<Result<Vec<_>>>()?;
+    let along_y = stack(&along_y);
+
+    // Along x the same rows, sector by sector, and back: what is kept of every x.
+    let mut of_x = Array2::zeros(along_y.dim());
+    for sector in &sectors {
+        let mut terms = matmul(transform.view(), along_y.select(Axis(0), sector).view());
+        for (mut term, kept) in terms.outer_iter_mut().zip(kept.outer_iter()) {
+            term.exact_chunks_mut(width).into_iter().for_each(|mut row| row *= &kept);
+        }
+        for (&x, row) in sector.iter().zip(matmul(transform.t(), terms.view()).outer_iter()) {
+            of_x.row_mut(x).assign(&row);
+        }
+    }
+
+    // Along y back again, but behind the unembedding: logits = F^T (kept of x) W_U.
+    let offset = model.readout(Array2::zeros((1, width)).view())?;
+    let losses = map_blocks(n, 1, |x| {
+        let coefficients = of_x.row(x.start).into_shape_with_order((per_x, width)).expect("row-major");
+        let directions = matmul(coefficients, unembedding);
+        let mut logits = Array2::zeros((n, n));
+        for (sector, directions) in sectors.iter().zip(directions.axis_chunks_iter(Axis(0), rows.len())) {
+            for (&y, row) in sector.iter().zip(matmul(transform.t(), directions).outer_iter()) {
+                logits.row_mut(y).assign(&row);
+            }
+        }
+        logits += &offset;
+        LossSum::of(logits, &task.labels()[x.start * n..x.end * n])
+    });
+    Ok(LossSum::mean(losses.into_iter()))
+}
+
+fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {
+    check_order(basis, task)?;
+    super::stream::check_task(model, task)
+}
+
+/// Equally long rows as a matrix.
+fn stack(rows: &[Array1<f32>]) -> Array2<f32> {
+    let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
+    ndarray::stack(Axis(0), &views).expect("rows of one length")
 }
 
 /// Loss and accuracy when a site keeps only the 2-D terms (row of x, row of y) that `keep` says, channel by channel, in
@@ -178,7 +275,7 @@ pub fn keep_terms(
     site: &str,
     keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),
 ) -> Result<Evaluation> {
-    check_order(basis, task)?;
+    check_tasks(model, basis, task)?;
     let (n, width) = (model.order(), crate::model::width(model, site)?);
     check_memory("filtered activations", n * n * width * size_of::<f32>())?;
     let columns = map_blocks(width, 16, |range| {
@@ -195,81 +292,4 @@ pub fn keep_terms(
     let table = ndarray::concatenate(Axis(2), &views).expect("n by n each").as_standard_layout().into_owned();
     let table = table.into_shape_with_order((n * n, width)).expect("row-major");
     model.evaluate(task, &Hooks::none().with(Hook::replace(site, Values::PerPair(Arc::new(table)))))
-}
-
-/// The activations of a site with every channel reduced to its own block's terms: (n^2, width).
-fn own_block_terms(
-    model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
-    task: &Task,
-    site: &str,
-    labels: &[Option<usize>],
-) -> Result<Array2<f32>> {
-    check_order(basis, task)?;
-    let (n, width, m) = (model.order(), labels.len(), basis.rows());
-    check_memory("filtered activations", n * n * width * size_of::<f32>())?;
-    let mut in_use: Vec<usize> = labels.iter().flatten().copied().chain([0]).collect();
-    in_use.sort_unstable();
-    in_use.dedup();
-    let rows: Vec<usize> = in_use.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
-    let block_of = basis.block_of_row();
-    // 1 where a channel keeps a row.
-    let own = Array2::from_shape_fn((rows.len(), width), |(r, k)| {
-        let keeps = labels[k].is_some_and(|b| block_of[rows[r]] == b || rows[r] == 0);
-        f32::from(u8::from(keeps))
-    });
-    let transform = Array2::from_shape_fn((rows.len(), m), |(r, t)| basis.value(rows[r], t) as f32);
-    let sectors = basis.sectors();
-    // For every x, the kept coefficients along y of every sector: (n, sectors, rows, width).
-    let along_y = map_blocks(n, 1, |x| {
-        let hidden = model.run_with_cache(&task.pairs(x.start * n..x.end * n), &[site])?.take(site)?;
-        let mut out = Array2::zeros((sectors.len() * rows.len(), width));
-        for (sector, mut out) in sectors.iter().zip(out.axis_chunks_iter_mut(Axis(0), rows.len())) {
-            out.assign(&(&matmul(transform.view(), in_order(hidden.view(), sector).view()) * &own));
-        }
-        Ok(out)
-    });
-    let along_y = along_y.into_iter().collect::<Result<Vec<_>>>()?;
-    let mut coefficients = Array2::zeros((n, sectors.len() * rows.len() * width));
-    for (mut to, from) in coefficients.outer_iter_mut().zip(&along_y) {
-        to.assign(&from.view().into_shape_with_order(from.len()).expect("row-major"));
-    }
-    drop(along_y);
-    // Project x onto the same rows, sector by sector: what is kept of every x.
-    for sector in sectors {
-        let values = in_order(coefficients.view(), sector);
-        let mut terms = matmul(transform.view(), values.view());
-        for (r, mut term) in terms.outer_iter_mut().enumerate() {
-            for mut row in term.exact_chunks_mut(width) {
-                row *= &own.row(r);
-            }
-        }
-        let kept = matmul(transform.t(), terms.view());
-        for (x, row) in sector.iter().zip(kept.outer_iter()) {
-            coefficients.row_mut(x.index()).assign(&row);
-        }
-    }
-    let mut out = Array2::zeros((n * n, width));
-    let rows_of_x = map_blocks(n, 1, |x| {
-        let kept = coefficients.row(x.start).into_shape_with_order((sectors.len() * rows.len(), width));
-        let kept = kept.expect("row-major");
-        let mut values = Array2::zeros((n, width));
-        for (sector, kept) in sectors.iter().zip(kept.axis_chunks_iter(Axis(0), rows.len())) {
-            let part = matmul(transform.t(), kept);
-            for (y, row) in sector.iter().zip(part.outer_iter()) {
-                values.row_mut(y.index()).assign(&row);
-            }
-        }
-        values
-    });
-    for (x, values) in rows_of_x.iter().enumerate() {
-        out.slice_mut(s![x * n..(x + 1) * n, ..]).assign(values);
-    }
-    Ok(out)
-}
-
-/// The rows of a matrix at the elements of a sector, in its order.
-fn in_order(matrix: ArrayView2<'_, f32>, sector: &[crate::group::Elem]) -> Array2<f32> {
-    let rows: Vec<usize> = sector.iter().map(|e| e.index()).collect();
-    matrix.select(Axis(0), &rows)
 }

@@ -1,13 +1,13 @@
-use super::ablation::{Cluster, ClusterParts, cluster_losses, hidden_centred, own_block_only};
+use super::ablation::{Cluster, ClusterParts, centring, cluster_losses, hidden_centred, own_block_only};
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
-use super::logits::{Directions, LogitDirections, parity_hooks};
+use super::logits::{DirectionSums, Directions, LogitDirections, parity_hooks};
 use super::neurons::{Candidates, NeuronClusters, cluster};
 use super::stream::{LossSum, stream};
 use crate::error::Result;
 use crate::fourier::FourierBasis;
 use crate::model::{Evaluation, Interpretable, LOGITS, SiteSpectrum};
 use crate::task::Task;
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -69,16 +69,28 @@ pub fn interpret(
 
     let directions = Directions::new(basis, task, &keys)?;
     let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
-    let blocks = stream(model, task, |block| {
-        (
-            directions.observe(block),
-            parts.as_ref().map(|parts| parts.observe(block)).unwrap_or_default(),
-            LossSum::of(block.logits.clone(), block.labels),
-        )
-    })?;
-    let baseline = LossSum::mean(blocks.iter().map(|block| block.2));
-    let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) = blocks.into_iter().map(|b| (b.0, b.1)).unzip();
+    let centring = centring(model, &neuron_spectrum.mean)?;
     let parity = if basis.sectors().len() == 1 { None } else { parity_hooks(basis, task, &keys).ok() };
+    let blocks = stream(model, task, |block| {
+        let loss = |change: &dyn Fn(&mut Array2<f32>)| {
+            let mut logits = block.logits.clone();
+            change(&mut logits);
+            LossSum::of(logits, block.labels)
+        };
+        Sums {
+            directions: directions.observe(block),
+            clusters: parts.as_ref().map(|parts| parts.observe(block)).unwrap_or_default(),
+            baseline: loss(&|_| {}),
+            centred: centring.as_ref().map(|by| loss(&|logits| *logits -= by)).unwrap_or_default(),
+            parity: (parity.as_ref())
+                .map(|hooks| loss(&|logits| hooks.apply(LOGITS, &block.pairs, task.order(), logits)))
+                .unwrap_or_default(),
+        }
+    })?;
+    let mean = |sum: fn(&Sums) -> LossSum| LossSum::mean(blocks.iter().map(sum));
+    let (baseline, centred, parity) = (mean(|s| s.baseline), mean(|s| s.centred), parity.map(|_| mean(|s| s.parity)));
+    let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
+        blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
 
     Ok(Interpretation {
         baseline,
@@ -96,17 +108,29 @@ pub fn interpret(
             _ => BTreeMap::new(),
         },
         directions: directions.finish(direction_sums),
-        hidden_centred: hidden_centred(model, task, &neuron_spectrum.mean)?,
+        hidden_centred: match centring {
+            Some(_) => centred,
+            None => hidden_centred(model, task, &neuron_spectrum.mean)?,
+        },
         own_block_only: own_block_only(model, basis, task, &neurons)?,
         without_cluster: match &parts {
             Some(parts) => parts.finish(cluster_sums),
             None => cluster_losses(model, task, &clusters, Cluster::Drop)?,
         },
-        parity: parity.map(|hooks| model.evaluate(task, &hooks)).transpose()?,
+        parity,
         neuron_spectrum,
         logit_spectrum,
         neurons,
     })
+}
+
+/// What a block of pairs adds to the results of the shared pass.
+struct Sums {
+    directions: DirectionSums,
+    clusters: Vec<LossSum>,
+    baseline: LossSum,
+    centred: LossSum,
+    parity: LossSum,
 }
 
 impl fmt::Display for Interpretation {

@@ -25,10 +25,7 @@ pub(super) fn stream<T: Send>(
     task: &Task,
     f: impl Fn(&PairBlock<'_>) -> T + Sync,
 ) -> Result<Vec<T>> {
-    if task.order() != model.order() {
-        let (expected, got) = (vec![model.order()], vec![task.order()]);
-        return Err(Error::Shape { what: "group of the task".into(), expected, got });
-    }
+    check_task(model, task)?;
     let site = model.readout_site();
     let keep: &[&str] = if site == LOGITS { &[LOGITS] } else { &[site, LOGITS] };
     let block = |range: Range<usize>| {
@@ -39,6 +36,14 @@ pub(super) fn stream<T: Send>(
         Ok(f(&PairBlock { pairs, labels: &task.labels()[range], readout, logits }))
     };
     map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
+}
+
+pub(super) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {
+    if task.order() == model.order() {
+        return Ok(());
+    }
+    let (expected, got) = (vec![model.order()], vec![task.order()]);
+    Err(Error::Shape { what: "group of the task".into(), expected, got })
 }
 
 /// Sums of losses and of correct answers, to be divided by the number of pairs at the end.

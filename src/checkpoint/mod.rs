@@ -186,7 +186,10 @@ fn floats<D: Dimension>(path: &Path, tensors: &Tensors, names: &[&str]) -> Resul
             });
         }
     };
-    if let Some((index, &got)) = array.indexed_iter().find(|(_, v)| !v.is_finite()) {
+    // Positions are found only once something is amiss: the plain scan is many times faster.
+    if !array.iter().all(|v| v.is_finite())
+        && let Some((index, &got)) = array.indexed_iter().find(|(_, v)| !v.is_finite())
+    {
         return Err(Error::NonFinite { path, tensor: tensor_name, index: index.slice().to_vec(), got: got.into() });
     }
     let shape = array.shape().to_vec();

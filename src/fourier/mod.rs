@@ -11,7 +11,7 @@ mod cyclic_subgroup;
 mod transform;
 
 pub use cyclic_subgroup::CyclicSubgroupBasis;
-pub(crate) use transform::transform_regions;
+pub(crate) use transform::transform_sectors;
 pub use transform::{forward, forward_2d, inverse, inverse_2d, tile_2d, untile_2d};
 
 use crate::group::Elem;

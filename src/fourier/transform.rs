@@ -1,6 +1,6 @@
 use super::{Direction, FourierBasis};
 use crate::error::{Error, Result};
-use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, Axis, s};
+use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, ArrayViewMut2, Axis, s};
 
 /// Coefficients of functions on the group, channel by channel.
 ///
@@ -62,36 +62,29 @@ pub fn inverse(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView3<'_
 /// `values`: (n, n, channels), entry [x, y, channel].
 ///
 /// # Returns
-/// (sectors, sectors, m, m, channels); its strides put the channels between the two positions, the layout in which
-/// both axes transform as one matrix product.
+/// (sectors, sectors, m, m, channels), stored as (sector of x, x, sector of y, y, channel).
 ///
 /// # Errors
 /// [`Error::Shape`] if the first two axes are not n by n.
 pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
     let (n, m, channels) = (basis.order(), basis.rows(), values.dim().2);
     check("values of a 2-D transform", &[n, n, channels], values.shape())?;
-    let sectors = basis.sectors();
-    let mut out = regions(basis, channels);
-    // (x, channel, y): contiguous along y where the input is.
-    let values = values.permuted_axes([0, 2, 1]);
-    for (sx, x_sector) in sectors.iter().enumerate() {
-        for (sy, y_sector) in sectors.iter().enumerate() {
-            let start = y_sector[0].index();
-            let consecutive = y_sector.iter().enumerate().all(|(t, y)| y.index() == start + t);
-            for (i, x) in x_sector.iter().enumerate() {
-                let mut out = out.slice_mut(s![sx, sy, i, .., ..]);
-                let from = values.index_axis(Axis(0), x.index());
-                if consecutive {
-                    out.assign(&from.slice(s![.., start..start + m]).t());
-                } else {
-                    for (mut out, y) in out.outer_iter_mut().zip(y_sector) {
-                        out.assign(&from.column(y.index()));
-                    }
-                }
+    let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
+    let tiled = if order.iter().copied().eq(0..n) {
+        values.as_standard_layout().into_owned()
+    } else {
+        let mut tiled = Array3::zeros((n, n, channels));
+        for (&x, mut to) in order.iter().zip(tiled.outer_iter_mut()) {
+            let from = values.index_axis(Axis(0), x);
+            for (&y, mut to) in order.iter().zip(to.outer_iter_mut()) {
+                to.assign(&from.row(y));
             }
         }
-    }
-    Ok(out)
+        tiled
+    };
+    let sectors = basis.sectors().len();
+    let regions = tiled.into_shape_with_order((sectors, m, sectors, m, channels)).expect("row-major");
+    Ok(regions.permuted_axes([0, 2, 1, 3, 4]))
 }
 
 /// The notebook's `tile2d`: regions put back into functions of pairs, the inverse of [`untile_2d`].
@@ -133,9 +126,7 @@ pub fn tile_2d(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32
 ///
 /// Cost: 2 n^2 m channels multiply-adds by matrix product, O(n^2 log m channels) by FFT; on the calling thread.
 pub fn forward_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
-    let mut out = untile_2d(basis, values)?;
-    transform_regions(basis, Direction::Forward, &mut out);
-    Ok(out)
+    Ok(transform_regions(basis, Direction::Forward, untile_2d(basis, values)?))
 }
 
 /// The functions of pairs with these coefficients: the inverse of [`forward_2d`].
@@ -150,32 +141,38 @@ pub fn forward_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f
 /// [`Error::Shape`] if the first four axes are not the basis's.
 pub fn inverse_2d(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView5<'_, f32>) -> Result<Array3<f32>> {
     check_regions(basis, coefficients)?;
-    let mut values = regions(basis, coefficients.dim().4);
-    values.assign(&coefficients);
-    transform_regions(basis, Direction::Inverse, &mut values);
-    tile_2d(basis, values.view())
+    tile_2d(basis, transform_regions(basis, Direction::Inverse, coefficients.to_owned()).view())
 }
 
-/// Zeros of shape (sectors, sectors, m, m, channels), stored as (sectors, sectors, m, channels, m).
-fn regions(basis: &(impl FourierBasis + ?Sized), channels: usize) -> Array5<f32> {
-    let (sectors, m) = (basis.sectors().len(), basis.rows());
-    Array5::zeros((sectors, sectors, m, channels, m)).permuted_axes([0, 1, 2, 4, 3])
-}
-
-/// Transforms x and y of every region, in place; the array must have the layout that [`untile_2d`] gives.
-pub(crate) fn transform_regions(basis: &(impl FourierBasis + ?Sized), direction: Direction, regions: &mut Array5<f32>) {
-    let (sectors, _, m, _, channels) = regions.dim();
-    let mut along_y = Array2::zeros((m * channels, m));
-    for sx in 0..sectors {
-        for sy in 0..sectors {
-            let region = regions.slice_mut(s![sx, sy, .., .., ..]).permuted_axes([0, 2, 1]);
-            let region = region.into_shape_with_order((m, channels * m)).expect("regions are contiguous");
-            let rows = region.view().into_shape_with_order((m * channels, m)).expect("regions are contiguous");
-            basis.transform(direction, rows.t(), along_y.view_mut().reversed_axes());
-            let columns = along_y.view().into_shape_with_order((m, channels * m)).expect("freshly made");
-            basis.transform(direction, columns, region);
-        }
+/// Transforms every sector of `from`, rows in sector order: (n, channels) to the same.
+pub(crate) fn transform_sectors(
+    basis: &(impl FourierBasis + ?Sized),
+    direction: Direction,
+    from: ArrayView2<'_, f32>,
+    mut to: ArrayViewMut2<'_, f32>,
+) {
+    let m = basis.rows();
+    for (from, to) in from.axis_chunks_iter(Axis(0), m).zip(to.axis_chunks_iter_mut(Axis(0), m)) {
+        basis.transform(direction, from, to);
     }
+}
+
+/// Transforms x and y of every region.
+fn transform_regions(basis: &(impl FourierBasis + ?Sized), direction: Direction, regions: Array5<f32>) -> Array5<f32> {
+    let (sectors, _, m, _, channels) = regions.dim();
+    let n = sectors * m;
+    let from = regions.permuted_axes([0, 2, 1, 3, 4]).as_standard_layout().into_owned();
+    let mut from = from.into_shape_with_order((n, n, channels)).expect("row-major");
+    let mut to = Array3::zeros((n, n, channels));
+    for (from, to) in from.outer_iter().zip(to.outer_iter_mut()) {
+        transform_sectors(basis, direction, from, to);
+    }
+    // Row x holds all y and channels: along x it is one matrix again.
+    let columns = to.view().into_shape_with_order((n, n * channels)).expect("row-major");
+    let back = from.view_mut().into_shape_with_order((n, n * channels)).expect("row-major");
+    transform_sectors(basis, direction, columns, back);
+    let regions = from.into_shape_with_order((sectors, m, sectors, m, channels)).expect("row-major");
+    regions.permuted_axes([0, 2, 1, 3, 4])
 }
 
 fn check_regions(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32>) -> Result<()> {

@@ -109,7 +109,13 @@ fn with_strided<R>(matrix: ArrayView2<'_, f32>, f: impl FnOnce(Strided<'_>) -> R
     } else if let Some(slice) = matrix.t().to_slice() {
         f(Strided::new(slice, cols, rows, rows).t())
     } else {
-        let copy = matrix.as_standard_layout();
-        f(Strided::new(copy.as_slice().expect("standard layout"), rows, cols, cols))
+        let mut copy = Vec::with_capacity(matrix.len());
+        for row in matrix.outer_iter() {
+            match row.to_slice() {
+                Some(row) => copy.extend_from_slice(row),
+                None => copy.extend(row),
+            }
+        }
+        f(Strided::new(&copy, rows, cols, cols))
     }
 }

@@ -148,16 +148,17 @@ impl Hook {
             None => (0..pairs.len()).collect(),
             Some(mask) => (0..pairs.len()).filter(|&i| mask[index(&pairs[i])]).collect(),
         };
-        let all: Vec<usize> = (0..activations.ncols()).collect();
-        let channels = self.channels.as_ref().unwrap_or(&all);
         let mut part = activations.select(Axis(0), &rows);
-        if self.channels.is_some() {
+        if let Some(channels) = &self.channels {
             part = part.select(Axis(1), channels);
         }
         self.action.apply(rows.iter().map(|&i| index(&pairs[i])), &mut part);
         for (&i, part) in rows.iter().zip(part.outer_iter()) {
             let mut row = activations.row_mut(i);
-            channels.iter().zip(part).for_each(|(&c, &v)| row[c] = v);
+            match &self.channels {
+                None => row.assign(&part),
+                Some(channels) => channels.iter().zip(part).for_each(|(&c, &v)| row[c] = v),
+            }
         }
     }
 }

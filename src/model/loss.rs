@@ -1,7 +1,7 @@
 use crate::linalg::vectorised;
 
-/// Terms summed in `f32` per lane before they are added to the `f64` sum.
-const CHUNK: usize = 256;
+/// Runs summed in `f32` before they are added to the `f64` sums.
+const CHUNK: usize = 16;
 const LANES: usize = 16;
 
 /// What a row of logits makes of its target.
@@ -26,9 +26,9 @@ fn row_loss(row: &mut [f32], target: usize) -> Outcome {
     let margin = max(row) - at_target;
     let shift = margin.max(0.0);
     let sum = sum_exp(row, at_target + shift);
-    let loss = if margin <= 0.0 { sum.ln_1p() } else { f64::from(shift) + (f64::from(-shift).exp() + sum).ln() };
+    let loss = if margin <= 0.0 { ln_1p(sum) } else { f64::from(shift) + (f64::from(-shift).exp() + sum).ln() };
     let first = || row[..target].iter().all(|&l| l < at_target);
-    Outcome { loss, correct: margin < 0.0 || margin == 0.0 && first() }
+    Outcome { loss, correct: !loss.is_nan() && (margin < 0.0 || margin == 0.0 && first()) }
 }
 
 /// Losses of consecutive rows of a row-major block of logits, written to `out`. The entries of the targets
@@ -48,33 +48,72 @@ pub(crate) fn losses(logits: &mut [f32], targets: &[u32], out: &mut [Outcome]) {
     );
 }
 
+/// The row in runs of [`LANES`] and a last one filled up with minus infinity, which is neither a maximum nor adds
+/// anything to a sum of exponentials.
+#[inline(always)]
+fn runs(values: &[f32]) -> (&[[f32; LANES]], [f32; LANES]) {
+    let (runs, rest) = values.as_chunks::<LANES>();
+    let mut last = [f32::NEG_INFINITY; LANES];
+    match values.last_chunk::<LANES>() {
+        // The last full run of the row, less what `runs` has: no copy of variable length.
+        Some(tail) => {
+            for (k, (l, &v)) in last.iter_mut().zip(tail).enumerate() {
+                *l = if k < LANES - rest.len() { f32::NEG_INFINITY } else { v };
+            }
+        }
+        None => last[..rest.len()].copy_from_slice(rest),
+    }
+    (runs, last)
+}
+
+/// Folds lanes pairwise.
+#[inline(always)]
+fn fold<T: Copy>(mut lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
+    let mut width = LANES / 2;
+    while width > 0 {
+        for k in 0..width {
+            lanes[k] = f(lanes[k], lanes[k + width]);
+        }
+        width /= 2;
+    }
+    lanes[0]
+}
+
+#[inline(always)]
+fn larger(a: f32, b: f32) -> f32 {
+    if b > a { b } else { a }
+}
+
 #[inline(always)]
 fn max(values: &[f32]) -> f32 {
-    let mut lanes = [f32::NEG_INFINITY; LANES];
-    let (chunks, rest) = values.as_chunks::<LANES>();
-    for chunk in chunks {
-        for (m, &v) in lanes.iter_mut().zip(chunk) {
-            *m = if v > *m { v } else { *m };
-        }
+    let (runs, mut most) = runs(values);
+    for run in runs {
+        most.iter_mut().zip(run).for_each(|(m, &v)| *m = larger(*m, v));
     }
-    rest.iter().chain(&lanes).fold(f32::NEG_INFINITY, |m, &v| if v > m { v } else { m })
+    fold(most, larger)
 }
 
 #[inline(always)]
 fn sum_exp(values: &[f32], shift: f32) -> f64 {
-    let mut sum = 0.0;
-    for part in values.chunks(CHUNK) {
-        let mut lanes = [0.0f32; LANES];
-        let (chunks, rest) = part.as_chunks::<LANES>();
-        for chunk in chunks {
-            for (s, &v) in lanes.iter_mut().zip(chunk) {
+    let (runs, last) = runs(values);
+    let mut sums = last.map(|v| f64::from(exp(v - shift)));
+    for part in runs.chunks(CHUNK) {
+        let mut partial = [0.0f32; LANES];
+        for run in part {
+            for (s, &v) in partial.iter_mut().zip(run) {
                 *s += exp(v - shift);
             }
         }
-        sum += lanes.iter().map(|&s| f64::from(s)).sum::<f64>();
-        sum += rest.iter().map(|&v| f64::from(exp(v - shift))).sum::<f64>();
+        sums.iter_mut().zip(partial).for_each(|(s, p)| *s += f64::from(p));
     }
-    sum
+    fold(sums, |a, b| a + b)
+}
+
+/// ln(1 + x) for x >= 0.
+#[inline(always)]
+fn ln_1p(x: f64) -> f64 {
+    // The next term of the series is below x^5 / 5, that is 2e-21 of the result.
+    if x < 1e-5 { x * (1.0 - x * (1.0 / 2.0 - x * (1.0 / 3.0 - x / 4.0))) } else { x.ln_1p() }
 }
 
 /// `e^x` to 2 ulp for x <= 88; 0 below -87.3. Branch-free, so that loops over it vectorise.

@@ -1,9 +1,11 @@
-use super::evaluate::MEMORY_BUDGET;
 use super::{Interpretable, width};
 use crate::error::{Error, Result};
-use crate::fourier::{Direction, FourierBasis, transform_regions, untile_2d};
-use crate::linalg::{map_blocks, vectorised};
-use ndarray::{Array1, Array2, Array5, Axis, s};
+use crate::fourier::{Direction, FourierBasis, transform_sectors};
+use crate::linalg::vectorised;
+use crate::task::pairs;
+use ndarray::{Array1, Array2, Array3, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+use std::ops::Range;
 
 /// Energy of 2-D terms by kind: the constant, rows of x alone, of y alone, products within one block, products across
 /// two blocks.
@@ -82,10 +84,12 @@ impl SiteSpectrum {
     }
 }
 
-/// Channels transformed at a time: about half a megabyte a region's worth where groups are small, less where large.
-fn channels_per_block(order: usize) -> usize {
-    (MEMORY_BUDGET / 16 / (order * order * size_of::<f32>())).clamp(1, 16)
-}
+/// Bytes of activations held at once: a site that is smaller at all pairs is transformed whole, a larger one in blocks
+/// of channels.
+const WHOLE: usize = 1 << 28;
+
+/// Values in a block of columns when x is transformed.
+const COLUMNS: usize = 1 << 11;
 
 pub(super) fn spectrum(
     model: &(impl Interpretable + ?Sized),
@@ -96,36 +100,119 @@ pub(super) fn spectrum(
     if basis.order() != n {
         return Err(Error::Shape { what: "group of the basis".into(), expected: vec![n], got: vec![basis.order()] });
     }
-    let blocks = map_blocks(width, channels_per_block(n), |range| {
-        let regions = untile_2d(basis, model.neuron_columns(site, range)?.view())?;
-        Ok(Partial::new(basis, regions))
-    });
-    let blocks = blocks.into_iter().collect::<Result<Vec<_>>>()?;
-    let join = |f: fn(&Partial) -> &Array1<f64>| Array1::from_iter(blocks.iter().flat_map(|b| f(b).iter().copied()));
-    let stack = |f: fn(&Partial) -> &Array2<f64>| {
-        let parts: Vec<_> = blocks.iter().map(|b| f(b).view()).collect();
-        ndarray::concatenate(Axis(0), &parts).expect("one column a block")
-    };
-    let mut square = Array2::zeros((basis.rows(), basis.rows()));
-    blocks.iter().for_each(|b| square += &b.square);
-    let constant_centred = join(|b| &b.constant_centred);
-    let split = split(basis, &square);
-    let constant = join(|b| &b.constant);
-    square[[0, 0]] = constant.sum();
-    let regions = basis.sectors().len() * basis.sectors().len();
-    Ok(SiteSpectrum {
-        site: site.into(),
-        mean: join(|b| &b.mean),
-        energy: join(|b| &b.energy),
-        energy_centred: join(|b| &b.energy_centred),
-        split: Split2d { constant: constant.sum(), ..split },
-        constant,
-        constant_centred,
-        linear_x: stack(|b| &b.linear_x),
-        linear_y: stack(|b| &b.linear_y),
-        product: stack(|b| &b.product),
-        mean_square: square / (regions * width.max(1)) as f64,
-    })
+    let mut energies = Energies::zeros(basis, width);
+    let at_once = (WHOLE / (n * n * size_of::<f32>())).max(1);
+    for first in (0..width).step_by(at_once) {
+        let channels = first..width.min(first + at_once);
+        let columns = if channels.len() == width { None } else { Some(model.neuron_columns(site, channels.clone())?) };
+        energies.add(model, site, basis, channels, columns.as_ref())?;
+    }
+    Ok(energies.finish(site, basis))
+}
+
+/// The sums behind a [`SiteSpectrum`].
+struct Energies {
+    /// Sum over the pairs of a region: (regions, channels).
+    sums: Array2<f64>,
+    energy: Array1<f64>,
+    linear_x: Array2<f64>,
+    linear_y: Array2<f64>,
+    product: Array2<f64>,
+    square: Array2<f64>,
+}
+
+impl Energies {
+    fn zeros(basis: &dyn FourierBasis, width: usize) -> Self {
+        let (sectors, blocks) = (basis.sectors().len(), basis.blocks().len());
+        let [linear_x, linear_y, product] = [(); 3].map(|()| Array2::zeros((width, blocks)));
+        Self {
+            sums: Array2::zeros((sectors * sectors, width)),
+            energy: Array1::zeros(width),
+            linear_x,
+            linear_y,
+            product,
+            square: Array2::zeros((basis.rows(), basis.rows())),
+        }
+    }
+
+    /// Adds a range of channels; `columns` are their activations, where they are not to be computed x by x.
+    fn add(
+        &mut self,
+        model: &(impl Interpretable + ?Sized),
+        site: &str,
+        basis: &dyn FourierBasis,
+        channels: Range<usize>,
+        columns: Option<&Array3<f32>>,
+    ) -> Result<()> {
+        let (n, m, c) = (basis.order(), basis.rows(), channels.len());
+        let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
+        let in_order = order.iter().copied().eq(0..n);
+        // y is transformed x by x: (x, sector and row of y, channel).
+        let mut along_y = Array2::<f32>::zeros((n, n * c));
+        let slabs = along_y.as_slice_mut().expect("freshly made").par_chunks_mut((n * c).max(1)).zip(&order);
+        let moments = slabs.map(|(slab, &x)| {
+            let mut values = match columns {
+                Some(columns) => columns.index_axis(Axis(0), x).as_standard_layout().into_owned(),
+                None => model.run_with_cache(&pairs(n, x * n..(x + 1) * n), &[site])?.take(site)?,
+            };
+            if !in_order || !values.is_standard_layout() {
+                values = values.select(Axis(0), &order);
+            }
+            let slab = ArrayViewMut2::from_shape((n, c), slab).expect("n rows of c");
+            transform_sectors(basis, Direction::Forward, values.view(), slab);
+            Ok(moments(&values, m))
+        });
+        let moments = moments.collect::<Result<Vec<_>>>()?;
+        let sectors = basis.sectors().len();
+        for (x, (sums, squares)) in moments.iter().enumerate() {
+            let first = x / m * sectors;
+            let mut region = self.sums.slice_mut(s![first..first + sectors, channels.clone()]);
+            region += sums;
+            let mut energy = self.energy.slice_mut(s![channels.clone()]);
+            energy += squares;
+        }
+        // x is transformed in blocks of columns (rows j of y within one sector, channel), and summed up on the spot.
+        let step = (COLUMNS / c.max(1)).clamp(1, m);
+        let starts = (0..sectors).flat_map(|sy| (0..m).step_by(step).map(move |j| (sy, j..m.min(j + step))));
+        let starts: Vec<_> = starts.collect();
+        let parts: Vec<_> = starts.into_par_iter().map(|(sy, js)| Columns::new(basis, &along_y, c, sy, js)).collect();
+        for part in parts {
+            let mut square = self.square.slice_mut(s![.., part.js.clone()]);
+            square += &part.square;
+            for (sums, total) in part.by_block.iter().zip([&mut self.linear_x, &mut self.linear_y, &mut self.product]) {
+                for (&b, sums) in sums {
+                    let mut total = total.slice_mut(s![channels.clone(), b]);
+                    total += sums;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(mut self, site: &str, basis: &dyn FourierBasis) -> SiteSpectrum {
+        let (n, m) = (basis.order() as f64, basis.rows() as f64);
+        let mean = self.sums.sum_axis(Axis(0)) / (n * n);
+        // const is 1/sqrt(m) on each axis, so a region's coefficient is its sum over m: taken from the f64 sums.
+        let constant = self.sums.mapv(|sum| (sum / m).powi(2)).sum_axis(Axis(0));
+        let centred = &self.sums - &(&mean * (m * m));
+        let constant_centred = centred.mapv(|sum| (sum / m).powi(2)).sum_axis(Axis(0));
+        let energy_centred = &self.energy - &(&mean * &mean * (n * n));
+        self.square[[0, 0]] = constant.sum();
+        let terms = (self.sums.len() as f64).max(1.0);
+        SiteSpectrum {
+            site: site.into(),
+            split: split(basis, &self.square),
+            mean_square: self.square / terms,
+            mean,
+            energy: self.energy,
+            energy_centred,
+            constant,
+            constant_centred,
+            linear_x: self.linear_x,
+            linear_y: self.linear_y,
+            product: self.product,
+        }
+    }
 }
 
 fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
@@ -144,61 +231,58 @@ fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
     split
 }
 
-/// The energies of a block of channels.
-struct Partial {
-    mean: Array1<f64>,
-    energy: Array1<f64>,
-    energy_centred: Array1<f64>,
-    constant: Array1<f64>,
-    constant_centred: Array1<f64>,
-    linear_x: Array2<f64>,
-    linear_y: Array2<f64>,
-    product: Array2<f64>,
-    /// Sum of squares of the coefficients of centred channels.
-    square: Array2<f64>,
+/// Sums over each sector of y, (sectors, channels), and sums of squares (channels), of the values of one x.
+fn moments(slab: &Array2<f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
+    let mut sums = Array2::zeros((slab.nrows() / m, slab.ncols()));
+    let mut squares = Array1::zeros(slab.ncols());
+    let into = squares.as_slice_mut().expect("freshly made");
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, row) in slab.outer_iter().enumerate() {
+                let row = row.to_slice().expect("row-major");
+                let mut sum = sums.row_mut(y / m);
+                let sum = sum.as_slice_mut().expect("row-major");
+                for ((s, q), &v) in sum.iter_mut().zip(into.iter_mut()).zip(row) {
+                    *s += f64::from(v);
+                    *q += f64::from(v) * f64::from(v);
+                }
+            }
+        },
+    );
+    (sums, squares)
 }
 
-impl Partial {
-    fn new(basis: &dyn FourierBasis, mut regions: Array5<f32>) -> Self {
-        let (sectors, _, m, _, channels) = regions.dim();
-        let (blocks, block_of) = (basis.blocks(), basis.block_of_row());
-        let [mean, energy, energy_centred] = centre(&mut regions);
-        transform_regions(basis, Direction::Forward, &mut regions);
-        let mut out = Self {
-            mean,
-            energy,
-            energy_centred,
-            constant: Array1::zeros(channels),
-            constant_centred: Array1::zeros(channels),
-            linear_x: Array2::zeros((channels, blocks.len())),
-            linear_y: Array2::zeros((channels, blocks.len())),
-            product: Array2::zeros((channels, blocks.len())),
-            square: Array2::zeros((m, m)),
-        };
-        for (sx, sy) in (0..sectors).flat_map(|sx| (0..sectors).map(move |sy| (sx, sy))) {
-            for i in 0..m {
-                for c in 0..channels {
-                    let row = regions.slice(s![sx, sy, i, .., c]);
-                    let row = row.to_slice().expect("y is contiguous");
-                    let sums = out.square.row_mut(i).into_slice().expect("row-major");
-                    vectorised(
-                        #[inline(always)]
-                        || sums.iter_mut().zip(row).for_each(|(s, &v)| *s += f64::from(v) * f64::from(v)),
-                    );
-                    let first = f64::from(row[0]);
-                    let b = block_of[i];
-                    if i == 0 {
-                        // const is 1/sqrt(m) on each axis: the mean contributes m * mean.
-                        out.constant[c] += (first + m as f64 * out.mean[c]).powi(2);
-                        out.constant_centred[c] += first * first;
-                        for (&v, &b) in row.iter().zip(&block_of).skip(1) {
-                            out.linear_y[[c, b]] += f64::from(v) * f64::from(v);
-                        }
-                    } else {
-                        out.linear_x[[c, b]] += first * first;
-                        out.product[[c, b]] +=
-                            row[blocks[b].rows.clone()].iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
-                    }
+/// Energies of the 2-D coefficients whose row of y is one of `js`, summed over the sectors of x.
+struct Columns {
+    js: Range<usize>,
+    /// By row of x and of y, summed over channels: (m, js).
+    square: Array2<f64>,
+    /// Linear in x, linear in y, products within a block: by block, then channel.
+    by_block: [std::collections::BTreeMap<usize, Array1<f64>>; 3],
+}
+
+impl Columns {
+    fn new(basis: &dyn FourierBasis, along_y: &Array2<f32>, channels: usize, sy: usize, js: Range<usize>) -> Self {
+        let (m, block_of) = (basis.rows(), basis.block_of_row());
+        let mut out = Self { square: Array2::zeros((m, js.len())), by_block: Default::default(), js: js.clone() };
+        let columns = (sy * m + js.start) * channels..(sy * m + js.end) * channels;
+        let mut terms = Array2::zeros((m, columns.len()));
+        for rows in along_y.axis_chunks_iter(Axis(0), m) {
+            basis.transform(Direction::Forward, rows.slice(s![.., columns.clone()]), terms.view_mut());
+            for (i, row) in terms.outer_iter().enumerate() {
+                let row = row.to_slice().expect("row-major");
+                for (j, values) in js.clone().zip(row.chunks_exact(channels.max(1))) {
+                    out.square[[i, j - js.start]] += sum_of_squares(values);
+                    let (kind, block) = match (block_of[i], block_of[j]) {
+                        (0, 0) => continue,
+                        (b, 0) => (0, b),
+                        (0, b) => (1, b),
+                        (a, b) if a == b => (2, b),
+                        _ => continue,
+                    };
+                    let sums = out.by_block[kind].entry(block).or_insert_with(|| Array1::zeros(channels));
+                    sums.iter_mut().zip(values).for_each(|(s, &v)| *s += f64::from(v) * f64::from(v));
                 }
             }
         }
@@ -206,54 +290,22 @@ impl Partial {
     }
 }
 
-/// Removes every channel's mean over all pairs; returns means, sums of squares before and sums of squares after.
-fn centre(regions: &mut Array5<f32>) -> [Array1<f64>; 3] {
-    let channels = regions.dim().4;
-    let pairs = regions.len() / channels.max(1);
-    let [mut mean, mut energy, mut centred] = [(); 3].map(|()| Array1::zeros(channels));
-    for (c, row) in lanes(regions) {
-        let (sum, square) = sums(row);
-        mean[c] += sum / pairs as f64;
-        energy[c] += square;
-    }
-    // What is subtracted is the mean rounded to `f32`.
-    mean.mapv_inplace(|m: f64| f64::from(m as f32));
-    for (c, row) in lanes(regions) {
-        let mean = mean[c] as f32;
-        vectorised(
-            #[inline(always)]
-            || row.iter_mut().for_each(|v| *v -= mean),
-        );
-        centred[c] += sums(row).1;
-    }
-    [mean, energy, centred]
-}
-
-/// The contiguous runs along y, each with its channel.
-fn lanes(regions: &mut Array5<f32>) -> impl Iterator<Item = (usize, &mut [f32])> {
-    let (_, _, m, _, channels) = regions.dim();
-    let data = regions.as_slice_memory_order_mut().expect("regions are contiguous");
-    data.chunks_exact_mut(m).enumerate().map(move |(row, lane)| (row % channels, lane))
-}
-
-fn sums(values: &[f32]) -> (f64, f64) {
-    const LANES: usize = 8;
+fn sum_of_squares(values: &[f32]) -> f64 {
+    const LANES: usize = 16;
     vectorised(
         #[inline(always)]
         || {
-            let (mut sum, mut square) = ([0.0f64; LANES], [0.0f64; LANES]);
+            let mut lanes = [0.0f64; LANES];
             let (chunks, rest) = values.as_chunks::<LANES>();
             for chunk in chunks {
-                for ((s, q), &v) in sum.iter_mut().zip(&mut square).zip(chunk) {
-                    *s += f64::from(v);
-                    *q += f64::from(v) * f64::from(v);
+                for (s, &v) in lanes.iter_mut().zip(chunk) {
+                    *s += f64::from(v) * f64::from(v);
                 }
             }
-            for (k, &v) in rest.iter().enumerate() {
-                sum[k] += f64::from(v);
-                square[k] += f64::from(v) * f64::from(v);
+            for (s, &v) in lanes.iter_mut().zip(rest) {
+                *s += f64::from(v) * f64::from(v);
             }
-            (sum.iter().sum(), square.iter().sum())
+            lanes.iter().sum()
         },
     )
 }
