@@ -117,6 +117,12 @@ pub enum Error {
         /// The names there are.
         known: Vec<String>,
     },
+    /// A list of sites that holds a name twice.
+    #[error("there are two sites `{site}`")]
+    RepeatedSite {
+        /// The name.
+        site: String,
+    },
     /// A channel beyond a site's width.
     #[error("site `{site}` has {width} channels, asked for channel {channel}")]
     UnknownChannel {

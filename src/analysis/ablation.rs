@@ -86,12 +86,12 @@ impl<'a> ClusterParts<'a> {
 
     pub(super) fn observe(&self, block: &PairBlock<'_>) -> Vec<LossSum> {
         let one = |(members, weights): (&&[usize], &Array2<f32>)| {
-            let mut logits = matmul(columns(&block.readout, members).view(), weights.view());
+            let mut logits = matmul(weights.t(), columns(&block.readout, members).t()).reversed_axes();
             match self.what {
                 Cluster::Keep => logits += &self.offset,
                 Cluster::Drop => logits.zip_mut_with(&block.logits, |part, &all| *part = all - *part),
             }
-            LossSum::of(logits, block.labels)
+            LossSum::of(logits.view(), block.labels)
         };
         self.members.iter().zip(&self.weights).map(one).collect()
     }
@@ -224,16 +224,17 @@ fn own_block_logits(
     let losses = map_blocks(n, 1, |x| {
         let coefficients = of_x.row(x.start).into_shape_with_order((per_x, width)).expect("row-major");
         let directions = matmul(coefficients, unembedding);
-        let mut logits = Array2::zeros((n, n));
-        for (sector, directions) in sectors.iter().zip(directions.axis_chunks_iter(Axis(0), rows.len())) {
-            for (&y, row) in sector.iter().zip(matmul(transform.t(), directions).outer_iter()) {
-                logits.row_mut(y).assign(&row);
-            }
-        }
-        logits += &offset;
-        LossSum::of(logits, &task.labels()[x.start * n..x.end * n])
+        let labels = &task.labels()[x.start * n..x.end * n];
+        let of_sector = |(sector, directions): (&Vec<usize>, ArrayView2<'_, f32>)| {
+            let mut logits = matmul(directions.t(), transform.view()).reversed_axes();
+            logits += &offset;
+            let labels: Vec<u32> = sector.iter().map(|&y| labels[y]).collect();
+            LossSum::of(logits.view(), &labels)
+        };
+        let by_sector = directions.axis_chunks_iter(Axis(0), rows.len());
+        sectors.iter().zip(by_sector).map(of_sector).collect::<Vec<_>>()
     });
-    Ok(LossSum::mean(losses.into_iter()))
+    Ok(LossSum::mean(losses.into_iter().flatten()))
 }
 
 fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {

@@ -1,6 +1,6 @@
 use super::ablation::{Cluster, ClusterParts, centring, cluster_losses, hidden_centred, own_block_only};
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
-use super::logits::{DirectionSums, Directions, LogitDirections, parity_hooks};
+use super::logits::{DirectionSums, Directions, LogitDirections};
 use super::neurons::{Candidates, NeuronClusters, cluster};
 use super::stream::{LossSum, stream};
 use crate::error::Result;
@@ -70,25 +70,20 @@ pub fn interpret(
     let directions = Directions::new(basis, task, &keys)?;
     let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
     let centring = centring(model, &neuron_spectrum.mean)?;
-    let parity = if basis.sectors().len() == 1 { None } else { parity_hooks(basis, task, &keys).ok() };
     let blocks = stream(model, task, |block| {
-        let loss = |change: &dyn Fn(&mut Array2<f32>)| {
-            let mut logits = block.logits.clone();
-            change(&mut logits);
-            LossSum::of(logits, block.labels)
-        };
+        let loss = |logits: Array2<f32>| LossSum::of(logits.view(), block.labels);
+        let along = directions.along(block);
         Sums {
-            directions: directions.observe(block),
+            directions: directions.observe(block, &along),
             clusters: parts.as_ref().map(|parts| parts.observe(block)).unwrap_or_default(),
-            baseline: loss(&|_| {}),
-            centred: centring.as_ref().map(|by| loss(&|logits| *logits -= by)).unwrap_or_default(),
-            parity: (parity.as_ref())
-                .map(|hooks| loss(&|logits| hooks.apply(LOGITS, &block.pairs, task.order(), logits)))
-                .unwrap_or_default(),
+            baseline: LossSum::of(block.logits.view(), block.labels),
+            centred: centring.as_ref().map(|by| loss(&block.logits - by)).unwrap_or_default(),
+            parity: directions.without_forbidden(block, along).map(loss).unwrap_or_default(),
         }
     })?;
     let mean = |sum: fn(&Sums) -> LossSum| LossSum::mean(blocks.iter().map(sum));
-    let (baseline, centred, parity) = (mean(|s| s.baseline), mean(|s| s.centred), parity.map(|_| mean(|s| s.parity)));
+    let (baseline, centred) = (mean(|s| s.baseline), mean(|s| s.centred));
+    let parity = directions.has_parity().then(|| mean(|s| s.parity));
     let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
         blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
 

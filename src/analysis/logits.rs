@@ -42,7 +42,7 @@ pub fn logit_directions(
     blocks: &[usize],
 ) -> Result<LogitDirections> {
     let directions = Directions::new(basis, task, blocks)?;
-    Ok(directions.finish(stream(model, task, |block| directions.observe(block))?))
+    Ok(directions.finish(stream(model, task, |block| directions.observe(block, &directions.along(block)))?))
 }
 
 /// The output sector of every region (sector of x, sector of y), where products of a region stay in one sector.
@@ -155,7 +155,7 @@ impl<'a> Directions<'a> {
         let all: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
         let m = basis.rows();
         let along = Array2::from_shape_fn((all.len(), m), |(q, t)| basis.value(all[q], t) / (m as f64).sqrt());
-        let output = basis.generator().and_then(|_| output_sectors(basis, task));
+        let output = output_sectors(basis, task);
         Ok(Self { basis, blocks, sector_of, position, rows, offsets, along, output })
     }
 
@@ -171,14 +171,36 @@ impl<'a> Directions<'a> {
         }
     }
 
-    pub(super) fn observe(&self, block: &PairBlock<'_>) -> DirectionSums {
+    /// The logits of a block along every row of the blocks on every sector: (pairs, sectors * rows).
+    pub(super) fn along(&self, block: &PairBlock<'_>) -> Array2<f32> {
+        matmul(block.logits.view(), self.rows.view())
+    }
+
+    /// Whether there are output sectors that parity forbids.
+    pub(super) fn has_parity(&self) -> bool {
+        self.output.as_ref().is_some_and(|output| output.len() > 1)
+    }
+
+    /// The logits of a block less their directions on the output sectors that parity forbids; `None` where there are no
+    /// such sectors. The same as the hooks of [`parity_hooks`].
+    pub(super) fn without_forbidden(&self, block: &PairBlock<'_>, mut directions: Array2<f32>) -> Option<Array2<f32>> {
+        let output = self.output.as_ref().filter(|_| self.has_parity())?;
+        let per_sector = self.along.nrows();
+        for (&(x, y), mut row) in block.pairs.iter().zip(directions.outer_iter_mut()) {
+            let allowed = output[[self.sector_of[x.index()], self.sector_of[y.index()]]];
+            row.slice_mut(s![allowed * per_sector..(allowed + 1) * per_sector]).fill(0.0);
+        }
+        let forbidden = matmul(self.rows.view(), directions.t()).reversed_axes();
+        Some(&block.logits - &forbidden)
+    }
+
+    pub(super) fn observe(&self, block: &PairBlock<'_>, directions: &Array2<f32>) -> DirectionSums {
         let (sectors, m) = (self.basis.sectors().len(), self.basis.rows());
         let per_sector = self.along.nrows();
         let mut sums = self.sums();
         if per_sector == 0 {
             return sums;
         }
-        let directions = matmul(block.logits.view(), self.rows.view());
         for (&(x, y), row) in block.pairs.iter().zip(directions.outer_iter()) {
             let row = row.to_slice().expect("row-major");
             let (sx, sy) = (self.sector_of[x.index()], self.sector_of[y.index()]);
@@ -213,7 +235,8 @@ impl<'a> Directions<'a> {
                 *total += part;
             }
         }
-        let product_share = self.output.as_ref().map(|output| {
+        let output = self.output.as_ref().filter(|_| self.basis.generator().is_some());
+        let product_share = output.map(|output| {
             Array4::from_shape_fn((self.blocks.len(), sectors, sectors, 2), |(b, sx, sy, sign)| {
                 let along = total.products[sign][b].slice(s![sx * sectors + sy, .., ..]);
                 along.iter().map(|c| c * c).sum::<f64>() / total.energy[[b, sx, sy, output[[sx, sy]]]]

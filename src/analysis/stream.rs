@@ -2,7 +2,7 @@ use crate::error::{Error, Result};
 use crate::linalg::map_blocks;
 use crate::model::{Evaluation, Interpretable, LOGITS, Outcome, block_rows, outcomes};
 use crate::task::{Pair, Task};
-use ndarray::Array2;
+use ndarray::{Array2, ArrayView2};
 use std::ops::Range;
 
 /// A block of pairs on its way through a model.
@@ -13,7 +13,7 @@ pub(super) struct PairBlock<'a> {
     pub labels: &'a [u32],
     /// Activations of the readout site: (pairs, width).
     pub readout: Array2<f32>,
-    /// Logits: (pairs, n).
+    /// Logits: (pairs, n), column-major where they come from this crate's models.
     pub logits: Array2<f32>,
 }
 
@@ -55,8 +55,8 @@ pub(super) struct LossSum {
 }
 
 impl LossSum {
-    /// Of a block of logits, which is used up.
-    pub(super) fn of(logits: Array2<f32>, labels: &[u32]) -> Self {
+    /// Of a block of logits.
+    pub(super) fn of(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Self {
         let mut sum = Self { count: labels.len(), ..Self::default() };
         for Outcome { loss, correct } in outcomes(logits, labels) {
             sum.loss += loss;

@@ -4,9 +4,19 @@
 //! | trait | laws | macro |
 //! |---|---|---|
 //! | [`Group`](crate::group::Group) | [`group`] | [`group_laws!`](crate::group_laws) |
+//! | [`FourierBasis`](crate::fourier::FourierBasis) | [`fourier`] | [`fourier_laws!`](crate::fourier_laws) |
+//! | [`Interpretable`](crate::model::Interpretable), [`Separable`](crate::model::Separable) | [`model`] | [`model_laws!`](crate::model_laws) |
+//!
+//! A law names the first case it finds broken and compares within the tolerances below; NaN agrees with NaN alone.
 
+pub mod fourier;
 pub mod group;
+pub mod model;
 
+use crate::error::Error;
+use ndarray::{Array, Dimension, ShapeBuilder};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::fmt::Debug;
 
 /// Laws are tried on all cases up to this many.
@@ -15,6 +25,13 @@ pub const EXHAUSTIVE: usize = 1 << 21;
 pub const SAMPLES: usize = 1 << 17;
 /// Seed of the draw: the same cases every time.
 pub const SEED: u64 = 0x6c61_7773;
+
+/// Largest deviation of what is computed in `f64`, relative to its scale (for a basis: the norm 1 of its rows).
+pub const DOUBLE: f64 = 1e-9;
+/// Largest error of an `f32` transform, relative to the norm of the function transformed.
+pub const TRANSFORM: f64 = 1e-5;
+/// Largest difference between two `f32` computations of a site, relative to its largest activation.
+pub const ACTIVATION: f64 = 1e-4;
 
 /// A law that fails: which, where, and the two sides that should agree there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,4 +71,31 @@ impl Violation {
     ) -> Result<(), Self> {
         if left == right { Ok(()) } else { Err(Self::new(law, witness, left, right)) }
     }
+
+    /// `Ok` if the two numbers are equal, both NaN, or at most `tolerance` apart, else the violation.
+    ///
+    /// # Errors
+    /// The violation, if they are not.
+    pub fn unless_close(
+        law: &'static str,
+        witness: impl Debug,
+        left: f64,
+        right: f64,
+        tolerance: f64,
+    ) -> Result<(), Self> {
+        let close = left == right || left.is_nan() && right.is_nan() || (left - right).abs() <= tolerance;
+        if close { Ok(()) } else { Err(Self::new(law, witness, left, right)) }
+    }
+}
+
+/// What a call returned; an error is a violation of the law that made the call.
+fn answer<T>(law: &'static str, witness: impl Debug, result: Result<T, Error>) -> Result<T, Violation> {
+    result.map_err(|error| Violation::new(law, witness, format_args!("error: {error}"), format_args!("an answer")))
+}
+
+/// Numbers drawn uniformly from [-1, 1) with [`SEED`].
+fn uniform<D: Dimension>(shape: impl ShapeBuilder<Dim = D>) -> Array<f32, D> {
+    let mut rng = ChaCha8Rng::seed_from_u64(SEED);
+    // 2^-23: every value is exact.
+    Array::from_shape_simple_fn(shape, || (rng.next_u32() >> 8) as f32 * 1.192_092_9e-7 - 1.0)
 }

@@ -108,14 +108,22 @@ fn with_strided<R>(matrix: ArrayView2<'_, f32>, f: impl FnOnce(Strided<'_>) -> R
         f(Strided::new(slice, rows, cols, cols))
     } else if let Some(slice) = matrix.t().to_slice() {
         f(Strided::new(slice, cols, rows, rows).t())
+    } else if matrix.strides()[0] == 1 {
+        let copy = row_major(matrix.t());
+        f(Strided::new(&copy, cols, rows, rows).t())
     } else {
-        let mut copy = Vec::with_capacity(matrix.len());
-        for row in matrix.outer_iter() {
-            match row.to_slice() {
-                Some(row) => copy.extend_from_slice(row),
-                None => copy.extend(row),
-            }
-        }
+        let copy = row_major(matrix);
         f(Strided::new(&copy, rows, cols, cols))
     }
+}
+
+fn row_major(matrix: ArrayView2<'_, f32>) -> Vec<f32> {
+    let mut copy = Vec::with_capacity(matrix.len());
+    for row in matrix.outer_iter() {
+        match row.to_slice() {
+            Some(row) => copy.extend_from_slice(row),
+            None => copy.extend(row),
+        }
+    }
+    copy
 }

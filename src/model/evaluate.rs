@@ -1,4 +1,4 @@
-use super::loss::{self, Outcome};
+use super::loss::{Outcome, outcomes};
 use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result};
 use crate::linalg::{map_blocks, matmul_into};
@@ -11,6 +11,9 @@ pub const MEMORY_BUDGET: usize = 1 << 31;
 
 /// Values of the widest site in a block of rows: 1 MiB of `f32`, about a second-level cache.
 const BLOCK_VALUES: usize = 1 << 18;
+
+/// Rows of a block are a multiple of this.
+const TILE: usize = 96;
 
 /// Mean loss and accuracy.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
@@ -61,25 +64,16 @@ pub fn cross_entropy(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Result<Vec
     if let Some(&got) = targets.iter().find(|&&t| t as usize >= classes) {
         return Err(Error::UnknownElement { order: classes, got: got as usize });
     }
-    Ok(outcomes(logits.to_owned(), targets).into_iter().map(|outcome| outcome.loss).collect())
-}
-
-/// What each row of logits makes of its target.
-pub(crate) fn outcomes(mut logits: Array2<f32>, targets: &[u32]) -> Vec<Outcome> {
-    if !logits.is_standard_layout() {
-        logits = logits.as_standard_layout().into_owned();
-    }
-    let mut out = vec![Outcome::default(); targets.len()];
-    loss::losses(logits.as_slice_mut().expect("row-major"), targets, &mut out);
-    out
+    Ok(outcomes(logits, targets).into_iter().map(|outcome| outcome.loss).collect())
 }
 
 /// Rows of a block when every row holds `widest` values: fixed by the model and the group, never by the threads.
 pub(crate) fn block_rows(model: &(impl Interpretable + ?Sized)) -> usize {
     let widest = model.sites().iter().map(|s| s.width).max().unwrap_or(1).max(1);
     let pairs = model.order() * model.order();
-    // At least 32 blocks where there is work for them, so that any number of threads is kept busy.
-    (BLOCK_VALUES / widest).min(pairs / 32).max(64)
+    // At least 32 blocks where there is work for them, so that any number of threads is kept busy; whole tiles of the
+    // matrix product, and whole groups of rows of the loss.
+    ((BLOCK_VALUES / widest).min(pairs / 32) / TILE).max(1) * TILE
 }
 
 /// Applies `f` to the outcomes of every row block, in parallel; results in order.
@@ -92,7 +86,7 @@ fn stream<T: Send>(
     check_task(model, task)?;
     let block = |range: Range<usize>| {
         let logits = model.run_with_hooks(&task.pairs(range.clone()), hooks, &[LOGITS])?.take(LOGITS)?;
-        Ok(f(&outcomes(logits, &task.labels()[range])))
+        Ok(f(&outcomes(logits.view(), &task.labels()[range])))
     };
     map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
 }
@@ -144,7 +138,12 @@ pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, r
     if range.end > width || range.start > range.end {
         return Err(Error::UnknownChannel { site: site.into(), channel: range.end.max(range.start), width });
     }
-    check_memory("columns of a site at all pairs", n * n * range.len() * size_of::<f32>())
+    check_memory("columns of a site at all pairs", all_pairs_bytes(n, range.len()))
+}
+
+/// Bytes of `width` activations at all pairs, or `usize::MAX` if that is less.
+pub(crate) fn all_pairs_bytes(order: usize, width: usize) -> usize {
+    [order, width, size_of::<f32>()].into_iter().fold(order, usize::saturating_mul)
 }
 
 pub(crate) fn check_memory(what: &'static str, needed: usize) -> Result<()> {

@@ -2,6 +2,7 @@ use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
 use crate::error::{Error, Result};
 use crate::task::Pair;
 use ndarray::{Array2, ArrayView2};
+use std::collections::BTreeSet;
 
 /// A model given by a closure from pairs to the activations of its sites, the logits last.
 ///
@@ -37,7 +38,7 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> FromFn<F> {
     ///
     /// # Errors
     /// [`Error::Shape`] unless the last site is `logits`, `order` wide; [`Error::UnknownSite`] if `neuron_site` is
-    /// not among them.
+    /// not among them; [`Error::RepeatedSite`].
     pub fn new(order: usize, sites: Vec<Site>, neuron_site: &str, function: F) -> Result<Self> {
         let last = sites.last().filter(|s| s.name == LOGITS);
         let Some(last) = last else {
@@ -49,6 +50,7 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> FromFn<F> {
             let known = sites.into_iter().map(|s| s.name).collect();
             return Err(Error::UnknownSite { site: neuron_site.into(), known });
         }
+        unique(sites.iter().map(|s| s.name.as_str()))?;
         Ok(Self { order, sites, neuron_site: neuron_site.into(), function })
     }
 }
@@ -80,6 +82,17 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> Interpretable for FromFn<
         super::layer::check("logits", &[activations.nrows(), self.order], activations.shape())?;
         Ok(activations.to_owned())
     }
+}
+
+/// Refuses a name that comes twice.
+pub(super) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
+    let mut seen = BTreeSet::new();
+    for site in names {
+        if !seen.insert(site) {
+            return Err(Error::RepeatedSite { site: site.into() });
+        }
+    }
+    Ok(())
 }
 
 /// Refuses hooks on any other site than these.

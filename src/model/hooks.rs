@@ -196,8 +196,8 @@ fn orthonormal(site: &str, rows: &Array2<f32>) -> Result<()> {
     let gram = matmul(rows.view(), rows.t());
     for ((i, j), &product) in gram.indexed_iter() {
         let expected = if i == j { 1.0 } else { 0.0 };
-        // NaN fails too.
-        if !((product - expected).abs() <= ORTHONORMAL) {
+        let off = (product - expected).abs();
+        if off.is_nan() || off > ORTHONORMAL {
             return Err(Error::NotOrthonormal { site: site.into(), rows: (i, j), got: product });
         }
     }

@@ -35,14 +35,20 @@ pub(super) fn gather(embedding: &Array2<f32>, pairs: &[Pair], side: impl Fn(&Pai
     embedding.select(Axis(0), &pairs.iter().map(side).collect::<Vec<_>>())
 }
 
-/// max(0, v), NaN kept.
+/// max(0, v), NaN kept (which `f32::max` would turn to 0).
+#[inline(always)]
+pub(super) fn positive(v: f32) -> f32 {
+    if v < 0.0 { 0.0 } else { v }
+}
+
+/// [`positive`] of every value.
 pub(super) fn relu(values: ArcArray2<f32>) -> Array2<f32> {
     let mut values = values.into_owned();
     vectorised(
         #[inline(always)]
         || {
             for v in values.as_slice_memory_order_mut().expect("owned arrays are contiguous") {
-                *v = if *v < 0.0 { 0.0 } else { *v };
+                *v = positive(*v);
             }
         },
     );
@@ -69,10 +75,11 @@ pub(super) fn combined_embeddings(
     })
 }
 
-/// `activations W_U`, with the width checked.
+/// `activations W_U`, with the width checked. Column-major: a class's logits are contiguous, which is how losses read
+/// them and how the matrix product has whole tiles of pairs.
 pub(super) fn unembed(activations: ArrayView2<'_, f32>, unembedding: &Array2<f32>) -> Result<Array2<f32>> {
     check("activations of the readout site", &[activations.nrows(), unembedding.nrows()], activations.shape())?;
-    Ok(matmul(activations, unembedding.view()))
+    Ok(matmul(unembedding.t(), activations.t()).reversed_axes())
 }
 
 pub(super) fn check(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {

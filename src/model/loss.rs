@@ -1,6 +1,7 @@
 use crate::linalg::vectorised;
+use ndarray::ArrayView2;
 
-/// Runs summed in `f32` before they are added to the `f64` sums.
+/// Classes summed in `f32` before they are added to the `f64` sums.
 const CHUNK: usize = 16;
 const LANES: usize = 16;
 
@@ -13,100 +14,102 @@ pub(crate) struct Outcome {
     pub correct: bool,
 }
 
-/// Cross-entropy of one row of logits, and whether the target is its (first) maximum:
+/// Cross-entropy of every row of logits, and whether its target is the (first) maximum:
 /// `ln(1 + sum over z != target of exp(l_z - l_target))`.
 ///
 /// The sum leaves the target's own term out, so nothing is lost when the loss is far below `f32` rounding; where the
-/// target is not the largest logit all exponents are shifted by the maximum. The `target` entry of the row is
-/// overwritten. NaN logits give a NaN loss, counted as wrong.
-#[inline(always)]
-fn row_loss(row: &mut [f32], target: usize) -> Outcome {
-    let at_target = row[target];
-    row[target] = f32::NEG_INFINITY;
-    let margin = max(row) - at_target;
-    let shift = margin.max(0.0);
-    let sum = sum_exp(row, at_target + shift);
-    let loss = if margin <= 0.0 { ln_1p(sum) } else { f64::from(shift) + (f64::from(-shift).exp() + sum).ln() };
-    let first = || row[..target].iter().all(|&l| l < at_target);
-    Outcome { loss, correct: !loss.is_nan() && (margin < 0.0 || margin == 0.0 && first()) }
-}
-
-/// Losses of consecutive rows of a row-major block of logits, written to `out`. The entries of the targets
-/// are overwritten.
-pub(crate) fn losses(logits: &mut [f32], targets: &[u32], out: &mut [Outcome]) {
-    if targets.is_empty() {
-        return;
-    }
-    let classes = logits.len() / targets.len();
+/// target is not the largest logit all exponents are shifted by the maximum. NaN logits give a NaN loss, counted as
+/// wrong.
+///
+/// Rows are worked on sixteen at a time, one a lane: that wants the logits column-major, as the unembedding of this
+/// crate's models leaves them; others are copied.
+///
+/// # Panics
+/// If there is not one target a row, or a target beyond the classes.
+pub(crate) fn outcomes(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Vec<Outcome> {
+    let (rows, classes) = logits.dim();
+    assert_eq!(targets.len(), rows, "one target a row");
+    assert!(targets.iter().all(|&t| (t as usize) < classes), "targets below the number of classes");
+    let mut out = vec![Outcome::default(); rows];
+    let columns = logits.t();
+    let copy;
+    let logits = match columns.to_slice() {
+        Some(slice) => slice,
+        None => {
+            copy = columns.as_standard_layout();
+            copy.as_slice().expect("standard layout")
+        }
+    };
     vectorised(
         #[inline(always)]
         || {
-            for ((row, &target), out) in logits.chunks_exact_mut(classes).zip(targets).zip(out) {
-                *out = row_loss(row, target as usize);
+            let (full, rest) = targets.as_chunks::<LANES>();
+            for (g, targets) in full.iter().enumerate() {
+                let column = |z: usize| *logits[z * rows + g * LANES..].first_chunk().expect("sixteen rows");
+                lane_losses(column, classes, targets, &mut out[g * LANES..]);
+            }
+            if !rest.is_empty() {
+                let first = full.len() * LANES;
+                let mut targets = [0; LANES];
+                targets[..rest.len()].copy_from_slice(rest);
+                // The lanes that are left over repeat the last row.
+                let column = |z: usize| std::array::from_fn(|k| logits[z * rows + (first + k).min(rows - 1)]);
+                lane_losses(column, classes, &targets, &mut out[first..]);
             }
         },
     );
+    out
 }
 
-/// The row in runs of [`LANES`] and a last one filled up with minus infinity, which is neither a maximum nor adds
-/// anything to a sum of exponentials.
+/// The outcomes of sixteen rows, of which `column(z)` are the logits of class z.
 #[inline(always)]
-fn runs(values: &[f32]) -> (&[[f32; LANES]], [f32; LANES]) {
-    let (runs, rest) = values.as_chunks::<LANES>();
-    let mut last = [f32::NEG_INFINITY; LANES];
-    match values.last_chunk::<LANES>() {
-        // The last full run of the row, less what `runs` has: no copy of variable length.
-        Some(tail) => {
-            for (k, (l, &v)) in last.iter_mut().zip(tail).enumerate() {
-                *l = if k < LANES - rest.len() { f32::NEG_INFINITY } else { v };
-            }
+fn lane_losses(column: impl Fn(usize) -> [f32; LANES], classes: usize, targets: &[u32; LANES], out: &mut [Outcome]) {
+    let mut at_target = [0.0; LANES];
+    for k in 0..LANES {
+        at_target[k] = column(targets[k] as usize)[k];
+    }
+    // Minus infinity at the target is no maximum and adds nothing to a sum of exponentials.
+    let others = |z: usize| {
+        let mut column = column(z);
+        for k in 0..LANES {
+            column[k] = if targets[k] == z as u32 { f32::NEG_INFINITY } else { column[k] };
         }
-        None => last[..rest.len()].copy_from_slice(rest),
-    }
-    (runs, last)
-}
-
-/// Folds lanes pairwise.
-#[inline(always)]
-fn fold<T: Copy>(mut lanes: [T; LANES], f: impl Fn(T, T) -> T) -> T {
-    let mut width = LANES / 2;
-    while width > 0 {
-        for k in 0..width {
-            lanes[k] = f(lanes[k], lanes[k + width]);
+        column
+    };
+    let mut most = [f32::NEG_INFINITY; LANES];
+    for z in 0..classes {
+        let column = others(z);
+        for k in 0..LANES {
+            most[k] = if column[k] > most[k] { column[k] } else { most[k] };
         }
-        width /= 2;
     }
-    lanes[0]
-}
-
-#[inline(always)]
-fn larger(a: f32, b: f32) -> f32 {
-    if b > a { b } else { a }
-}
-
-#[inline(always)]
-fn max(values: &[f32]) -> f32 {
-    let (runs, mut most) = runs(values);
-    for run in runs {
-        most.iter_mut().zip(run).for_each(|(m, &v)| *m = larger(*m, v));
+    let mut shift = at_target;
+    for k in 0..LANES {
+        shift[k] = if most[k] <= at_target[k] { at_target[k] } else { most[k] };
     }
-    fold(most, larger)
-}
-
-#[inline(always)]
-fn sum_exp(values: &[f32], shift: f32) -> f64 {
-    let (runs, last) = runs(values);
-    let mut sums = last.map(|v| f64::from(exp(v - shift)));
-    for part in runs.chunks(CHUNK) {
+    let mut sums = [0.0f64; LANES];
+    for first in (0..classes).step_by(CHUNK) {
         let mut partial = [0.0f32; LANES];
-        for run in part {
-            for (s, &v) in partial.iter_mut().zip(run) {
-                *s += exp(v - shift);
+        for z in first..classes.min(first + CHUNK) {
+            let column = others(z);
+            for k in 0..LANES {
+                partial[k] += exp(column[k] - shift[k]);
             }
         }
-        sums.iter_mut().zip(partial).for_each(|(s, p)| *s += f64::from(p));
+        for k in 0..LANES {
+            sums[k] += f64::from(partial[k]);
+        }
     }
-    fold(sums, |a, b| a + b)
+    for (k, out) in out.iter_mut().enumerate().take(LANES) {
+        let (most, at_target) = (f64::from(most[k]), f64::from(at_target[k]));
+        let loss = if most <= at_target {
+            ln_1p(sums[k])
+        } else {
+            most - at_target + (sums[k] + (at_target - most).exp()).ln()
+        };
+        let first = || (0..targets[k] as usize).all(|z| f64::from(column(z)[k]) < at_target);
+        *out = Outcome { loss, correct: !loss.is_nan() && (most < at_target || most == at_target && first()) };
+    }
 }
 
 /// ln(1 + x) for x >= 0.
@@ -139,11 +142,16 @@ fn exp(x: f32) -> f32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ndarray::Array2;
 
     fn one(row: &[f32], target: usize) -> (f64, bool) {
-        let mut out = [Outcome::default()];
-        losses(&mut row.to_vec(), &[target as u32], &mut out);
-        (out[0].loss, out[0].correct)
+        // As the middle row of several, in both layouts.
+        let logits = Array2::from_shape_fn((19, row.len()), |(i, z)| if i == 17 { row[z] } else { 0.5 });
+        let mut targets = vec![0; 19];
+        targets[17] = target as u32;
+        let [a, b] = [logits.view(), logits.t().as_standard_layout().t()].map(|l| outcomes(l, &targets)[17]);
+        assert!(a == b || a.loss.is_nan() && b.loss.is_nan());
+        (a.loss, a.correct)
     }
 
     fn oracle(row: &[f32], target: usize) -> f64 {
@@ -186,5 +194,6 @@ mod tests {
         assert!(loss.is_nan() && !correct);
         let (loss, correct) = one(&[f32::NAN, 1.0, 0.0], 0);
         assert!(loss.is_nan() && !correct);
+        assert_eq!(one(&[f32::NEG_INFINITY, 1.0, 0.0], 0), (f64::INFINITY, false));
     }
 }

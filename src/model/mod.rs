@@ -26,10 +26,10 @@ mod two_layer;
 pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
 pub use evaluate::{Evaluation, MEMORY_BUDGET, Moments, cross_entropy};
-pub(crate) use evaluate::{block_rows, check_memory, outcomes};
+pub(crate) use evaluate::{block_rows, check_memory};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
-pub(crate) use loss::Outcome;
+pub(crate) use loss::{Outcome, outcomes};
 pub use one_layer::OneLayerMlp;
 pub use precomputed::Precomputed;
 pub use separable::{Combiner, Separable};
@@ -70,15 +70,18 @@ impl Site {
 /// computes it faster (on a GPU, say), returning the same numbers.
 ///
 /// # Laws
-/// 1. `run_with_hooks` keeps exactly the sites asked for, each (pairs, width), and what it keeps does not depend on
-///    what else is kept ([`laws::model::cache_equals_forward`](crate::laws::model::cache_equals_forward));
-/// 2. a hook that changes nothing changes nothing ([`no_op_hook`](crate::laws::model::no_op_hook)), or is an error;
-/// 3. a hook on an unknown site is an error ([`unknown_site`](crate::laws::model::unknown_site));
-/// 4. `readout(cache[readout_site]) = logits`, and the readout is affine
+/// 1. site names are unique, the last is [`LOGITS`], n wide, and the neuron and the readout site are among them
+///    ([`laws::model::sites`](crate::laws::model::sites));
+/// 2. `run_with_hooks` keeps exactly the sites asked for, each (pairs, width), and what it keeps does not depend on
+///    what else is kept ([`cache_equals_forward`](crate::laws::model::cache_equals_forward));
+/// 3. a hook that changes nothing changes nothing, one that changes something does, or is an error
+///    ([`no_op_hook`](crate::laws::model::no_op_hook));
+/// 4. a hook on an unknown site is an error ([`unknown_site`](crate::laws::model::unknown_site));
+/// 5. `readout(cache[readout_site]) = logits`, and the readout is affine
 ///    ([`readout_is_logits`](crate::laws::model::readout_is_logits));
-/// 5. `unembedding`, where given, is the readout's linear part ([`unembedding`](crate::laws::model::unembedding));
-/// 6. the streaming methods give what `run_with_hooks` gives ([`streams`](crate::laws::model::streams));
-/// 7. the maps of [`as_separable`](Interpretable::as_separable), where given, reproduce the site they name
+/// 6. `unembedding`, where given, is the readout's linear part ([`unembedding`](crate::laws::model::unembedding));
+/// 7. the streaming methods give what `run_with_hooks` gives ([`streams`](crate::laws::model::streams));
+/// 8. the maps of [`as_separable`](Interpretable::as_separable), where given, reproduce the site they name
 ///    ([`separable`](crate::laws::model::separable)).
 ///
 /// # Example
@@ -214,7 +217,7 @@ pub trait Interpretable: Send + Sync {
     /// The channels `range` of a site at all pairs: (n, n, range), entry [x, y, channel], in any memory layout.
     ///
     /// # Errors
-    /// [`Error::UnknownSite`]; [`Error::Shape`] for a range beyond the width; [`Error::Memory`] if the answer would
+    /// [`Error::UnknownSite`]; [`Error::UnknownChannel`] for a range beyond the width; [`Error::Memory`] if the answer would
     /// exceed [`MEMORY_BUDGET`].
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         evaluate::columns(self, site, range)

@@ -1,4 +1,4 @@
-use super::layer::{check, combine, gather, relu, separable_columns, unembed};
+use super::layer::{check, combine, gather, positive, relu, separable_columns, unembed};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::Result;
 use crate::linalg::matmul;
@@ -112,8 +112,8 @@ impl Interpretable for OneLayerMlp {
     }
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         match (site, &self.bias) {
-            ("hidden", None) => separable_columns(self, site, range, |_, v| v.max(0.0)),
-            ("hidden", Some(bias)) => separable_columns(self, site, range, |k, v| v.max(0.0) + bias[k]),
+            ("hidden", None) => separable_columns(self, site, range, |_, v| positive(v)),
+            ("hidden", Some(bias)) => separable_columns(self, site, range, |k, v| positive(v) + bias[k]),
             _ => evaluate::columns(self, site, range),
         }
     }

@@ -1,5 +1,5 @@
-use super::evaluate::check_memory;
-use super::from_fn::hooks_only_on;
+use super::evaluate::{all_pairs_bytes, check_memory};
+use super::from_fn::{hooks_only_on, unique};
 use super::layer::{check, unembed};
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
 use crate::error::{Error, Result};
@@ -34,14 +34,14 @@ pub struct Precomputed {
 }
 
 /// Largest difference, relative to the largest logit, that the unembedding given may show against the logits given.
-const READOUT: f32 = 1e-3;
+const READOUT: f32 = 1e-4;
 
 impl Precomputed {
     /// From sites in the order they are computed, each (n^2, width), `logits` last, and the site to take neurons from.
     ///
     /// # Errors
-    /// [`Error::UnknownSite`] if `logits` is not last or `neuron_site` not there; [`Error::Shape`] naming the array
-    /// that does not fit.
+    /// [`Error::UnknownSite`] if `logits` is not last or `neuron_site` not there; [`Error::RepeatedSite`];
+    /// [`Error::Shape`] naming the array that does not fit.
     pub fn new(sites: Vec<(String, Array2<f32>)>, neuron_site: &str) -> Result<Self> {
         let unknown = |site: &str| {
             let known = sites.iter().map(|s| s.0.clone()).collect();
@@ -55,6 +55,7 @@ impl Precomputed {
             return Err(unknown(neuron_site));
         }
         let order = logits.ncols();
+        unique(sites.iter().map(|s| s.0.as_str()))?;
         for (name, activations) in &sites {
             check(name, &[order * order, activations.ncols()], activations.shape())?;
         }
@@ -86,8 +87,10 @@ impl Precomputed {
             let rows = first..hidden.nrows().min(first + 4096);
             let read = super::layer::unembed(hidden.slice_axis(Axis(0), rows.clone().into()), &unembed)?;
             let given = logits.slice_axis(Axis(0), rows.into());
-            let worst = read.iter().zip(given).fold(0.0f32, |m, (a, b)| m.max((a - b).abs()));
-            if !(worst <= READOUT * scale) {
+            // NaN, once met, stays; `f32::max` would drop it.
+            let worse = |m: f32, d: f32| if d > m || d.is_nan() { d } else { m };
+            let worst = read.iter().zip(given).fold(0.0f32, |m, (a, b)| worse(m, (a - b).abs()));
+            if worst.is_nan() || worst > READOUT * scale {
                 return Err(Error::ReadoutMismatch { site: self.neuron_site, difference: worst, scale });
             }
         }
@@ -102,7 +105,7 @@ impl Precomputed {
     pub fn record(model: &(impl Interpretable + ?Sized), sites: &[&str], neuron_site: &str) -> Result<Self> {
         let n = model.order();
         let width: usize = model.sites().iter().filter(|s| sites.contains(&s.name.as_str())).map(|s| s.width).sum();
-        check_memory("recorded activations", n * n * width * size_of::<f32>())?;
+        check_memory("recorded activations", all_pairs_bytes(n, width))?;
         let mut cache = model.run_with_cache(&pairs(n, 0..n * n), sites)?;
         let kept = sites.iter().map(|&site| Ok((site.to_owned(), cache.take(site)?)));
         Self::new(kept.collect::<Result<_>>()?, neuron_site)
@@ -133,7 +136,8 @@ impl Interpretable for Precomputed {
         let rows: Vec<usize> = pairs.iter().map(|(x, y)| x.index() * self.order + y.index()).collect();
         let mut changed = None;
         for (site, activations) in &self.sites {
-            if !pass.touches(site) && !(site == LOGITS && changed.is_some()) {
+            let read_again = site == LOGITS && changed.is_some();
+            if !pass.touches(site) && !read_again {
                 continue;
             }
             let recorded = match &changed {

@@ -155,7 +155,7 @@ impl Energies {
                 Some(columns) => columns.index_axis(Axis(0), x).as_standard_layout().into_owned(),
                 None => model.run_with_cache(&pairs(n, x * n..(x + 1) * n), &[site])?.take(site)?,
             };
-            if !in_order || !values.is_standard_layout() {
+            if !in_order {
                 values = values.select(Axis(0), &order);
             }
             let slab = ArrayViewMut2::from_shape((n, c), slab).expect("n rows of c");
@@ -234,12 +234,22 @@ fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
 /// Sums over each sector of y, (sectors, channels), and sums of squares (channels), of the values of one x.
 fn moments(slab: &Array2<f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
     let mut sums = Array2::zeros((slab.nrows() / m, slab.ncols()));
-    let mut squares = Array1::zeros(slab.ncols());
+    let mut squares = Array1::<f64>::zeros(slab.ncols());
+    if let Some(columns) = slab.t().to_slice() {
+        for (c, column) in columns.chunks_exact(slab.nrows().max(1)).enumerate() {
+            for (s, sector) in column.chunks_exact(m).enumerate() {
+                let (sum, square) = sum_and_squares(sector);
+                sums[[s, c]] = sum;
+                squares[c] += square;
+            }
+        }
+        return (sums, squares);
+    }
     let into = squares.as_slice_mut().expect("freshly made");
     vectorised(
         #[inline(always)]
         || {
-            for (y, row) in slab.outer_iter().enumerate() {
+            for (y, row) in slab.as_standard_layout().outer_iter().enumerate() {
                 let row = row.to_slice().expect("row-major");
                 let mut sum = sums.row_mut(y / m);
                 let sum = sum.as_slice_mut().expect("row-major");
@@ -273,7 +283,7 @@ impl Columns {
             for (i, row) in terms.outer_iter().enumerate() {
                 let row = row.to_slice().expect("row-major");
                 for (j, values) in js.clone().zip(row.chunks_exact(channels.max(1))) {
-                    out.square[[i, j - js.start]] += sum_of_squares(values);
+                    out.square[[i, j - js.start]] += sum_and_squares(values).1;
                     let (kind, block) = match (block_of[i], block_of[j]) {
                         (0, 0) => continue,
                         (b, 0) => (0, b),
@@ -290,22 +300,24 @@ impl Columns {
     }
 }
 
-fn sum_of_squares(values: &[f32]) -> f64 {
+fn sum_and_squares(values: &[f32]) -> (f64, f64) {
     const LANES: usize = 16;
     vectorised(
         #[inline(always)]
         || {
-            let mut lanes = [0.0f64; LANES];
+            let (mut sums, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
             let (chunks, rest) = values.as_chunks::<LANES>();
             for chunk in chunks {
-                for (s, &v) in lanes.iter_mut().zip(chunk) {
-                    *s += f64::from(v) * f64::from(v);
+                for ((s, q), &v) in sums.iter_mut().zip(&mut squares).zip(chunk) {
+                    *s += f64::from(v);
+                    *q += f64::from(v) * f64::from(v);
                 }
             }
-            for (s, &v) in lanes.iter_mut().zip(rest) {
-                *s += f64::from(v) * f64::from(v);
+            for ((s, q), &v) in sums.iter_mut().zip(&mut squares).zip(rest) {
+                *s += f64::from(v);
+                *q += f64::from(v) * f64::from(v);
             }
-            lanes.iter().sum()
+            (sums.iter().sum(), squares.iter().sum())
         },
     )
 }

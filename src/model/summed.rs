@@ -1,4 +1,4 @@
-use super::layer::{check, combined_embeddings, relu, separable_columns, unembed};
+use super::layer::{check, combined_embeddings, positive, relu, separable_columns, unembed};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::Result;
 use crate::task::Pair;
@@ -71,7 +71,7 @@ impl Interpretable for SummedMlp {
     }
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         if site == "hidden" {
-            return separable_columns(self, site, range, |_, v| v.max(0.0));
+            return separable_columns(self, site, range, |_, v| positive(v));
         }
         evaluate::columns(self, site, range)
     }
