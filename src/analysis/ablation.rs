@@ -3,10 +3,10 @@ use super::neurons::NeuronClusters;
 use super::stream::{LossSum, PairBlock, stream};
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
-use crate::linalg::{map_blocks, matmul, matmul_into};
+use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
 use crate::model::{Evaluation, Hook, Hooks, Interpretable, Values, check_memory};
 use crate::task::Task;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2, s};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -36,7 +36,7 @@ pub fn cluster_losses(
     what: Cluster,
 ) -> Result<BTreeMap<usize, Evaluation>> {
     if let Some(parts) = ClusterParts::new(model, clusters, what)? {
-        return Ok(parts.finish(stream(model, task, |block| parts.observe(block))?));
+        return Ok(parts.finish(stream(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?));
     }
     let width = crate::model::width(model, model.neuron_site())?;
     let evaluate = |(&label, members): (&usize, &Vec<usize>)| {
@@ -84,16 +84,23 @@ impl<'a> ClusterParts<'a> {
         }))
     }
 
-    pub(super) fn observe(&self, block: &PairBlock<'_>) -> Vec<LossSum> {
-        let one = |(members, weights): (&&[usize], &Array2<f32>)| {
-            let mut logits = matmul(weights.t(), columns(&block.readout, members).t()).reversed_axes();
-            match self.what {
-                Cluster::Keep => logits += &self.offset,
-                Cluster::Drop => logits.zip_mut_with(&block.logits, |part, &all| *part = all - *part),
-            }
-            LossSum::of(logits.view(), block.labels)
-        };
-        self.members.iter().zip(&self.weights).map(one).collect()
+    pub(super) fn start(&self) -> Vec<LossSum> {
+        vec![LossSum::default(); self.members.len()]
+    }
+
+    pub(super) fn observe(&self, sums: &mut [LossSum], block: &PairBlock<'_>) {
+        for ((members, weights), sum) in self.members.iter().zip(&self.weights).zip(sums) {
+            let activations = columns(&block.readout, members);
+            let logits = match self.what {
+                Cluster::Keep => add_per_class(matmul(weights.t(), activations.t()).reversed_axes(), &self.offset),
+                Cluster::Drop => {
+                    let mut rest = block.logits.clone();
+                    subtract_matmul(activations.view(), weights.view(), rest.view_mut());
+                    rest
+                }
+            };
+            sum.add(logits.view(), block.labels);
+        }
     }
 
     pub(super) fn finish(&self, blocks: Vec<Vec<LossSum>>) -> BTreeMap<usize, Evaluation> {
@@ -127,13 +134,19 @@ pub fn hidden_centred(model: &(impl Interpretable + ?Sized), task: &Task, mean: 
     model.evaluate(task, &Hooks::none().with(Hook::add(model.neuron_site(), minus)))
 }
 
-/// What removing every neuron's mean takes off the logits, where the neuron site is the one read out.
+/// Adds a constant a class to logits, column by column, which is how they are stored.
+pub(super) fn add_per_class(mut logits: Array2<f32>, by: &Array1<f32>) -> Array2<f32> {
+    logits.columns_mut().into_iter().zip(by).for_each(|(mut column, &by)| column += by);
+    logits
+}
+
+/// What removing every neuron's mean adds to the logits, where the neuron site is the one read out.
 pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>) -> Result<Option<Array1<f32>>> {
     if model.readout_site() != model.neuron_site() {
         return Ok(None);
     }
     let mut rows = Array2::zeros((2, mean.len()));
-    rows.row_mut(0).assign(&mean.mapv(|m| m as f32));
+    rows.row_mut(0).assign(&mean.mapv(|m| -m as f32));
     let read = model.readout(rows.view())?;
     Ok(Some(&read.row(0) - &read.row(1)))
 }
@@ -177,6 +190,9 @@ pub fn own_block_only(
     }
 }
 
+/// Left elements whose kept coefficients go through the unembedding in one product.
+const X_AT_ONCE: usize = 8;
+
 /// [`own_block_only`] from the coefficients of the rows that some channel keeps.
 fn own_block_logits(
     model: &(impl Interpretable + ?Sized),
@@ -199,7 +215,7 @@ fn own_block_logits(
         let hidden = model.run_with_cache(&task.pairs(x.start * n..x.end * n), &[site])?.take(site)?;
         let mut out = Array2::zeros((per_x, width));
         for (sector, mut out) in sectors.iter().zip(out.axis_chunks_iter_mut(Axis(0), rows.len())) {
-            matmul_into(transform.view(), hidden.select(Axis(0), sector).view(), out.view_mut());
+            matmul_into(transform.view(), rows_of(&hidden, sector).view(), out.view_mut());
             out *= &kept;
         }
         Ok(out.into_shape_with_order(per_x * width).expect("row-major"))
@@ -210,7 +226,7 @@ fn own_block_logits(
     // Along x the same rows, sector by sector, and back: what is kept of every x.
     let mut of_x = Array2::zeros(along_y.dim());
     for sector in &sectors {
-        let mut terms = matmul(transform.view(), along_y.select(Axis(0), sector).view());
+        let mut terms = matmul(transform.view(), rows_of(&along_y, sector).view());
         for (mut term, kept) in terms.outer_iter_mut().zip(kept.outer_iter()) {
             term.exact_chunks_mut(width).into_iter().for_each(|mut row| row *= &kept);
         }
@@ -220,26 +236,36 @@ fn own_block_logits(
     }
 
     // Along y back again, but behind the unembedding: logits = F^T (kept of x) W_U.
-    let offset = model.readout(Array2::zeros((1, width)).view())?;
-    let losses = map_blocks(n, 1, |x| {
-        let coefficients = of_x.row(x.start).into_shape_with_order((per_x, width)).expect("row-major");
+    let offset = model.readout(Array2::zeros((1, width)).view())?.row(0).to_owned();
+    let losses = map_blocks(n, X_AT_ONCE, |xs| {
+        let coefficients = of_x.slice(s![xs.clone(), ..]);
+        let coefficients = coefficients.into_shape_with_order((xs.len() * per_x, width)).expect("row-major");
         let directions = matmul(coefficients, unembedding);
-        let labels = &task.labels()[x.start * n..x.end * n];
-        let of_sector = |(sector, directions): (&Vec<usize>, ArrayView2<'_, f32>)| {
-            let mut logits = matmul(directions.t(), transform.view()).reversed_axes();
-            logits += &offset;
-            let labels: Vec<u32> = sector.iter().map(|&y| labels[y]).collect();
-            LossSum::of(logits.view(), &labels)
-        };
         let by_sector = directions.axis_chunks_iter(Axis(0), rows.len());
-        sectors.iter().zip(by_sector).map(of_sector).collect::<Vec<_>>()
+        let x_and_sector = xs.flat_map(|x| sectors.iter().map(move |sector| (x, sector)));
+        let mut sum = LossSum::default();
+        for ((x, sector), directions) in x_and_sector.zip(by_sector) {
+            let logits = add_per_class(matmul(directions.t(), transform.view()).reversed_axes(), &offset);
+            let labels: Vec<u32> = sector.iter().map(|&y| task.labels()[x * n + y]).collect();
+            sum.add(logits.view(), &labels);
+        }
+        sum
     });
-    Ok(LossSum::mean(losses.into_iter().flatten()))
+    Ok(LossSum::mean(losses.into_iter()))
 }
 
 fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {
     check_order(basis, task)?;
     super::stream::check_task(model, task)
+}
+
+/// Some rows of a matrix: where they are consecutive, without a copy.
+fn rows_of<'a>(matrix: &'a Array2<f32>, rows: &[usize]) -> CowArray<'a, f32, Ix2> {
+    if rows.windows(2).all(|w| w[0] + 1 == w[1]) {
+        matrix.slice(s![rows[0]..rows[0] + rows.len(), ..]).into()
+    } else {
+        matrix.select(Axis(0), rows).into()
+    }
 }
 
 /// Equally long rows as a matrix.

@@ -1,4 +1,4 @@
-use super::ablation::{Cluster, ClusterParts, centring, cluster_losses, hidden_centred, own_block_only};
+use super::ablation::{Cluster, ClusterParts, add_per_class, centring, cluster_losses, hidden_centred, own_block_only};
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
 use super::logits::{DirectionSums, Directions, LogitDirections};
 use super::neurons::{Candidates, NeuronClusters, cluster};
@@ -7,7 +7,7 @@ use crate::error::Result;
 use crate::fourier::FourierBasis;
 use crate::model::{Evaluation, Interpretable, LOGITS, SiteSpectrum};
 use crate::task::Task;
-use ndarray::{Array1, Array2};
+use ndarray::Array1;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -70,15 +70,25 @@ pub fn interpret(
     let directions = Directions::new(basis, task, &keys)?;
     let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
     let centring = centring(model, &neuron_spectrum.mean)?;
-    let blocks = stream(model, task, |block| {
-        let loss = |logits: Array2<f32>| LossSum::of(logits.view(), block.labels);
+    let start = || Sums {
+        directions: directions.start(),
+        clusters: parts.as_ref().map(ClusterParts::start).unwrap_or_default(),
+        baseline: LossSum::default(),
+        centred: LossSum::default(),
+        parity: LossSum::default(),
+    };
+    let blocks = stream(model, task, start, |sums, block| {
+        sums.baseline.add(block.logits.view(), block.labels);
         let along = directions.along(block);
-        Sums {
-            directions: directions.observe(block, &along),
-            clusters: parts.as_ref().map(|parts| parts.observe(block)).unwrap_or_default(),
-            baseline: LossSum::of(block.logits.view(), block.labels),
-            centred: centring.as_ref().map(|by| loss(&block.logits - by)).unwrap_or_default(),
-            parity: directions.without_forbidden(block, along).map(loss).unwrap_or_default(),
+        directions.observe(&mut sums.directions, block, &along);
+        if let Some(parts) = &parts {
+            parts.observe(&mut sums.clusters, block);
+        }
+        if let Some(by) = &centring {
+            sums.centred.add(add_per_class(block.logits.clone(), by).view(), block.labels);
+        }
+        if let Some(logits) = directions.without_forbidden(block, along) {
+            sums.parity.add(logits.view(), block.labels);
         }
     })?;
     let mean = |sum: fn(&Sums) -> LossSum| LossSum::mean(blocks.iter().map(sum));
@@ -119,7 +129,7 @@ pub fn interpret(
     })
 }
 
-/// What a block of pairs adds to the results of the shared pass.
+/// What the shared pass adds up.
 struct Sums {
     directions: DirectionSums,
     clusters: Vec<LossSum>,

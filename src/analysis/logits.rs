@@ -1,10 +1,10 @@
 use super::stream::{PairBlock, stream};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::linalg::matmul;
+use crate::linalg::{matmul, subtract_matmul};
 use crate::model::{Hook, Hooks, Interpretable, LOGITS};
 use crate::task::Task;
-use ndarray::{Array2, Array3, Array4, s};
+use ndarray::{Array2, Array4, Axis, s};
 use std::fmt;
 use std::sync::Arc;
 
@@ -42,7 +42,13 @@ pub fn logit_directions(
     blocks: &[usize],
 ) -> Result<LogitDirections> {
     let directions = Directions::new(basis, task, blocks)?;
-    Ok(directions.finish(stream(model, task, |block| directions.observe(block, &directions.along(block)))?))
+    let sums = stream(
+        model,
+        task,
+        || directions.start(),
+        |sums, block| directions.observe(sums, block, &directions.along(block)),
+    )?;
+    Ok(directions.finish(sums))
 }
 
 /// The output sector of every region (sector of x, sector of y), where products of a region stay in one sector.
@@ -129,16 +135,17 @@ pub(super) struct Directions<'a> {
     rows: Array2<f32>,
     /// Where each block's rows stand among those of a sector.
     offsets: Vec<usize>,
-    /// Row values `f_q(t) / sqrt(m)`, one unit vector along x + y for every q: (rows, m).
+    /// Row values `f_q(t) / sqrt(m)`, one unit vector along x + y for every q: (m, rows).
     along: Array2<f64>,
     output: Option<Array2<usize>>,
 }
 
-/// Sums of one block of pairs.
+/// Sums over pairs.
 pub(super) struct DirectionSums {
     energy: Array4<f64>,
-    /// Coefficients (region, direction row, function row) along x + y and x - y, block by block.
-    products: [Vec<Array3<f64>>; 2],
+    /// The logits along every row in the output sector where xy lies, summed over the pairs of a region at which
+    /// x + y (first) or x - y (second) is a given position: (regions, 2, positions, rows).
+    by_position: Array4<f64>,
 }
 
 impl<'a> Directions<'a> {
@@ -147,28 +154,30 @@ impl<'a> Directions<'a> {
         let (sector_of, position) = sectors_and_positions(basis);
         let by_sector: Vec<_> = (0..basis.sectors().len()).map(|s| rows_in_sector(basis, blocks, s)).collect();
         let views: Vec<_> = by_sector.iter().map(|rows| rows.t()).collect();
-        let rows = ndarray::concatenate(ndarray::Axis(1), &views).expect("n rows each");
+        let rows = ndarray::concatenate(Axis(1), &views).expect("n rows each");
         let mut offsets = vec![0];
         for &b in blocks {
             offsets.push(offsets[offsets.len() - 1] + basis.blocks()[b].rows.len());
         }
         let all: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
         let m = basis.rows();
-        let along = Array2::from_shape_fn((all.len(), m), |(q, t)| basis.value(all[q], t) / (m as f64).sqrt());
+        let along = Array2::from_shape_fn((m, all.len()), |(t, q)| basis.value(all[q], t) / (m as f64).sqrt());
         let output = output_sectors(basis, task);
         Ok(Self { basis, blocks, sector_of, position, rows, offsets, along, output })
     }
 
-    fn sums(&self) -> DirectionSums {
-        let sectors = self.basis.sectors().len();
-        let product = || -> Vec<Array3<f64>> {
-            let sizes = self.offsets.windows(2).map(|w| w[1] - w[0]);
-            sizes.map(|r| Array3::zeros((sectors * sectors, r, r))).collect()
-        };
+    pub(super) fn start(&self) -> DirectionSums {
+        let (sectors, (m, rows)) = (self.basis.sectors().len(), self.along.dim());
+        let regions = if self.exponents().is_some() { sectors * sectors } else { 0 };
         DirectionSums {
             energy: Array4::zeros((self.blocks.len(), sectors, sectors, sectors)),
-            products: [product(), product()],
+            by_position: Array4::zeros((regions, 2, m, rows)),
         }
+    }
+
+    /// The output sectors, where positions are exponents.
+    fn exponents(&self) -> Option<&Array2<usize>> {
+        self.output.as_ref().filter(|_| self.basis.generator().is_some())
     }
 
     /// The logits of a block along every row of the blocks on every sector: (pairs, sectors * rows).
@@ -185,61 +194,55 @@ impl<'a> Directions<'a> {
     /// such sectors. The same as the hooks of [`parity_hooks`].
     pub(super) fn without_forbidden(&self, block: &PairBlock<'_>, mut directions: Array2<f32>) -> Option<Array2<f32>> {
         let output = self.output.as_ref().filter(|_| self.has_parity())?;
-        let per_sector = self.along.nrows();
+        let per_sector = self.along.ncols();
         for (&(x, y), mut row) in block.pairs.iter().zip(directions.outer_iter_mut()) {
             let allowed = output[[self.sector_of[x.index()], self.sector_of[y.index()]]];
             row.slice_mut(s![allowed * per_sector..(allowed + 1) * per_sector]).fill(0.0);
         }
-        let forbidden = matmul(self.rows.view(), directions.t()).reversed_axes();
-        Some(&block.logits - &forbidden)
+        let mut logits = block.logits.clone();
+        subtract_matmul(directions.view(), self.rows.t(), logits.view_mut());
+        Some(logits)
     }
 
-    pub(super) fn observe(&self, block: &PairBlock<'_>, directions: &Array2<f32>) -> DirectionSums {
-        let (sectors, m) = (self.basis.sectors().len(), self.basis.rows());
-        let per_sector = self.along.nrows();
-        let mut sums = self.sums();
-        if per_sector == 0 {
-            return sums;
+    pub(super) fn observe(&self, sums: &mut DirectionSums, block: &PairBlock<'_>, directions: &Array2<f32>) {
+        let (sectors, m, rows) = (self.basis.sectors().len(), self.basis.rows(), self.along.ncols());
+        if rows == 0 {
+            return;
         }
+        let by_position = sums.by_position.as_slice_mut().expect("row-major");
         for (&(x, y), row) in block.pairs.iter().zip(directions.outer_iter()) {
             let row = row.to_slice().expect("row-major");
             let (sx, sy) = (self.sector_of[x.index()], self.sector_of[y.index()]);
-            for (so, row) in row.chunks_exact(per_sector).enumerate() {
+            for (so, row) in row.chunks_exact(rows).enumerate() {
                 for (b, span) in self.offsets.windows(2).enumerate() {
-                    let values = &row[span[0]..span[1]];
-                    sums.energy[[b, sx, sy, so]] += values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+                    let square = row[span[0]..span[1]].iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+                    sums.energy[[b, sx, sy, so]] += square;
                 }
             }
-            let Some(output) = &self.output else { continue };
-            let row = &row[output[[sx, sy]] * per_sector..][..per_sector];
+            let Some(output) = self.exponents() else { continue };
+            let row = &row[output[[sx, sy]] * rows..][..rows];
             let (tx, ty) = (self.position[x.index()], self.position[y.index()]);
-            for (t, products) in [(tx + ty) % m, (tx + m - ty) % m].into_iter().zip(&mut sums.products) {
-                for (span, product) in self.offsets.windows(2).zip(products) {
-                    for (r, &value) in row[span[0]..span[1]].iter().enumerate() {
-                        for q in span[0]..span[1] {
-                            product[[sx * sectors + sy, r, q - span[0]]] += f64::from(value) * self.along[[q, t]];
-                        }
-                    }
-                }
+            for (sign, t) in [(tx + ty) % m, (tx + m - ty) % m].into_iter().enumerate() {
+                let cell = (((sx * sectors + sy) * 2 + sign) * m + t) * rows;
+                by_position[cell..][..rows].iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
             }
         }
-        sums
     }
 
-    pub(super) fn finish(&self, parts: Vec<DirectionSums>) -> LogitDirections {
+    pub(super) fn finish(&self, parts: impl IntoIterator<Item = DirectionSums>) -> LogitDirections {
         let sectors = self.basis.sectors().len();
-        let mut total = self.sums();
+        let mut total = self.start();
         for part in parts {
             total.energy += &part.energy;
-            for (total, part) in total.products.iter_mut().flatten().zip(part.products.iter().flatten()) {
-                *total += part;
-            }
+            total.by_position += &part.by_position;
         }
-        let output = self.output.as_ref().filter(|_| self.basis.generator().is_some());
-        let product_share = output.map(|output| {
+        let product_share = self.exponents().map(|output| {
             Array4::from_shape_fn((self.blocks.len(), sectors, sectors, 2), |(b, sx, sy, sign)| {
-                let along = total.products[sign][b].slice(s![sx * sectors + sy, .., ..]);
-                along.iter().map(|c| c * c).sum::<f64>() / total.energy[[b, sx, sy, output[[sx, sy]]]]
+                let rows = self.offsets[b]..self.offsets[b + 1];
+                let by_position = total.by_position.slice(s![sx * sectors + sy, sign, .., rows.clone()]);
+                // Coefficient of direction r along f_q: the sum over positions of D_r f_q.
+                let coefficients = by_position.t().dot(&self.along.slice(s![.., rows]));
+                coefficients.iter().map(|c| c * c).sum::<f64>() / total.energy[[b, sx, sy, output[[sx, sy]]]]
             })
         });
         LogitDirections { blocks: self.blocks.to_vec(), energy: total.energy, product_share }

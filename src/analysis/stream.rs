@@ -1,5 +1,5 @@
 use crate::error::{Error, Result};
-use crate::linalg::map_blocks;
+use crate::linalg::fold_blocks;
 use crate::model::{Evaluation, Interpretable, LOGITS, Outcome, block_rows, outcomes};
 use crate::task::{Pair, Task};
 use ndarray::{Array2, ArrayView2};
@@ -17,13 +17,15 @@ pub(super) struct PairBlock<'a> {
     pub logits: Array2<f32>,
 }
 
-/// One forward pass over all pairs in row blocks, in parallel: `f` of every block, in order.
+/// One forward pass over all pairs in row blocks, in parallel: `f` adds every block to a total, of which there are at
+/// most 64, in order.
 ///
 /// Analyses that look at different things in the same pass are called from one `f`.
 pub(super) fn stream<T: Send>(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
-    f: impl Fn(&PairBlock<'_>) -> T + Sync,
+    start: impl Fn() -> T + Sync,
+    f: impl Fn(&mut T, &PairBlock<'_>) + Sync,
 ) -> Result<Vec<T>> {
     check_task(model, task)?;
     let site = model.readout_site();
@@ -33,9 +35,17 @@ pub(super) fn stream<T: Send>(
         let mut cache = model.run_with_cache(&pairs, keep)?;
         let logits = cache.take(LOGITS)?;
         let readout = if site == LOGITS { logits.clone() } else { cache.take(site)? };
-        Ok(f(&PairBlock { pairs, labels: &task.labels()[range], readout, logits }))
+        Ok(PairBlock { pairs, labels: &task.labels()[range], readout, logits })
     };
-    map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
+    let add = |total: &mut Result<T>, range| {
+        if let Ok(sum) = total {
+            match block(range) {
+                Ok(block) => f(sum, &block),
+                Err(error) => *total = Err(error),
+            }
+        }
+    };
+    fold_blocks(task.labels().len(), block_rows(model), || Ok(start()), add).into_iter().collect()
 }
 
 pub(super) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {
@@ -55,14 +65,13 @@ pub(super) struct LossSum {
 }
 
 impl LossSum {
-    /// Of a block of logits.
-    pub(super) fn of(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Self {
-        let mut sum = Self { count: labels.len(), ..Self::default() };
+    /// Adds a block of logits.
+    pub(super) fn add(&mut self, logits: ArrayView2<'_, f32>, labels: &[u32]) {
+        self.count += labels.len();
         for Outcome { loss, correct } in outcomes(logits, labels) {
-            sum.loss += loss;
-            sum.correct += usize::from(correct);
+            self.loss += loss;
+            self.correct += usize::from(correct);
         }
-        sum
     }
 
     /// The means over all blocks.

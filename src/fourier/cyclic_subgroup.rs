@@ -46,6 +46,9 @@ impl CyclicSubgroupBasis {
     /// The basis along the right cosets `<generator> g`, whose representatives g are the first rows not yet covered.
     ///
     /// Any group has one; take an element of large order. O(n + m^2).
+    ///
+    /// # Panics
+    /// If `generator.index() >= group.order()`.
     #[must_use]
     pub fn new(group: &(impl Group + ?Sized), generator: Elem) -> Self {
         let mut seen = vec![false; group.order()];
@@ -92,12 +95,17 @@ fn frequency_blocks(m: usize) -> Vec<Block> {
     blocks
 }
 
+/// sqrt(1/m) for the constant and the Nyquist cosine, sqrt(2/m) for the rest.
+fn norm(m: usize, row: usize) -> f64 {
+    let k = row.div_ceil(2);
+    (if k == 0 || 2 * k == m { 1.0 } else { 2.0 } / m as f64).sqrt()
+}
+
 fn value(m: usize, row: usize, position: usize) -> f64 {
     let k = row.div_ceil(2);
-    let norm = if k == 0 || 2 * k == m { 1.0 } else { 2.0 };
     // Reduced before the division, so that large products lose nothing.
     let angle = TAU * (k * position % m) as f64 / m as f64;
-    (norm / m as f64).sqrt() * if row == 0 || row % 2 == 1 { angle.cos() } else { angle.sin() }
+    norm(m, row) * if row == 0 || row % 2 == 1 { angle.cos() } else { angle.sin() }
 }
 
 impl FourierBasis for CyclicSubgroupBasis {
@@ -148,7 +156,13 @@ impl FourierBasis for CyclicSubgroupBasis {
 impl Kernel {
     fn new(m: usize, dense: bool) -> Self {
         if dense {
-            return Self::Dense(Array2::from_shape_fn((m, m), |(row, position)| value(m, row, position) as f32));
+            // Entries repeat with k * position modulo m: a cosine and a sine each for m angles are all there are.
+            let angles: Vec<_> = (0..m).map(|t| (TAU * t as f64 / m as f64).sin_cos()).collect();
+            let norms: Vec<_> = (0..m).map(|row| norm(m, row)).collect();
+            return Self::Dense(Array2::from_shape_fn((m, m), |(row, position)| {
+                let (sin, cos) = angles[row.div_ceil(2) * position % m];
+                (norms[row] * if row == 0 || row % 2 == 1 { cos } else { sin }) as f32
+            }));
         }
         let mut planner = RealFftPlanner::new();
         Self::Fft { forward: planner.plan_fft_forward(m), inverse: planner.plan_fft_inverse(m) }

@@ -2,8 +2,8 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | [`matmul`], [`matmul_into`] | product of two `f32` matrices |
-//! | [`map_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
+//! | [`matmul`], [`matmul_into`], [`subtract_matmul`] | product of two `f32` matrices |
+//! | [`map_blocks`], [`fold_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
 //! | [`vectorised`] | a loop compiled for the widest vectors the processor has |
 //!
 //! Every product runs on one thread; parallelism is over blocks whose boundaries do not depend on the number of
@@ -11,7 +11,7 @@
 
 mod gemm;
 
-pub use gemm::{matmul, matmul_into};
+pub use gemm::{matmul, matmul_into, subtract_matmul};
 
 use rayon::prelude::*;
 use std::ops::Range;
@@ -32,6 +32,37 @@ use std::ops::Range;
 pub fn map_blocks<T: Send>(len: usize, block: usize, f: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
     assert!(block > 0, "block size 0");
     (0..len.div_ceil(block)).into_par_iter().map(|b| f(b * block..len.min((b + 1) * block))).collect()
+}
+
+/// Partial results that are kept at once by [`fold_blocks`].
+const SEGMENTS: usize = 64;
+
+/// As [`map_blocks`], but folds consecutive blocks into at most 64 partial results, so that what is kept does not grow
+/// with `len`.
+///
+/// The partition depends on `len` and `block` alone.
+///
+/// ```
+/// let sums = irreplens::linalg::fold_blocks(1000, 1, || 0, |sum, range| *sum += range.start);
+/// assert_eq!((sums.len(), sums.iter().sum::<usize>()), (63, 499_500));
+/// ```
+///
+/// # Panics
+/// If `block == 0`.
+pub fn fold_blocks<T: Send>(
+    len: usize,
+    block: usize,
+    start: impl Fn() -> T + Sync,
+    f: impl Fn(&mut T, Range<usize>) + Sync,
+) -> Vec<T> {
+    let blocks = len.div_ceil(block);
+    map_blocks(blocks, blocks.div_ceil(SEGMENTS).max(1), |segment| {
+        let mut total = start();
+        for b in segment {
+            f(&mut total, b * block..len.min((b + 1) * block));
+        }
+        total
+    })
 }
 
 /// Runs `f` in a context where the compiler may use every vector instruction this processor has.

@@ -8,26 +8,22 @@ use std::ops::Range;
 /// `left[x] combined with right[y]` for every pair: (pairs, width).
 pub(super) fn combine(pairs: &[Pair], left: &Array2<f32>, right: &Array2<f32>, combiner: Combiner) -> Array2<f32> {
     let width = left.ncols();
-    let mut out = Array2::zeros((pairs.len(), width));
-    if width == 0 {
-        return out;
-    }
     let (left, right) = (slice(left), slice(right));
-    let rows = out.as_slice_mut().expect("freshly made").chunks_exact_mut(width);
+    let mut out = Vec::with_capacity(pairs.len() * width);
     vectorised(
         #[inline(always)]
         || {
-            for ((x, y), out) in pairs.iter().zip(rows) {
+            for (x, y) in pairs {
                 let left = &left[x.index() * width..][..width];
                 let right = &right[y.index() * width..][..width];
                 match combiner {
-                    Combiner::Sum => out.iter_mut().zip(left).zip(right).for_each(|((o, l), r)| *o = l + r),
-                    Combiner::Product => out.iter_mut().zip(left).zip(right).for_each(|((o, l), r)| *o = l * r),
+                    Combiner::Sum => out.extend(left.iter().zip(right).map(|(l, r)| l + r)),
+                    Combiner::Product => out.extend(left.iter().zip(right).map(|(l, r)| l * r)),
                 }
             }
         },
     );
-    out
+    Array2::from_shape_vec((pairs.len(), width), out).expect("one row a pair")
 }
 
 /// The rows of `embedding` for one side of every pair.

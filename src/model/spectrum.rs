@@ -1,9 +1,10 @@
+use super::evaluate::block_rows;
 use super::{Interpretable, width};
 use crate::error::{Error, Result};
 use crate::fourier::{Direction, FourierBasis, transform_sectors};
 use crate::linalg::vectorised;
 use crate::task::pairs;
-use ndarray::{Array1, Array2, Array3, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use std::ops::Range;
 
@@ -147,22 +148,34 @@ impl Energies {
         let (n, m, c) = (basis.order(), basis.rows(), channels.len());
         let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
         let in_order = order.iter().copied().eq(0..n);
-        // y is transformed x by x: (x, sector and row of y, channel).
+        // y is transformed x by x: (x, sector and row of y, channel); several x share a pass through the model.
         let mut along_y = Array2::<f32>::zeros((n, n * c));
-        let slabs = along_y.as_slice_mut().expect("freshly made").par_chunks_mut((n * c).max(1)).zip(&order);
-        let moments = slabs.map(|(slab, &x)| {
-            let mut values = match columns {
-                Some(columns) => columns.index_axis(Axis(0), x).as_standard_layout().into_owned(),
-                None => model.run_with_cache(&pairs(n, x * n..(x + 1) * n), &[site])?.take(site)?,
+        let at_once = block_rows(model).div_ceil(n);
+        let slabs = along_y.as_slice_mut().expect("freshly made").par_chunks_mut((at_once * n * c).max(1));
+        let moments = slabs.zip(order.par_chunks(at_once)).map(|(slabs, xs)| {
+            let values = match columns {
+                Some(columns) => {
+                    columns.select(Axis(0), xs).into_shape_with_order((xs.len() * n, c)).expect("row-major")
+                }
+                None => {
+                    let pairs: Vec<_> = xs.iter().flat_map(|&x| pairs(n, x * n..(x + 1) * n)).collect();
+                    model.run_with_cache(&pairs, &[site])?.take(site)?
+                }
             };
-            if !in_order {
-                values = values.select(Axis(0), &order);
-            }
-            let slab = ArrayViewMut2::from_shape((n, c), slab).expect("n rows of c");
-            transform_sectors(basis, Direction::Forward, values.view(), slab);
-            Ok(moments(&values, m))
+            let slab = |(i, slab)| {
+                let mut values = values.slice(s![i * n..(i + 1) * n, ..]);
+                let reordered;
+                if !in_order {
+                    reordered = values.select(Axis(0), &order);
+                    values = reordered.view();
+                }
+                let slab = ArrayViewMut2::from_shape((n, c), slab).expect("n rows of c");
+                transform_sectors(basis, Direction::Forward, values, slab);
+                moments(values, m)
+            };
+            Ok(slabs.chunks_exact_mut((n * c).max(1)).enumerate().map(slab).collect::<Vec<_>>())
         });
-        let moments = moments.collect::<Result<Vec<_>>>()?;
+        let moments = moments.collect::<Result<Vec<_>>>()?.concat();
         let sectors = basis.sectors().len();
         for (x, (sums, squares)) in moments.iter().enumerate() {
             let first = x / m * sectors;
@@ -232,12 +245,14 @@ fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
 }
 
 /// Sums over each sector of y, (sectors, channels), and sums of squares (channels), of the values of one x.
-fn moments(slab: &Array2<f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
-    let mut sums = Array2::zeros((slab.nrows() / m, slab.ncols()));
-    let mut squares = Array1::<f64>::zeros(slab.ncols());
-    if let Some(columns) = slab.t().to_slice() {
-        for (c, column) in columns.chunks_exact(slab.nrows().max(1)).enumerate() {
-            for (s, sector) in column.chunks_exact(m).enumerate() {
+fn moments(slab: ArrayView2<'_, f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
+    let (n, channels) = slab.dim();
+    let mut sums = Array2::zeros((n / m, channels));
+    let mut squares = Array1::<f64>::zeros(channels);
+    // Down the columns or along the rows, whichever is contiguous.
+    if slab.strides()[0] == 1 {
+        for (c, column) in slab.columns().into_iter().enumerate() {
+            for (s, sector) in column.to_slice().expect("contiguous columns").chunks_exact(m).enumerate() {
                 let (sum, square) = sum_and_squares(sector);
                 sums[[s, c]] = sum;
                 squares[c] += square;
@@ -245,11 +260,12 @@ fn moments(slab: &Array2<f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
         }
         return (sums, squares);
     }
+    let slab = slab.as_standard_layout();
     let into = squares.as_slice_mut().expect("freshly made");
     vectorised(
         #[inline(always)]
         || {
-            for (y, row) in slab.as_standard_layout().outer_iter().enumerate() {
+            for (y, row) in slab.outer_iter().enumerate() {
                 let row = row.to_slice().expect("row-major");
                 let mut sum = sums.row_mut(y / m);
                 let sum = sum.as_slice_mut().expect("row-major");
@@ -300,24 +316,36 @@ impl Columns {
     }
 }
 
+/// Sum and sum of squares, in `f64`.
 fn sum_and_squares(values: &[f32]) -> (f64, f64) {
-    const LANES: usize = 16;
+    const LANES: usize = 8;
     vectorised(
         #[inline(always)]
         || {
             let (mut sums, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
             let (chunks, rest) = values.as_chunks::<LANES>();
             for chunk in chunks {
-                for ((s, q), &v) in sums.iter_mut().zip(&mut squares).zip(chunk) {
-                    *s += f64::from(v);
-                    *q += f64::from(v) * f64::from(v);
+                for k in 0..LANES {
+                    let v = f64::from(chunk[k]);
+                    sums[k] += v;
+                    squares[k] += v * v;
                 }
             }
-            for ((s, q), &v) in sums.iter_mut().zip(&mut squares).zip(rest) {
-                *s += f64::from(v);
-                *q += f64::from(v) * f64::from(v);
+            for (k, &v) in rest.iter().enumerate() {
+                sums[k] += f64::from(v);
+                squares[k] += f64::from(v) * f64::from(v);
             }
-            (sums.iter().sum(), squares.iter().sum())
+            (fold(sums), fold(squares))
         },
     )
+}
+
+/// Lanes added pairwise.
+#[inline(always)]
+fn fold(lanes: [f64; 8]) -> f64 {
+    let mut four = [0.0; 4];
+    for k in 0..4 {
+        four[k] = lanes[k] + lanes[k + 4];
+    }
+    (four[0] + four[2]) + (four[1] + four[3])
 }
