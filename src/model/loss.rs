@@ -5,6 +5,9 @@ use ndarray::ArrayView2;
 const CHUNK: usize = 16;
 const LANES: usize = 16;
 
+/// Logits this much above the target's would overflow the sum of exponentials.
+const OVERFLOW: f32 = 80.0;
+
 /// What a row of logits makes of its target.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Outcome {
@@ -17,8 +20,8 @@ pub(crate) struct Outcome {
 /// Cross-entropy of every row of logits, and whether its target is the (first) maximum:
 /// `ln(1 + sum over z != target of exp(l_z - l_target))`.
 ///
-/// The sum leaves the target's own term out, so nothing is lost when the loss is far below `f32` rounding; where the
-/// target is not the largest logit all exponents are shifted by the maximum. NaN logits give a NaN loss, counted as
+/// The sum leaves the target's own term out, so nothing is lost when the loss is far below `f32` rounding; where it
+/// would overflow, all exponents are shifted by the maximum. NaN logits give a NaN loss, counted as
 /// wrong.
 ///
 /// Rows are worked on sixteen at a time, one a lane: that wants the logits column-major, as the unembedding of this
@@ -76,23 +79,39 @@ fn lane_losses(column: impl Fn(usize) -> [f32; LANES], classes: usize, targets: 
         }
         column
     };
-    let mut most = [f32::NEG_INFINITY; LANES];
-    for z in 0..classes {
-        let column = others(z);
-        for k in 0..LANES {
-            most[k] = if column[k] > most[k] { column[k] } else { most[k] };
-        }
+    // Shifted by the target's logit; only where that would overflow, once more by the largest.
+    let (mut most, mut sums) = sum_exp(&others, classes, &at_target);
+    let shift = std::array::from_fn(|k| if most[k] - at_target[k] < OVERFLOW { at_target[k] } else { most[k] });
+    if shift != at_target {
+        (most, sums) = sum_exp(&others, classes, &shift);
     }
-    let mut shift = at_target;
-    for k in 0..LANES {
-        shift[k] = if most[k] <= at_target[k] { at_target[k] } else { most[k] };
+    for (k, out) in out.iter_mut().enumerate().take(LANES) {
+        let loss = if shift[k] == at_target[k] {
+            ln_1p(sums[k])
+        } else {
+            let margin = f64::from(shift[k]) - f64::from(at_target[k]);
+            margin + (sums[k] + (-margin).exp()).ln()
+        };
+        let first = || (0..targets[k] as usize).all(|z| column(z)[k] < at_target[k]);
+        let correct = most[k] < at_target[k] || most[k] == at_target[k] && first();
+        *out = Outcome { loss, correct: correct && !loss.is_nan() };
     }
-    let mut sums = [0.0f64; LANES];
+}
+
+/// Largest logit and `sum over z of exp(l_z - shift)` of sixteen rows.
+#[inline(always)]
+fn sum_exp(
+    column: impl Fn(usize) -> [f32; LANES],
+    classes: usize,
+    shift: &[f32; LANES],
+) -> ([f32; LANES], [f64; LANES]) {
+    let (mut most, mut sums) = ([f32::NEG_INFINITY; LANES], [0.0f64; LANES]);
     for first in (0..classes).step_by(CHUNK) {
         let mut partial = [0.0f32; LANES];
         for z in first..classes.min(first + CHUNK) {
-            let column = others(z);
+            let column = column(z);
             for k in 0..LANES {
+                most[k] = if column[k] > most[k] { column[k] } else { most[k] };
                 partial[k] += exp(column[k] - shift[k]);
             }
         }
@@ -100,16 +119,7 @@ fn lane_losses(column: impl Fn(usize) -> [f32; LANES], classes: usize, targets: 
             sums[k] += f64::from(partial[k]);
         }
     }
-    for (k, out) in out.iter_mut().enumerate().take(LANES) {
-        let (most, at_target) = (f64::from(most[k]), f64::from(at_target[k]));
-        let loss = if most <= at_target {
-            ln_1p(sums[k])
-        } else {
-            most - at_target + (sums[k] + (at_target - most).exp()).ln()
-        };
-        let first = || (0..targets[k] as usize).all(|z| f64::from(column(z)[k]) < at_target);
-        *out = Outcome { loss, correct: !loss.is_nan() && (most < at_target || most == at_target && first()) };
-    }
+    (most, sums)
 }
 
 /// ln(1 + x) for x >= 0.
