@@ -86,7 +86,6 @@ pub fn to_json(explained: &Explained) -> Value {
     let by_block = |values: &dyn Fn(usize) -> Value| {
         found.directions.blocks.iter().enumerate().map(|(i, b)| (b.to_string(), values(i))).collect::<Map<_, _>>()
     };
-    let sectors = explained.basis.sectors().len();
     let mut out = json!({
         "group": config.group,
         "group_parameter": config.group_parameter,
@@ -104,7 +103,7 @@ pub fn to_json(explained: &Explained) -> Value {
         "loss_hidden_centred": found.hidden_centred.loss,
         "hidden_energy_split": split(found.neuron_spectrum.split_centred()),
         "logit_energy_split": split(found.logit_spectrum.split),
-        "hidden_mean_square": rows(&found.neuron_spectrum.mean_square_centred(sectors * sectors)),
+        "hidden_mean_square": rows(&found.neuron_spectrum.mean_square_centred()),
         "logit_mean_square": rows(&found.logit_spectrum.mean_square),
         "neuron_share": column(|n| json!(n.share)),
         "neuron_frequency": column(|n| json!(n.block)),

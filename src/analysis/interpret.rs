@@ -154,21 +154,9 @@ impl fmt::Display for Interpretation {
             line(f, &format!("without the neurons of {}", self.neurons.blocks[b].name), evaluation)?;
         }
         writeln!(f, "\nNeurons\n{}", self.neurons)?;
-        writeln!(f, "\nEnergy by kind of 2-D term")?;
-        let split = |f: &mut fmt::Formatter<'_>, what: &str, s: crate::model::Split2d| {
-            let s = s.shares();
-            let kinds = [s.constant, s.linear_x, s.linear_y, s.within_block, s.across_blocks];
-            write!(f, "  {what:<20}")?;
-            kinds.iter().try_for_each(|share| write!(f, "{share:>14.6}"))?;
-            writeln!(f)
-        };
-        writeln!(
-            f,
-            "  {:<20}{:>14}{:>14}{:>14}{:>14}{:>14}",
-            "", "constant", "linear in x", "linear in y", "within block", "across"
-        )?;
-        split(f, "neurons (centred)", self.neuron_spectrum.split_centred())?;
-        split(f, "logits", self.logit_spectrum.split)?;
+        writeln!(f, "\nShares of energy by kind of 2-D term")?;
+        writeln!(f, "  neurons (means removed): {}", self.neuron_spectrum.split_centred().shares())?;
+        writeln!(f, "  logits: {}", self.logit_spectrum.split.shares())?;
         writeln!(
             f,
             "\nLogit energy by block, region and output sector; share along f(x + y), f(x - y)\n{}",

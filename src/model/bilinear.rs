@@ -1,4 +1,4 @@
-use super::layer::{check, combined_embeddings, separable_columns, unembed};
+use super::layer::{check, combined_embeddings, embedded_methods, embeddings_are_maps, separable_columns};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::Result;
 use crate::task::Pair;
@@ -31,9 +31,7 @@ impl Bilinear {
 }
 
 impl Interpretable for Bilinear {
-    fn order(&self) -> usize {
-        self.embed_left.nrows()
-    }
+    embedded_methods!();
     fn sites(&self) -> Vec<Site> {
         let d = self.embed_left.ncols();
         vec![
@@ -42,9 +40,6 @@ impl Interpretable for Bilinear {
             Site::new("hidden", d),
             Site::new(LOGITS, self.order()),
         ]
-    }
-    fn neuron_site(&self) -> &str {
-        "hidden"
     }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
@@ -55,18 +50,6 @@ impl Interpretable for Bilinear {
         }
         Ok(pass.finish())
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        unembed(activations, &self.unembed)
-    }
-    fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
-        Some((self.embed_left.view(), self.embed_right.view()))
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        Some(self.unembed.view())
-    }
-    fn as_separable(&self) -> Option<&dyn Separable> {
-        Some(self)
-    }
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         if site == "hidden" {
             return separable_columns(self, site, range, |_, v| v);
@@ -75,17 +58,4 @@ impl Interpretable for Bilinear {
     }
 }
 
-impl Separable for Bilinear {
-    fn left(&self) -> ArrayView2<'_, f32> {
-        self.embed_left.view()
-    }
-    fn right(&self) -> ArrayView2<'_, f32> {
-        self.embed_right.view()
-    }
-    fn combiner(&self) -> Combiner {
-        Combiner::Product
-    }
-    fn separable_site(&self) -> &str {
-        "hidden"
-    }
-}
+embeddings_are_maps!(Bilinear, Combiner::Product, "hidden");

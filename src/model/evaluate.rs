@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::linalg::{map_blocks, matmul_into};
 use crate::task::{Task, pairs};
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+use std::fmt;
 use std::ops::Range;
 
 /// Bytes an answer over all pairs (a set of columns, recorded activations) may take: 2 GiB.
@@ -22,6 +23,12 @@ pub struct Evaluation {
     pub loss: f64,
     /// Share of pairs whose label is the (first) largest logit.
     pub accuracy: f64,
+}
+
+impl fmt::Display for Evaluation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "loss {:.6e}, accuracy {:.6}", self.loss, self.accuracy)
+    }
 }
 
 impl Evaluation {

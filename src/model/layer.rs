@@ -5,6 +5,53 @@ use crate::task::Pair;
 use ndarray::{ArcArray2, Array2, Array3, ArrayView2, Axis};
 use std::ops::Range;
 
+/// The methods of [`Interpretable`](super::Interpretable) that are the same for every model with fields `embed_left`,
+/// `embed_right` and `unembed` whose last hidden layer is `hidden`.
+macro_rules! embedded_methods {
+    () => {
+        fn order(&self) -> usize {
+            self.embed_left.nrows()
+        }
+        fn neuron_site(&self) -> &str {
+            "hidden"
+        }
+        fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+            crate::model::layer::unembed(activations, &self.unembed)
+        }
+        fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+            Some((self.embed_left.view(), self.embed_right.view()))
+        }
+        fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+            Some(self.unembed.view())
+        }
+        fn as_separable(&self) -> Option<&dyn Separable> {
+            Some(self)
+        }
+    };
+}
+pub(super) use embedded_methods;
+
+/// [`Separable`] for a model whose embeddings are the two maps.
+macro_rules! embeddings_are_maps {
+    ($model:ty, $combiner:expr, $site:literal) => {
+        impl Separable for $model {
+            fn left(&self) -> ArrayView2<'_, f32> {
+                self.embed_left.view()
+            }
+            fn right(&self) -> ArrayView2<'_, f32> {
+                self.embed_right.view()
+            }
+            fn combiner(&self) -> Combiner {
+                $combiner
+            }
+            fn separable_site(&self) -> &str {
+                $site
+            }
+        }
+    };
+}
+pub(super) use embeddings_are_maps;
+
 /// `left[x] combined with right[y]` for every pair: (pairs, width).
 pub(super) fn combine(pairs: &[Pair], left: &Array2<f32>, right: &Array2<f32>, combiner: Combiner) -> Array2<f32> {
     let width = left.ncols();

@@ -1,4 +1,4 @@
-use super::layer::{check, combine, gather, positive, relu, separable_columns, unembed};
+use super::layer::{check, combine, embedded_methods, gather, positive, relu, separable_columns};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::Result;
 use crate::linalg::matmul;
@@ -60,9 +60,7 @@ impl OneLayerMlp {
 }
 
 impl Interpretable for OneLayerMlp {
-    fn order(&self) -> usize {
-        self.embed_left.nrows()
-    }
+    embedded_methods!();
     fn sites(&self) -> Vec<Site> {
         let (e, d) = (self.embed_left.ncols(), self.weight.ncols());
         vec![
@@ -73,9 +71,6 @@ impl Interpretable for OneLayerMlp {
             Site::new("hidden", d),
             Site::new(LOGITS, self.order()),
         ]
-    }
-    fn neuron_site(&self) -> &str {
-        "hidden"
     }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
@@ -97,18 +92,6 @@ impl Interpretable for OneLayerMlp {
             pass.visit(LOGITS, self.readout(hidden.view())?)?;
         }
         Ok(pass.finish())
-    }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        unembed(activations, &self.unembed)
-    }
-    fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
-        Some((self.embed_left.view(), self.embed_right.view()))
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        Some(self.unembed.view())
-    }
-    fn as_separable(&self) -> Option<&dyn Separable> {
-        Some(self)
     }
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         match (site, &self.bias) {

@@ -6,6 +6,8 @@ use crate::linalg::vectorised;
 use crate::task::pairs;
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::fmt;
 use std::ops::Range;
 
 /// Energy of 2-D terms by kind: the constant, rows of x alone, of y alone, products within one block, products across
@@ -47,6 +49,8 @@ impl Split2d {
 pub struct SiteSpectrum {
     /// The site.
     pub site: String,
+    /// Number of regions, (sector of x, sector of y).
+    pub regions: usize,
     /// Mean over all pairs, by channel.
     pub mean: Array1<f64>,
     /// Sum of squares over all pairs, by channel.
@@ -72,9 +76,9 @@ pub struct SiteSpectrum {
 impl SiteSpectrum {
     /// `mean_square` with every channel's mean over all pairs removed first.
     #[must_use]
-    pub fn mean_square_centred(&self, regions: usize) -> Array2<f64> {
+    pub fn mean_square_centred(&self) -> Array2<f64> {
         let mut centred = self.mean_square.clone();
-        centred[[0, 0]] = self.constant_centred.sum() / (regions * self.energy.len()) as f64;
+        centred[[0, 0]] = self.constant_centred.sum() / (self.regions * self.energy.len()) as f64;
         centred
     }
 
@@ -82,6 +86,26 @@ impl SiteSpectrum {
     #[must_use]
     pub fn split_centred(&self) -> Split2d {
         Split2d { constant: self.constant_centred.sum(), ..self.split }
+    }
+}
+
+impl fmt::Display for SiteSpectrum {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {} channels, shares of energy", self.site, self.energy.len())?;
+        for (what, split) in [("as it is", self.split), ("means removed", self.split_centred())] {
+            write!(f, "\n{what:>14}: {}", split.shares())?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Split2d {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "constant {:.6}, linear in x {:.6}, linear in y {:.6}, within a block {:.6}, across blocks {:.6}",
+            self.constant, self.linear_x, self.linear_y, self.within_block, self.across_blocks
+        )
     }
 }
 
@@ -214,6 +238,7 @@ impl Energies {
         let terms = (self.sums.len() as f64).max(1.0);
         SiteSpectrum {
             site: site.into(),
+            regions: self.sums.nrows(),
             split: split(basis, &self.square),
             mean_square: self.square / terms,
             mean,
@@ -285,7 +310,7 @@ struct Columns {
     /// By row of x and of y, summed over channels: (m, js).
     square: Array2<f64>,
     /// Linear in x, linear in y, products within a block: by block, then channel.
-    by_block: [std::collections::BTreeMap<usize, Array1<f64>>; 3],
+    by_block: [BTreeMap<usize, Array1<f64>>; 3],
 }
 
 impl Columns {

@@ -1,4 +1,6 @@
-use super::layer::{check, combined_embeddings, positive, relu, separable_columns, unembed};
+use super::layer::{
+    check, combined_embeddings, embedded_methods, embeddings_are_maps, positive, relu, separable_columns,
+};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::Result;
 use crate::task::Pair;
@@ -31,9 +33,7 @@ impl SummedMlp {
 }
 
 impl Interpretable for SummedMlp {
-    fn order(&self) -> usize {
-        self.embed_left.nrows()
-    }
+    embedded_methods!();
     fn sites(&self) -> Vec<Site> {
         let d = self.embed_left.ncols();
         vec![
@@ -43,9 +43,6 @@ impl Interpretable for SummedMlp {
             Site::new("hidden", d),
             Site::new(LOGITS, self.order()),
         ]
-    }
-    fn neuron_site(&self) -> &str {
-        "hidden"
     }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
@@ -57,18 +54,6 @@ impl Interpretable for SummedMlp {
         }
         Ok(pass.finish())
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        unembed(activations, &self.unembed)
-    }
-    fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
-        Some((self.embed_left.view(), self.embed_right.view()))
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        Some(self.unembed.view())
-    }
-    fn as_separable(&self) -> Option<&dyn Separable> {
-        Some(self)
-    }
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         if site == "hidden" {
             return separable_columns(self, site, range, |_, v| positive(v));
@@ -77,17 +62,4 @@ impl Interpretable for SummedMlp {
     }
 }
 
-impl Separable for SummedMlp {
-    fn left(&self) -> ArrayView2<'_, f32> {
-        self.embed_left.view()
-    }
-    fn right(&self) -> ArrayView2<'_, f32> {
-        self.embed_right.view()
-    }
-    fn combiner(&self) -> Combiner {
-        Combiner::Sum
-    }
-    fn separable_site(&self) -> &str {
-        "hidden_pre"
-    }
-}
+embeddings_are_maps!(SummedMlp, Combiner::Sum, "hidden_pre");
