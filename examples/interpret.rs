@@ -73,8 +73,8 @@ pub fn to_json(explained: &Explained) -> Value {
     let embedding = &found.embedding;
     let neurons = &found.neurons.neurons;
     let column = |value: fn(&irreplens::analysis::Neuron) -> Value| neurons.iter().map(value).collect::<Value>();
-    let losses = |by_block: &BTreeMap<usize, irreplens::model::Evaluation>| {
-        by_block.iter().map(|(b, e)| (b.to_string(), json!(e.loss))).collect::<Map<_, _>>()
+    let losses = |by_block: &Option<BTreeMap<usize, irreplens::model::Evaluation>>| {
+        by_block.iter().flatten().map(|(b, e)| (b.to_string(), json!(e.loss))).collect::<Map<_, _>>()
     };
     let split = |split: irreplens::model::Split2d| {
         let shares = split.shares();
@@ -100,7 +100,7 @@ pub fn to_json(explained: &Explained) -> Value {
         "neuron_right_spectrum": list(&embedding.neuron_right),
         "unembed_sum_spectrum": list(&embedding.unembed_sum),
         "unembed_spectrum": list(&embedding.unembed),
-        "loss_hidden_centred": found.hidden_centred.loss,
+        "loss_hidden_centred": found.hidden_centred.map(|e| e.loss),
         "hidden_energy_split": split(found.neuron_spectrum.split_centred()),
         "logit_energy_split": split(found.logit_spectrum.split),
         "hidden_mean_square": rows(&found.neuron_spectrum.mean_square_centred()),
@@ -115,7 +115,7 @@ pub fn to_json(explained: &Explained) -> Value {
             .collect::<Map<_, _>>(),
         "clusters": found.neurons.clusters().iter().map(|(b, c)| (b.to_string(), json!(c.len()))).collect::<Map<_, _>>(),
         "clusters_as_published": found.clusters_as_published,
-        "loss_own_frequency_only": found.own_block_only.loss,
+        "loss_own_frequency_only": found.own_block_only.map(|e| e.loss),
         "loss_without_cluster": losses(&found.without_cluster),
         "unembed_sum_spectrum_by_cluster": found.unembedding_by_cluster
             .iter()

@@ -3,7 +3,7 @@ use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
 use super::logits::{DirectionSums, Directions, LogitDirections};
 use super::neurons::{Candidates, NeuronClusters, cluster};
 use super::stream::{LossSum, stream};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::model::{Evaluation, Interpretable, LOGITS, SiteSpectrum};
 use crate::task::Task;
@@ -12,6 +12,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 /// Everything the notebook computes of a model: what [`interpret`] returns.
+///
+/// Ablations of neurons are `None` for a model that cannot honour a hook on its neuron site (recorded activations
+/// without an unembedding, say).
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Interpretation {
     /// Loss and accuracy over all pairs.
@@ -31,11 +34,11 @@ pub struct Interpretation {
     /// Where the logits' energy along the clusters' blocks lies.
     pub directions: LogitDirections,
     /// With every neuron's mean removed.
-    pub hidden_centred: Evaluation,
+    pub hidden_centred: Option<Evaluation>,
     /// With every neuron reduced to its own block's terms.
-    pub own_block_only: Evaluation,
+    pub own_block_only: Option<Evaluation>,
     /// With each cluster dropped.
-    pub without_cluster: BTreeMap<usize, Evaluation>,
+    pub without_cluster: Option<BTreeMap<usize, Evaluation>>,
     /// With the clusters' rows removed from the output sector that parity forbids; `None` where the basis has one
     /// sector, or products of a region are spread over sectors.
     pub parity: Option<Evaluation>,
@@ -44,7 +47,7 @@ pub struct Interpretation {
 impl Interpretation {
     /// The blocks some neuron is labelled with: the key frequencies.
     pub fn key_blocks(&self) -> impl Iterator<Item = usize> {
-        self.without_cluster.keys().copied()
+        self.directions.blocks.iter().copied()
     }
 }
 
@@ -114,19 +117,27 @@ pub fn interpret(
         },
         directions: directions.finish(direction_sums),
         hidden_centred: match centring {
-            Some(_) => centred,
-            None => hidden_centred(model, task, &neuron_spectrum.mean)?,
+            Some(_) => Some(centred),
+            None => if_honoured(hidden_centred(model, task, &neuron_spectrum.mean))?,
         },
-        own_block_only: own_block_only(model, basis, task, &neurons)?,
+        own_block_only: if_honoured(own_block_only(model, basis, task, &neurons))?,
         without_cluster: match &parts {
-            Some(parts) => parts.finish(cluster_sums),
-            None => cluster_losses(model, task, &clusters, Cluster::Drop)?,
+            Some(parts) => Some(parts.finish(cluster_sums)),
+            None => if_honoured(cluster_losses(model, task, &clusters, Cluster::Drop))?,
         },
         parity,
         neuron_spectrum,
         logit_spectrum,
         neurons,
     })
+}
+
+/// `None` for an ablation that the model cannot honour.
+fn if_honoured<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Err(Error::HookUnsupported { .. }) => Ok(None),
+        other => other.map(Some),
+    }
 }
 
 /// What the shared pass adds up.
@@ -145,12 +156,15 @@ impl fmt::Display for Interpretation {
         };
         writeln!(f, "Loss over all pairs")?;
         line(f, "the model", &self.baseline)?;
-        line(f, "every neuron's mean removed", &self.hidden_centred)?;
-        line(f, "every neuron reduced to its own block", &self.own_block_only)?;
-        if let Some(parity) = &self.parity {
-            line(f, "parity-forbidden logit directions removed", parity)?;
+        let ablations = [
+            ("every neuron's mean removed", &self.hidden_centred),
+            ("every neuron reduced to its own block", &self.own_block_only),
+            ("parity-forbidden logit directions removed", &self.parity),
+        ];
+        for (what, evaluation) in ablations {
+            evaluation.as_ref().map_or(Ok(()), |e| line(f, what, e))?;
         }
-        for (&b, evaluation) in &self.without_cluster {
+        for (&b, evaluation) in self.without_cluster.iter().flatten() {
             line(f, &format!("without the neurons of {}", self.neurons.blocks[b].name), evaluation)?;
         }
         writeln!(f, "\nNeurons\n{}", self.neurons)?;

@@ -14,7 +14,8 @@ use zip::ZipArchive;
 ///
 /// The file holds `logits` and any number of other sites, each (n^2, width) or (n, n, width), pairs in row-major order,
 /// `f32` or `f64`; and, where the model has them, `embed_left` and `embed_right` (n, embed), and `unembed` (width of
-/// the neuron site, n). Sites are taken in the order of their names, `logits` last.
+/// the neuron site, n). Sites are taken in the order of their names, but
+/// the neuron site second to last and `logits` last.
 ///
 /// # Arguments
 /// `path`: an `.npz` (compressed or not) or safetensors file; `neuron_site`: the site whose channels are neurons.
@@ -49,6 +50,8 @@ fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Prec
     for name in tensors.keys().filter(|name| *name != LOGITS && !maps.contains(&name.as_str())) {
         sites.push((name.clone(), pairs_first(path, tensors, name, Some(n))?));
     }
+    // Stable: the neuron site goes behind the others.
+    sites.sort_by_key(|(name, _)| name == neuron_site);
     sites.push((LOGITS.to_owned(), logits));
     let mut model = Precomputed::new(sites, neuron_site)?;
     if maps.contains(&"embed_left") && maps.contains(&"embed_right") {

@@ -133,6 +133,14 @@ impl Interpretable for Precomputed {
         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
         let reason = "activations are recorded: only logits, and the neuron site with its unembedding, can be changed";
         hooks_only_on(&[LOGITS, self.readout_site()], "Precomputed", hooks, reason)?;
+        let after = self.sites.iter().skip_while(|(site, _)| *site != self.neuron_site).skip(1);
+        if let Some((site, _)) = after
+            .filter(|(site, _)| hooks.touch(&self.neuron_site) && site != LOGITS)
+            .find(|(site, _)| keep.contains(&site.as_str()))
+        {
+            let reason = "a recorded site behind the neuron site would not follow the change";
+            return Err(Error::HookUnsupported { model: "Precomputed", site: site.clone(), reason });
+        }
         let rows: Vec<usize> = pairs.iter().map(|(x, y)| x.index() * self.order + y.index()).collect();
         let mut changed = None;
         for (site, activations) in &self.sites {
