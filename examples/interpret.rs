@@ -33,6 +33,9 @@ pub struct Explained {
 }
 
 /// Reads a run directory and explains its model.
+///
+/// # Errors
+/// Those of reading the run and the element order, and of [`interpret`].
 pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explained> {
     let start = Instant::now();
     let run = Run::open(directory)?;

@@ -1,13 +1,94 @@
-//! irreplens.
+//! Reverse-engineers neural networks trained to compose elements of a finite group.
+//!
+//! A model takes two elements x and y and returns logits over the elements z; trained well, the largest is at z = x y.
+//! This crate looks at its embeddings, activations and logits in the group's own Fourier coordinates, says which
+//! frequencies each neuron computes with and along which functions of x and y the logits are written, and tests what
+//! it says by ablation. Any group, any basis and any model that implement the three traits [`Group`](group::Group),
+//! [`FourierBasis`](fourier::FourierBasis) and [`Interpretable`](model::Interpretable) get every analysis.
+//!
+//! # Example
+//! ```
+//! use irreplens::analysis::{Candidates, neurons};
+//! use irreplens::fourier::CyclicSubgroupBasis;
+//! use irreplens::group::Cyclic;
+//! use irreplens::model::{Hook, Hooks, Interpretable, SummedMlp};
+//! use irreplens::task::Task;
+//! use ndarray::Array2;
+//!
+//! // relu(E[x] + E[y]) E^T on C11; neuron k reads cos(2 pi 3 x / 11 + k), so it computes with frequency 3.
+//! let angle = |x: usize, k: usize| std::f32::consts::TAU * 3.0 * x as f32 / 11.0 + k as f32;
+//! let embed = Array2::from_shape_fn((11, 6), |(x, k)| angle(x, k).cos());
+//! let unembed = Array2::from_shape_fn((6, 11), |(k, z)| (angle(z, k) + k as f32).cos());
+//! let net = SummedMlp::new(embed.clone(), embed, unembed)?;
+//!
+//! let group = Cyclic::new(11)?;
+//! let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&group), Candidates::AllBlocks)?;
+//! assert_eq!(found.clusters()[&3], [0, 1, 2, 3, 4, 5]);
+//!
+//! // Without those neurons every logit is 0, and the loss is that of a guess.
+//! let off = Hooks::none().with(Hook::zero("hidden").on_channels(found.clusters()[&3].clone()));
+//! let loss = net.evaluate(&Task::new(&group), &off)?.loss;
+//! assert!((loss - 11f64.ln()).abs() < 1e-6);
+//! # Ok::<(), irreplens::Error>(())
+//! ```
+//!
+//! # Modules, in reading order
+//!
+//! | module | question | start at |
+//! |---|---|---|
+//! | [`error`] | what can go wrong? | [`Error`] |
+//! | [`linalg`] | which arithmetic does it stand on? | [`linalg::matmul`], [`linalg::map_blocks`] |
+//! | [`group`] | what is learnt? | [`group::Group`], [`group::GroupExt`] |
+//! | [`fourier`] | in which coordinates? | [`fourier::FourierBasis`], [`fourier::CyclicSubgroupBasis`] |
+//! | [`task`] | on which inputs, with which labels? | [`task::Task`], [`task::Split`] |
+//! | [`model`] | what computes? | [`model::Interpretable`], [`model::Hooks`] |
+//! | [`checkpoint`] | where do its weights come from? | [`checkpoint::Run`] |
+//! | [`analysis`] | how does it do it? | [`analysis::interpret`] |
+//! | [`laws`] | does an implementation keep the traits' contracts? | [`laws::group::check`] |
+//! | [`guide`] | how do I ...? | [`guide::conventions`], [`guide::notebook`] |
+//!
+//! A module uses only modules above it.
+//!
+//! # Conventions in short
+//! - An element is the row it occupies ([`group::Elem`]); the identity may be any row.
+//! - Entry \[x, y\] of a Cayley table is x y. D_n is r^0, ..., r^(n-1), then r^0 s, ..., r^(n-1) s.
+//! - Pairs are row-major: pair `x n + y`. Arrays over pairs are \[x, y, channel\].
+//! - Bases are orthonormal: squares of coefficients are energies and add up.
+//! - Parameters and activations are `f32`; losses, norms and statistics are `f64`.
+//! - Same input, same bits, whatever the number of threads.
+//!
+//! [`guide::conventions`] has all of them, and is binding.
 
-pub mod analysis;
-pub mod checkpoint;
+// In reading order. Plain comments: with outer documentation the links in a module's own would be resolved from here.
+
+// 1. What can go wrong: one error type, every variant with what was expected and what was got.
 pub mod error;
-pub mod fourier;
-pub mod group;
-pub mod laws;
+
+// 2. Matrix product, vectorised loops and reductions in a fixed order.
 pub mod linalg;
-pub mod model;
+
+// 3. What is learnt: finite groups on row indices, and everything derived from a product.
+pub mod group;
+
+// 4. The coordinates: real orthonormal bases of the functions on a group, in sectors and blocks.
+pub mod fourier;
+
+// 5. The inputs: all ordered pairs with their labels, and seeded splits.
 pub mod task;
+
+// 6. What computes: models with named sites to read and to intervene on.
+pub mod model;
+
+// 7. Weights and settings on disk, read from files that may be damaged or hostile.
+pub mod checkpoint;
+
+// 8. What a network does, one question per file.
+pub mod analysis;
+
+// 9. The law-test kit for those who implement the traits.
+pub mod laws;
+
+// 10. The pages of `docs/`, every code block of which is a test.
+pub mod guide;
 
 pub use error::{Error, Result};

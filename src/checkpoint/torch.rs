@@ -48,7 +48,7 @@ const AXIS_COST: usize = 16;
 /// Linear in the file's size, in time and memory.
 ///
 /// # Example
-/// ```
+/// ```standalone_crate
 /// use irreplens::checkpoint::torch;
 ///
 /// let bytes = include_bytes!("../../tests/data/torch/dtypes.pt");

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | [`matmul`], [`matmul_into`], [`subtract_matmul`] | product of two `f32` matrices |
 //! | [`map_blocks`], [`fold_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
-//! | [`vectorised`] | a loop compiled for the widest vectors the processor has |
+//! | `vectorised` (inside the crate) | a loop compiled for the widest vectors the processor has |
 //!
 //! Every product runs on one thread; parallelism is over blocks whose boundaries do not depend on the number of
 //! threads, so results are the same bits for any thread count.

@@ -2,10 +2,10 @@
 //!
 //! | type | logits |
 //! |---|---|
-//! | [`OneLayerMlp`] | relu([E_a[x], E_b[y]] W) W_U, optional hidden bias |
-//! | [`SummedMlp`] | relu(E_a[x] + E_b[y]) W_U |
-//! | [`TwoLayerMlp`] | relu(relu(E_a[x] + E_b[y]) W) W_U |
-//! | [`Bilinear`] | (E_a[x] * E_b[y]) W_U |
+//! | [`OneLayerMlp`] | relu(\[E_a\[x\], E_b\[y\]] W) W_U, optional hidden bias |
+//! | [`SummedMlp`] | relu(E_a\[x\] + E_b\[y\]) W_U |
+//! | [`TwoLayerMlp`] | relu(relu(E_a\[x\] + E_b\[y\]) W) W_U |
+//! | [`Bilinear`] | (E_a\[x\] * E_b\[y\]) W_U |
 //! | [`Precomputed`] | activations and logits computed elsewhere |
 //! | [`FromFn`] | a closure |
 

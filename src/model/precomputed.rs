@@ -17,8 +17,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 /// with torch.no_grad():
 ///     logits, cache = model.run_with_cache(x, y)
 /// np.savez("run.npz", logits=logits.numpy(), hidden=cache["hidden"].numpy(),
-///          embed_left=model.W_E_a.numpy(), embed_right=model.W_E_b.numpy(),
-///          unembed=model.W_U.numpy())           # the last three may be left out
+///          embed_left=model.W_E_a.detach().numpy(), embed_right=model.W_E_b.detach().numpy(),
+///          unembed=model.W_U.detach().numpy())           # the last three may be left out
 /// # then, in Rust: irreplens::checkpoint::read_precomputed("run.npz", "hidden")?
 /// ```
 ///

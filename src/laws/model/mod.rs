@@ -1,7 +1,7 @@
 //! The laws of [`Interpretable`] and [`Separable`](crate::model::Separable), in the numbering of the former's
 //! documentation.
 //!
-//! Laws are tried on all pairs while these have at most [`EXHAUSTIVE`](super::EXHAUSTIVE) activations together, else on a
+//! Laws are tried on all pairs while these have at most [`EXHAUSTIVE`] activations together, else on a
 //! sample of pairs; the streaming methods always go over all pairs. Activations must be finite. An error that a method
 //! returns is a violation, but for [`Error::HookUnsupported`](crate::Error::HookUnsupported), where the law is skipped.
 

@@ -1,0 +1,39 @@
+//! | page | what |
+//! |---|---|
+//! | [`conventions`] | orders, axes, normalisations, types: binding |
+//! | [`design`] | why the crate is as it is |
+//! | [`glossary`] | the field's terms and where they live here |
+//! | [`notebook`] | every cell of the notebook this started from, with the function that answers it |
+//! | [`replication`] | mistakes in the source material, and what is done here |
+//! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
+//! | [`adding_a_model`] | a model of your own, from Rust or from a file |
+
+// For the links in the pages, which resolve from here.
+#[cfg(doc)]
+use crate::{analysis, checkpoint, error, fourier, group, laws, linalg, model, task};
+
+#[doc = include_str!("../docs/conventions.md")]
+pub mod conventions {}
+
+#[doc = include_str!("../docs/design.md")]
+pub mod design {}
+
+#[doc = include_str!("../docs/glossary.md")]
+pub mod glossary {}
+
+#[doc = include_str!("../docs/notebook.md")]
+pub mod notebook {}
+
+#[doc = include_str!("../docs/replication.md")]
+pub mod replication {}
+
+#[doc = include_str!("../docs/adding-a-group.md")]
+pub mod adding_a_group {}
+
+#[doc = include_str!("../docs/adding-a-model.md")]
+pub mod adding_a_model {}
+
+/// README.md, for its tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
