@@ -133,6 +133,14 @@ pub enum Error {
         /// The site's width.
         width: usize,
     },
+    /// A block beyond those of a basis.
+    #[error("the basis has {blocks} blocks, asked for block {block}")]
+    UnknownBlock {
+        /// The block asked for.
+        block: usize,
+        /// The number there are.
+        blocks: usize,
+    },
     /// An element beyond the group's order.
     #[error("the model's group has order {order}, asked for element {got}")]
     UnknownElement {

@@ -8,8 +8,11 @@ use ndarray::ArrayD;
 use std::collections::BTreeMap;
 use std::path::Path;
 
+/// Names and shapes of weights.
+type Shapes<'a> = &'a [(&'a str, &'a [usize])];
+
 /// Writes a run directory with weights of these shapes.
-fn write(directory: &Path, model: &str, group: &str, shapes: &[(&str, &[usize])]) -> Tensors {
+fn write(directory: &Path, model: &str, group: &str, shapes: Shapes<'_>) -> Tensors {
     let config = format!(
         r#"{{"model": "{model}", "group": "{group}", "group_parameter": 3, "seed": 1, "frac_train": 0.4,
             "layers": {{"embed_dim": 4, "hidden_dim": 5}}, "lr": 0.001, "weight_decay": 1, "num_epochs": 10}}"#
@@ -27,9 +30,9 @@ fn write(directory: &Path, model: &str, group: &str, shapes: &[(&str, &[usize])]
     tensors
 }
 
-const DIHEDRAL: &[(&str, &[usize])] = &[("W_E_a", &[6, 4]), ("W_E_b", &[6, 4]), ("W", &[8, 5]), ("W_U", &[5, 6])];
+const DIHEDRAL: Shapes<'_> = &[("W_E_a", &[6, 4]), ("W_E_b", &[6, 4]), ("W", &[8, 5]), ("W_U", &[5, 6])];
 
-fn model_error(model: &str, group: &str, shapes: &[(&str, &[usize])]) -> Error {
+fn model_error(model: &str, group: &str, shapes: Shapes<'_>) -> Error {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), model, group, shapes);
     Run::open(directory.path()).unwrap().model().map(|_| ()).unwrap_err()
@@ -37,7 +40,7 @@ fn model_error(model: &str, group: &str, shapes: &[(&str, &[usize])]) -> Error {
 
 #[test]
 fn every_architecture_and_name_family_loads() {
-    let cases: &[(&str, &[(&str, &[usize])], &str)] = &[
+    let cases: [(&str, Shapes<'_>, &str); 6] = [
         ("OneLayerMLP", DIHEDRAL, "hidden_pre"),
         ("OneLayerMLP", &[("W_x", &[6, 4]), ("W_y", &[6, 4]), ("W", &[8, 5]), ("W_U", &[5, 6])], "hidden_pre"),
         (
@@ -60,7 +63,7 @@ fn every_architecture_and_name_family_loads() {
         assert_eq!(run.group().unwrap().name(), "D3");
         let model = run.model().unwrap();
         assert_eq!(model.order(), 6);
-        assert_eq!(model.as_separable().unwrap().separable_site(), *site, "{kind}");
+        assert_eq!(model.as_separable().unwrap().separable_site(), site, "{kind}");
         irreplens::laws::model::check(&model).unwrap();
     }
 }

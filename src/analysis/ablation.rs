@@ -6,8 +6,8 @@ use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
 use crate::model::{Evaluation, Hook, Hooks, Interpretable, Values, check_memory};
 use crate::task::Task;
-use ndarray::{Array1, Array2, ArrayView2, Axis, CowArray, Ix2, s};
-use std::collections::BTreeMap;
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, CowArray, Ix2, s};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is done to the neurons of a cluster.
@@ -51,20 +51,20 @@ pub fn cluster_losses(
 }
 
 /// [`cluster_losses`] as one observer of a forward pass, for models whose unembedding reads the neuron site.
-pub(super) struct ClusterParts<'a> {
+pub(super) struct ClusterParts {
     labels: Vec<usize>,
     what: Cluster,
-    members: Vec<&'a [usize]>,
+    members: Vec<Vec<usize>>,
     /// The cluster's rows of W_U.
     weights: Vec<Array2<f32>>,
     /// The readout of nothing.
     offset: Array1<f32>,
 }
 
-impl<'a> ClusterParts<'a> {
+impl ClusterParts {
     pub(super) fn new(
         model: &(impl Interpretable + ?Sized),
-        clusters: &'a BTreeMap<usize, Vec<usize>>,
+        clusters: &BTreeMap<usize, Vec<usize>>,
         what: Cluster,
     ) -> Result<Option<Self>> {
         let Some(unembedding) = model.unembedding().filter(|_| model.readout_site() == model.neuron_site()) else {
@@ -75,11 +75,14 @@ impl<'a> ClusterParts<'a> {
             return Err(Error::UnknownChannel { site: model.neuron_site().into(), channel, width });
         }
         let offset = model.readout(Array2::zeros((1, width)).view())?.row(0).to_owned();
+        // A neuron counts once, however often it is listed.
+        let once = |members: &Vec<usize>| members.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
+        let members: Vec<Vec<usize>> = clusters.values().map(once).collect();
         Ok(Some(Self {
             labels: clusters.keys().copied().collect(),
             what,
-            members: clusters.values().map(Vec::as_slice).collect(),
-            weights: clusters.values().map(|members| unembedding.select(Axis(0), members)).collect(),
+            weights: members.iter().map(|members| unembedding.select(Axis(0), members)).collect(),
+            members,
             offset,
         }))
     }
@@ -172,8 +175,8 @@ pub fn parity(
 /// rows in use they cost O(n^2 K (d + n)) and no n^2 array; elsewhere this is [`keep_terms`].
 ///
 /// # Errors
-/// [`Error::Memory`](crate::Error::Memory) where the activations that [`keep_terms`] replaces exceed the budget; those
-/// of the forward pass.
+/// [`Error::Shape`] for clusters of another number of neurons; [`Error::Memory`] where the activations that
+/// [`keep_terms`] replaces exceed the budget; those of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
     basis: &dyn FourierBasis,
@@ -181,7 +184,11 @@ pub fn own_block_only(
     clusters: &NeuronClusters,
 ) -> Result<Evaluation> {
     let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
-    let site = &clusters.site;
+    let (site, width) = (&clusters.site, crate::model::width(model, &clusters.site)?);
+    if labels.len() != width {
+        let (expected, got) = (vec![width], vec![labels.len()]);
+        return Err(Error::Shape { what: format!("clusters of `{site}`"), expected, got });
+    }
     let block_of = basis.block_of_row();
     let keeps = |channel: usize, row: usize| labels[channel].is_some_and(|b| row == 0 || block_of[row] == b);
     match model.unembedding().filter(|_| model.readout_site() == site) {
@@ -228,7 +235,7 @@ fn own_block_logits(
     for sector in &sectors {
         let mut terms = matmul(transform.view(), rows_of(&along_y, sector).view());
         for (mut term, kept) in terms.outer_iter_mut().zip(kept.outer_iter()) {
-            term.exact_chunks_mut(width).into_iter().for_each(|mut row| row *= &kept);
+            term.exact_chunks_mut(width.max(1)).into_iter().for_each(|mut row| row *= &kept);
         }
         for (&x, row) in sector.iter().zip(matmul(transform.t(), terms.view()).outer_iter()) {
             of_x.row_mut(x).assign(&row);
@@ -305,6 +312,19 @@ pub fn keep_terms(
     check_tasks(model, basis, task)?;
     let (n, width) = (model.order(), crate::model::width(model, site)?);
     check_memory("filtered activations", n * n * width * size_of::<f32>())?;
+    let table = kept_terms(model, basis, site, width, keep)?;
+    model.evaluate(task, &Hooks::none().with(Hook::replace(site, Values::PerPair(Arc::new(table)))))
+}
+
+/// The activations of a site at all pairs with the terms that are not kept removed: (n^2, width).
+fn kept_terms(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    site: &str,
+    width: usize,
+    keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),
+) -> Result<Array2<f32>> {
+    let n = model.order();
     let columns = map_blocks(width, 16, |range| {
         let mut terms = forward_2d(basis, model.neuron_columns(site, range.clone())?.view())?;
         for ((_, _, i, j, c), term) in terms.indexed_iter_mut() {
@@ -316,7 +336,9 @@ pub fn keep_terms(
     });
     let columns = columns.into_iter().collect::<Result<Vec<_>>>()?;
     let views: Vec<_> = columns.iter().map(|c| c.view()).collect();
-    let table = ndarray::concatenate(Axis(2), &views).expect("n by n each").as_standard_layout().into_owned();
-    let table = table.into_shape_with_order((n * n, width)).expect("row-major");
-    model.evaluate(task, &Hooks::none().with(Hook::replace(site, Values::PerPair(Arc::new(table)))))
+    let table = match width {
+        0 => Array3::zeros((n, n, 0)),
+        _ => ndarray::concatenate(Axis(2), &views).expect("n by n each").as_standard_layout().into_owned(),
+    };
+    Ok(table.into_shape_with_order((n * n, width)).expect("row-major"))
 }

@@ -32,7 +32,7 @@ pub struct LogitDirections {
 /// `blocks`: indices into [`FourierBasis::blocks`], the key frequencies say.
 ///
 /// # Errors
-/// [`Error::Shape`] for a basis or task of another order; those of the forward pass.
+/// [`Error::Shape`] for a basis or task of another order; [`Error::UnknownBlock`]; those of the forward pass.
 ///
 /// Source: Nanda et al. 2023, section 4.2; the seed notebook, "Understanding Logit Computation".
 pub fn logit_directions(
@@ -73,9 +73,9 @@ pub fn output_sectors(basis: &dyn FourierBasis, task: &Task) -> Option<Array2<us
 /// of every output sector but the one where xy lies.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where xy is not confined to one sector.
+/// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::UnknownBlock`].
 pub fn parity_hooks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<Hooks> {
-    check_order(basis, task)?;
+    check_blocks(basis, task, blocks)?;
     let output = output_sectors(basis, task).ok_or(Error::Unsupported {
         analysis: "parity ablation",
         needs: "a basis whose sectors are cosets of a normal subgroup",
@@ -117,6 +117,16 @@ fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
     (sector_of, position)
 }
 
+/// Checks the basis against the task, and the blocks against the basis.
+fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<()> {
+    check_order(basis, task)?;
+    let count = basis.blocks().len();
+    match blocks.iter().find(|&&b| b >= count) {
+        Some(&block) => Err(Error::UnknownBlock { block, blocks: count }),
+        None => Ok(()),
+    }
+}
+
 pub(super) fn check_order(basis: &dyn FourierBasis, task: &Task) -> Result<()> {
     if basis.order() == task.order() {
         return Ok(());
@@ -150,7 +160,7 @@ pub(super) struct DirectionSums {
 
 impl<'a> Directions<'a> {
     pub(super) fn new(basis: &'a dyn FourierBasis, task: &Task, blocks: &'a [usize]) -> Result<Self> {
-        check_order(basis, task)?;
+        check_blocks(basis, task, blocks)?;
         let (sector_of, position) = sectors_and_positions(basis);
         let by_sector: Vec<_> = (0..basis.sectors().len()).map(|s| rows_in_sector(basis, blocks, s)).collect();
         let views: Vec<_> = by_sector.iter().map(|rows| rows.t()).collect();

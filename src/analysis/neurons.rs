@@ -113,8 +113,8 @@ pub fn cluster(spectrum: &SiteSpectrum, basis: &dyn FourierBasis, candidates: Ca
         let share = spectrum.energy[k] / total;
         let mut neuron =
             Neuron { share, block: None, fraction_explained: None, runner_up: None, fraction_centred: None };
-        // Not a number (a layer that is all zero) is dim too.
-        if !(share >= DIM) {
+        // In a layer that is all zero the share is not a number.
+        if share.is_nan() || share < DIM {
             return neuron;
         }
         for b in 1..last {

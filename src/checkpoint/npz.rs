@@ -41,24 +41,27 @@ pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Pre
     })
 }
 
+/// Arrays that are maps of elements, not sites.
+const MAPS: [&str; 3] = ["embed_left", "embed_right", "unembed"];
+
 fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Precomputed> {
     let logits = pairs_first(path, tensors, LOGITS, None)?;
     let n = logits.ncols();
-    let is_map = |name: &str| tensors.get(name).is_some_and(|t| t.shape().len() == 2 && t.shape()[0] != n * n);
-    let maps: Vec<&str> = ["embed_left", "embed_right", "unembed"].into_iter().filter(|name| is_map(name)).collect();
+    // By name alone: a width of n^2 makes no site of an unembedding.
+    let has = |name: &str| tensors.contains_key(name);
     let mut sites = Vec::new();
-    for name in tensors.keys().filter(|name| *name != LOGITS && !maps.contains(&name.as_str())) {
+    for name in tensors.keys().filter(|name| *name != LOGITS && !MAPS.contains(&name.as_str())) {
         sites.push((name.clone(), pairs_first(path, tensors, name, Some(n))?));
     }
     // Stable: the neuron site goes behind the others.
     sites.sort_by_key(|(name, _)| name == neuron_site);
     sites.push((LOGITS.to_owned(), logits));
     let mut model = Precomputed::new(sites, neuron_site)?;
-    if maps.contains(&"embed_left") && maps.contains(&"embed_right") {
+    if has("embed_left") && has("embed_right") {
         let [left, right] = ["embed_left", "embed_right"].map(|name| matrix(path, tensors, &[name]));
         model = model.with_embeddings(left?, right?)?;
     }
-    if maps.contains(&"unembed") {
+    if has("unembed") {
         model = model.with_unembedding(matrix(path, tensors, &["unembed"])?)?;
     }
     Ok(model)
@@ -70,11 +73,12 @@ fn pairs_first(path: &Path, tensors: &Tensors, name: &str, n: Option<usize>) -> 
     let shape = tensor.shape();
     let width = shape.last().copied().unwrap_or(0);
     let n = n.unwrap_or(width);
-    if shape != [n * n, width] && shape != [n, n, width] {
+    let pairs = n.checked_mul(n).filter(|&pairs| pairs > 0);
+    if pairs.is_none_or(|pairs| shape != [pairs, width] && shape != [n, n, width]) {
         return Err(Error::TensorShape {
             path: path.into(),
             tensor: name.to_owned(),
-            expected: vec![n * n, width],
+            expected: vec![n.max(1).saturating_mul(n.max(1)), width.max(1)],
             got: shape.to_vec(),
             because: "all pairs of as many elements as there are logits",
         });
@@ -91,18 +95,23 @@ fn read_npz(bytes: &[u8], path: &Path) -> Result<Tensors> {
     let format = |got: String| Error::Format { path: path.into(), expected: "an .npz archive of arrays", got };
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format(e.to_string()))?;
     let mut tensors = Tensors::new();
-    let mut left = MEMORY_BUDGET;
+    let mut left = MEMORY_BUDGET as u64;
     for index in 0..archive.len() {
         let entry = archive.by_index(index).map_err(|e| format(e.to_string()))?;
         let name = entry.name().strip_suffix(".npy").unwrap_or(entry.name()).to_owned();
-        let mut array = Vec::new();
-        // One byte more than is allowed shows that it is too much.
-        entry.take(left as u64 + 1).read_to_end(&mut array).map_err(|e| format(e.to_string()))?;
-        left = left.checked_sub(array.len()).ok_or(Error::Memory {
+        // The size by the archive's directory is checked before anything is unfolded, and nothing unfolds beyond it.
+        let size = entry.size();
+        left = left.checked_sub(size).ok_or(Error::Memory {
             what: "the arrays of an .npz file",
-            needed: MEMORY_BUDGET + 1,
+            needed: usize::try_from(size).unwrap_or(usize::MAX).saturating_add(MEMORY_BUDGET - left as usize),
             budget: MEMORY_BUDGET,
         })?;
+        let mut array = Vec::new();
+        entry.take(size + 1).read_to_end(&mut array).map_err(|e| format(e.to_string()))?;
+        if array.len() as u64 != size {
+            let (name, read) = (file::shown(&name), array.len());
+            return Err(format(format!("array `{name}`: {size} bytes by its directory, {read} or more in it")));
+        }
         let tensor = match ArrayViewD::<f32>::view_npy(&array) {
             Ok(view) => Tensor::F32(row_major(view)),
             Err(ViewNpyError::WrongDescriptor(_)) => match ArrayViewD::<f64>::view_npy(&array) {

@@ -67,7 +67,7 @@ pub fn inverse(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView3<'_
 /// # Errors
 /// [`Error::Shape`] if the first two axes are not n by n.
 pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
-    let (n, m, channels) = (basis.order(), basis.rows(), values.dim().2);
+    let (n, channels) = (basis.order(), values.dim().2);
     check("values of a 2-D transform", &[n, n, channels], values.shape())?;
     let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
     let tiled = if order.iter().copied().eq(0..n) {
@@ -82,9 +82,7 @@ pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f3
         }
         tiled
     };
-    let sectors = basis.sectors().len();
-    let regions = tiled.into_shape_with_order((sectors, m, sectors, m, channels)).expect("row-major");
-    Ok(regions.permuted_axes([0, 2, 1, 3, 4]))
+    Ok(as_regions(basis, tiled))
 }
 
 /// The notebook's `tile2d`: regions put back into functions of pairs, the inverse of [`untile_2d`].
@@ -171,7 +169,13 @@ fn transform_regions(basis: &(impl FourierBasis + ?Sized), direction: Direction,
     let columns = to.view().into_shape_with_order((n, n * channels)).expect("row-major");
     let back = from.view_mut().into_shape_with_order((n, n * channels)).expect("row-major");
     transform_sectors(basis, direction, columns, back);
-    let regions = from.into_shape_with_order((sectors, m, sectors, m, channels)).expect("row-major");
+    as_regions(basis, from)
+}
+
+/// (n, n, channels) in sector order, row-major, seen as (sectors, sectors, m, m, channels).
+fn as_regions(basis: &(impl FourierBasis + ?Sized), tiled: Array3<f32>) -> Array5<f32> {
+    let (sectors, m, channels) = (basis.sectors().len(), basis.rows(), tiled.dim().2);
+    let regions = tiled.into_shape_with_order((sectors, m, sectors, m, channels)).expect("row-major");
     regions.permuted_axes([0, 2, 1, 3, 4])
 }
 

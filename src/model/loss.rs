@@ -1,5 +1,6 @@
 use crate::linalg::vectorised;
 use ndarray::ArrayView2;
+use std::f32::consts::{LN_2, LOG2_E};
 
 /// Classes summed in `f32` before they are added to the `f64` sums.
 const CHUNK: usize = 16;
@@ -80,10 +81,10 @@ fn lane_losses(column: impl Fn(usize) -> [f32; LANES], classes: usize, targets: 
         column
     };
     // Shifted by the target's logit; only where that would overflow, once more by the largest.
-    let (mut most, mut sums) = sum_exp(&others, classes, &at_target);
+    let (mut most, mut sums) = sum_exp(others, classes, &at_target);
     let shift = std::array::from_fn(|k| if most[k] - at_target[k] < OVERFLOW { at_target[k] } else { most[k] });
     if shift != at_target {
-        (most, sums) = sum_exp(&others, classes, &shift);
+        (most, sums) = sum_exp(others, classes, &shift);
     }
     for (k, out) in out.iter_mut().enumerate().take(LANES) {
         let loss = if shift[k] == at_target[k] {
@@ -136,9 +137,9 @@ fn exp(x: f32) -> f32 {
     // 1.5 * 2^23: adding it leaves the nearest integer in the low bits of the mantissa.
     const ROUND: f32 = 12_582_912.0;
     // 2^r on |r| <= 1/2, interpolated at Chebyshev nodes: 1e-7 at worst.
-    const POWERS: [f32; 6] = [0.001_339_086_3, 0.009_676_032, 0.055_503_57, 0.240_221_07, 0.693_147_2, 1.0];
-    let shifted = x.mul_add(std::f32::consts::LOG2_E, ROUND);
-    let r = x.mul_add(std::f32::consts::LOG2_E, ROUND - shifted);
+    const POWERS: [f32; 6] = [0.001_339_086_3, 0.009_676_032, 0.055_503_57, 0.240_221_07, LN_2, 1.0];
+    let shifted = x.mul_add(LOG2_E, ROUND);
+    let r = x.mul_add(LOG2_E, ROUND - shifted);
     let mut p = POWERS[0];
     for c in &POWERS[1..] {
         p = r.mul_add(p, *c);

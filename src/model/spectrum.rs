@@ -1,4 +1,4 @@
-use super::evaluate::block_rows;
+use super::evaluate::{all_pairs_bytes, block_rows, check_memory};
 use super::{Interpretable, width};
 use crate::error::{Error, Result};
 use crate::fourier::{Direction, FourierBasis, transform_sectors};
@@ -126,7 +126,8 @@ pub(super) fn spectrum(
         return Err(Error::Shape { what: "group of the basis".into(), expected: vec![n], got: vec![basis.order()] });
     }
     let mut energies = Energies::zeros(basis, width);
-    let at_once = (WHOLE / (n * n * size_of::<f32>())).max(1);
+    let at_once = (WHOLE / all_pairs_bytes(n, 1)).max(1);
+    check_memory("coefficients along y", all_pairs_bytes(n, at_once.min(width)))?;
     for first in (0..width).step_by(at_once) {
         let channels = first..width.min(first + at_once);
         let columns = if channels.len() == width { None } else { Some(model.neuron_columns(site, channels.clone())?) };

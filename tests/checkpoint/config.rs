@@ -4,7 +4,7 @@ use irreplens::Error;
 use irreplens::checkpoint::{GroupKind, RunConfig};
 use serde_json::{Value, json};
 
-use crate::runs;
+use crate::data::folders_with;
 
 fn sample() -> Value {
     json!({
@@ -141,7 +141,7 @@ fn orders() {
 
 #[test]
 fn the_runs_configs_are_read() {
-    for run in runs("the_runs_configs_are_read").unwrap_or_default() {
+    for run in folders_with("cfg.json", "the_runs_configs_are_read").unwrap_or_default() {
         let config = RunConfig::read(run.join("cfg.json")).unwrap();
         let text = std::fs::read(run.join("cfg.json")).unwrap();
         let raw: Value = serde_json::from_slice(&text).unwrap();

@@ -10,7 +10,8 @@ use irreplens::checkpoint::{
 use ndarray::{Array, ArrayD, IxDyn};
 use serde_json::Value;
 
-use crate::{build, fixture, runs};
+use crate::data::folders_with;
+use crate::{build, fixture};
 
 /// Type, shape and elements as `make.py` writes them; every NaN is one NaN, since widening may change its payload.
 fn described(tensor: &Tensor) -> Value {
@@ -52,7 +53,7 @@ fn fixtures_are_read_bit_for_bit() {
 
 #[test]
 fn tensors_of_runs_have_the_shapes_of_their_configs() {
-    let Some(runs) = runs("tensors_of_runs_have_the_shapes_of_their_configs") else {
+    let Some(runs) = folders_with("cfg.json", "tensors_of_runs_have_the_shapes_of_their_configs") else {
         return;
     };
     for run in runs {

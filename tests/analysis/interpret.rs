@@ -1,0 +1,166 @@
+//! The shared pass: every field is what the function of its own name returns, in the same bits for any thread count.
+
+use crate::models::{self, Opaque};
+use crate::oracle::{Case, near};
+use irreplens::analysis::{
+    Candidates, Cluster, Interpretation, cluster_losses, embedding, hidden_centred, interpret, logit_directions,
+    neurons, own_block_only, parity, unembedding_of,
+};
+use irreplens::model::{Evaluation, Hooks, Interpretable};
+use proptest::prelude::{ProptestConfig, any, proptest};
+use rayon::ThreadPoolBuilder;
+
+#[track_caller]
+fn near_loss(what: &str, got: Evaluation, want: Evaluation) {
+    near(&format!("{what}: loss"), [got.loss], [want.loss]);
+}
+
+fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Interpretation {
+    let (basis, task) = (&case.basis, &case.task);
+    let found = interpret(model, basis, task).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let keys: Vec<usize> = found.key_blocks().collect();
+
+    let spectrum = model.spectrum(model.neuron_site(), basis).unwrap();
+    assert_eq!(found.neuron_spectrum, spectrum, "{what}");
+    assert_eq!(found.logit_spectrum, model.spectrum("logits", basis).unwrap(), "{what}");
+    let all = neurons(model, basis, Candidates::AllBlocks).unwrap();
+    let clusters = all.clusters();
+    assert!(keys.iter().eq(clusters.keys()), "{what}");
+    assert_eq!(format!("{:?}", found.neurons), format!("{all:?}"), "{what}"); // NaN stands for itself
+    let published = neurons(model, basis, Candidates::AsPublished).unwrap().clusters();
+    assert_eq!(found.clusters_as_published, published.iter().map(|(&b, c)| (b, c.len())).collect(), "{what}");
+    assert_eq!(found.embedding, embedding(model, basis).unwrap(), "{what}");
+    match model.unembedding() {
+        Some(_) => {
+            for (b, members) in &clusters {
+                let want = unembedding_of(model, basis, members).unwrap();
+                assert_eq!(found.unembedding_by_cluster[b], want, "{what}");
+            }
+        }
+        None => assert!(found.unembedding_by_cluster.is_empty(), "{what}"),
+    }
+    let directions = logit_directions(model, basis, task, &keys).unwrap();
+    assert_eq!(found.directions.blocks, directions.blocks);
+    near(&format!("{what}: energy"), found.directions.energy.clone(), directions.energy);
+    match (&found.directions.product_share, directions.product_share) {
+        (Some(got), Some(want)) => near(&format!("{what}: share"), got.clone(), want),
+        (got, want) => assert!(got.is_none() && want.is_none(), "{what}"),
+    }
+
+    let baseline = model.evaluate(task, &Hooks::none()).unwrap();
+    near_loss(&format!("{what}: baseline"), found.baseline, baseline);
+    assert_eq!(found.baseline.accuracy, baseline.accuracy, "{what}");
+    let want = hidden_centred(model, task, &spectrum.mean).unwrap();
+    near_loss(&format!("{what}: centred"), found.hidden_centred.unwrap(), want);
+    let want = own_block_only(model, basis, task, &all).unwrap();
+    near_loss(&format!("{what}: own block"), found.own_block_only.unwrap(), want);
+    let want = cluster_losses(model, task, &clusters, Cluster::Drop).unwrap();
+    let without = found.without_cluster.as_ref().unwrap();
+    assert!(without.keys().eq(want.keys()), "{what}");
+    for (b, want) in want {
+        near_loss(&format!("{what}: without {b}"), without[&b], want);
+    }
+    match &found.parity {
+        Some(got) => near_loss(&format!("{what}: parity"), *got, parity(model, basis, task, &keys).unwrap()),
+        None => assert!(case.sectors.len() == 1 || parity(model, basis, task, &keys).is_err(), "{what}"),
+    }
+    assert!(found.to_string().contains("Loss over all pairs"));
+    found
+}
+
+#[test]
+fn every_field_is_the_result_of_its_function() {
+    for case in Case::all() {
+        for (kind, model) in models::all(case.n, 140) {
+            let found = check(&format!("{}, {kind}", case.name), &case, &model);
+            assert_eq!(found.parity.is_some(), case.sectors.len() > 1);
+        }
+    }
+}
+
+#[test]
+fn sectors_of_no_normal_subgroup() {
+    let case = Case::not_normal();
+    for (kind, model) in models::all(6, 150) {
+        let found = check(kind, &case, &model);
+        assert!(found.parity.is_none() && found.directions.product_share.is_none());
+    }
+}
+
+#[test]
+fn without_fast_paths() {
+    for case in [Case::cyclic(6), Case::dihedral(5), Case::shuffled()] {
+        for (kind, model) in models::all(case.n, 160) {
+            let slow = check(kind, &case, &Opaque(&model));
+            let fast = interpret(&model, &case.basis, &case.task).unwrap();
+            near_loss(kind, slow.own_block_only.unwrap(), fast.own_block_only.unwrap());
+            let [slow, fast] = [&slow, &fast].map(|found| found.without_cluster.as_ref().unwrap());
+            near(kind, slow.values().map(|e| e.loss), fast.values().map(|e| e.loss));
+        }
+    }
+}
+
+/// More pairs and channels than one block holds.
+#[test]
+fn several_blocks() {
+    for case in [Case::cyclic(53), Case::dihedral(20)] {
+        check(&case.name, &case, &models::one_layer(case.n, 5, 37, true, 170));
+        check(&case.name, &case, &models::two_layer(case.n, 5, 9, 171));
+    }
+}
+
+#[test]
+fn same_bits_for_any_number_of_threads() {
+    let case = Case::dihedral(27);
+    let models: Vec<Box<dyn Interpretable>> = vec![
+        Box::new(models::one_layer(54, 5, 70, false, 180)),
+        Box::new(models::summed(54, 33, 181)),
+        Box::new(models::two_layer(54, 8, 40, 182)),
+        Box::new(models::bilinear(54, 17, 183)),
+    ];
+    for model in &models {
+        let all = |threads| {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| {
+                let found = interpret(model, &case.basis, &case.task).unwrap();
+                let clusters = found.neurons.clusters();
+                let kept = cluster_losses(model, &case.task, &clusters, Cluster::Keep).unwrap();
+                let slow = cluster_losses(&Opaque(model), &case.task, &clusters, Cluster::Drop).unwrap();
+                let own = own_block_only(&Opaque(model), &case.basis, &case.task, &found.neurons).unwrap();
+                let losses = model.pair_losses(&case.task, &Hooks::none()).unwrap();
+                let moments = model.moments("hidden").unwrap();
+                serde_json::to_string(&(found, kept, slow, own, losses, moments)).unwrap()
+            })
+        };
+        let one = all(1);
+        assert!(one.len() > 10_000);
+        for threads in [2, 3] {
+            assert!(all(threads) == one, "{threads} threads: other bits");
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+    #[test]
+    fn any_shape(n in 1..10_usize, d in 1..12_usize, dihedral in any::<bool>(), seed in any::<u32>()) {
+        let case = if dihedral { Case::dihedral(n) } else { Case::cyclic(n) };
+        check(&case.name, &case, &models::summed(case.n, d, seed.into()));
+        check(&case.name, &case, &models::bilinear(case.n, d, seed.into()));
+    }
+}
+
+/// Recorded activations without their unembedding: everything that needs no hook on them.
+#[test]
+fn a_model_that_cannot_be_changed_is_still_explained() {
+    let case = Case::dihedral(3);
+    let model = models::summed(6, 4, 5);
+    let recorded = irreplens::model::Precomputed::record(&model, &["hidden", "logits"], "hidden").unwrap();
+    let (found, want) = [&recorded as &dyn irreplens::model::Interpretable, &model]
+        .map(|model| interpret(model, &case.basis, &case.task).unwrap())
+        .into();
+    assert!(found.hidden_centred.is_none() && found.own_block_only.is_none() && found.without_cluster.is_none());
+    assert_eq!(found.neurons, want.neurons);
+    near_loss("baseline", found.baseline, want.baseline);
+    near_loss("parity", found.parity.unwrap(), want.parity.unwrap());
+}

@@ -1,0 +1,14 @@
+//! The analyses against sums written out, on small models of every kind.
+
+// Sums run over indices, as the formulas have them.
+#![allow(clippy::needless_range_loop)]
+
+mod ablation;
+mod errors;
+mod interpret;
+mod logits;
+#[path = "../support/models.rs"]
+mod models;
+mod neurons;
+mod oracle;
+mod spectra;

@@ -1,0 +1,337 @@
+//! `examples/interpret.rs` against the golden files of the data folder, and on small runs written here.
+
+#[path = "support/compare.rs"]
+mod compare;
+#[path = "support/data.rs"]
+mod data;
+#[allow(dead_code)]
+#[path = "../examples/interpret.rs"]
+mod interpret;
+#[path = "support/models.rs"]
+mod models;
+
+use compare::{Tolerance, differences};
+use irreplens::checkpoint::{GroupKind, Layers, ModelKind, RunConfig, Tensor, Tensors, write_safetensors};
+use irreplens::linalg::map_blocks;
+use models::Draw;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+const NAMED: [&str; 8] = [
+    "notebook/D53",
+    "notebook/C131",
+    "notebook/C131_summed",
+    "notebook/D53_two_layer",
+    "notebook/C131_bilinear",
+    "published/D59_MLP_seed1",
+    "published/C113_MLP_seed1",
+    "published/C118_MLP_seed1",
+];
+
+/// What differs from a golden file: losses beyond 1e-3, other numbers beyond 1e-4 or 1e-6 of their array's largest entry,
+/// anything else at all. `timing_ms` is not compared.
+fn golden_differences(golden: &Value, got: &Value) -> Vec<String> {
+    let without_timing = |value: &Value| -> Map<String, Value> {
+        value.as_object().unwrap().clone().into_iter().filter(|(key, _)| key != "timing_ms").collect()
+    };
+    let (golden, got) = (without_timing(golden), without_timing(got));
+    let mut found = Vec::new();
+    for (key, expected) in &golden {
+        let tolerance = match key.starts_with("loss") {
+            true => Tolerance { relative: 1e-3, of_largest: 0.0 },
+            false => Tolerance { relative: 1e-4, of_largest: 1e-6 },
+        };
+        match got.get(key) {
+            Some(got) => found.extend(differences(expected, got, tolerance).iter().map(|d| format!("/{key}{d}"))),
+            None => found.push(format!("/{key}: expected a value, got no such key")),
+        }
+    }
+    found
+        .extend(got.keys().filter(|key| !golden.contains_key(*key)).map(|key| format!("/{key}: expected no such key")));
+    found
+}
+
+#[test]
+fn golden_files() {
+    let Some(runs) = data::folders_with("notebook_golden.json", "golden_files") else { return };
+    let root = data::folder("golden_files").unwrap();
+    for name in NAMED {
+        assert!(runs.contains(&root.join(name)), "{name} has no notebook_golden.json");
+    }
+    let mut problems = Vec::new();
+    for run in runs {
+        let model = run.strip_prefix(&root).unwrap().display();
+        let golden = std::fs::read_to_string(run.join("notebook_golden.json")).unwrap();
+        let explained = interpret::run(&run, None).unwrap_or_else(|error| panic!("{model}: {error}"));
+        let found = golden_differences(&serde_json::from_str(&golden).unwrap(), &interpret::to_json(&explained));
+        let more = found.len().saturating_sub(5);
+        problems.extend(found.iter().take(5).map(|difference| format!("{model}: {difference}")));
+        if more > 0 {
+            problems.push(format!("{model}: and {more} more"));
+        }
+    }
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+#[test]
+fn the_comparison_sees_every_kind_of_difference() {
+    let golden = json!({
+        "group": "CyclicGroup", "order": 3, "loss": 2e-6, "loss_without_cluster": {"1": 0.5, "2": 3e-6},
+        "mean_square": [[1000.0, 2.0], [3.0, 4e-9]], "neuron_frequency": [2, null, 1],
+        "neuron_share": [0.5, 1e-12, 0.25], "clusters": {"1": 5, "2": 7},
+        "energy": {"1": [[[1e9, 2.0]]], "2": [[[5.0, 6e-3]]]}, "accuracy": 1.0,
+    });
+    assert_eq!(golden_differences(&golden, &golden), [""; 0]);
+    let with = |path: &str, value: Value| {
+        let mut changed = golden.clone();
+        *changed.pointer_mut(path).unwrap() = value;
+        golden_differences(&golden, &changed)
+    };
+    // Within the tolerances.
+    for (path, value) in [
+        ("/loss", 2.0015e-6),
+        ("/loss_without_cluster/2", 3.002e-6),
+        ("/mean_square/0/0", 1000.09),
+        ("/mean_square/1/1", 9e-4), // below 1e-6 of 1000
+        ("/neuron_share/1", 0.0),
+        ("/energy/2/0/0/1", 6.0005e-3),
+        ("/energy/1/0/0/1", 900.0),
+    ] {
+        assert_eq!(with(path, json!(value)), [""; 0], "{path}");
+    }
+    // Beyond them, each with its place, expected and got.
+    for (path, value, message) in [
+        ("/loss", json!(2.003e-6), "/loss: expected 2e-6, got 2.003e-6"),
+        ("/loss_without_cluster/2", json!(3.01e-6), "/loss_without_cluster/2: expected 3e-6, got 3.01e-6"),
+        ("/mean_square/0/0", json!(1000.2), "/mean_square/0/0: expected 1e3, got 1.0002e3"),
+        ("/mean_square/1/0", json!(3.0011), "/mean_square/1/0: expected 3e0, got 3.0011e0"),
+        ("/energy/2/0/0/1", json!(6.01e-3), "/energy/2/0/0/1: expected 6e-3, got 6.01e-3"),
+        ("/mean_square/1/1", json!(null), "/mean_square/1/1: expected 4e-9, got null"),
+        ("/neuron_frequency/0", json!(1), "/neuron_frequency/0: expected 2, got 1"),
+        ("/neuron_frequency/0", json!(2.0), "/neuron_frequency/0: expected 2, got 2.0"),
+        ("/neuron_frequency/1", json!(1), "/neuron_frequency/1: expected null, got 1"),
+        ("/neuron_frequency/2", json!(null), "/neuron_frequency/2: expected 1, got null"),
+        ("/clusters/2", json!(8), "/clusters/2: expected 7, got 8"),
+        ("/group", json!("DihedralGroup"), "/group: expected \"CyclicGroup\", got \"DihedralGroup\""),
+        ("/mean_square/1", json!([3.0]), "/mean_square/1: expected 2 entries, got 1"),
+        ("/energy/1/0", json!([1e9, 2.0]), "/energy/1/0: expected 1 entries, got 2"),
+        ("/accuracy", json!(0.99), "/accuracy: expected 1e0, got 9.9e-1"),
+        ("/clusters", json!({"1": 5}), "/clusters/2: expected a value, got no such key"),
+        ("/clusters", json!({"1": 5, "2": 7, "3": 1}), "/clusters/3: expected no such key, got one"),
+    ] {
+        assert_eq!(with(path, value), [message]);
+    }
+    // Row-major order: a matrix is not its transpose.
+    assert_eq!(with("/mean_square", json!([[1000.0, 3.0], [2.0, 4e-9]])).len(), 2);
+    // Keys of the file as a whole, timing aside.
+    let mut changed = golden.clone();
+    let entries = changed.as_object_mut().unwrap();
+    entries.remove("loss");
+    entries.insert("extra".into(), json!(0));
+    entries.insert("timing_ms".into(), json!({"total": 1.0}));
+    let found = golden_differences(&golden, &changed);
+    assert_eq!(found, ["/loss: expected a value, got no such key", "/extra: expected no such key"]);
+}
+
+/// A golden file put out by 1.5 times the tolerance in one entry after another, taken in row-major order by hand.
+#[test]
+fn a_perturbed_golden_value_fails() {
+    let Some(folder) = data::folder("a_perturbed_golden_value_fails") else { return };
+    let text = std::fs::read_to_string(folder.join("notebook/D53/notebook_golden.json")).unwrap();
+    let golden: Value = serde_json::from_str(&text).unwrap();
+    let matrix = &golden["hidden_mean_square"];
+    let (rows, columns) = (matrix.as_array().unwrap().len(), matrix[0].as_array().unwrap().len());
+    let flat: Vec<f64> = (0..rows * columns).map(|i| matrix[i / columns][i % columns].as_f64().unwrap()).collect();
+    let largest = flat.iter().fold(0.0f64, |m, v| m.max(v.abs()));
+    for index in [0, 1, columns, 3 * columns + 5, rows * columns - 1] {
+        let mut changed = golden.clone();
+        let off = (1e-4 * flat[index].abs()).max(1e-6 * largest);
+        changed["hidden_mean_square"][index / columns][index % columns] = json!(flat[index] + 1.5 * off);
+        let found = golden_differences(&golden, &changed);
+        assert_eq!(found.len(), 1, "{found:?}");
+        let place = format!("/hidden_mean_square/{}/{}: ", index / columns, index % columns);
+        assert!(found[0].starts_with(&place), "{found:?}");
+    }
+}
+
+/// Writes a run with random weights: `cfg.json` and `model.safetensors`.
+fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, seed: u64) -> RunConfig {
+    let (embed, hidden) = (3, 6);
+    let order = group.order(n).unwrap();
+    let width = if model.has_hidden() { hidden } else { embed };
+    let mut draw = Draw::new(seed);
+    let mut tensors = Tensors::new();
+    let mut add = |name: &str, rows, columns| {
+        tensors.insert(name.into(), Tensor::F32(draw.matrix(rows, columns).into_dyn()));
+    };
+    add("W_x", order, embed);
+    add("W_y", order, embed);
+    match model {
+        ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => add("W", 2 * embed, hidden),
+        ModelKind::TwoLayerMlp => add("W", embed, hidden),
+        _ => {}
+    }
+    add("W_U", width, order);
+    if model == ModelKind::OneLayerMlpWithBias {
+        tensors.insert("b".into(), Tensor::F32(draw.matrix(1, hidden).row(0).to_owned().into_dyn()));
+    }
+    let config = RunConfig {
+        model,
+        group,
+        group_parameter: n,
+        seed: 1,
+        frac_train: 0.5,
+        layers: Layers { embed_dim: embed, hidden_dim: model.has_hidden().then_some(hidden), other: Map::new() },
+        lr: 1e-3,
+        weight_decay: 1.0,
+        betas: (0.9, 0.98),
+        num_epochs: 0,
+        other: Map::new(),
+    };
+    config.write(folder.join("cfg.json")).unwrap();
+    write_safetensors(folder.join("model.safetensors"), &tensors, &BTreeMap::new()).unwrap();
+    config
+}
+
+/// The paths of all nulls; a number that is not finite is null in JSON.
+fn nulls(value: &Value, path: &str, found: &mut Vec<String>) {
+    match value {
+        Value::Null => found.push(path.into()),
+        Value::Array(items) => items.iter().enumerate().for_each(|(i, v)| nulls(v, &format!("{path}/{i}"), found)),
+        Value::Object(entries) => entries.iter().for_each(|(key, v)| nulls(v, &format!("{path}/{key}"), found)),
+        _ => {}
+    }
+}
+
+/// The lengths of nested arrays.
+fn shape(value: &Value) -> Vec<usize> {
+    match value {
+        Value::Array(items) => [vec![items.len()], items.first().map(shape).unwrap_or_default()].concat(),
+        _ => Vec::new(),
+    }
+}
+
+const KEYS: [&str; 31] = [
+    "group",
+    "group_parameter",
+    "order",
+    "width",
+    "loss",
+    "accuracy",
+    "components",
+    "embed_left_spectrum",
+    "embed_right_spectrum",
+    "neuron_left_spectrum",
+    "neuron_right_spectrum",
+    "unembed_sum_spectrum",
+    "unembed_spectrum",
+    "loss_hidden_centred",
+    "hidden_energy_split",
+    "logit_energy_split",
+    "hidden_mean_square",
+    "logit_mean_square",
+    "neuron_share",
+    "neuron_frequency",
+    "neuron_fraction_explained",
+    "neuron_runner_up",
+    "neuron_fraction_centred",
+    "chance_fraction",
+    "clusters",
+    "clusters_as_published",
+    "loss_own_frequency_only",
+    "loss_without_cluster",
+    "unembed_sum_spectrum_by_cluster",
+    "logit_direction_energy",
+    "logit_product_share",
+];
+
+#[test]
+fn small_runs_of_every_kind() {
+    let models = [
+        ModelKind::OneLayerMlp,
+        ModelKind::OneLayerMlpWithBias,
+        ModelKind::SummedMlp,
+        ModelKind::TwoLayerMlp,
+        ModelKind::Bilinear,
+    ];
+    let groups = [GroupKind::CyclicGroup, GroupKind::DihedralGroup];
+    let cases: Vec<_> = (models.into_iter())
+        .flat_map(|model| groups.map(|group| (model, group)))
+        .flat_map(|(model, group)| [1, 2, 5, 6].map(|n| (model, group, n)))
+        .collect();
+    map_blocks(cases.len(), 1, |i| {
+        let (model, group, n) = cases[i.start];
+        let case = format!("{model:?} on {group:?} {n}");
+        let folder = tempfile::tempdir().unwrap();
+        let config = write_run(folder.path(), model, group, n, 100 + i.start as u64);
+        let explained = interpret::run(folder.path(), None).unwrap_or_else(|error| panic!("{case}: {error}"));
+        assert_eq!(explained.config, config);
+        let out = interpret::to_json(&explained);
+        assert!(!explained.found.to_string().is_empty());
+
+        let dihedral = group == GroupKind::DihedralGroup;
+        let mut keys = KEYS.to_vec();
+        keys.extend(dihedral.then_some("loss_parity_ablated"));
+        keys.sort_unstable();
+        let mut got: Vec<&str> = out.as_object().unwrap().keys().map(String::as_str).collect();
+        got.sort_unstable();
+        assert_eq!(got, keys, "{case}");
+
+        let width = out["neuron_share"].as_array().unwrap().len();
+        assert_eq!(width, if model.has_hidden() { 6 } else { 3 }, "{case}");
+        assert_eq!((&out["order"], &out["width"]), (&json!(config.order().unwrap()), &json!(width)), "{case}");
+        for key in keys.iter().filter(|key| key.ends_with("_spectrum")) {
+            assert_eq!(shape(&out[*key]), [n], "{case}: {key}");
+        }
+        for key in ["hidden_mean_square", "logit_mean_square"] {
+            assert_eq!(shape(&out[key]), [n, n], "{case}: {key}");
+        }
+        let sectors = if dihedral { 2 } else { 1 };
+        let clusters = out["clusters"].as_object().unwrap();
+        for key in ["loss_without_cluster", "unembed_sum_spectrum_by_cluster", "logit_direction_energy"] {
+            assert!(out[key].as_object().unwrap().keys().eq(clusters.keys()), "{case}: {key}");
+        }
+        for block in clusters.keys() {
+            assert!((1..=n / 2).contains(&block.parse().unwrap()), "{case}: {block}");
+            assert_eq!(shape(&out["unembed_sum_spectrum_by_cluster"][block]), [n], "{case}");
+            assert_eq!(shape(&out["logit_direction_energy"][block]), [sectors; 3], "{case}");
+            assert_eq!(shape(&out["logit_product_share"][block]), [sectors, sectors, 2], "{case}");
+        }
+        assert_eq!(out["chance_fraction"].as_object().unwrap().len(), n / 2, "{case}");
+
+        // All is finite, but what is said of neurons without a label or that do not vary, and the blocks that are not
+        // there to win or to come second.
+        let mut found = Vec::new();
+        nulls(&out, "", &mut found);
+        let labels = out["neuron_frequency"].as_array().unwrap();
+        let members: u64 = clusters.values().map(|count| count.as_u64().unwrap()).sum();
+        assert_eq!(members as usize, labels.iter().filter(|label| !label.is_null()).count(), "{case}");
+        let unlabelled: Vec<usize> = (0..width).filter(|&k| labels[k].is_null()).collect();
+        let spectrum = &explained.found.neuron_spectrum;
+        let varies = |k: usize| spectrum.energy_centred[k] > 1e-12 * spectrum.energy[k];
+        let mut expected: Vec<String> = Vec::new();
+        if !(0..width).any(varies) {
+            expected = out["hidden_energy_split"].as_object().unwrap().keys().cloned().collect();
+            expected.iter_mut().for_each(|key| key.insert_str(0, "/hidden_energy_split/"));
+        }
+        for key in ["neuron_frequency", "neuron_fraction_explained", "neuron_runner_up", "neuron_fraction_centred"] {
+            let none = |k: usize| match key {
+                "neuron_runner_up" => n / 2 < 2 || unlabelled.contains(&k),
+                "neuron_fraction_centred" => !varies(k) || unlabelled.contains(&k),
+                _ => unlabelled.contains(&k),
+            };
+            expected.extend((0..width).filter(|&k| none(k)).map(|k| format!("/{key}/{k}")));
+        }
+        assert_eq!(found, expected, "{case}");
+        if n == 1 {
+            assert_eq!((clusters.len(), unlabelled.len()), (0, width), "{case}");
+            if !dihedral {
+                assert_eq!((&out["loss"], &out["accuracy"]), (&json!(0.0), &json!(1.0)), "{case}");
+            }
+        }
+        for key in keys.iter().filter(|key| key.starts_with("loss") && !key.contains("cluster")) {
+            assert!(out[*key].as_f64().unwrap() >= 0.0, "{case}: {key}");
+        }
+    });
+}

@@ -1,0 +1,269 @@
+//! Recorded activations: `.npz` files as NumPy writes them (`tests/data/npz/make.py`) and as it does not.
+
+#[path = "support/models.rs"]
+mod models;
+
+use irreplens::Error;
+use irreplens::analysis::interpret;
+use irreplens::checkpoint::{Tensor, Tensors, read_precomputed, write_safetensors};
+use irreplens::fourier::CyclicSubgroupBasis;
+use irreplens::group::{Cyclic, Elem};
+use irreplens::model::{Hook, Hooks, Interpretable, MEMORY_BUDGET, Precomputed, SummedMlp};
+use irreplens::task::{Pair, Task};
+use ndarray::{Array2, ArrayView2};
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+fn path(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/npz").join(name).with_extension("npz")
+}
+
+fn read(name: &str) -> Result<Precomputed, Error> {
+    read_precomputed(path(name), "hidden")
+}
+
+fn pairs() -> Vec<Pair> {
+    (0..9).map(|i| (Elem::new(i / 3), Elem::new(i % 3))).collect()
+}
+
+fn near(what: &str, got: ArrayView2<'_, f32>, want: ArrayView2<'_, f32>) {
+    assert_eq!(got.dim(), want.dim(), "{what}");
+    assert!(got.iter().zip(want).all(|(a, b)| (a - b).abs() < 1e-6), "{what}: {got} against {want}");
+}
+
+#[test]
+fn recordings_are_the_network() {
+    let flat = read("flat").unwrap();
+    let (left, right) = flat.embeddings().unwrap();
+    let network = SummedMlp::new(left.to_owned(), right.to_owned(), flat.unembedding().unwrap().to_owned()).unwrap();
+    let c3 = Cyclic::new(3).unwrap();
+    let (basis, task) = (CyclicSubgroupBasis::cyclic(&c3), Task::new(&c3));
+    let want = interpret(&network, &basis, &task).unwrap();
+    for name in ["flat", "cube", "compressed", "float64", "fortran"] {
+        let recorded = read(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((recorded.order(), recorded.neuron_site(), recorded.readout_site()), (3, "hidden", "hidden"));
+        assert_eq!(
+            recorded.sites().into_iter().map(|s| (s.name, s.width)).collect::<Vec<_>>(),
+            [("hidden".to_owned(), 4), ("logits".to_owned(), 3)]
+        );
+        assert_eq!(recorded.embeddings(), network.embeddings(), "{name}");
+        assert_eq!(recorded.unembedding(), network.unembedding(), "{name}");
+        for site in ["hidden", "logits"] {
+            let run = |model: &dyn Interpretable| model.run_with_cache(&pairs(), &[site]).unwrap().take(site).unwrap();
+            near(name, run(&recorded).view(), run(&network).view());
+        }
+        let hooks = Hooks::none().with(Hook::zero("hidden").on_channels(vec![1, 3]));
+        let run = |model: &dyn Interpretable| {
+            model.run_with_hooks(&pairs(), &hooks, &["logits"]).unwrap().take("logits").unwrap()
+        };
+        near(name, run(&recorded).view(), run(&network).view());
+        let found = interpret(&recorded, &basis, &task).unwrap();
+        for (got, want) in [
+            (found.baseline, want.baseline),
+            (found.hidden_centred.unwrap(), want.hidden_centred.unwrap()),
+            (found.own_block_only.unwrap(), want.own_block_only.unwrap()),
+        ] {
+            assert!((got.loss / want.loss - 1.0).abs() < 1e-5, "{name}: {got:?} against {want:?}");
+        }
+        let labels = |found: &irreplens::analysis::Interpretation| {
+            found.neurons.neurons.iter().map(|neuron| neuron.block).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(&found), labels(&want), "{name}");
+        assert!(found.embedding.embed_left == want.embedding.embed_left && found.embedding.neuron_left.is_none());
+    }
+}
+
+#[test]
+fn activations_alone() {
+    let recorded = read("plain").unwrap();
+    assert!(recorded.embeddings().is_none() && recorded.unembedding().is_none());
+    assert_eq!(recorded.readout_site(), "logits");
+    let hooks = Hooks::none().with(Hook::zero("hidden"));
+    let error = recorded.run_with_hooks(&pairs(), &hooks, &["logits"]).unwrap_err();
+    assert!(matches!(error, Error::HookUnsupported { .. }), "{error}");
+    let error = read_precomputed(path("plain"), "neurons").unwrap_err();
+    assert!(error.to_string().ends_with("plain.npz: no site `neurons`; there are [\"hidden\", \"logits\"]"), "{error}");
+}
+
+#[test]
+fn what_is_wrong_is_named() {
+    for (name, message) in [
+        ("no_logits", "expected a tensor named logits, got hidden (f32 [9, 4])"),
+        (
+            "wrong_shape",
+            "tensor `hidden`: expected shape [9, 4] (all pairs of as many elements as there are logits), got [8, 4]",
+        ),
+        (
+            "wrong_logits",
+            "tensor `logits`: expected shape [9, 3] (all pairs of as many elements as there are logits), got [2, 3, 3]",
+        ),
+        ("wrong_unembed", "the unembedding does not read the logits off `hidden`: "),
+        ("wrong_embed", "left embedding: expected shape [3, 4], got [2, 4]"),
+        ("nan", "tensor `hidden`: expected finite numbers, got NaN at [4, 1]"),
+        ("infinite", "tensor `logits`: expected finite numbers, got inf at [8, 0]"),
+        ("integer", "expected an .npz archive of arrays, got array `hidden`: "),
+        ("object", "expected an .npz archive of arrays, got array `hidden`: "),
+        ("truncated", "expected an .npz archive of arrays, got "),
+        ("short_array", "expected an .npz archive of arrays, got array `hidden`: "),
+    ] {
+        let error = read(name).unwrap_err().to_string();
+        let start = format!("{}: {message}", path(name).display());
+        assert!(error.starts_with(&start), "{name}: {error}");
+    }
+}
+
+#[test]
+fn every_prefix_of_a_file_is_refused() {
+    let bytes = std::fs::read(path("compressed")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cut.npz");
+    for length in (0..bytes.len()).step_by(7) {
+        std::fs::write(&file, &bytes[..length]).unwrap();
+        let error = read_precomputed(&file, "hidden").unwrap_err();
+        assert!(error.to_string().contains("cut.npz"), "{length}: {error}");
+    }
+}
+
+/// Neither a flipped byte nor any other damage may do worse than an error.
+#[test]
+fn damaged_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("damaged.npz");
+    for name in ["compressed", "plain"] {
+        let bytes = std::fs::read(path(name)).unwrap();
+        for at in 0..bytes.len() {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            std::fs::write(&file, &damaged).unwrap();
+            if let Err(error) = read_precomputed(&file, "hidden") {
+                let named = error.to_string().contains("damaged.npz") || matches!(error, Error::Memory { .. });
+                assert!(named, "byte {at}: {error}");
+            }
+        }
+    }
+}
+
+/// An archive of one deflated entry that unfolds to `258 matches + 1` zeros and says so, or says `claimed`.
+///
+/// # Panics
+/// If `matches` is not a multiple of 8: so many fill whole bytes.
+fn bomb(name: &str, matches: usize, claimed: Option<u32>) -> Vec<u8> {
+    assert_eq!(matches % 8, 0);
+    // A last block in the fixed Huffman code: literal 0, then "258 bytes from 1 back" over and over, then the end. Codes
+    // stand in the order they are read, first bit first.
+    let (head, code, end) = ("110".to_owned() + "00110000", "11000101".to_owned() + "00000", "0000000");
+    let bytes = |bits: String| -> Vec<u8> {
+        let byte = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | (bit - b'0'));
+        bits.as_bytes().chunks(8).map(byte).collect()
+    };
+    // The head ends three bits into the second byte, and so does every eighth match after it.
+    let once = bytes(head.clone() + &code.repeat(16) + end);
+    let mut packed = vec![once[0]];
+    packed.extend(once[1..14].repeat(matches / 8));
+    packed.extend(&bytes(head + &code.repeat(8) + end)[14..]);
+    let size = claimed.unwrap_or((258 * matches + 1) as u32);
+    let (packed_size, name_length) = ((packed.len() as u32).to_le_bytes(), (name.len() as u16).to_le_bytes());
+    // version, flags, method 8, time and date, checksum, sizes, lengths of name and of the rest
+    let common = [&[20, 0, 0, 0, 8, 0], &[0; 8][..], &packed_size, &size.to_le_bytes(), &name_length, &[0, 0]].concat();
+    let mut file = [b"PK\x03\x04", &common[..], name.as_bytes(), &packed].concat();
+    let at = (file.len() as u32).to_le_bytes();
+    let central = [b"PK\x01\x02\x14\0", &common[..], &[0; 14], name.as_bytes()].concat();
+    file.extend_from_slice(&central);
+    let length = (central.len() as u32).to_le_bytes();
+    file.extend([b"PK\x05\x06\0\0\0\0\x01\0\x01\0", &length[..], &at, &[0, 0]].concat());
+    file
+}
+
+#[test]
+fn an_archive_that_unfolds_beyond_the_budget() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bomb.npz");
+    std::fs::write(&file, bomb("hidden.npy", (MEMORY_BUDGET / 258).next_multiple_of(8), None)).unwrap();
+    let error = read_precomputed(&file, "hidden").unwrap_err();
+    assert!(matches!(error, Error::Memory { budget: MEMORY_BUDGET, .. }), "{error}");
+}
+
+/// A width of n^2 does not turn an unembedding into a site.
+#[test]
+fn as_many_neurons_as_pairs() {
+    for n in [1, 2] {
+        let network = models::summed(n, n * n, 5);
+        let pairs: Vec<Pair> = (0..n * n).map(|i| (Elem::new(i / n), Elem::new(i % n))).collect();
+        let mut cache = network.run_with_cache(&pairs, &["hidden", "logits"]).unwrap();
+        let (left, right) = network.embeddings().unwrap();
+        let arrays = [
+            ("hidden", cache.take("hidden").unwrap()),
+            ("logits", cache.take("logits").unwrap()),
+            ("embed_left", left.to_owned()),
+            ("embed_right", right.to_owned()),
+            ("unembed", network.unembedding().unwrap().to_owned()),
+        ];
+        let tensor = |a: Array2<f32>| Tensor::F32(a.as_standard_layout().into_owned().into_dyn());
+        let tensors: Tensors = arrays.into_iter().map(|(name, a)| (name.to_owned(), tensor(a))).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("run.safetensors");
+        write_safetensors(&file, &tensors, &BTreeMap::new()).unwrap();
+        let found = read_precomputed(&file, "hidden").unwrap();
+        assert_eq!((found.sites().len(), found.embeddings()), (2, network.embeddings()));
+        assert_eq!(found.unembedding(), network.unembedding());
+    }
+}
+
+/// Arrays of no entries with axes of any length: the number of pairs is 0, or overflows.
+#[test]
+fn axes_of_no_entries() {
+    for classes in [0u64, 1 << 32, 1 << 40] {
+        let array = |rows: u64, columns: u64| {
+            let header = format!("{{'descr': '<f4', 'fortran_order': False, 'shape': ({rows}, {columns}), }}");
+            let header = format!("{header:<117}\n");
+            [b"\x93NUMPY\x01\0\x76\0", header.as_bytes()].concat()
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("empty.npz");
+        let mut archive = zip::ZipWriter::new(std::fs::File::create(&file).unwrap());
+        for (name, array) in [("hidden.npy", array(0, 4)), ("logits.npy", array(0, classes))] {
+            archive.start_file(name, zip::write::SimpleFileOptions::default()).unwrap();
+            archive.write_all(&array).unwrap();
+        }
+        archive.finish().unwrap();
+        let error = read_precomputed(&file, "hidden").unwrap_err();
+        assert!(error.to_string().contains("empty.npz: tensor `logits`: expected shape"), "{error}");
+    }
+}
+
+#[test]
+fn an_archive_that_understates_its_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bomb.npz");
+    for claimed in [None, Some(0), Some(100), Some(1000)] {
+        std::fs::write(&file, bomb("hidden.npy", 100_000, claimed)).unwrap();
+        let error = read_precomputed(&file, "hidden").unwrap_err();
+        assert!(error.to_string().contains("bomb.npz: expected an .npz archive of arrays"), "{error}");
+    }
+}
+
+#[test]
+fn the_same_from_safetensors() {
+    let network = models::one_layer(4, 2, 5, true, 1);
+    let recorded = Precomputed::record(&network, &["hidden_pre", "hidden", "logits"], "hidden").unwrap();
+    let pairs: Vec<Pair> = (0..16).map(|i| (Elem::new(i / 4), Elem::new(i % 4))).collect();
+    let mut cache = recorded.run_with_cache(&pairs, &["hidden_pre", "hidden", "logits"]).unwrap();
+    let mut tensors = Tensors::new();
+    let mut add = |name: &str, array: Array2<f32>| {
+        tensors.insert(name.into(), Tensor::F32(array.as_standard_layout().into_owned().into_dyn()));
+    };
+    for site in ["hidden_pre", "hidden", "logits"] {
+        add(site, cache.take(site).unwrap());
+    }
+    add("unembed", network.unembedding().unwrap().to_owned());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.safetensors");
+    write_safetensors(&file, &tensors, &BTreeMap::new()).unwrap();
+    let found = read_precomputed(&file, "hidden").unwrap();
+    let task = Task::new(&Cyclic::new(4).unwrap());
+    let hooks = Hooks::none().with(Hook::scale("hidden", 0.5));
+    let (got, want) = (found.evaluate(&task, &hooks).unwrap(), network.evaluate(&task, &hooks).unwrap());
+    assert!((got.loss / want.loss - 1.0).abs() < 1e-6);
+    assert_eq!(found.sites().len(), 3);
+}
