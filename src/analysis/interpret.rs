@@ -5,7 +5,7 @@ use super::neurons::{Candidates, NeuronClusters, cluster};
 use super::stream::{LossSum, stream};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, LOGITS, SiteSpectrum};
+use crate::model::{Evaluation, Interpretable, SiteSpectrum};
 use crate::task::Task;
 use ndarray::Array1;
 use std::collections::BTreeMap;
@@ -64,8 +64,7 @@ pub fn interpret(
     basis: &dyn FourierBasis,
     task: &Task,
 ) -> Result<Interpretation> {
-    let neuron_spectrum = model.spectrum(model.neuron_site(), basis)?;
-    let logit_spectrum = model.spectrum(LOGITS, basis)?;
+    let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(basis)?;
     let neurons = cluster(&neuron_spectrum, basis, Candidates::AllBlocks);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
@@ -100,27 +99,27 @@ pub fn interpret(
     let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
         blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
 
+    let (own_block_only, (embedding, unembedding_by_cluster)) = rayon::join(
+        || own_block_only(model, basis, task, &neurons),
+        || (embedding(model, basis), unembedding_by_cluster(model, basis, &clusters)),
+    );
+    let unembedding_by_cluster = unembedding_by_cluster?;
+
     Ok(Interpretation {
         baseline,
-        embedding: embedding(model, basis)?,
+        embedding: embedding?,
         clusters_as_published: cluster(&neuron_spectrum, basis, Candidates::AsPublished)
             .clusters()
             .into_iter()
             .map(|(block, members)| (block, members.len()))
             .collect(),
-        unembedding_by_cluster: match model.unembedding() {
-            Some(_) if model.readout_site() == model.neuron_site() => {
-                let spectrum = |(&b, members): (&usize, &Vec<usize>)| Ok((b, unembedding_of(model, basis, members)?));
-                clusters.iter().map(spectrum).collect::<Result<_>>()?
-            }
-            _ => BTreeMap::new(),
-        },
+        unembedding_by_cluster,
         directions: directions.finish(direction_sums),
         hidden_centred: match centring {
             Some(_) => Some(centred),
             None => if_honoured(hidden_centred(model, task, &neuron_spectrum.mean))?,
         },
-        own_block_only: if_honoured(own_block_only(model, basis, task, &neurons))?,
+        own_block_only: if_honoured(own_block_only)?,
         without_cluster: match &parts {
             Some(parts) => Some(parts.finish(cluster_sums)),
             None => if_honoured(cluster_losses(model, task, &clusters, Cluster::Drop))?,
@@ -130,6 +129,18 @@ pub fn interpret(
         logit_spectrum,
         neurons,
     })
+}
+
+/// The published spectrum of W_U by cluster; empty where W_U does not read the neuron site.
+fn unembedding_by_cluster(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    clusters: &BTreeMap<usize, Vec<usize>>,
+) -> Result<BTreeMap<usize, Array1<f64>>> {
+    if model.unembedding().is_none() || model.readout_site() != model.neuron_site() {
+        return Ok(BTreeMap::new());
+    }
+    clusters.iter().map(|(&b, members)| Ok((b, unembedding_of(model, basis, members)?))).collect()
 }
 
 /// `None` for an ablation that the model cannot honour.

@@ -230,6 +230,14 @@ pub trait Interpretable: Send + Sync {
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
         spectrum::spectrum(self, site, basis)
     }
+
+    /// [`spectrum`](Interpretable::spectrum) of the neuron site and of the logits, sharing what they have in common.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a basis of another order.
+    fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
+        spectrum::spectra(self, basis)
+    }
 }
 
 /// Width of a site.
@@ -294,6 +302,9 @@ macro_rules! forward_interpretable {
             }
             fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
                 (**self).spectrum(site, basis)
+            }
+            fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
+                (**self).neuron_and_logit_spectra(basis)
             }
         }
     )*};

@@ -1,8 +1,8 @@
 use super::evaluate::{all_pairs_bytes, block_rows, check_memory};
-use super::{Interpretable, width};
+use super::{Interpretable, LOGITS, width};
 use crate::error::{Error, Result};
 use crate::fourier::{Direction, FourierBasis, transform_sectors};
-use crate::linalg::vectorised;
+use crate::linalg::{matmul, vectorised};
 use crate::task::pairs;
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -121,19 +121,49 @@ pub(super) fn spectrum(
     site: &str,
     basis: &dyn FourierBasis,
 ) -> Result<SiteSpectrum> {
-    let (n, width) = (model.order(), width(model, site)?);
-    if basis.order() != n {
-        return Err(Error::Shape { what: "group of the basis".into(), expected: vec![n], got: vec![basis.order()] });
-    }
+    let width = width(model, site)?;
+    check_order(model, basis)?;
+    let n = model.order();
     let mut energies = Energies::zeros(basis, width);
     let at_once = (WHOLE / all_pairs_bytes(n, 1)).max(1);
     check_memory("coefficients along y", all_pairs_bytes(n, at_once.min(width)))?;
     for first in (0..width).step_by(at_once) {
         let channels = first..width.min(first + at_once);
         let columns = if channels.len() == width { None } else { Some(model.neuron_columns(site, channels.clone())?) };
-        energies.add(model, site, basis, channels, columns.as_ref())?;
+        energies.add(model, site, basis, channels, columns.as_ref(), None)?;
     }
     Ok(energies.finish(site, basis))
+}
+
+/// Spectra of the neuron site and of the logits. Where the unembedding reads the neuron site, the coefficients of the
+/// logits are those of the neurons times W_U: neither the logits nor their transform is computed.
+pub(super) fn spectra(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+) -> Result<(SiteSpectrum, SiteSpectrum)> {
+    let (n, site) = (model.order(), model.neuron_site());
+    check_order(model, basis)?;
+    let unembedding = model.unembedding().filter(|_| model.readout_site() == site);
+    let Some(unembedding) = unembedding.filter(|u| all_pairs_bytes(n, u.nrows()) <= WHOLE) else {
+        return Ok((model.spectrum(site, basis)?, model.spectrum(LOGITS, basis)?));
+    };
+    let width = unembedding.nrows();
+    let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
+    neurons.add(model, site, basis, 0..width, None, Some((unembedding, &mut logits)))?;
+    let offset = model.readout(Array2::zeros((1, width)).view())?.row(0).mapv(f64::from);
+    let pairs = (basis.rows() * basis.rows()) as f64;
+    logits.sums = neurons.sums.dot(&unembedding.mapv(f64::from)) + &(offset * pairs);
+    // By Parseval: the constant from the sums, the rest is there already.
+    logits.energy += &logits.sums.mapv(|sum| sum * sum / pairs).sum_axis(Axis(0));
+    Ok((neurons.finish(site, basis), logits.finish(LOGITS, basis)))
+}
+
+fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
+    if basis.order() == model.order() {
+        return Ok(());
+    }
+    let (expected, got) = (vec![model.order()], vec![basis.order()]);
+    Err(Error::Shape { what: "group of the basis".into(), expected, got })
 }
 
 /// The sums behind a [`SiteSpectrum`].
@@ -161,7 +191,8 @@ impl Energies {
         }
     }
 
-    /// Adds a range of channels; `columns` are their activations, where they are not to be computed x by x.
+    /// Adds a range of channels; `columns` are their activations, where they are not to be computed x by x. What is
+    /// linear in all channels, `readout`, gets the energies of its terms too, but for the constant.
     fn add(
         &mut self,
         model: &(impl Interpretable + ?Sized),
@@ -169,6 +200,7 @@ impl Energies {
         basis: &dyn FourierBasis,
         channels: Range<usize>,
         columns: Option<&Array3<f32>>,
+        readout: Option<(ArrayView2<'_, f32>, &mut Self)>,
     ) -> Result<()> {
         let (n, m, c) = (basis.order(), basis.rows(), channels.len());
         let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
@@ -213,18 +245,28 @@ impl Energies {
         let step = (COLUMNS / c.max(1)).clamp(1, m);
         let starts = (0..sectors).flat_map(|sy| (0..m).step_by(step).map(move |j| (sy, j..m.min(j + step))));
         let starts: Vec<_> = starts.collect();
-        let parts: Vec<_> = starts.into_par_iter().map(|(sy, js)| Columns::new(basis, &along_y, c, sy, js)).collect();
-        for part in parts {
-            let mut square = self.square.slice_mut(s![.., part.js.clone()]);
-            square += &part.square;
-            for (sums, total) in part.by_block.iter().zip([&mut self.linear_x, &mut self.linear_y, &mut self.product]) {
-                for (&b, sums) in sums {
-                    let mut total = total.slice_mut(s![channels.clone(), b]);
-                    total += sums;
-                }
+        let weights = readout.as_ref().map(|(weights, _)| *weights);
+        let part = |(sy, js)| Columns::both(basis, &along_y, c, sy, js, weights);
+        let (parts, read): (Vec<_>, Vec<_>) = starts.into_par_iter().map(part).unzip();
+        parts.into_iter().for_each(|part| self.absorb(&channels, part));
+        if let Some((weights, energies)) = readout {
+            for part in read.into_iter().flatten() {
+                energies.energy += &part.energy;
+                energies.absorb(&(0..weights.ncols()), part);
             }
         }
         Ok(())
+    }
+
+    fn absorb(&mut self, channels: &Range<usize>, part: Columns) {
+        let mut square = self.square.slice_mut(s![.., part.js]);
+        square += &part.square;
+        for (sums, total) in part.by_block.iter().zip([&mut self.linear_x, &mut self.linear_y, &mut self.product]) {
+            for (&b, sums) in sums {
+                let mut total = total.slice_mut(s![channels.clone(), b]);
+                total += sums;
+            }
+        }
     }
 
     fn finish(mut self, site: &str, basis: &dyn FourierBasis) -> SiteSpectrum {
@@ -312,34 +354,78 @@ struct Columns {
     square: Array2<f64>,
     /// Linear in x, linear in y, products within a block: by block, then channel.
     by_block: [BTreeMap<usize, Array1<f64>>; 3],
+    /// All but const x const, by channel.
+    energy: Array1<f64>,
 }
 
 impl Columns {
-    fn new(basis: &dyn FourierBasis, along_y: &Array2<f32>, channels: usize, sy: usize, js: Range<usize>) -> Self {
-        let (m, block_of) = (basis.rows(), basis.block_of_row());
-        let mut out = Self { square: Array2::zeros((m, js.len())), by_block: Default::default(), js: js.clone() };
+    fn zeros(m: usize, js: &Range<usize>, channels: usize) -> Self {
+        Self {
+            js: js.clone(),
+            square: Array2::zeros((m, js.len())),
+            by_block: Default::default(),
+            energy: Array1::zeros(channels),
+        }
+    }
+
+    /// Of the channels themselves, and of what is read off them linearly.
+    fn both(
+        basis: &dyn FourierBasis,
+        along_y: &Array2<f32>,
+        channels: usize,
+        sy: usize,
+        js: Range<usize>,
+        weights: Option<ArrayView2<'_, f32>>,
+    ) -> (Self, Option<Self>) {
+        let m = basis.rows();
+        let mut out = Self::zeros(m, &js, channels);
+        let mut read = weights.map(|weights| Self::zeros(m, &js, weights.ncols()));
         let columns = (sy * m + js.start) * channels..(sy * m + js.end) * channels;
-        let mut terms = Array2::zeros((m, columns.len()));
+        let mut terms = Array2::zeros((m * js.len(), channels));
         for rows in along_y.axis_chunks_iter(Axis(0), m) {
-            basis.transform(Direction::Forward, rows.slice(s![.., columns.clone()]), terms.view_mut());
-            for (i, row) in terms.outer_iter().enumerate() {
-                let row = row.to_slice().expect("row-major");
-                for (j, values) in js.clone().zip(row.chunks_exact(channels.max(1))) {
-                    out.square[[i, j - js.start]] += sum_and_squares(values).1;
-                    let (kind, block) = match (block_of[i], block_of[j]) {
-                        (0, 0) => continue,
-                        (b, 0) => (0, b),
-                        (0, b) => (1, b),
-                        (a, b) if a == b => (2, b),
-                        _ => continue,
-                    };
-                    let sums = out.by_block[kind].entry(block).or_insert_with(|| Array1::zeros(channels));
-                    sums.iter_mut().zip(values).for_each(|(s, &v)| *s += f64::from(v) * f64::from(v));
-                }
+            let into = terms.view_mut().into_shape_with_order((m, columns.len())).expect("row-major");
+            basis.transform(Direction::Forward, rows.slice(s![.., columns.clone()]), into);
+            out.add(basis, &terms, false);
+            if let (Some(read), Some(weights)) = (&mut read, weights) {
+                read.add(basis, &matmul(terms.view(), weights), true);
             }
         }
-        out
+        (out, read)
     }
+
+    /// Adds the terms of one sector of x: rows (i, j), j in `js`; the energy by channel too, where it is wanted.
+    fn add(&mut self, basis: &dyn FourierBasis, terms: &Array2<f32>, energy: bool) {
+        let block_of = basis.block_of_row();
+        let js = self.js.clone();
+        for (row, values) in terms.outer_iter().enumerate() {
+            let (i, j) = (row / js.len(), js.start + row % js.len());
+            let values = values.to_slice().expect("row-major");
+            self.square[[i, j - js.start]] += sum_and_squares(values).1;
+            let (bi, bj) = (block_of[i], block_of[j]);
+            if (bi, bj) == (0, 0) {
+                continue;
+            }
+            if energy {
+                add_squares(&mut self.energy, values);
+            }
+            let (kind, block) = match (bi, bj) {
+                (b, 0) => (0, b),
+                (0, b) => (1, b),
+                (a, b) if a == b => (2, b),
+                _ => continue,
+            };
+            let sums = self.by_block[kind].entry(block).or_insert_with(|| Array1::zeros(values.len()));
+            add_squares(sums, values);
+        }
+    }
+}
+
+fn add_squares(sums: &mut Array1<f64>, values: &[f32]) {
+    let sums = sums.as_slice_mut().expect("contiguous");
+    vectorised(
+        #[inline(always)]
+        || sums.iter_mut().zip(values).for_each(|(s, &v)| *s += f64::from(v) * f64::from(v)),
+    );
 }
 
 /// Sum and sum of squares, in `f64`.
