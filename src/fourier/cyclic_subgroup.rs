@@ -8,7 +8,7 @@ use std::f64::consts::TAU;
 use std::sync::Arc;
 
 /// Sectors longer than this use the FFT, shorter ones a matrix product (measured: `benches/fourier.rs`).
-const LONGEST_DENSE: usize = 256;
+const LONGEST_DENSE: usize = 224;
 
 /// Columns gathered at a time, so that strided input is read a cache line at once.
 const COLUMNS: usize = 16;
