@@ -11,7 +11,7 @@ pub(super) struct PairBlock<'a> {
     pub pairs: Vec<Pair>,
     /// Their labels.
     pub labels: &'a [u32],
-    /// Activations of the readout site: (pairs, width).
+    /// Activations of the readout site: (pairs, width), row-major.
     pub readout: Array2<f32>,
     /// Logits: (pairs, n), column-major where they come from this crate's models.
     pub logits: Array2<f32>,
@@ -34,7 +34,10 @@ pub(super) fn stream<T: Send>(
         let pairs = task.pairs(range.clone());
         let mut cache = model.run_with_cache(&pairs, keep)?;
         let logits = cache.take(LOGITS)?;
-        let readout = if site == LOGITS { logits.clone() } else { cache.take(site)? };
+        let mut readout = if site == LOGITS { logits.clone() } else { cache.take(site)? };
+        if !readout.is_standard_layout() {
+            readout = readout.as_standard_layout().into_owned();
+        }
         Ok(PairBlock { pairs, labels: &task.labels()[range], readout, logits })
     };
     let add = |total: &mut Result<T>, range| {

@@ -1,18 +1,34 @@
 //! The shared pass: every field is what the function of its own name returns, in the same bits for any thread count.
 
 use crate::models::{self, Opaque};
-use crate::oracle::{Case, near};
+use crate::oracle::{Case, near, near_of};
 use irreplens::analysis::{
     Candidates, Cluster, Interpretation, cluster_losses, embedding, hidden_centred, interpret, logit_directions,
     neurons, own_block_only, parity, unembedding_of,
 };
-use irreplens::model::{Evaluation, Hooks, Interpretable};
+use irreplens::model::{Evaluation, Hooks, Interpretable, SiteSpectrum};
 use proptest::prelude::{ProptestConfig, any, proptest};
 use rayon::ThreadPoolBuilder;
 
 #[track_caller]
 fn near_loss(what: &str, got: Evaluation, want: Evaluation) {
     near(&format!("{what}: loss"), [got.loss], [want.loss]);
+}
+
+#[track_caller]
+fn near_spectrum(what: &str, got: &SiteSpectrum, want: &SiteSpectrum) {
+    assert_eq!((&got.site, got.regions), (&want.site, want.regions), "{what}");
+    // Every field is an energy, but for the means, and small beside the total: that sets the scale.
+    let scale = want.energy.sum();
+    let fields = |s: &SiteSpectrum| {
+        let split = [s.split.constant, s.split.linear_x, s.split.linear_y, s.split.within_block, s.split.across_blocks];
+        let by_channel = [&s.energy, &s.energy_centred, &s.constant, &s.constant_centred];
+        let by_block = [&s.linear_x, &s.linear_y, &s.product, &s.mean_square];
+        let arrays = by_channel.into_iter().flatten().chain(by_block.into_iter().flatten());
+        arrays.copied().chain(split).collect::<Vec<f64>>()
+    };
+    near_of(&format!("{what}: energies"), &fields(got), &fields(want), scale);
+    near_of(&format!("{what}: means"), &got.mean.to_vec(), &want.mean.to_vec(), scale.sqrt());
 }
 
 fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Interpretation {
@@ -22,7 +38,8 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
 
     let spectrum = model.spectrum(model.neuron_site(), basis).unwrap();
     assert_eq!(found.neuron_spectrum, spectrum, "{what}");
-    assert_eq!(found.logit_spectrum, model.spectrum("logits", basis).unwrap(), "{what}");
+    // Read off the neurons' coefficients where W_U reads the neurons: the same to rounding.
+    near_spectrum(what, &found.logit_spectrum, &model.spectrum("logits", basis).unwrap());
     let all = neurons(model, basis, Candidates::AllBlocks).unwrap();
     let clusters = all.clusters();
     assert!(keys.iter().eq(clusters.keys()), "{what}");
@@ -163,4 +180,50 @@ fn a_model_that_cannot_be_changed_is_still_explained() {
     assert_eq!(found.neurons, want.neurons);
     near_loss("baseline", found.baseline, want.baseline);
     near_loss("parity", found.parity.unwrap(), want.parity.unwrap());
+}
+
+/// A model that keeps every site column-major.
+struct ColumnMajor(irreplens::model::SummedMlp);
+
+impl irreplens::model::Interpretable for ColumnMajor {
+    fn order(&self) -> usize {
+        self.0.order()
+    }
+    fn sites(&self) -> Vec<irreplens::model::Site> {
+        self.0.sites()
+    }
+    fn neuron_site(&self) -> &str {
+        self.0.neuron_site()
+    }
+    fn run_with_hooks(
+        &self,
+        pairs: &[irreplens::task::Pair],
+        hooks: &irreplens::model::Hooks,
+        keep: &[&str],
+    ) -> irreplens::Result<irreplens::model::ActivationCache> {
+        let mut cache = self.0.run_with_hooks(pairs, hooks, keep)?;
+        let none = irreplens::model::Hooks::none();
+        let mut pass = irreplens::model::ForwardPass::new(self, pairs, &none, keep)?;
+        for site in keep {
+            pass.visit(site, cache.take(site)?.t().as_standard_layout().into_owned().reversed_axes())?;
+        }
+        Ok(pass.finish())
+    }
+    fn readout(&self, activations: ndarray::ArrayView2<'_, f32>) -> irreplens::Result<ndarray::Array2<f32>> {
+        self.0.readout(activations)
+    }
+    fn unembedding(&self) -> Option<ndarray::ArrayView2<'_, f32>> {
+        self.0.unembedding()
+    }
+}
+
+#[test]
+fn the_layout_of_activations_does_not_matter() {
+    let case = Case::dihedral(3);
+    let want = interpret(&models::summed(6, 4, 5), &case.basis, &case.task).unwrap();
+    let found = interpret(&ColumnMajor(models::summed(6, 4, 5)), &case.basis, &case.task).unwrap();
+    near_loss("own block", found.own_block_only.unwrap(), want.own_block_only.unwrap());
+    near_loss("centred", found.hidden_centred.unwrap(), want.hidden_centred.unwrap());
+    let [found, want] = [&found, &want].map(|found| found.without_cluster.as_ref().unwrap());
+    near("clusters", found.values().map(|e| e.loss), want.values().map(|e| e.loss));
 }
