@@ -54,7 +54,7 @@ pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explaine
         _ => {
             let orders = group.element_orders();
             let longest = group.elements().rev().max_by_key(|e| orders[e.index()]);
-            CyclicSubgroupBasis::new(&group, longest.expect("a group has an element"))
+            CyclicSubgroupBasis::new(&group, longest.unwrap_or(group.identity()))
         }
     };
     let task = Task::new(&group);
