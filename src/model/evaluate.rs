@@ -1,3 +1,4 @@
+use super::energies::sums_and_squares;
 use super::loss::{Outcome, outcomes};
 use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result};
@@ -123,18 +124,13 @@ pub(super) fn moments(model: &(impl Interpretable + ?Sized), site: &str) -> Resu
     let (n, width) = (model.order(), width(model, site)?);
     let block = |range: Range<usize>| {
         let activations = model.run_with_cache(&pairs(n, range), &[site])?.take(site)?;
-        let mut sums = [Array1::<f64>::zeros(width), Array1::zeros(width)];
-        for row in activations.outer_iter() {
-            for (k, &v) in row.iter().enumerate() {
-                sums[0][k] += f64::from(v);
-                sums[1][k] += f64::from(v) * f64::from(v);
-            }
-        }
-        Ok(sums)
+        Ok(sums_and_squares(activations.view(), activations.nrows()))
     };
     let mut total = [Array1::<f64>::zeros(width), Array1::zeros(width)];
     for block in map_blocks(n * n, block_rows(model), block) {
-        total.iter_mut().zip(block?).for_each(|(t, b)| *t += &b);
+        let (sums, squares) = block?;
+        total[0] += &sums.row(0);
+        total[1] += &squares;
     }
     let [mean, mean_square] = total.map(|t| t / (n * n) as f64);
     Ok(Moments { mean, mean_square })

@@ -11,6 +11,7 @@
 
 mod bilinear;
 mod cache;
+mod energies;
 mod evaluate;
 mod from_fn;
 mod hooks;
@@ -228,7 +229,7 @@ pub trait Interpretable: Send + Sync {
     /// # Errors
     /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order.
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
-        spectrum::spectrum(self, site, basis)
+        energies::spectrum(self, site, basis)
     }
 
     /// [`spectrum`](Interpretable::spectrum) of the neuron site and of the logits, sharing what they have in common.
@@ -236,7 +237,7 @@ pub trait Interpretable: Send + Sync {
     /// # Errors
     /// [`Error::Shape`] for a basis of another order.
     fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
-        spectrum::spectra(self, basis)
+        energies::spectra(self, basis)
     }
 }
 

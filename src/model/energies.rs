@@ -1,0 +1,363 @@
+use super::evaluate::{all_pairs_bytes, block_rows, check_memory};
+use super::{Interpretable, LOGITS, SiteSpectrum, Split2d, width};
+use crate::error::{Error, Result};
+use crate::fourier::{Direction, FourierBasis, transform_sectors};
+use crate::linalg::{matmul, vectorised};
+use crate::task::pairs;
+use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayViewMut2, Axis, s};
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// Bytes of activations held at once: a site that is smaller at all pairs is transformed whole, a larger one in blocks
+/// of channels.
+const WHOLE: usize = 1 << 28;
+
+/// Values in a block of columns when x is transformed.
+const COLUMNS: usize = 1 << 11;
+
+pub(super) fn spectrum(
+    model: &(impl Interpretable + ?Sized),
+    site: &str,
+    basis: &dyn FourierBasis,
+) -> Result<SiteSpectrum> {
+    let width = width(model, site)?;
+    check_order(model, basis)?;
+    let n = model.order();
+    let mut energies = Energies::zeros(basis, width);
+    let at_once = (WHOLE / all_pairs_bytes(n, 1)).max(1);
+    check_memory("coefficients along y", all_pairs_bytes(n, at_once.min(width)))?;
+    for first in (0..width).step_by(at_once) {
+        let channels = first..width.min(first + at_once);
+        let columns = if channels.len() == width { None } else { Some(model.neuron_columns(site, channels.clone())?) };
+        energies.add(model, site, basis, channels, columns.as_ref(), None)?;
+    }
+    Ok(energies.finish(site, basis))
+}
+
+/// Spectra of the neuron site and of the logits. Where the unembedding reads the neuron site, the coefficients of the
+/// logits are those of the neurons times W_U: neither the logits nor their transform is computed.
+pub(super) fn spectra(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+) -> Result<(SiteSpectrum, SiteSpectrum)> {
+    let (n, site) = (model.order(), model.neuron_site());
+    check_order(model, basis)?;
+    let unembedding = model.unembedding().filter(|_| model.readout_site() == site);
+    let Some(unembedding) = unembedding.filter(|u| all_pairs_bytes(n, u.nrows()) <= WHOLE) else {
+        return Ok((model.spectrum(site, basis)?, model.spectrum(LOGITS, basis)?));
+    };
+    let width = unembedding.nrows();
+    let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
+    neurons.add(model, site, basis, 0..width, None, Some((unembedding, &mut logits)))?;
+    let offset = model.readout(Array2::zeros((1, width)).view())?.row(0).mapv(f64::from);
+    let pairs = (basis.rows() * basis.rows()) as f64;
+    logits.sums = neurons.sums.dot(&unembedding.mapv(f64::from)) + &(offset * pairs);
+    // By Parseval: the constant from the sums, the rest is there already.
+    logits.energy += &logits.sums.mapv(|sum| sum * sum / pairs).sum_axis(Axis(0));
+    Ok((neurons.finish(site, basis), logits.finish(LOGITS, basis)))
+}
+
+fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
+    if basis.order() == model.order() {
+        return Ok(());
+    }
+    let (expected, got) = (vec![model.order()], vec![basis.order()]);
+    Err(Error::Shape { what: "group of the basis".into(), expected, got })
+}
+
+/// The sums behind a [`SiteSpectrum`].
+struct Energies {
+    /// Sum over the pairs of a region: (regions, channels).
+    sums: Array2<f64>,
+    energy: Array1<f64>,
+    linear_x: Array2<f64>,
+    linear_y: Array2<f64>,
+    product: Array2<f64>,
+    square: Array2<f64>,
+}
+
+impl Energies {
+    fn zeros(basis: &dyn FourierBasis, width: usize) -> Self {
+        let (sectors, blocks) = (basis.sectors().len(), basis.blocks().len());
+        let [linear_x, linear_y, product] = [(); 3].map(|()| Array2::zeros((width, blocks)));
+        Self {
+            sums: Array2::zeros((sectors * sectors, width)),
+            energy: Array1::zeros(width),
+            linear_x,
+            linear_y,
+            product,
+            square: Array2::zeros((basis.rows(), basis.rows())),
+        }
+    }
+
+    /// Adds a range of channels; `columns` are their activations, where they are not to be computed x by x. What is
+    /// linear in all channels, `readout`, gets the energies of its terms too, but for the constant.
+    fn add(
+        &mut self,
+        model: &(impl Interpretable + ?Sized),
+        site: &str,
+        basis: &dyn FourierBasis,
+        channels: Range<usize>,
+        columns: Option<&Array3<f32>>,
+        readout: Option<(ArrayView2<'_, f32>, &mut Self)>,
+    ) -> Result<()> {
+        let (n, m, c) = (basis.order(), basis.rows(), channels.len());
+        let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
+        let in_order = order.iter().copied().eq(0..n);
+        // y is transformed x by x: (x, sector and row of y, channel); several x share a pass through the model.
+        let mut along_y = Array2::<f32>::zeros((n, n * c));
+        let at_once = block_rows(model).div_ceil(n);
+        let slabs = along_y.as_slice_mut().expect("freshly made").par_chunks_mut((at_once * n * c).max(1));
+        let moments = slabs.zip(order.par_chunks(at_once)).map(|(slabs, xs)| {
+            let values = match columns {
+                Some(columns) => {
+                    columns.select(Axis(0), xs).into_shape_with_order((xs.len() * n, c)).expect("row-major")
+                }
+                None => {
+                    let pairs: Vec<_> = xs.iter().flat_map(|&x| pairs(n, x * n..(x + 1) * n)).collect();
+                    model.run_with_cache(&pairs, &[site])?.take(site)?
+                }
+            };
+            let slab = |(i, slab)| {
+                let mut values = values.slice(s![i * n..(i + 1) * n, ..]);
+                let reordered;
+                if !in_order {
+                    reordered = values.select(Axis(0), &order);
+                    values = reordered.view();
+                }
+                let slab = ArrayViewMut2::from_shape((n, c), slab).expect("n rows of c");
+                transform_sectors(basis, Direction::Forward, values, slab);
+                sums_and_squares(values, m)
+            };
+            Ok(slabs.chunks_exact_mut((n * c).max(1)).enumerate().map(slab).collect::<Vec<_>>())
+        });
+        let moments = moments.collect::<Result<Vec<_>>>()?.concat();
+        let sectors = basis.sectors().len();
+        for (x, (sums, squares)) in moments.iter().enumerate() {
+            let first = x / m * sectors;
+            let mut region = self.sums.slice_mut(s![first..first + sectors, channels.clone()]);
+            region += sums;
+            let mut energy = self.energy.slice_mut(s![channels.clone()]);
+            energy += squares;
+        }
+        // x is transformed in blocks of columns (rows j of y within one sector, channel), and summed up on the spot.
+        let step = (COLUMNS / c.max(1)).clamp(1, m);
+        let starts = (0..sectors).flat_map(|sy| (0..m).step_by(step).map(move |j| (sy, j..m.min(j + step))));
+        let starts: Vec<_> = starts.collect();
+        let weights = readout.as_ref().map(|(weights, _)| *weights);
+        let part = |(sy, js)| Columns::both(basis, &along_y, c, sy, js, weights);
+        let (parts, read): (Vec<_>, Vec<_>) = starts.into_par_iter().map(part).unzip();
+        parts.into_iter().for_each(|part| self.absorb(&channels, part));
+        if let Some((weights, energies)) = readout {
+            for part in read.into_iter().flatten() {
+                energies.energy += &part.energy;
+                energies.absorb(&(0..weights.ncols()), part);
+            }
+        }
+        Ok(())
+    }
+
+    fn absorb(&mut self, channels: &Range<usize>, part: Columns) {
+        let mut square = self.square.slice_mut(s![.., part.js]);
+        square += &part.square;
+        for (sums, total) in part.by_block.iter().zip([&mut self.linear_x, &mut self.linear_y, &mut self.product]) {
+            for (&b, sums) in sums {
+                let mut total = total.slice_mut(s![channels.clone(), b]);
+                total += sums;
+            }
+        }
+    }
+
+    fn finish(mut self, site: &str, basis: &dyn FourierBasis) -> SiteSpectrum {
+        let (n, m) = (basis.order() as f64, basis.rows() as f64);
+        let mean = self.sums.sum_axis(Axis(0)) / (n * n);
+        // const is 1/sqrt(m) on each axis, so a region's coefficient is its sum over m: taken from the f64 sums.
+        let constant = self.sums.mapv(|sum| (sum / m).powi(2)).sum_axis(Axis(0));
+        let centred = &self.sums - &(&mean * (m * m));
+        let constant_centred = centred.mapv(|sum| (sum / m).powi(2)).sum_axis(Axis(0));
+        let energy_centred = &self.energy - &(&mean * &mean * (n * n));
+        self.square[[0, 0]] = constant.sum();
+        let terms = (self.sums.len() as f64).max(1.0);
+        SiteSpectrum {
+            site: site.into(),
+            regions: self.sums.nrows(),
+            split: split(basis, &self.square),
+            mean_square: self.square / terms,
+            mean,
+            energy: self.energy,
+            energy_centred,
+            constant,
+            constant_centred,
+            linear_x: self.linear_x,
+            linear_y: self.linear_y,
+            product: self.product,
+        }
+    }
+}
+
+fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
+    let block_of = basis.block_of_row();
+    let mut split = Split2d::default();
+    for ((i, j), &e) in square.indexed_iter() {
+        let kind = match (block_of[i], block_of[j]) {
+            (0, 0) => &mut split.constant,
+            (_, 0) => &mut split.linear_x,
+            (0, _) => &mut split.linear_y,
+            (a, b) if a == b => &mut split.within_block,
+            _ => &mut split.across_blocks,
+        };
+        *kind += e;
+    }
+    split
+}
+
+/// Sums over every m consecutive rows of a slab, (rows / m, channels), and sums of squares over all, (channels).
+pub(super) fn sums_and_squares(slab: ArrayView2<'_, f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
+    let (n, channels) = slab.dim();
+    let mut sums = Array2::zeros((n / m, channels));
+    let mut squares = Array1::<f64>::zeros(channels);
+    // Down the columns or along the rows, whichever is contiguous.
+    if slab.strides()[0] == 1 {
+        for (c, column) in slab.columns().into_iter().enumerate() {
+            for (s, sector) in column.to_slice().expect("contiguous columns").chunks_exact(m).enumerate() {
+                let (sum, square) = sum_and_squares(sector);
+                sums[[s, c]] = sum;
+                squares[c] += square;
+            }
+        }
+        return (sums, squares);
+    }
+    let slab = slab.as_standard_layout();
+    let into = squares.as_slice_mut().expect("freshly made");
+    vectorised(
+        #[inline(always)]
+        || {
+            for (y, row) in slab.outer_iter().enumerate() {
+                let row = row.to_slice().expect("row-major");
+                let mut sum = sums.row_mut(y / m);
+                let sum = sum.as_slice_mut().expect("row-major");
+                for ((s, q), &v) in sum.iter_mut().zip(into.iter_mut()).zip(row) {
+                    *s += f64::from(v);
+                    *q += f64::from(v) * f64::from(v);
+                }
+            }
+        },
+    );
+    (sums, squares)
+}
+
+/// Energies of the 2-D coefficients whose row of y is one of `js`, summed over the sectors of x.
+struct Columns {
+    js: Range<usize>,
+    /// By row of x and of y, summed over channels: (m, js).
+    square: Array2<f64>,
+    /// Linear in x, linear in y, products within a block: by block, then channel.
+    by_block: [BTreeMap<usize, Array1<f64>>; 3],
+    /// All but const x const, by channel.
+    energy: Array1<f64>,
+}
+
+impl Columns {
+    fn zeros(m: usize, js: &Range<usize>, channels: usize) -> Self {
+        Self {
+            js: js.clone(),
+            square: Array2::zeros((m, js.len())),
+            by_block: Default::default(),
+            energy: Array1::zeros(channels),
+        }
+    }
+
+    /// Of the channels themselves, and of what is read off them linearly.
+    fn both(
+        basis: &dyn FourierBasis,
+        along_y: &Array2<f32>,
+        channels: usize,
+        sy: usize,
+        js: Range<usize>,
+        weights: Option<ArrayView2<'_, f32>>,
+    ) -> (Self, Option<Self>) {
+        let m = basis.rows();
+        let mut out = Self::zeros(m, &js, channels);
+        let mut read = weights.map(|weights| Self::zeros(m, &js, weights.ncols()));
+        let columns = (sy * m + js.start) * channels..(sy * m + js.end) * channels;
+        let mut terms = Array2::zeros((m * js.len(), channels));
+        for rows in along_y.axis_chunks_iter(Axis(0), m) {
+            let into = terms.view_mut().into_shape_with_order((m, columns.len())).expect("row-major");
+            basis.transform(Direction::Forward, rows.slice(s![.., columns.clone()]), into);
+            out.add(basis, &terms, false);
+            if let (Some(read), Some(weights)) = (&mut read, weights) {
+                read.add(basis, &matmul(terms.view(), weights), true);
+            }
+        }
+        (out, read)
+    }
+
+    /// Adds the terms of one sector of x: rows (i, j), j in `js`; the energy by channel too, where it is wanted.
+    fn add(&mut self, basis: &dyn FourierBasis, terms: &Array2<f32>, energy: bool) {
+        let block_of = basis.block_of_row();
+        let js = self.js.clone();
+        for (row, values) in terms.outer_iter().enumerate() {
+            let (i, j) = (row / js.len(), js.start + row % js.len());
+            let values = values.to_slice().expect("row-major");
+            self.square[[i, j - js.start]] += sum_and_squares(values).1;
+            let (bi, bj) = (block_of[i], block_of[j]);
+            if (bi, bj) == (0, 0) {
+                continue;
+            }
+            if energy {
+                add_squares(&mut self.energy, values);
+            }
+            let (kind, block) = match (bi, bj) {
+                (b, 0) => (0, b),
+                (0, b) => (1, b),
+                (a, b) if a == b => (2, b),
+                _ => continue,
+            };
+            let sums = self.by_block[kind].entry(block).or_insert_with(|| Array1::zeros(values.len()));
+            add_squares(sums, values);
+        }
+    }
+}
+
+fn add_squares(sums: &mut Array1<f64>, values: &[f32]) {
+    let sums = sums.as_slice_mut().expect("contiguous");
+    vectorised(
+        #[inline(always)]
+        || sums.iter_mut().zip(values).for_each(|(s, &v)| *s += f64::from(v) * f64::from(v)),
+    );
+}
+
+/// Sum and sum of squares, in `f64`.
+fn sum_and_squares(values: &[f32]) -> (f64, f64) {
+    const LANES: usize = 8;
+    vectorised(
+        #[inline(always)]
+        || {
+            let (mut sums, mut squares) = ([0.0f64; LANES], [0.0f64; LANES]);
+            let (chunks, rest) = values.as_chunks::<LANES>();
+            for chunk in chunks {
+                for k in 0..LANES {
+                    let v = f64::from(chunk[k]);
+                    sums[k] += v;
+                    squares[k] += v * v;
+                }
+            }
+            for (k, &v) in rest.iter().enumerate() {
+                sums[k] += f64::from(v);
+                squares[k] += f64::from(v) * f64::from(v);
+            }
+            (fold(sums), fold(squares))
+        },
+    )
+}
+
+/// Lanes added pairwise.
+#[inline(always)]
+fn fold(lanes: [f64; 8]) -> f64 {
+    let mut four = [0.0; 4];
+    for k in 0..4 {
+        four[k] = lanes[k] + lanes[k + 4];
+    }
+    (four[0] + four[2]) + (four[1] + four[3])
+}
