@@ -92,16 +92,19 @@ impl ClusterParts {
     }
 
     pub(super) fn observe(&self, sums: &mut [LossSum], block: &PairBlock<'_>) {
+        let mut logits = block.logits.clone();
         for ((members, weights), sum) in self.members.iter().zip(&self.weights).zip(sums) {
             let activations = columns(&block.readout, members);
-            let logits = match self.what {
-                Cluster::Keep => add_per_class(matmul(weights.t(), activations.t()).reversed_axes(), &self.offset),
-                Cluster::Drop => {
-                    let mut rest = block.logits.clone();
-                    subtract_matmul(activations.view(), weights.view(), rest.view_mut());
-                    rest
+            match self.what {
+                Cluster::Keep => {
+                    matmul_into(activations.view(), weights.view(), logits.view_mut());
+                    add_per_class(&mut logits, &self.offset);
                 }
-            };
+                Cluster::Drop => {
+                    logits.assign(&block.logits);
+                    subtract_matmul(activations.view(), weights.view(), logits.view_mut());
+                }
+            }
             sum.add(logits.view(), block.labels);
         }
     }
@@ -114,12 +117,12 @@ impl ClusterParts {
 
 /// Some columns of a row-major matrix.
 fn columns(matrix: &Array2<f32>, members: &[usize]) -> Array2<f32> {
-    let mut out = Array2::zeros((matrix.nrows(), members.len()));
-    for (mut to, from) in out.outer_iter_mut().zip(matrix.outer_iter()) {
-        let from = from.to_slice().expect("row-major");
-        to.iter_mut().zip(members).for_each(|(to, &k)| *to = from[k]);
+    let mut out = Vec::with_capacity(matrix.nrows() * members.len());
+    for row in matrix.outer_iter() {
+        let row = row.to_slice().expect("row-major");
+        out.extend(members.iter().map(|&k| row[k]));
     }
-    out
+    Array2::from_shape_vec((matrix.nrows(), members.len()), out).expect("as many values as members in every row")
 }
 
 /// Loss and accuracy with the neuron site centred: every neuron's mean over all pairs removed.
@@ -138,9 +141,8 @@ pub fn hidden_centred(model: &(impl Interpretable + ?Sized), task: &Task, mean: 
 }
 
 /// Adds a constant a class to logits, column by column, which is how they are stored.
-pub(super) fn add_per_class(mut logits: Array2<f32>, by: &Array1<f32>) -> Array2<f32> {
+pub(super) fn add_per_class(logits: &mut Array2<f32>, by: &Array1<f32>) {
     logits.columns_mut().into_iter().zip(by).for_each(|(mut column, &by)| column += by);
-    logits
 }
 
 /// What removing every neuron's mean adds to the logits, where the neuron site is the one read out.
@@ -252,7 +254,8 @@ fn own_block_logits(
         let x_and_sector = xs.flat_map(|x| sectors.iter().map(move |sector| (x, sector)));
         let mut sum = LossSum::default();
         for ((x, sector), directions) in x_and_sector.zip(by_sector) {
-            let logits = add_per_class(matmul(directions.t(), transform.view()).reversed_axes(), &offset);
+            let mut logits = matmul(directions.t(), transform.view()).reversed_axes();
+            add_per_class(&mut logits, &offset);
             let labels: Vec<u32> = sector.iter().map(|&y| task.labels()[x * n + y]).collect();
             sum.add(logits.view(), &labels);
         }

@@ -87,7 +87,9 @@ pub fn interpret(
             parts.observe(&mut sums.clusters, block);
         }
         if let Some(by) = &centring {
-            sums.centred.add(add_per_class(block.logits.clone(), by).view(), block.labels);
+            let mut logits = block.logits.clone();
+            add_per_class(&mut logits, by);
+            sums.centred.add(logits.view(), block.labels);
         }
         if let Some(logits) = directions.without_forbidden(block, along) {
             sums.parity.add(logits.view(), block.labels);

@@ -142,7 +142,8 @@ impl Energies {
             energy += squares;
         }
         // x is transformed in blocks of columns (rows j of y within one sector, channel), and summed up on the spot.
-        let step = (COLUMNS / c.max(1)).clamp(1, m);
+        // A multiple of three rows fills whole tiles of the product for the usual widths.
+        let step = (COLUMNS / c.max(1) / 3 * 3).clamp(1, m);
         let starts = (0..sectors).flat_map(|sy| (0..m).step_by(step).map(move |j| (sy, j..m.min(j + step))));
         let starts: Vec<_> = starts.collect();
         let weights = readout.as_ref().map(|(weights, _)| *weights);
