@@ -363,3 +363,11 @@ pub enum Error {
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// [`Error::Shape`] unless the two shapes are equal.
+pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
+}

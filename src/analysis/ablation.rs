@@ -1,10 +1,10 @@
 use super::logits::{check_order, parity_hooks};
 use super::neurons::NeuronClusters;
 use super::stream::{LossSum, PairBlock, stream};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
-use crate::model::{Evaluation, Hook, Hooks, Interpretable, Values, check_memory};
+use crate::model::{Evaluation, Hook, Hooks, Interpretable, Values, check_memory, check_task};
 use crate::task::Task;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, CowArray, Ix2, s};
 use std::collections::{BTreeMap, BTreeSet};
@@ -187,10 +187,7 @@ pub fn own_block_only(
 ) -> Result<Evaluation> {
     let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
     let (site, width) = (&clusters.site, crate::model::width(model, &clusters.site)?);
-    if labels.len() != width {
-        let (expected, got) = (vec![width], vec![labels.len()]);
-        return Err(Error::Shape { what: format!("clusters of `{site}`"), expected, got });
-    }
+    check_shape(&format!("clusters of `{site}`"), &[width], &[labels.len()])?;
     let block_of = basis.block_of_row();
     let keeps = |channel: usize, row: usize| labels[channel].is_some_and(|b| row == 0 || block_of[row] == b);
     match model.unembedding().filter(|_| model.readout_site() == site) {
@@ -266,7 +263,7 @@ fn own_block_logits(
 
 fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {
     check_order(basis, task)?;
-    super::stream::check_task(model, task)
+    check_task(model, task)
 }
 
 /// Some rows of a matrix: where they are consecutive, without a copy.

@@ -1,5 +1,5 @@
 use super::stream::{PairBlock, stream};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::linalg::{matmul, subtract_matmul};
 use crate::model::{Hook, Hooks, Interpretable, LOGITS};
@@ -128,11 +128,7 @@ fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Resu
 }
 
 pub(super) fn check_order(basis: &dyn FourierBasis, task: &Task) -> Result<()> {
-    if basis.order() == task.order() {
-        return Ok(());
-    }
-    let (expected, got) = (vec![task.order()], vec![basis.order()]);
-    Err(Error::Shape { what: "group of the basis".into(), expected, got })
+    check_shape("group of the basis", &[task.order()], &[basis.order()])
 }
 
 /// [`logit_directions`] as one observer of a forward pass.

@@ -1,6 +1,6 @@
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::linalg::fold_blocks;
-use crate::model::{Evaluation, Interpretable, LOGITS, Outcome, block_rows, outcomes};
+use crate::model::{Evaluation, Interpretable, LOGITS, Outcome, block_rows, check_task, outcomes};
 use crate::task::{Pair, Task};
 use ndarray::{Array2, ArrayView2};
 use std::ops::Range;
@@ -49,14 +49,6 @@ pub(super) fn stream<T: Send>(
         }
     };
     fold_blocks(task.labels().len(), block_rows(model), || Ok(start()), add).into_iter().collect()
-}
-
-pub(super) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {
-    if task.order() == model.order() {
-        return Ok(());
-    }
-    let (expected, got) = (vec![model.order()], vec![task.order()]);
-    Err(Error::Shape { what: "group of the task".into(), expected, got })
 }
 
 /// Sums of losses and of correct answers, to be divided by the number of pairs at the end.

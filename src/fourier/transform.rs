@@ -1,5 +1,5 @@
 use super::{Direction, FourierBasis};
-use crate::error::{Error, Result};
+use crate::error::{Result, check_shape};
 use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, ArrayViewMut2, Axis, s};
 
 /// Coefficients of functions on the group, channel by channel.
@@ -11,7 +11,7 @@ use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, ArrayV
 /// (sectors, rows, channels).
 ///
 /// # Errors
-/// [`Error::Shape`] if `values` does not have one row per element.
+/// [`Error::Shape`](crate::Error::Shape) if `values` does not have one row per element.
 ///
 /// ```
 /// use irreplens::{fourier::{CyclicSubgroupBasis, forward}, group::Cyclic};
@@ -22,7 +22,7 @@ use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, ArrayV
 /// ```
 pub fn forward(basis: &(impl FourierBasis + ?Sized), values: ArrayView2<'_, f32>) -> Result<Array3<f32>> {
     let (n, m) = (basis.order(), basis.rows());
-    check("values of a 1-D transform", &[n, values.ncols()], values.shape())?;
+    check_shape("values of a 1-D transform", &[n, values.ncols()], values.shape())?;
     let mut out = Array3::zeros((basis.sectors().len(), m, values.ncols()));
     for (sector, out) in basis.sectors().iter().zip(out.outer_iter_mut()) {
         let rows: Vec<usize> = sector.iter().map(|e| e.index()).collect();
@@ -40,10 +40,10 @@ pub fn forward(basis: &(impl FourierBasis + ?Sized), values: ArrayView2<'_, f32>
 /// (n, channels).
 ///
 /// # Errors
-/// [`Error::Shape`] if `coefficients` does not have the basis's sectors and rows.
+/// [`Error::Shape`](crate::Error::Shape) if `coefficients` does not have the basis's sectors and rows.
 pub fn inverse(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView3<'_, f32>) -> Result<Array2<f32>> {
     let (n, m, channels) = (basis.order(), basis.rows(), coefficients.dim().2);
-    check("coefficients of a 1-D transform", &[basis.sectors().len(), m, channels], coefficients.shape())?;
+    check_shape("coefficients of a 1-D transform", &[basis.sectors().len(), m, channels], coefficients.shape())?;
     let mut out = Array2::zeros((n, channels));
     let mut values = Array2::zeros((m, channels));
     for (sector, coefficients) in basis.sectors().iter().zip(coefficients.outer_iter()) {
@@ -65,10 +65,10 @@ pub fn inverse(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView3<'_
 /// (sectors, sectors, m, m, channels), stored as (sector of x, x, sector of y, y, channel).
 ///
 /// # Errors
-/// [`Error::Shape`] if the first two axes are not n by n.
+/// [`Error::Shape`](crate::Error::Shape) if the first two axes are not n by n.
 pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
     let (n, channels) = (basis.order(), values.dim().2);
-    check("values of a 2-D transform", &[n, n, channels], values.shape())?;
+    check_shape("values of a 2-D transform", &[n, n, channels], values.shape())?;
     let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
     let tiled = if order.iter().copied().eq(0..n) {
         values.as_standard_layout().into_owned()
@@ -94,7 +94,7 @@ pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f3
 /// (n, n, channels).
 ///
 /// # Errors
-/// [`Error::Shape`] if the first four axes are not the basis's.
+/// [`Error::Shape`](crate::Error::Shape) if the first four axes are not the basis's.
 pub fn tile_2d(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32>) -> Result<Array3<f32>> {
     let (n, channels) = (basis.order(), regions.dim().4);
     check_regions(basis, regions)?;
@@ -120,7 +120,7 @@ pub fn tile_2d(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32
 /// (sectors, sectors, rows, rows, channels): sector of x, sector of y, row along x, row along y.
 ///
 /// # Errors
-/// [`Error::Shape`] if the first two axes are not n by n.
+/// [`Error::Shape`](crate::Error::Shape) if the first two axes are not n by n.
 ///
 /// Cost: 2 n^2 m channels multiply-adds by matrix product, O(n^2 log m channels) by FFT; on the calling thread.
 pub fn forward_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
@@ -136,7 +136,7 @@ pub fn forward_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f
 /// (n, n, channels).
 ///
 /// # Errors
-/// [`Error::Shape`] if the first four axes are not the basis's.
+/// [`Error::Shape`](crate::Error::Shape) if the first four axes are not the basis's.
 pub fn inverse_2d(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView5<'_, f32>) -> Result<Array3<f32>> {
     check_regions(basis, coefficients)?;
     tile_2d(basis, transform_regions(basis, Direction::Inverse, coefficients.to_owned()).view())
@@ -181,12 +181,5 @@ fn as_regions(basis: &(impl FourierBasis + ?Sized), tiled: Array3<f32>) -> Array
 
 fn check_regions(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32>) -> Result<()> {
     let (sectors, m) = (basis.sectors().len(), basis.rows());
-    check("coefficients of a 2-D transform", &[sectors, sectors, m, m, regions.dim().4], regions.shape())
-}
-
-fn check(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
-    if expected == got {
-        return Ok(());
-    }
-    Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
+    check_shape("coefficients of a 2-D transform", &[sectors, sectors, m, m, regions.dim().4], regions.shape())
 }

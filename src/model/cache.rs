@@ -1,5 +1,5 @@
 use super::{Hooks, Interpretable, Site, width};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::task::Pair;
 use ndarray::{ArcArray2, Array2, ArrayView2};
 use std::collections::BTreeMap;
@@ -88,13 +88,7 @@ impl<'a> ForwardPass<'a> {
     /// [`Error::Shape`] if they are not (pairs, width).
     pub fn visit(&mut self, site: &str, mut activations: Array2<f32>) -> Result<ArcArray2<f32>> {
         let width = self.sites.iter().find(|s| s.name == site).map_or(0, |s| s.width);
-        if activations.dim() != (self.pairs.len(), width) {
-            return Err(Error::Shape {
-                what: format!("activations of `{site}`"),
-                expected: vec![self.pairs.len(), width],
-                got: activations.shape().to_vec(),
-            });
-        }
+        check_shape(&format!("activations of `{site}`"), &[self.pairs.len(), width], activations.shape())?;
         self.hooks.apply(site, self.pairs, self.order, &mut activations);
         let activations = activations.into_shared();
         if self.keep.contains(&site) {

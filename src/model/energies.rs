@@ -1,6 +1,6 @@
 use super::evaluate::{all_pairs_bytes, block_rows, check_memory};
 use super::{Interpretable, LOGITS, SiteSpectrum, Split2d, width};
-use crate::error::{Error, Result};
+use crate::error::{Result, check_shape};
 use crate::fourier::{Direction, FourierBasis, transform_sectors};
 use crate::linalg::{matmul, vectorised};
 use crate::task::pairs;
@@ -59,11 +59,7 @@ pub(super) fn spectra(
 }
 
 fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
-    if basis.order() == model.order() {
-        return Ok(());
-    }
-    let (expected, got) = (vec![model.order()], vec![basis.order()]);
-    Err(Error::Shape { what: "group of the basis".into(), expected, got })
+    check_shape("group of the basis", &[model.order()], &[basis.order()])
 }
 
 /// The sums behind a [`SiteSpectrum`].

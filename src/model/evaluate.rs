@@ -1,7 +1,7 @@
 use super::energies::sums_and_squares;
 use super::loss::{Outcome, outcomes};
 use super::{Hooks, Interpretable, LOGITS, width};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::linalg::{map_blocks, matmul_into};
 use crate::task::{Task, pairs};
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
@@ -66,9 +66,7 @@ pub struct Moments {
 /// ```
 pub fn cross_entropy(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Result<Vec<f64>> {
     let (rows, classes) = logits.dim();
-    if targets.len() != rows {
-        return Err(Error::Shape { what: "targets".into(), expected: vec![rows], got: vec![targets.len()] });
-    }
+    check_shape("targets", &[rows], &[targets.len()])?;
     if let Some(&got) = targets.iter().find(|&&t| t as usize >= classes) {
         return Err(Error::UnknownElement { order: classes, got: got as usize });
     }
@@ -100,10 +98,7 @@ fn stream<T: Send>(
 }
 
 pub(crate) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {
-    if task.order() == model.order() {
-        return Ok(());
-    }
-    Err(Error::Shape { what: "group of the task".into(), expected: vec![model.order()], got: vec![task.order()] })
+    check_shape("group of the task", &[model.order()], &[task.order()])
 }
 
 pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Evaluation> {

@@ -1,5 +1,5 @@
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::task::Pair;
 use ndarray::{Array2, ArrayView2};
 use std::collections::BTreeSet;
@@ -45,7 +45,7 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> FromFn<F> {
             let known = sites.into_iter().map(|s| s.name).collect();
             return Err(Error::UnknownSite { site: LOGITS.into(), known });
         };
-        super::layer::check("logits", &[order], &[last.width])?;
+        check_shape("logits", &[order], &[last.width])?;
         if !sites.iter().any(|s| s.name == neuron_site) {
             let known = sites.into_iter().map(|s| s.name).collect();
             return Err(Error::UnknownSite { site: neuron_site.into(), known });
@@ -72,14 +72,14 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> Interpretable for FromFn<
         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
         hooks_only_on(&[LOGITS], "FromFn", hooks, "its function is opaque: only logits can be changed")?;
         let activations = (self.function)(pairs);
-        super::layer::check("sites returned by the function", &[self.sites.len()], &[activations.len()])?;
+        check_shape("sites returned by the function", &[self.sites.len()], &[activations.len()])?;
         for (site, activations) in self.sites.iter().zip(activations) {
             pass.visit(&site.name, activations)?;
         }
         Ok(pass.finish())
     }
     fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        super::layer::check("logits", &[activations.nrows(), self.order], activations.shape())?;
+        check_shape("logits", &[activations.nrows(), self.order], activations.shape())?;
         Ok(activations.to_owned())
     }
 }

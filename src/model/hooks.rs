@@ -1,5 +1,5 @@
 use super::Site;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::linalg::matmul;
 use crate::task::Pair;
 use ndarray::{Array1, Array2, Axis, azip};
@@ -107,9 +107,7 @@ impl Hook {
             return Err(Error::UnknownSite { site: self.site.clone(), known });
         };
         let shape = |what: &str, expected: &[usize], got: &[usize]| {
-            let what = format!("{what} of a hook on `{}`", self.site);
-            let (expected, got) = (expected.to_vec(), got.to_vec());
-            if expected == got { Ok(()) } else { Err(Error::Shape { what, expected, got }) }
+            check_shape(&format!("{what} of a hook on `{}`", self.site), expected, got)
         };
         let width = match &self.channels {
             None => site.width,

@@ -1,5 +1,5 @@
 use super::{Combiner, ForwardPass, Separable, evaluate};
-use crate::error::{Error, Result};
+use crate::error::{Result, check_shape};
 use crate::linalg::{matmul, vectorised};
 use crate::task::Pair;
 use ndarray::{ArcArray2, Array2, Array3, ArrayView2, Axis};
@@ -121,15 +121,8 @@ pub(super) fn combined_embeddings(
 /// `activations W_U`, with the width checked. Column-major: a class's logits are contiguous, which is how losses read
 /// them and how the matrix product has whole tiles of pairs.
 pub(super) fn unembed(activations: ArrayView2<'_, f32>, unembedding: &Array2<f32>) -> Result<Array2<f32>> {
-    check("activations of the readout site", &[activations.nrows(), unembedding.nrows()], activations.shape())?;
+    check_shape("activations of the readout site", &[activations.nrows(), unembedding.nrows()], activations.shape())?;
     Ok(matmul(unembedding.t(), activations.t()).reversed_axes())
-}
-
-pub(super) fn check(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
-    if expected == got {
-        return Ok(());
-    }
-    Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
 }
 
 /// Channels of a site that is an elementwise function of the combined maps, without a pass over pairs: entry

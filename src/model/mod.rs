@@ -27,7 +27,7 @@ mod two_layer;
 pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
 pub use evaluate::{Evaluation, MEMORY_BUDGET, Moments, cross_entropy};
-pub(crate) use evaluate::{block_rows, check_memory};
+pub(crate) use evaluate::{block_rows, check_memory, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 pub(crate) use loss::{Outcome, outcomes};

@@ -1,6 +1,6 @@
-use super::layer::{check, combine, embedded_methods, gather, positive, relu, separable_columns};
+use super::layer::{combine, embedded_methods, gather, positive, relu, separable_columns};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
-use crate::error::Result;
+use crate::error::{Result, check_shape};
 use crate::linalg::matmul;
 use crate::task::Pair;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
@@ -34,12 +34,12 @@ impl OneLayerMlp {
         unembed: Array2<f32>,
     ) -> Result<Self> {
         let ((n, e), d) = (embed_left.dim(), weight.ncols());
-        check("right embedding", &[n, e], embed_right.shape())?;
-        check("W", &[2 * e, d], weight.shape())?;
+        check_shape("right embedding", &[n, e], embed_right.shape())?;
+        check_shape("W", &[2 * e, d], weight.shape())?;
         if let Some(bias) = &bias {
-            check("b", &[d], bias.shape())?;
+            check_shape("b", &[d], bias.shape())?;
         }
-        check("W_U", &[d, n], unembed.shape())?;
+        check_shape("W_U", &[d, n], unembed.shape())?;
         let left = matmul(embed_left.view(), weight.slice(s![..e, ..]));
         let right = matmul(embed_right.view(), weight.slice(s![e.., ..]));
         let unembed = unembed.as_standard_layout().into_owned();

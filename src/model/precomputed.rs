@@ -1,8 +1,8 @@
 use super::evaluate::{all_pairs_bytes, check_memory};
 use super::from_fn::{hooks_only_on, unique};
-use super::layer::{check, unembed};
+use super::layer::unembed;
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::task::{Pair, pairs};
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -57,7 +57,7 @@ impl Precomputed {
         let order = logits.ncols();
         unique(sites.iter().map(|s| s.0.as_str()))?;
         for (name, activations) in &sites {
-            check(name, &[order * order, activations.ncols()], activations.shape())?;
+            check_shape(name, &[order * order, activations.ncols()], activations.shape())?;
         }
         Ok(Self { order, sites, neuron_site: neuron_site.into(), embeddings: None, unembed: None })
     }
@@ -67,8 +67,8 @@ impl Precomputed {
     /// # Errors
     /// [`Error::Shape`].
     pub fn with_embeddings(mut self, left: Array2<f32>, right: Array2<f32>) -> Result<Self> {
-        check("left embedding", &[self.order, left.ncols()], left.shape())?;
-        check("right embedding", &[self.order, left.ncols()], right.shape())?;
+        check_shape("left embedding", &[self.order, left.ncols()], left.shape())?;
+        check_shape("right embedding", &[self.order, left.ncols()], right.shape())?;
         self.embeddings = Some((left, right));
         Ok(self)
     }
@@ -79,7 +79,7 @@ impl Precomputed {
     /// [`Error::Shape`]; [`Error::ReadoutMismatch`] if it does not give the logits recorded.
     pub fn with_unembedding(mut self, unembed: Array2<f32>) -> Result<Self> {
         let hidden = self.activations(&self.neuron_site);
-        check("unembedding", &[hidden.ncols(), self.order], unembed.shape())?;
+        check_shape("unembedding", &[hidden.ncols(), self.order], unembed.shape())?;
         let logits = self.activations(LOGITS);
         let scale = logits.iter().fold(0.0f32, |m, &l| m.max(l.abs()));
         let unembed = unembed.as_standard_layout().into_owned();
@@ -163,7 +163,7 @@ impl Interpretable for Precomputed {
         match &self.unembed {
             Some(unembedding) => unembed(activations, unembedding),
             None => {
-                check("logits", &[activations.nrows(), self.order], activations.shape())?;
+                check_shape("logits", &[activations.nrows(), self.order], activations.shape())?;
                 Ok(activations.to_owned())
             }
         }

@@ -1,8 +1,6 @@
-use super::layer::{
-    check, combined_embeddings, embedded_methods, embeddings_are_maps, positive, relu, separable_columns,
-};
+use super::layer::{combined_embeddings, embedded_methods, embeddings_are_maps, positive, relu, separable_columns};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
-use crate::error::Result;
+use crate::error::{Result, check_shape};
 use crate::task::Pair;
 use ndarray::{Array2, Array3, ArrayView2};
 use std::ops::Range;
@@ -24,8 +22,8 @@ impl SummedMlp {
     /// [`Error::Shape`](crate::Error::Shape) naming the weight that does not fit.
     pub fn new(embed_left: Array2<f32>, embed_right: Array2<f32>, unembed: Array2<f32>) -> Result<Self> {
         let (n, d) = embed_left.dim();
-        check("right embedding", &[n, d], embed_right.shape())?;
-        check("W_U", &[d, n], unembed.shape())?;
+        check_shape("right embedding", &[n, d], embed_right.shape())?;
+        check_shape("W_U", &[d, n], unembed.shape())?;
         let [embed_left, embed_right, unembed] =
             [embed_left, embed_right, unembed].map(|w| w.as_standard_layout().into_owned());
         Ok(Self { embed_left, embed_right, unembed })

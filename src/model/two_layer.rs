@@ -1,8 +1,6 @@
-use super::layer::{
-    check, combined_embeddings, embedded_methods, embeddings_are_maps, positive, relu, separable_columns,
-};
+use super::layer::{combined_embeddings, embedded_methods, embeddings_are_maps, positive, relu, separable_columns};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
-use crate::error::Result;
+use crate::error::{Result, check_shape};
 use crate::linalg::matmul;
 use crate::task::Pair;
 use ndarray::{Array2, Array3, ArrayView2};
@@ -32,9 +30,9 @@ impl TwoLayerMlp {
         unembed: Array2<f32>,
     ) -> Result<Self> {
         let ((n, e), d) = (embed_left.dim(), weight.ncols());
-        check("right embedding", &[n, e], embed_right.shape())?;
-        check("W", &[e, d], weight.shape())?;
-        check("W_U", &[d, n], unembed.shape())?;
+        check_shape("right embedding", &[n, e], embed_right.shape())?;
+        check_shape("W", &[e, d], weight.shape())?;
+        check_shape("W_U", &[d, n], unembed.shape())?;
         let [embed_left, embed_right, weight, unembed] =
             [embed_left, embed_right, weight, unembed].map(|w| w.as_standard_layout().into_owned());
         Ok(Self { embed_left, embed_right, weight, unembed })
