@@ -2,8 +2,9 @@
 
 use irreplens::Error;
 use irreplens::checkpoint::{Run, RunConfig, Tensor, Tensors, write_safetensors};
-use irreplens::group::Group;
+use irreplens::group::{Cyclic, Dihedral, Group, GroupExt};
 use irreplens::model::Interpretable;
+use irreplens::task::{Split, Task};
 use ndarray::ArrayD;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -129,4 +130,146 @@ fn symmetric_groups_say_that_they_need_an_element_order() {
     assert!(run.model().is_ok());
     assert!(matches!(run.group().map(|_| ()), Err(Error::Unsupported { .. })));
     assert_eq!(RunConfig::read(directory.path().join("cfg.json")).unwrap(), run.config);
+}
+
+/// Writes integer tensors as the run's task.
+fn write_task(directory: &Path, tensors: &[(&str, &[usize], &[i64])]) {
+    let tensor =
+        |shape: &[usize], values: &[i64]| Tensor::I64(ArrayD::from_shape_vec(shape.to_vec(), values.to_vec()).unwrap());
+    let tensors = tensors.iter().map(|(name, shape, values)| ((*name).to_owned(), tensor(shape, values))).collect();
+    write_safetensors(directory.join("task.safetensors"), &tensors, &BTreeMap::new()).unwrap();
+}
+
+fn table_of(group: &dyn Group) -> Vec<i64> {
+    Task::new(group).labels().iter().map(|&p| i64::from(p)).collect()
+}
+
+/// A run of this kind of group with a table; the order is 6 for a dihedral or symmetric group, 3 for the others.
+fn group_of(kind: &str, table: Option<(&[usize], &[i64])>) -> Result<Box<dyn Group>, Error> {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "OneLayerMLP", kind, DIHEDRAL);
+    if let Some((shape, table)) = table {
+        write_task(directory.path(), &[("table", shape, table)]);
+    }
+    Run::open(directory.path()).unwrap().group()
+}
+
+#[test]
+fn the_task_files_table_is_the_group() {
+    // D3 with its rows shuffled, the identity row 4: no kind of group would guess it.
+    let d3 = Dihedral::new(3).unwrap().cayley_table().relabelled(&[4, 0, 2, 5, 1, 3]).unwrap();
+    let table = table_of(&d3);
+    for kind in ["SymmetricGroup", "DihedralGroup"] {
+        let group = group_of(kind, Some((&[6, 6], &table))).unwrap();
+        assert_eq!(Task::new(&group), Task::new(&d3), "{kind}");
+        assert_eq!(group.identity().index(), 4);
+    }
+    let c3 = Cyclic::new(3).unwrap();
+    let group = group_of("CayleyTable", Some((&[3, 3], &table_of(&c3)))).unwrap();
+    assert_eq!(Task::new(&group), Task::new(&c3));
+    // A task file without a table leaves the settings' group.
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "OneLayerMLP", "DihedralGroup", DIHEDRAL);
+    write_task(directory.path(), &[("train", &[1], &[7])]);
+    assert_eq!(Run::open(directory.path()).unwrap().group().unwrap().name(), "D3");
+}
+
+#[test]
+fn a_table_that_is_no_group_of_the_order_is_refused() {
+    let error = |shape: &[usize], table: &[i64]| {
+        let error = group_of("CayleyTable", Some((shape, table))).map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("task.safetensors: "), "{error}");
+        error
+    };
+    let e = error(&[6, 6], &table_of(&Dihedral::new(3).unwrap()));
+    assert!(matches!(&e, Error::TensorShape { expected, got, .. } if expected == &[3, 3] && got == &[6, 6]), "{e}");
+    assert!(matches!(error(&[3, 2], &[0; 6]), Error::TensorShape { .. }));
+    assert!(matches!(error(&[9], &[0; 9]), Error::TensorRank { expected: 2, .. }));
+    let e = error(&[3, 3], &[0, 1, 2, 1, -2, 0, 2, 0, 1]);
+    assert!(matches!(&e, Error::TensorLayout { got, .. } if got == "-2 at [1, 1]"), "{e}");
+    let e = error(&[3, 3], &[0, 1, 2, 1, 0, 2, 2, 0, 1]);
+    assert!(matches!(&e, Error::InFile { source, .. } if matches!(**source, Error::NotAGroup { .. })), "{e}");
+
+    let missing = group_of("CayleyTable", None).map(|_| ()).unwrap_err();
+    assert!(matches!(&missing, Error::Io { path, .. } if path.ends_with("task.safetensors")), "{missing}");
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "OneLayerMLP", "CayleyTable", DIHEDRAL);
+    let tensors = Tensors::from([("table".to_owned(), Tensor::F32(ArrayD::zeros(vec![3, 3])))]);
+    write_safetensors(directory.path().join("task.safetensors"), &tensors, &BTreeMap::new()).unwrap();
+    let error = Run::open(directory.path()).unwrap().group().map(|_| ()).unwrap_err();
+    assert!(matches!(error, Error::TensorDtype { .. }), "{error}");
+    write_task(directory.path(), &[("train", &[1], &[0])]);
+    let error = Run::open(directory.path()).unwrap().group().map(|_| ()).unwrap_err();
+    assert!(error.to_string().ends_with("expected a tensor named table, got train (i64 [1])"), "{error}");
+}
+
+#[test]
+fn the_split_is_the_task_files_or_the_published_one() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "OneLayerMLP", "DihedralGroup", DIHEDRAL);
+    let run = Run::open(directory.path()).unwrap();
+    assert_eq!(run.directory(), directory.path());
+    assert_eq!(run.split().unwrap(), Split::published(6, 0.4, 1).unwrap());
+
+    write_task(directory.path(), &[("train", &[4], &[35, 0, 7, 2])]);
+    let split = run.split().unwrap();
+    assert_eq!(split.train, [35, 0, 7, 2]);
+    assert_eq!(split.test, (0..36).filter(|pair| ![35, 0, 7, 2].contains(pair)).collect::<Vec<_>>());
+    write_task(directory.path(), &[("train", &[36], &(0..36).collect::<Vec<_>>())]);
+    assert!(run.split().unwrap().test.is_empty());
+
+    let cases: [(&[usize], &[i64], &str); 5] = [
+        (&[0], &[], "at least one training pair, got none"),
+        (&[2], &[3, 36], "row-major indices of pairs, got 36 at 1, where there are 36 pairs"),
+        (&[1], &[-1], "row-major indices of pairs, got -1 at 0, where there are 36 pairs"),
+        (&[3], &[5, 4, 5], "every pair once, got 5 again at 2"),
+        (&[1, 2], &[5, 4], "1 axes, got shape [1, 2]"),
+    ];
+    for (shape, train, expected) in cases {
+        write_task(directory.path(), &[("train", shape, train)]);
+        let error = run.split().unwrap_err().to_string();
+        assert!(error.ends_with(&format!("task.safetensors: tensor `train`: expected {expected}")), "{error}");
+    }
+    write_task(directory.path(), &[("table", &[1], &[0])]);
+    assert!(matches!(run.split(), Err(Error::MissingTensor { .. })));
+    // The number of pairs is not taken from the settings alone.
+    let mut run = run;
+    run.config.group_parameter = usize::MAX / 4;
+    assert!(matches!(run.split(), Err(Error::TensorShape { .. })));
+}
+
+#[test]
+fn checkpoints_are_listed_by_epoch_and_loaded() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut tensors = write(directory.path(), "OneLayerMLP", "DihedralGroup", DIHEDRAL);
+    let run = Run::open(directory.path()).unwrap();
+    assert_eq!(run.checkpoints().unwrap(), []);
+
+    let folder = directory.path().join("checkpoints");
+    std::fs::create_dir(&folder).unwrap();
+    tensors.insert("adamw.W.first".into(), tensors["W"].clone());
+    tensors.insert("adamw.step".into(), Tensor::I64(ArrayD::from_elem(vec![], 7)));
+    let Some(Tensor::F32(weight)) = tensors.get_mut("W_U") else { panic!() };
+    weight.fill(0.5);
+    let names = ["epoch-000000900.safetensors", "epoch-000000000.safetensors", "epoch-12345678901.safetensors"];
+    let others = ["epoch-100.safetensors", "epoch-+00000100.safetensors", "epoch-0000000100.safetensors", "notes.txt"];
+    for name in names.iter().chain(&others) {
+        write_safetensors(folder.join(name), &tensors, &BTreeMap::new()).unwrap();
+    }
+    let found = run.checkpoints().unwrap();
+    let want = [(0, names[1]), (900, names[0]), (12_345_678_901, names[2])].map(|(epoch, n)| (epoch, folder.join(n)));
+    assert_eq!(found, want);
+    for (epoch, path) in found {
+        assert!(path.ends_with(Run::checkpoint_name(epoch)));
+        let at = run.at(&path).unwrap();
+        assert_eq!((&at.config, &at.tensors, at.directory()), (&run.config, &tensors, run.directory()));
+        assert!(at.model().unwrap().unembedding().unwrap().iter().all(|&w| w == 0.5));
+    }
+    assert!(run.model().unwrap().unembedding().unwrap().iter().any(|&w| w != 0.5));
+    // Errors name the checkpoint, not the final weights.
+    tensors.remove("W_E_a");
+    write_safetensors(folder.join(names[0]), &tensors, &BTreeMap::new()).unwrap();
+    let error = run.at(folder.join(names[0])).unwrap().model().map(|_| ()).unwrap_err();
+    assert!(error.to_string().contains(names[0]), "{error}");
+    assert!(matches!(run.at(folder.join("epoch-000000001.safetensors")), Err(Error::Io { .. })));
 }

@@ -48,10 +48,12 @@ pub enum GroupKind {
     SymmetricGroup,
     /// Even permutations of `n` points.
     AlternatingGroup,
+    /// Any group of order `n`, given by its multiplication table.
+    CayleyTable,
 }
 
 impl GroupKind {
-    /// The number of elements: `n`, `2 n`, `n!` or `n!/2` (1 if `n` is 1).
+    /// The number of elements: `n`, `2 n`, `n!`, `n!/2` (1 if `n` is 1) or `n`, in the order of the variants.
     ///
     /// # Errors
     /// [`Error::GroupParameter`] if `n` is 0 or the order overflows `usize`.
@@ -70,6 +72,7 @@ impl GroupKind {
             Self::DihedralGroup => ("DihedralGroup", n.checked_mul(2)),
             Self::SymmetricGroup => ("SymmetricGroup", product(1)),
             Self::AlternatingGroup => ("AlternatingGroup", product(3)),
+            Self::CayleyTable => ("CayleyTable", Some(n)),
         };
         order.filter(|_| n > 0).ok_or(Error::GroupParameter {
             group,
@@ -153,7 +156,7 @@ const RULES: [Rule; 12] = [
     ("model", true, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
         ModelKind::deserialize(v).is_ok()
     }),
-    ("group", true, "CyclicGroup, DihedralGroup, SymmetricGroup or AlternatingGroup", |v| {
+    ("group", true, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
         GroupKind::deserialize(v).is_ok()
     }),
     ("group_parameter", true, "an integer from 1 up", is_positive),

@@ -1,7 +1,8 @@
 //! Checkpoints: a run's weights and its `cfg.json`, read from files that may be damaged or hostile.
 //!
 //! A run is a folder with a `cfg.json` ([`RunConfig`]) and a weights file: PyTorch's `model.pt` or
-//! `model.safetensors`. [`read_tensors`] reads either into named [`Tensors`], [`matrix`] and [`vector`] take
+//! `model.safetensors`; a run of this crate's own also has its task and the weights along the way ([`Run`] lists the
+//! files). [`read_tensors`] reads either into named [`Tensors`], [`matrix`] and [`vector`] take
 //! checked weights out of them, and [`write_safetensors`] writes them back.
 //!
 //! # Contract
@@ -14,7 +15,8 @@
 //! |---|---|
 //! | `mod.rs` | [`Tensor`], [`Tensors`], [`read_tensors`], [`matrix`], [`vector`] |
 //! | `config.rs` | [`RunConfig`]: `cfg.json` |
-//! | `run.rs` | [`Run`]: a run directory, its group and its model |
+//! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
+//! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `npz.rs` | [`read_precomputed`]: activations recorded elsewhere |
 //! | `torch.rs` | [`torch`]: the zip archives of `torch.save` |
 //! | `pickle.rs`, `machine.rs` | the allow-listed unpickler behind it |
@@ -31,6 +33,7 @@ mod npz;
 mod pickle;
 mod run;
 pub mod safetensors;
+mod task_file;
 pub mod torch;
 mod zip;
 
@@ -162,15 +165,17 @@ pub fn vector(path: &Path, tensors: &Tensors, names: &[&str]) -> Result<Array1<f
     floats(path, tensors, names)
 }
 
+/// Every tensor with its type and shape, for error messages.
+fn listed(tensors: &Tensors) -> Vec<String> {
+    tensors.iter().map(|(name, t)| format!("{} ({} {:?})", file::shown(name), t.dtype(), t.shape())).collect()
+}
+
 fn floats<D: Dimension>(path: &Path, tensors: &Tensors, names: &[&str]) -> Result<Array<f32, D>> {
     let Some((name, tensor)) = names.iter().find_map(|&n| tensors.get_key_value(n)) else {
         return Err(Error::MissingTensor {
             path: path.into(),
             expected: names.iter().map(|&n| n.to_owned()).collect(),
-            got: tensors
-                .iter()
-                .map(|(name, t)| format!("{} ({} {:?})", file::shown(name), t.dtype(), t.shape()))
-                .collect(),
+            got: listed(tensors),
         });
     };
     let (path, tensor_name) = (path.to_path_buf(), name.clone());

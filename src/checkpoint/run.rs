@@ -1,10 +1,12 @@
-//! A run directory: `cfg.json` and weights, read as a group and a model.
+//! A run directory: settings, task and weights, read as a group, a split and models.
 
-use super::{GroupKind, ModelKind, RunConfig, Tensors, matrix, read_tensors, vector};
+use super::{GroupKind, ModelKind, RunConfig, Tensors, matrix, read_tensors, task_file, vector};
 use crate::error::{Error, Result};
 use crate::group::{Cyclic, Dihedral, Group};
 use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
+use crate::task::Split;
 use ndarray::Array2;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 const LEFT: &[&str] = &["W_E_a", "W_x", "W1a"];
@@ -13,7 +15,14 @@ const WEIGHT: &[&str] = &["W"];
 const BIAS: &[&str] = &["b"];
 const UNEMBED: &[&str] = &["W_U", "Wfinal"];
 
-/// A training run on disk: a folder with `cfg.json` and `model.safetensors` or `model.pt`.
+/// A training run on disk.
+///
+/// | file | what |
+/// |---|---|
+/// | `cfg.json` | the settings ([`RunConfig`]) |
+/// | `model.safetensors` or `model.pt` | the final weights |
+/// | `task.safetensors`, optional | `train`: row-major indices of the training pairs; `table`, optional: the Cayley table |
+/// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*` are the optimiser's |
 ///
 /// ```no_run
 /// use irreplens::{checkpoint::Run, model::{Hooks, Interpretable}, task::Task};
@@ -26,8 +35,9 @@ const UNEMBED: &[&str] = &["W_U", "Wfinal"];
 pub struct Run {
     /// The settings.
     pub config: RunConfig,
-    /// The weights, by name.
+    /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`.
     pub tensors: Tensors,
+    directory: PathBuf,
     weights: PathBuf,
 }
 
@@ -41,26 +51,113 @@ impl Run {
         let config = RunConfig::read(directory.join("cfg.json"))?;
         let safetensors = directory.join("model.safetensors");
         let weights = if safetensors.exists() { safetensors } else { directory.join("model.pt") };
-        Ok(Self { config, tensors: read_tensors(&weights)?, weights })
+        Ok(Self { config, tensors: read_tensors(&weights)?, directory: directory.into(), weights })
     }
 
-    /// The group, where its element order is fixed by its name: cyclic and dihedral runs.
+    /// The folder it was read from.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The group: that of `table` in `task.safetensors`, for any kind of group; else, for a cyclic or dihedral run, the
+    /// one its settings name.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a symmetric or alternating group, whose element order has to be read with
-    /// [`PermutationGroup::from_json`](crate::group::PermutationGroup::from_json).
+    /// - For a table: [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::TensorShape`] unless it is square and of
+    ///   the settings' order, [`Error::TensorLayout`] for a negative entry, and [`Error::InFile`] around what
+    ///   [`CayleyTable::new`](crate::group::CayleyTable::new) rejects.
+    /// - Without one: [`Error::Io`] or [`Error::MissingTensor`] for [`GroupKind::CayleyTable`], and
+    ///   [`Error::Unsupported`] for a symmetric or alternating group, whose element order has then to be read with
+    ///   [`PermutationGroup::from_json`](crate::group::PermutationGroup::from_json).
     pub fn group(&self) -> Result<Box<dyn Group>> {
-        let n = self.config.group_parameter;
-        Ok(match self.config.group {
+        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let path = self.directory.join(task_file::NAME);
+        if (kind == GroupKind::CayleyTable || task_file::exists(&path)?)
+            && let Some(table) = task_file::table(&path, self.config.order()?, kind == GroupKind::CayleyTable)?
+        {
+            return Ok(Box::new(table));
+        }
+        Ok(match kind {
             GroupKind::CyclicGroup => Box::new(Cyclic::new(n)?),
             GroupKind::DihedralGroup => Box::new(Dihedral::new(n)?),
-            GroupKind::SymmetricGroup | GroupKind::AlternatingGroup => {
+            GroupKind::SymmetricGroup | GroupKind::AlternatingGroup | GroupKind::CayleyTable => {
                 return Err(Error::Unsupported {
                     analysis: "the group of this run",
-                    needs: "the element order it was trained with, as a file of permutations",
+                    needs: "its `table` in task.safetensors, or the element order it was trained with, as a file of \
+                            permutations",
                 });
             }
         })
+    }
+
+    /// The training and test pairs: those of `train` in `task.safetensors`, in the file's order, where there is such a
+    /// file; else [`Split::published`] with the settings' share and seed.
+    ///
+    /// # Returns
+    /// For a file, the test set is all other pairs in row-major order; it may be empty.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], and [`Error::TensorLayout`] where
+    /// `train` is empty, holds a pair twice or one that there is not; [`Error::TensorShape`] where the left embedding
+    /// does not fit the group's order, from which the number of pairs is taken.
+    ///
+    /// Cost: O(n^2) time and memory.
+    pub fn split(&self) -> Result<Split> {
+        let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
+        self.weight(LEFT, [n, e], "group order, embed_dim")?; // the order is not the settings' word alone
+        let path = self.directory.join(task_file::NAME);
+        if task_file::exists(&path)? {
+            return task_file::split(&path, n);
+        }
+        Split::published(n, self.config.frac_train, self.config.seed)
+    }
+
+    /// The name of the file in `checkpoints/` with the weights after `epoch` epochs.
+    ///
+    /// ```
+    /// assert_eq!(irreplens::checkpoint::Run::checkpoint_name(100), "epoch-000000100.safetensors");
+    /// ```
+    #[must_use]
+    pub fn checkpoint_name(epoch: u64) -> String {
+        format!("epoch-{epoch:09}.safetensors")
+    }
+
+    /// The epochs of the checkpoints and their files, by epoch.
+    ///
+    /// Files that are not named as [`checkpoint_name`](Run::checkpoint_name) says are left out; without a folder
+    /// `checkpoints` there are none.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be listed.
+    pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>> {
+        let folder = self.directory.join("checkpoints");
+        let io = |source| Error::Io { path: folder.clone(), source };
+        let entries = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries.map_err(io)?,
+        };
+        let mut found = Vec::new();
+        for entry in entries {
+            let name = entry.map_err(io)?.file_name();
+            let digits = name.to_str().and_then(|n| n.strip_prefix("epoch-")?.strip_suffix(".safetensors"));
+            if let Some(epoch) = digits.and_then(|digits| digits.parse().ok())
+                && name == *Self::checkpoint_name(epoch)
+            {
+                found.push((epoch, folder.join(name)));
+            }
+        }
+        found.sort_unstable();
+        Ok(found)
+    }
+
+    /// The same run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
+    ///
+    /// # Errors
+    /// Those of [`read_tensors`].
+    pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
+        let (weights, directory) = (weights.as_ref().to_path_buf(), self.directory.clone());
+        Ok(Self { config: self.config.clone(), tensors: read_tensors(&weights)?, directory, weights })
     }
 
     /// The model, with every weight's shape held to the settings.

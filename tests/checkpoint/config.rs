@@ -119,7 +119,7 @@ fn a_config_out_of_range_is_not_written() {
 
 #[test]
 fn orders() {
-    use GroupKind::{AlternatingGroup, CyclicGroup, DihedralGroup, SymmetricGroup};
+    use GroupKind::{AlternatingGroup, CayleyTable, CyclicGroup, DihedralGroup, SymmetricGroup};
     let orders = [
         (CyclicGroup, 113, Some(113)),
         (DihedralGroup, 59, Some(118)),
@@ -131,6 +131,8 @@ fn orders() {
         (AlternatingGroup, 1, Some(1)),
         (AlternatingGroup, 2, Some(1)),
         (AlternatingGroup, 5, Some(60)),
+        (CayleyTable, 8, Some(8)),
+        (CayleyTable, 0, None),
         (CyclicGroup, 0, None),
         (SymmetricGroup, 0, None),
     ];

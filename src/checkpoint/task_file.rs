@@ -1,0 +1,93 @@
+//! `task.safetensors` of a run directory: the Cayley table and the training pairs.
+
+use std::path::Path;
+
+use ndarray::{ArrayD, Ix1, Ix2};
+
+use super::{Tensor, Tensors, listed, read_tensors};
+use crate::error::{Error, Result};
+use crate::group::CayleyTable;
+use crate::task::Split;
+
+/// The file's name.
+pub(super) const NAME: &str = "task.safetensors";
+
+/// Whether the run has the file.
+pub(super) fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|source| Error::Io { path: path.into(), source })
+}
+
+/// The group of the tensor `table` (order x order); `None` if the file has none and it is not `required`.
+pub(super) fn table(path: &Path, order: usize, required: bool) -> Result<Option<CayleyTable>> {
+    const NAME: &str = "table";
+    let tensors = read_tensors(path)?;
+    if !required && !tensors.contains_key(NAME) {
+        return Ok(None);
+    }
+    let table = integers(path, &tensors, NAME)?;
+    let shape = table.shape().to_vec();
+    let table = table.into_dimensionality::<Ix2>().map_err(|_| rank(path, NAME, 2, &shape))?;
+    if shape != [order, order] {
+        return Err(Error::TensorShape {
+            path: path.into(),
+            tensor: NAME.into(),
+            expected: vec![order; 2],
+            got: shape,
+            because: "group order, group order",
+        });
+    }
+    if let Some(((x, y), entry)) = table.indexed_iter().find(|(_, entry)| **entry < 0) {
+        return Err(layout(path, NAME, "row indices from 0 up", format!("{entry} at [{x}, {y}]")));
+    }
+    let table = CayleyTable::new(table.mapv(|entry| entry as usize));
+    table.map(Some).map_err(|source| Error::InFile { path: path.into(), source: source.into() })
+}
+
+/// The split whose training pairs are the tensor `train`.
+pub(super) fn split(path: &Path, order: usize) -> Result<Split> {
+    const NAME: &str = "train";
+    let train = integers(path, &read_tensors(path)?, NAME)?;
+    let shape = train.shape().to_vec();
+    let train = train.into_dimensionality::<Ix1>().map_err(|_| rank(path, NAME, 1, &shape))?;
+    let bad = |expected, got| layout(path, NAME, expected, got);
+    if train.is_empty() {
+        return Err(bad("at least one training pair", "none".into()));
+    }
+    let pairs = order.checked_mul(order).ok_or_else(|| bad("a group of fewer pairs", format!("order {order}")))?;
+    let mut seen = vec![false; pairs];
+    for (i, &pair) in train.iter().enumerate() {
+        let place = usize::try_from(pair).ok().and_then(|pair| seen.get_mut(pair));
+        let place = place.ok_or_else(|| {
+            bad("row-major indices of pairs", format!("{pair} at {i}, where there are {pairs} pairs"))
+        })?;
+        if std::mem::replace(place, true) {
+            return Err(bad("every pair once", format!("{pair} again at {i}")));
+        }
+    }
+    Ok(Split {
+        train: train.iter().map(|&pair| pair as usize).collect(),
+        test: (0..pairs).filter(|&pair| !seen[pair]).collect(),
+    })
+}
+
+/// The integers of a tensor.
+fn integers(path: &Path, tensors: &Tensors, name: &str) -> Result<ArrayD<i64>> {
+    match tensors.get(name) {
+        Some(Tensor::I64(values)) => Ok(values.clone()),
+        Some(other) => Err(Error::TensorDtype {
+            path: path.into(),
+            tensor: name.into(),
+            expected: "integers",
+            got: other.dtype().into(),
+        }),
+        None => Err(Error::MissingTensor { path: path.into(), expected: vec![name.into()], got: listed(tensors) }),
+    }
+}
+
+fn rank(path: &Path, tensor: &str, expected: usize, got: &[usize]) -> Error {
+    Error::TensorRank { path: path.into(), tensor: tensor.into(), expected, got: got.to_vec() }
+}
+
+fn layout(path: &Path, tensor: &str, expected: &'static str, got: String) -> Error {
+    Error::TensorLayout { path: path.into(), tensor: tensor.into(), expected, got }
+}
