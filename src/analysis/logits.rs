@@ -118,7 +118,7 @@ fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// Checks the basis against the task, and the blocks against the basis.
-fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<()> {
+pub(super) fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<()> {
     check_order(basis, task)?;
     let count = basis.blocks().len();
     match blocks.iter().find(|&&b| b >= count) {

@@ -9,13 +9,18 @@
 //! | which block does each neuron compute with? | [`neurons`] | [`NeuronClusters`] |
 //! | along which functions of x and y are logits written? | [`logit_directions`] | [`LogitDirections`] |
 //! | what does the loss need? | [`cluster_losses`], [`own_block_only`], [`hidden_centred`], [`parity`], [`keep_terms`] | [`Evaluation`](crate::model::Evaluation) |
+//! | is each key block's part of the product xy needed, and is it enough? | [`progress_measures`] | [`ProgressMeasures`] |
+//! | how did that come about in training? | [`progress`] | [`Progress`] |
 //! | all of it, the notebook's way | [`interpret`] | [`Interpretation`] |
 
 mod ablation;
 mod embedding;
 mod interpret;
 mod logits;
+mod measures;
 mod neurons;
+mod parts;
+mod progress;
 mod spectrum;
 mod stream;
 
@@ -23,5 +28,7 @@ pub use ablation::{Cluster, cluster_losses, hidden_centred, keep_terms, own_bloc
 pub use embedding::{EmbeddingSpectra, component_norms, component_norms_of_sum, embedding, unembedding_of};
 pub use interpret::{Interpretation, interpret};
 pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks};
+pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
 pub use neurons::{Candidates, DIM, Neuron, NeuronClusters, cluster, neurons};
+pub use progress::{Progress, ProgressRow, progress};
 pub use spectrum::neuron_spectrum;

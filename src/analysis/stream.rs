@@ -62,14 +62,17 @@ pub(super) struct LossSum {
 impl LossSum {
     /// Adds a block of logits.
     pub(super) fn add(&mut self, logits: ArrayView2<'_, f32>, labels: &[u32]) {
-        self.count += labels.len();
-        for Outcome { loss, correct } in outcomes(logits, labels) {
-            self.loss += loss;
-            self.correct += usize::from(correct);
-        }
+        outcomes(logits, labels).into_iter().for_each(|outcome| self.add_one(outcome));
     }
 
-    /// The means over all blocks.
+    /// Adds one pair.
+    pub(super) fn add_one(&mut self, outcome: Outcome) {
+        self.loss += outcome.loss;
+        self.correct += usize::from(outcome.correct);
+        self.count += 1;
+    }
+
+    /// The means over all blocks, which are NaN if there is no pair.
     pub(super) fn mean(blocks: impl Iterator<Item = Self>) -> Evaluation {
         let total = blocks.fold(Self::default(), |a, b| Self {
             loss: a.loss + b.loss,

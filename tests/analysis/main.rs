@@ -4,6 +4,8 @@
 #![allow(clippy::needless_range_loop)]
 
 mod ablation;
+#[path = "../support/data.rs"]
+mod data;
 mod errors;
 mod interpret;
 mod logits;
@@ -11,4 +13,6 @@ mod logits;
 mod models;
 mod neurons;
 mod oracle;
+mod progress;
+mod published;
 mod spectra;

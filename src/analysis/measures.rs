@@ -1,0 +1,198 @@
+use super::embedding::component_norms;
+use super::logits::check_blocks;
+use super::neurons::{Candidates, neurons};
+use super::parts::{Pass, Sets, excluded, parts, restricted};
+use crate::error::{Error, Result};
+use crate::fourier::FourierBasis;
+use crate::model::{Evaluation, Interpretable, check_task};
+use crate::task::{Split, Task};
+use ndarray::{ArrayView2, Axis};
+use std::fmt;
+
+/// What a model makes of one key block.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct KeyBlock {
+    /// The block of the basis.
+    pub block: usize,
+    /// Its name.
+    pub name: String,
+    /// Neurons labelled with it.
+    pub neurons: usize,
+    /// Its share of the square norm of the map x -> neuron, of a model that is not separable the left embedding. Shares
+    /// are `None` where the model has no such map, or it is zero.
+    pub left_share: Option<f64>,
+    /// The same of the map y -> neuron, or the right embedding.
+    pub right_share: Option<f64>,
+    /// The same of W_U transposed.
+    pub unembed_share: Option<f64>,
+    /// Restricted: over all pairs, from its part of the hidden layer alone.
+    pub restricted: Evaluation,
+    /// Excluded: over the training pairs, without its part; `None` where there are none.
+    pub excluded: Option<Evaluation>,
+}
+
+/// How far a model has come, and with which blocks: what [`progress_measures`] returns.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct ProgressMeasures {
+    /// Over the training pairs; `None` where there are none.
+    pub train: Option<Evaluation>,
+    /// Over the test pairs; `None` where there are none.
+    pub test: Option<Evaluation>,
+    /// Neurons labelled with a block that is no key block.
+    pub other_neurons: usize,
+    /// Neurons without a label.
+    pub dim_neurons: usize,
+    /// Restricted to the parts of all key blocks together.
+    pub restricted: Evaluation,
+    /// Without the parts of all key blocks.
+    pub excluded: Option<Evaluation>,
+    /// The key blocks, in the order asked for.
+    pub keys: Vec<KeyBlock>,
+}
+
+/// How well does a model do, with which blocks, and what is each key block's part of the hidden layer along xy worth?
+///
+/// `R_b[p]` is the hidden layer averaged over the pairs with product p, projected onto the rows of block b in every
+/// sector. Restricted loss: over all pairs, of `readout(R_b[xy])`. Excluded loss: over the training pairs, of the logits
+/// less `R_b[xy] W_U`. On a cyclic or dihedral group block k of
+/// [`CyclicSubgroupBasis`](crate::fourier::CyclicSubgroupBasis) is the real irrep of frequency k, for an even dihedral
+/// group's last block the two irreps of dimension 1 that alternate on rotations, and these are the published measures.
+///
+/// # Arguments
+/// `keys`: the blocks to look at; for the blocks that own a cluster see [`neurons`].
+///
+/// # Errors
+/// [`Error::Unsupported`] unless the model has an unembedding that reads its neuron site; [`Error::Shape`] for a basis or
+/// task of another order; [`Error::UnknownBlock`]; [`Error::Range`] for a pair of the split beyond the task's;
+/// [`Error::Memory`] where the sums by product, or one n x n matrix a key block, exceed the budget.
+///
+/// Cost: a spectrum of the neurons, a pass over all pairs and one over the training pairs; no n^3 array.
+///
+/// ```
+/// use irreplens::analysis::progress_measures;
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Bilinear, task::{Split, Task}};
+/// use ndarray::Array2;
+/// // cos cos - sin sin and sin cos + cos sin: cosine and sine of x + y at frequency 2.
+/// let angle = |t: usize| std::f32::consts::TAU * 2.0 * t as f32 / 7.0;
+/// let wave = |phases: [f32; 4]| Array2::from_shape_fn((7, 4), move |(t, k)| (angle(t) + phases[k]).cos());
+/// let quarter = std::f32::consts::FRAC_PI_2;
+/// let read = Array2::from_shape_fn((4, 7), |(k, z)| 40.0 * match k {
+///     0 => angle(z).cos(),
+///     1 => -angle(z).cos(),
+///     _ => angle(z).sin(),
+/// });
+/// let net = Bilinear::new(wave([0.0, -quarter, -quarter, 0.0]), wave([0.0, -quarter, 0.0, -quarter]), read)?;
+///
+/// let group = Cyclic::new(7)?;
+/// let (basis, split) = (CyclicSubgroupBasis::cyclic(&group), Split::random(7, 0.5, 1)?);
+/// let found = progress_measures(&net, &basis, &Task::new(&group), &split, &[2])?;
+/// assert!(found.test.unwrap().loss < 1e-3 && found.restricted.loss < 1e-3); // block 2 is all there is
+/// assert!((found.excluded.unwrap().loss - 7f64.ln()).abs() < 1e-3); // without it: a guess
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+///
+/// Source: Nanda et al. 2023, "Progress measures for grokking via mechanistic interpretability", section 5.1; Chughtai,
+/// Chan, Nanda 2023, "A Toy Model of Universality".
+pub fn progress_measures(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    task: &Task,
+    split: &Split,
+    keys: &[usize],
+) -> Result<ProgressMeasures> {
+    let unsupported = |needs| Error::Unsupported { analysis: "progress measures", needs };
+    let unembedding = model.unembedding().ok_or_else(|| unsupported("a model with an unembedding"))?;
+    if model.readout_site() != model.neuron_site() {
+        return Err(unsupported("a model whose readout site is its neuron site"));
+    }
+    check_task(model, task)?;
+    check_blocks(basis, task, keys)?;
+    let sets = Sets::new(task, split)?;
+
+    let labels: Vec<Option<usize>> =
+        neurons(model, basis, Candidates::AllBlocks)?.neurons.iter().map(|neuron| neuron.block).collect();
+    let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
+    let maps = match model.as_separable() {
+        Some(maps) => Some((maps.left(), maps.right())),
+        None => model.embeddings(),
+    };
+    let (left, right) = maps.unzip();
+    let left = left.map(|map| block_shares(basis, map)).transpose()?;
+    let right = right.map(|map| block_shares(basis, map)).transpose()?;
+    let unembed = block_shares(basis, unembedding.t())?;
+
+    let pass = Pass::new(model, task, &sets)?;
+    // One set for every key block, and last all of them.
+    let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
+    let parts = parts(basis, pass.by_product.view(), &sets_of_blocks)?;
+    let restricted = restricted(model, &parts)?;
+    let excluded = excluded(model, unembedding, task, &sets, &parts)?;
+
+    let key = |(i, &b): (usize, &usize)| KeyBlock {
+        block: b,
+        name: basis.blocks()[b].name.clone(),
+        neurons: labelled(&|label| label == Some(b)),
+        left_share: left.as_ref().and_then(|shares| shares[b]),
+        right_share: right.as_ref().and_then(|shares| shares[b]),
+        unembed_share: unembed[b],
+        restricted: restricted[i],
+        excluded: excluded.as_ref().map(|excluded| excluded[i]),
+    };
+    Ok(ProgressMeasures {
+        train: pass.train,
+        test: pass.test,
+        other_neurons: labelled(&|label| label.is_some_and(|b| !keys.contains(&b))),
+        dim_neurons: labelled(&|label| label.is_none()),
+        restricted: restricted[keys.len()],
+        excluded: excluded.as_ref().map(|excluded| excluded[keys.len()]),
+        keys: keys.iter().enumerate().map(key).collect(),
+    })
+}
+
+/// Share of a map's square norm by block, in all sectors; `None` for a map that is zero.
+fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+    let norms = component_norms(basis, map)?.sum_axis(Axis(0));
+    let total = norms.sum();
+    let share = |rows: std::ops::Range<usize>| (total != 0.0).then(|| rows.map(|i| norms[i]).sum::<f64>() / total);
+    Ok(basis.blocks().iter().map(|block| share(block.rows.clone())).collect())
+}
+
+/// A loss, a share or an accuracy; `-` where there is none.
+pub(super) struct Cell(pub Option<f64>);
+
+impl fmt::Display for Cell {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(value) => write!(f, "{value:>12.4e}"),
+            None => write!(f, "{:>12}", "-"),
+        }
+    }
+}
+
+pub(super) fn loss(evaluation: Option<Evaluation>) -> Cell {
+    Cell(evaluation.map(|e| e.loss))
+}
+
+pub(super) fn accuracy(evaluation: Option<Evaluation>) -> Cell {
+    Cell(evaluation.map(|e| e.accuracy))
+}
+
+impl fmt::Display for ProgressMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, set) in [("train", self.train), ("test", self.test)] {
+            writeln!(f, "{what:>14} loss{}, accuracy{}", loss(set), accuracy(set))?;
+        }
+        write!(f, "{:>14}{:>9}", "block", "neurons")?;
+        ["left", "right", "unembed", "restricted", "excluded"].iter().try_for_each(|name| write!(f, "{name:>12}"))?;
+        for key in &self.keys {
+            write!(f, "\n{:>14}{:>9}", key.name, key.neurons)?;
+            let shares = [key.left_share, key.right_share, key.unembed_share];
+            shares.iter().try_for_each(|&share| write!(f, "{}", Cell(share)))?;
+            write!(f, "{}{}", loss(Some(key.restricted)), loss(key.excluded))?;
+        }
+        let neurons: usize = self.keys.iter().map(|key| key.neurons).sum();
+        write!(f, "\n{:>14}{neurons:>9}{:>36}", "all of these", "")?;
+        write!(f, "{}{}", loss(Some(self.restricted)), loss(self.excluded))?;
+        write!(f, "\n{:>14}{:>9}\n{:>14}{:>9}", "others", self.other_neurons, "dim", self.dim_neurons)
+    }
+}

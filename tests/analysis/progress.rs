@@ -1,0 +1,326 @@
+//! Progress measures: against their definition written out in `f64`, and on a run made up here.
+
+use crate::models;
+use crate::oracle::{Case, near, rows, values};
+use irreplens::analysis::{Candidates, Progress, component_norms, neurons, progress, progress_measures};
+use irreplens::checkpoint::{Run, Tensor, Tensors, write_safetensors};
+use irreplens::fourier::FourierBasis;
+use irreplens::model::{ActivationCache, Evaluation, Hooks, Interpretable, Site};
+use irreplens::task::{Pair, Split};
+use irreplens::{Error, Result, laws};
+use ndarray::{Array2, ArrayView2, Axis};
+use rayon::ThreadPoolBuilder;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Mean loss and accuracy of logits (pairs, n) over some of the pairs.
+fn evaluation(case: &Case, logits: &[Vec<f64>], pairs: &[usize]) -> Option<Evaluation> {
+    let (mut loss, mut correct) = (0.0, 0);
+    for &i in pairs {
+        let (row, label) = (&logits[i], case.task.labels()[i] as usize);
+        loss += (0..case.n).filter(|&z| z != label).map(|z| (row[z] - row[label]).exp()).sum::<f64>().ln_1p();
+        correct += usize::from((0..case.n).all(|z| row[z] < row[label] || row[z] == row[label] && z >= label));
+    }
+    let count = pairs.len() as f64;
+    (!pairs.is_empty()).then(|| Evaluation { loss: loss / count, accuracy: correct as f64 / count })
+}
+
+/// `activations W_U + offset`.
+fn read(model: &(impl Interpretable + ?Sized), activations: &[Vec<f64>], with_offset: bool) -> Vec<Vec<f64>> {
+    let weights = rows(model.unembedding().unwrap());
+    let offset = rows(model.readout(Array2::zeros((1, weights.len())).view()).unwrap().view());
+    let n = offset[0].len();
+    let logit = |row: &Vec<f64>, z: usize| {
+        (0..row.len()).map(|k| row[k] * weights[k][z]).sum::<f64>() + if with_offset { offset[0][z] } else { 0.0 }
+    };
+    activations.iter().map(|row| (0..n).map(|z| logit(row, z)).collect()).collect()
+}
+
+/// At every pair, the part along xy of the hidden layer in these blocks.
+fn part(case: &Case, hidden: &[Vec<f64>], blocks: &[usize]) -> Vec<Vec<f64>> {
+    let width = hidden[0].len();
+    let mut mean = vec![vec![0.0; width]; case.n];
+    for (i, row) in hidden.iter().enumerate() {
+        let p = case.task.labels()[i] as usize;
+        (0..width).for_each(|k| mean[p][k] += row[k] / case.n as f64);
+    }
+    let mut projected = vec![vec![0.0; width]; case.n];
+    for sector in &case.sectors {
+        for row in case.blocks.iter().enumerate().filter(|(b, _)| blocks.contains(b)).flat_map(|(_, rows)| rows) {
+            for k in 0..width {
+                let coefficient: f64 = sector.iter().zip(&case.rows[*row]).map(|(&p, v)| v * mean[p][k]).sum();
+                sector.iter().zip(&case.rows[*row]).for_each(|(&p, v)| projected[p][k] += v * coefficient);
+            }
+        }
+    }
+    case.task.labels().iter().map(|&p| projected[p as usize].clone()).collect()
+}
+
+#[track_caller]
+fn same(what: &str, got: Option<Evaluation>, want: Option<Evaluation>) {
+    assert_eq!(got.is_some(), want.is_some(), "{what}");
+    if let (Some(got), Some(want)) = (got, want) {
+        near(&format!("{what}: loss"), [got.loss], [want.loss]);
+        assert!((got.accuracy - want.accuracy).abs() < 0.1, "{what}: accuracy"); // may turn on a tie
+    }
+}
+
+fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized), split: &Split) {
+    let keys: Vec<usize> = (0..case.blocks.len()).rev().step_by(2).collect();
+    let found = progress_measures(model, &case.basis, &case.task, split, &keys).unwrap();
+    let hidden = values(model, case, model.readout_site());
+    let logits = read(model, &hidden, true);
+    let all: Vec<usize> = (0..case.n * case.n).collect();
+    same(&format!("{what}: train"), found.train, evaluation(case, &logits, &split.train));
+    same(&format!("{what}: test"), found.test, evaluation(case, &logits, &split.test));
+
+    let ablated = |blocks: &[usize]| {
+        let part = part(case, &hidden, blocks);
+        let less = |(logits, part): (&Vec<f64>, Vec<f64>)| logits.iter().zip(part).map(|(l, p)| l - p).collect();
+        let without: Vec<Vec<f64>> = logits.iter().zip(read(model, &part, false)).map(less).collect();
+        let restricted = evaluation(case, &read(model, &part, true), &all);
+        (restricted, evaluation(case, &without, &split.train))
+    };
+    let (restricted, excluded) = ablated(&keys);
+    same(&format!("{what}: restricted"), Some(found.restricted), restricted);
+    same(&format!("{what}: excluded"), found.excluded, excluded);
+
+    let clusters = neurons(model, &case.basis, Candidates::AllBlocks).unwrap();
+    let maps = match model.as_separable() {
+        Some(maps) => Some((maps.left(), maps.right())),
+        None => model.embeddings(),
+    };
+    let share = |map: ArrayView2<'_, f32>, b: usize| {
+        let norms = component_norms(&case.basis, map).unwrap().sum_axis(Axis(0));
+        case.blocks[b].iter().map(|&row| norms[row]).sum::<f64>() / norms.sum()
+    };
+    assert!(found.keys.iter().map(|key| key.block).eq(keys.iter().copied()), "{what}");
+    for key in &found.keys {
+        let what = format!("{what}, block {}", key.block);
+        let (restricted, excluded) = ablated(&[key.block]);
+        same(&format!("{what}: restricted"), Some(key.restricted), restricted);
+        same(&format!("{what}: excluded"), key.excluded, excluded);
+        assert_eq!(key.neurons, clusters.clusters().get(&key.block).map_or(0, Vec::len), "{what}");
+        assert_eq!(key.name, case.basis.blocks()[key.block].name);
+        assert_eq!(key.left_share, maps.map(|(left, _)| share(left, key.block)), "{what}");
+        assert_eq!(key.right_share, maps.map(|(_, right)| share(right, key.block)), "{what}");
+        assert_eq!(key.unembed_share, Some(share(model.unembedding().unwrap().t(), key.block)), "{what}");
+    }
+    let of_keys: usize = found.keys.iter().map(|key| key.neurons).sum();
+    assert_eq!(found.dim_neurons, clusters.dim().len(), "{what}");
+    assert_eq!(of_keys + found.other_neurons + found.dim_neurons, clusters.neurons.len(), "{what}");
+}
+
+#[test]
+fn the_definition_in_double_precision() {
+    for case in [Case::cyclic(1), Case::cyclic(6), Case::dihedral(4), Case::dihedral(5), Case::shuffled()] {
+        let split = Split::random(case.n, 0.4, 3).unwrap(); // of C1's one pair: no training pairs
+        let mut models = models::all(case.n, 300);
+        models.push(("recorded", Box::new(models::recorded(case.n, true, 305))));
+        models.push(("with an offset", Box::new(Offset(models::summed(case.n, 6, 306)))));
+        for (kind, model) in models {
+            let what = format!("{}, {kind}", case.name);
+            match model.unembedding() {
+                Some(_) => check(&what, &case, &model, &split),
+                None => {
+                    let error = progress_measures(&model, &case.basis, &case.task, &split, &[]).unwrap_err();
+                    assert_eq!(error.to_string(), "progress measures needs a model with an unembedding", "{what}");
+                }
+            }
+        }
+    }
+}
+
+/// A model whose readout adds a constant a class.
+struct Offset<M>(M);
+
+impl<M: Interpretable> Interpretable for Offset<M> {
+    fn order(&self) -> usize {
+        self.0.order()
+    }
+    fn sites(&self) -> Vec<Site> {
+        self.0.sites()
+    }
+    fn neuron_site(&self) -> &str {
+        self.0.neuron_site()
+    }
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        let mut pass = irreplens::model::ForwardPass::new(self, pairs, hooks, keep)?;
+        let mut cache = self.0.run_with_hooks(pairs, hooks, &["hidden"])?;
+        let hidden = pass.visit("hidden", cache.take("hidden")?)?;
+        pass.visit("logits", self.readout(hidden.view())?)?;
+        Ok(pass.finish())
+    }
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let mut logits = self.0.readout(activations)?;
+        logits.axis_iter_mut(Axis(1)).enumerate().for_each(|(z, mut column)| column += (z as f32).sin());
+        Ok(logits)
+    }
+    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+        self.0.unembedding()
+    }
+}
+
+#[test]
+fn sets_may_be_empty_and_in_any_order() {
+    let case = Case::dihedral(3);
+    let model = models::one_layer(6, 3, 5, false, 310);
+    let all: Vec<usize> = (0..36).collect();
+    let measures = |train: &[usize], test: &[usize]| {
+        let split = Split { train: train.to_vec(), test: test.to_vec() };
+        check("D3", &case, &model, &split);
+        progress_measures(&model, &case.basis, &case.task, &split, &[1]).unwrap()
+    };
+    let everything = measures(&all, &[]);
+    assert_eq!(everything.test, None);
+    assert_eq!(everything.train, Some(model.evaluate(&case.task, &Hooks::none()).unwrap()));
+    let backwards: Vec<usize> = all.iter().rev().copied().collect();
+    assert_eq!(measures(&backwards, &[]), everything);
+    let nothing = measures(&[], &all);
+    assert_eq!((nothing.train, nothing.excluded, nothing.keys[0].excluded), (None, None, None));
+    assert!(nothing.to_string().lines().nth(3).unwrap().ends_with(" -"));
+    let text = serde_json::to_value(&nothing).unwrap();
+    assert!(text["train"].is_null() && text["keys"][0]["excluded"].is_null());
+}
+
+#[test]
+fn no_keys_no_neurons_no_weights() {
+    let case = Case::dihedral(3);
+    let split = Split::random(6, 0.5, 1).unwrap();
+    for width in [0, 4] {
+        let zeros = Array2::zeros((6, width));
+        let model = irreplens::model::SummedMlp::new(zeros.clone(), zeros, Array2::zeros((width, 6))).unwrap();
+        let found = progress_measures(&model, &case.basis, &case.task, &split, &[1]).unwrap();
+        near("a guess", [found.restricted.loss, found.excluded.unwrap().loss], [6f64.ln(); 2]);
+        assert_eq!((found.dim_neurons, found.keys[0].left_share, found.keys[0].unembed_share), (width, None, None));
+        let none = progress_measures(&model, &case.basis, &case.task, &split, &[]).unwrap();
+        assert_eq!((none.keys.len(), none.excluded), (0, none.train));
+    }
+}
+
+#[test]
+fn what_is_refused() {
+    let (case, other) = (Case::dihedral(3), Case::cyclic(5));
+    let model = models::summed(6, 4, 320);
+    let split = Split::random(6, 0.5, 1).unwrap();
+    let measures = |basis: &Case, task: &Case, split: &Split, keys: &[usize]| {
+        progress_measures(&model, &basis.basis, &task.task, split, keys).unwrap_err()
+    };
+    assert!(matches!(measures(&other, &case, &split, &[1]), Error::Shape { .. }));
+    assert!(matches!(measures(&case, &other, &split, &[1]), Error::Shape { .. }));
+    assert!(matches!(measures(&case, &case, &split, &[1, 2]), Error::UnknownBlock { block: 2, blocks: 2 }));
+    let beyond = Split { train: vec![0], test: vec![36] };
+    let error = measures(&case, &case, &beyond, &[1]).to_string();
+    assert_eq!(error, "pair of the split: expected an index below the task's number of pairs, got 36");
+
+    /// Its neurons are not what the unembedding reads.
+    struct Elsewhere(irreplens::model::TwoLayerMlp);
+    impl Interpretable for Elsewhere {
+        fn order(&self) -> usize {
+            self.0.order()
+        }
+        fn sites(&self) -> Vec<Site> {
+            self.0.sites()
+        }
+        fn neuron_site(&self) -> &str {
+            "hidden1"
+        }
+        fn readout_site(&self) -> &str {
+            "hidden"
+        }
+        fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+            self.0.run_with_hooks(pairs, hooks, keep)
+        }
+        fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+            self.0.readout(activations)
+        }
+        fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+            self.0.unembedding()
+        }
+    }
+    let model = Elsewhere(models::two_layer(6, 4, 5, 1));
+    laws::model::check(&model).unwrap();
+    let error = progress_measures(&model, &case.basis, &case.task, &split, &[1]).unwrap_err();
+    assert_eq!(error.to_string(), "progress measures needs a model whose readout site is its neuron site");
+}
+
+#[test]
+fn the_same_bits_for_any_number_of_threads() {
+    let case = Case::dihedral(19);
+    let model = models::one_layer(38, 8, 24, true, 330);
+    let split = Split::random(38, 0.3, 1).unwrap();
+    let with = |threads: usize| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| progress_measures(&model, &case.basis, &case.task, &split, &[1, 4, 9]).unwrap())
+    };
+    assert_eq!(with(1), with(3));
+}
+
+/// A run of D3 with these checkpoints, weights growing with the epoch.
+fn write_run(directory: &Path, epochs: &[u64]) {
+    let config = r#"{"model": "BetterOneLayerMLP", "group": "DihedralGroup", "group_parameter": 3, "seed": 1,
+        "frac_train": 0.4, "layers": {"embed_dim": 5}, "lr": 0.001, "weight_decay": 1, "num_epochs": 2000}"#;
+    std::fs::write(directory.join("cfg.json"), config).unwrap();
+    let tensors = |epoch: u64| {
+        let mut draw = models::Draw::new(epoch);
+        let mut tensor = |rows, columns| Tensor::F32((draw.matrix(rows, columns) * (1.0 + epoch as f32)).into_dyn());
+        let weights = [("W_E_a", tensor(6, 5)), ("W_E_b", tensor(6, 5)), ("W_U", tensor(5, 6))];
+        let moments = [("adamw.W_U.first", tensor(5, 6)), ("adamw.W_U.second", tensor(5, 6))];
+        weights.into_iter().chain(moments).map(|(name, t)| (name.to_owned(), t)).collect::<Tensors>()
+    };
+    write_safetensors(directory.join("model.safetensors"), &tensors(7), &BTreeMap::new()).unwrap();
+    let train = Tensor::I64(ndarray::arr1(&[3, 30, 8, 1, 17, 22]).into_dyn());
+    let task = Tensors::from([("train".to_owned(), train)]);
+    write_safetensors(directory.join("task.safetensors"), &task, &BTreeMap::new()).unwrap();
+    std::fs::create_dir(directory.join("checkpoints")).unwrap();
+    for &epoch in epochs {
+        let path = directory.join("checkpoints").join(Run::checkpoint_name(epoch));
+        write_safetensors(path, &tensors(epoch), &BTreeMap::new()).unwrap();
+    }
+}
+
+#[test]
+fn a_runs_checkpoints_are_the_rows() {
+    let case = Case::dihedral(3);
+    let directory = tempfile::tempdir().unwrap();
+    write_run(directory.path(), &[5, 0, 1]);
+    let run = Run::open(directory.path()).unwrap();
+    let Progress { keys, rows } = progress(&run, &case.basis, &case.task).unwrap();
+    assert_eq!(rows.iter().map(|row| row.epoch).collect::<Vec<_>>(), [0, 1, 5]);
+    let checkpoints = run.checkpoints().unwrap();
+    let last = run.at(&checkpoints[2].1).unwrap().model().unwrap();
+    let clusters = neurons(&last, &case.basis, Candidates::AllBlocks).unwrap().clusters();
+    assert!(clusters.keys().eq(&keys) && !keys.is_empty());
+    for (row, (_, path)) in rows.iter().zip(&checkpoints) {
+        let at = run.at(path).unwrap();
+        let model = at.model().unwrap();
+        let split = run.split().unwrap();
+        assert_eq!(row.measures, progress_measures(&model, &case.basis, &case.task, &split, &keys).unwrap());
+        let (left, right) = model.embeddings().unwrap();
+        let weights = [left, right, model.unembedding().unwrap()];
+        let squares: f64 = weights.iter().flatten().map(|&w| f64::from(w).powi(2)).sum();
+        near("sum of squares", [row.sum_of_squared_weights], [squares]);
+        let clusters = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
+        assert_eq!(row.measures.dim_neurons, clusters.dim().len());
+    }
+
+    let text = Progress { keys: keys.clone(), rows: rows.clone() }.to_string();
+    let tables: Vec<Vec<&str>> = text.split("\n\n").map(|table| table.lines().collect()).collect();
+    assert_eq!(tables.iter().map(Vec::len).collect::<Vec<_>>(), [4, 5, 5, 5, 5, 5, 5], "{text}");
+    for (i, table) in tables.iter().enumerate() {
+        let lines = &table[usize::from(i > 0)..];
+        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
+    }
+    assert!(tables[1][1].ends_with("frequency 1"), "{text}");
+    assert_eq!(serde_json::to_value(&rows).unwrap()[2]["measures"]["keys"][0]["block"], keys[0]);
+}
+
+#[test]
+fn a_run_without_checkpoints_says_so() {
+    let case = Case::dihedral(3);
+    let directory = tempfile::tempdir().unwrap();
+    write_run(directory.path(), &[]);
+    let run = Run::open(directory.path()).unwrap();
+    let error = progress(&run, &case.basis, &case.task).unwrap_err();
+    assert_eq!(error.to_string(), "progress of a run needs checkpoints in its directory");
+}
