@@ -351,6 +351,37 @@ pub enum Error {
         /// Where the expected extents come from.
         because: &'static str,
     },
+
+    // ---- training -----------------------------------------------------------------------------
+    /// A loss that is NaN or infinite: training has diverged.
+    #[error("loss is {loss} at epoch {epoch}; what is left is the state of epoch {last_good}")]
+    Diverged {
+        /// The epoch.
+        epoch: u64,
+        /// The loss there.
+        loss: f64,
+        /// The epoch of the last checkpoint before it.
+        last_good: u64,
+    },
+    /// A run directory that another process is training in.
+    #[error("{}: another process is training in this directory", path.display())]
+    RunLocked {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// A run directory that holds another run than the one to be trained.
+    #[error("{}: the run there differs in `{what}`: expected {expected}, got {got}", path.display())]
+    RunDiffers {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        what: String,
+        /// What it would have to be.
+        expected: String,
+        /// What it is.
+        got: String,
+    },
+
     /// A file of the right format whose contents are at fault.
     #[error("{}: {source}", path.display())]
     InFile {

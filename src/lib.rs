@@ -82,7 +82,11 @@ pub mod model;
 // 7. Weights and settings on disk, read from files that may be damaged or hostile.
 pub mod checkpoint;
 
-// 8. What a network does, one question per file.
+// 8. Training.
+#[cfg(feature = "train")]
+pub mod train;
+
+// 9. What a network does, one question per file.
 pub mod analysis;
 
 // 9. The law-test kit for those who implement the traits.

@@ -95,6 +95,25 @@ pub struct Layers {
     pub other: Map<String, Value>,
 }
 
+/// What the learning rate does after its warm-up, by its name in `cfg.json`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LrDecay {
+    /// It stays.
+    #[default]
+    Constant,
+    /// It falls linearly to 0 at the last epoch.
+    Linear,
+    /// It falls to 0 at the last epoch along half a cosine.
+    Cosine,
+}
+
+impl LrDecay {
+    fn is_constant(&self) -> bool {
+        *self == Self::Constant
+    }
+}
+
 /// The settings of a training run.
 ///
 /// Keys this crate does not know are kept in `other` and written back.
@@ -138,6 +157,15 @@ pub struct RunConfig {
     /// Adam's decay rates, each in [0, 1); (0.9, 0.999) where the file has none.
     #[serde(default = "default_betas")]
     pub betas: (f64, f64),
+    /// Added to the denominator of Adam's step; 1e-8 where the file has none.
+    #[serde(default = "default_eps", skip_serializing_if = "is_default_eps")]
+    pub eps: f64,
+    /// Steps over which the learning rate rises linearly from 0; 0 where the file has none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warmup_epochs: u64,
+    /// What the learning rate does after that; constant where the file says nothing.
+    #[serde(default, skip_serializing_if = "LrDecay::is_constant")]
+    pub lr_decay: LrDecay,
     /// Full-batch steps.
     pub num_epochs: u64,
     /// All other keys, in their order in the file.
@@ -149,10 +177,22 @@ fn default_betas() -> (f64, f64) {
     (0.9, 0.999)
 }
 
+fn default_eps() -> f64 {
+    1e-8
+}
+
+fn is_default_eps(eps: &f64) -> bool {
+    *eps == default_eps()
+}
+
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
 /// What a key's value must be: key, whether it must be there, the range in words, the test.
 type Rule = (&'static str, bool, &'static str, fn(&Value) -> bool);
 
-const RULES: [Rule; 12] = [
+const RULES: [Rule; 15] = [
     ("model", true, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
         ModelKind::deserialize(v).is_ok()
     }),
@@ -171,6 +211,9 @@ const RULES: [Rule; 12] = [
         let beta = |v| number(v).is_some_and(|x| (0.0..1.0).contains(&x));
         v.as_array().is_some_and(|b| b.len() == 2 && b.iter().all(beta))
     }),
+    ("eps", false, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
+    ("warmup_epochs", false, "an integer from 0 up", Value::is_u64),
+    ("lr_decay", false, "constant, linear or cosine", |v| LrDecay::deserialize(v).is_ok()),
     ("num_epochs", true, "an integer from 0 up", Value::is_u64),
 ];
 

@@ -44,10 +44,12 @@ use ndarray::{Array, Array1, Array2, ArrayD, Dimension};
 
 use crate::error::{Error, Result};
 
-pub use config::{GroupKind, Layers, ModelKind, RunConfig};
+pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 pub use file::atomic_write;
 pub use npz::read_precomputed;
 pub use run::Run;
+#[cfg(feature = "train")]
+pub(crate) use run::checkpoints_in;
 pub use safetensors::write_safetensors;
 
 /// One array out of a checkpoint, in row-major (logical) order whatever its strides were.

@@ -42,15 +42,22 @@ pub struct Run {
 }
 
 impl Run {
-    /// Reads the settings and the weights of a folder; `model.safetensors` is preferred to `model.pt`.
+    /// Reads the settings and the weights of a folder: `model.safetensors`, else `model.pt`, else, of a run that is
+    /// still in training, the last checkpoint.
     ///
     /// # Errors
     /// Those of [`RunConfig::read`] and [`read_tensors`].
     pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref();
         let config = RunConfig::read(directory.join("cfg.json"))?;
-        let safetensors = directory.join("model.safetensors");
-        let weights = if safetensors.exists() { safetensors } else { directory.join("model.pt") };
+        let models = ["model.safetensors", "model.pt"].map(|name| directory.join(name));
+        let weights = match models.iter().find(|path| path.exists()) {
+            Some(model) => model.clone(),
+            None => {
+                let [_, model] = models;
+                checkpoints_in(directory)?.pop().map_or(model, |(_, last)| last)
+            }
+        };
         Ok(Self { config, tensors: read_tensors(&weights)?, directory: directory.into(), weights })
     }
 
@@ -131,24 +138,7 @@ impl Run {
     /// # Errors
     /// [`Error::Io`] if the folder cannot be listed.
     pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>> {
-        let folder = self.directory.join("checkpoints");
-        let io = |source| Error::Io { path: folder.clone(), source };
-        let entries = match std::fs::read_dir(&folder) {
-            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(io)?,
-        };
-        let mut found = Vec::new();
-        for entry in entries {
-            let name = entry.map_err(io)?.file_name();
-            let digits = name.to_str().and_then(|n| n.strip_prefix("epoch-")?.strip_suffix(".safetensors"));
-            if let Some(epoch) = digits.and_then(|digits| digits.parse().ok())
-                && name == *Self::checkpoint_name(epoch)
-            {
-                found.push((epoch, folder.join(name)));
-            }
-        }
-        found.sort_unstable();
-        Ok(found)
+        checkpoints_in(&self.directory)
     }
 
     /// The same run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
@@ -213,4 +203,26 @@ impl Run {
             because,
         })
     }
+}
+
+/// See [`Run::checkpoints`].
+pub(crate) fn checkpoints_in(directory: &Path) -> Result<Vec<(u64, PathBuf)>> {
+    let folder = directory.join("checkpoints");
+    let io = |source| Error::Io { path: folder.clone(), source };
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(io)?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(io)?.file_name();
+        let digits = name.to_str().and_then(|n| n.strip_prefix("epoch-")?.strip_suffix(".safetensors"));
+        if let Some(epoch) = digits.and_then(|digits| digits.parse().ok())
+            && name == *Run::checkpoint_name(epoch)
+        {
+            found.push((epoch, folder.join(name)));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
 }

@@ -10,7 +10,7 @@ use ndarray::ArrayD;
 use serde_json::{Map, Value, json};
 
 use super::element::{Dtype, places};
-use super::file::{atomic_write, check, shown};
+use super::file::{atomic_write, check, read_file, shown};
 use super::{Tensor, Tensors};
 use crate::error::{Error, Result};
 
@@ -64,6 +64,31 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
         tensors.insert(name.to_owned(), tensor);
     }
     Ok(tensors)
+}
+
+/// The texts of the header's `__metadata__`, by key; empty without one.
+///
+/// # Errors
+/// [`Error::Io`], [`Error::LfsPointer`], and [`Error::Format`] for a damaged file.
+///
+/// ```
+/// use irreplens::checkpoint::{Tensors, safetensors::read_metadata, write_safetensors};
+///
+/// let folder = tempfile::tempdir()?;
+/// let path = folder.path().join("model.safetensors");
+/// write_safetensors(&path, &Tensors::new(), &[("epoch".to_owned(), "100".to_owned())].into())?;
+/// assert_eq!(read_metadata(&path)?["epoch"], "100");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>> {
+    let path = path.as_ref();
+    let bytes = read_file(path)?;
+    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::Format {
+        path: path.into(),
+        expected: "a safetensors file",
+        got: shown(&e.to_string()),
+    })?;
+    Ok(header.metadata().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect())
 }
 
 fn dtype(stored: Stored) -> Option<Dtype> {

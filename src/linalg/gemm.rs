@@ -44,14 +44,26 @@ impl<'a> StridedMut<'a> {
     }
 }
 
-/// `out = a b`, or `out -= a b` when `subtract`; on the calling thread.
-fn gemm(out: StridedMut<'_>, a: Strided<'_>, b: Strided<'_>, subtract: bool) {
+/// What becomes of what the output holds.
+#[derive(Clone, Copy)]
+enum Onto {
+    Nothing,
+    Plus,
+    Minus,
+}
+
+/// `out = a b`, `out += a b` or `out -= a b`; on the calling thread.
+fn gemm(out: StridedMut<'_>, a: Strided<'_>, b: Strided<'_>, onto: Onto) {
     if out.rows == 0 || out.cols == 0 {
         return;
     }
     // faer has a strided row-major constructor too, but its mutable form swaps the strides (0.24.4).
     let out = MatMut::from_column_major_slice_with_stride_mut(out.data, out.cols, out.rows, out.stride.max(1));
-    let (accum, alpha) = if subtract { (Accum::Add, -1.0) } else { (Accum::Replace, 1.0) };
+    let (accum, alpha) = match onto {
+        Onto::Nothing => (Accum::Replace, 1.0),
+        Onto::Plus => (Accum::Add, 1.0),
+        Onto::Minus => (Accum::Add, -1.0),
+    };
     faer_matmul(out.transpose_mut(), accum, a.faer(), b.faer(), alpha, Par::Seq);
 }
 
@@ -87,7 +99,18 @@ pub fn matmul(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
 /// # Panics
 /// If the three shapes do not fit together.
 pub fn matmul_into(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>) {
-    product(a, b, out, false);
+    product(a, b, out, Onto::Nothing);
+}
+
+/// Adds the matrix product `a b` to `out`, on the calling thread.
+///
+/// # Arguments
+/// As for [`matmul_into`].
+///
+/// # Panics
+/// If the three shapes do not fit together.
+pub fn add_matmul(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>) {
+    product(a, b, out, Onto::Plus);
 }
 
 /// Subtracts the matrix product `a b` from `out`, on the calling thread.
@@ -98,23 +121,27 @@ pub fn matmul_into(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: ArrayVie
 /// # Panics
 /// If the three shapes do not fit together.
 pub fn subtract_matmul(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: ArrayViewMut2<'_, f32>) {
-    product(a, b, out, true);
+    product(a, b, out, Onto::Minus);
 }
 
-fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>, subtract: bool) {
+fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>, onto: Onto) {
     assert_eq!(a.ncols(), b.nrows(), "matmul: inner dimensions differ");
     assert_eq!(out.dim(), (a.nrows(), b.ncols()), "matmul: shape of the output");
     let (rows, cols) = out.dim();
     if let Some(slice) = out.as_slice_mut() {
         let into = StridedMut::new(slice, rows, cols, cols);
-        with_strided(a, |a| with_strided(b, |b| gemm(into, a, b, subtract)));
+        with_strided(a, |a| with_strided(b, |b| gemm(into, a, b, onto)));
     } else if let Some(slice) = out.view_mut().reversed_axes().as_slice_mut() {
         // (a b)^T = b^T a^T
         let into = StridedMut::new(slice, cols, rows, rows);
-        with_strided(a, |a| with_strided(b, |b| gemm(into, b.t(), a.t(), subtract)));
+        with_strided(a, |a| with_strided(b, |b| gemm(into, b.t(), a.t(), onto)));
     } else {
         let product = matmul(a, b);
-        if subtract { out -= &product } else { out.assign(&product) }
+        match onto {
+            Onto::Nothing => out.assign(&product),
+            Onto::Plus => out += &product,
+            Onto::Minus => out -= &product,
+        }
     }
 }
 

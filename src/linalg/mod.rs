@@ -2,7 +2,7 @@
 //!
 //! | item | what |
 //! |---|---|
-//! | [`matmul`], [`matmul_into`], [`subtract_matmul`] | product of two `f32` matrices |
+//! | [`matmul`], [`matmul_into`], [`add_matmul`], [`subtract_matmul`] | product of two `f32` matrices |
 //! | [`map_blocks`], [`fold_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
 //! | `vectorised` (inside the crate) | a loop compiled for the widest vectors the processor has |
 //!
@@ -11,7 +11,7 @@
 
 mod gemm;
 
-pub use gemm::{matmul, matmul_into, subtract_matmul};
+pub use gemm::{add_matmul, matmul, matmul_into, subtract_matmul};
 
 use rayon::prelude::*;
 use std::ops::Range;

@@ -30,6 +30,8 @@ pub use evaluate::{Evaluation, MEMORY_BUDGET, Moments, cross_entropy};
 pub(crate) use evaluate::{block_rows, check_memory, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
+#[cfg(feature = "train")]
+pub(crate) use loss::loss_gradient;
 pub(crate) use loss::{Outcome, outcomes};
 pub use one_layer::OneLayerMlp;
 pub use precomputed::Precomputed;

@@ -1,0 +1,168 @@
+use crate::checkpoint::{LrDecay, RunConfig};
+use crate::error::{Error, Result};
+use std::time::Duration;
+
+/// How a [`Trainer`](super::Trainer) trains. The defaults are the published settings.
+///
+/// ```
+/// use irreplens::train::{StopRules, TrainConfig};
+/// let config = TrainConfig {
+///     epochs: 30_000,
+///     stop: StopRules { test_loss_below: Some(1e-5), ..StopRules::default() },
+///     ..TrainConfig::default()
+/// };
+/// assert_eq!(config.betas, (0.9, 0.98));
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct TrainConfig {
+    /// Full-batch steps; 250,000.
+    pub epochs: u64,
+    /// Learning rate; 1e-3.
+    pub lr: f64,
+    /// Decoupled weight decay: every step takes `lr weight_decay` of a parameter off it; 1.
+    pub weight_decay: f64,
+    /// Decay rates of the running means of the gradient and its square; (0.9, 0.98).
+    pub betas: (f64, f64),
+    /// Added to the denominator of the step; 1e-8.
+    pub eps: f64,
+    /// Steps over which the learning rate rises linearly: step t of them takes t / `warmup_epochs` of it; 0.
+    pub warmup_epochs: u64,
+    /// What it does after that; constant.
+    pub lr_decay: LrDecay,
+    /// Seed of the initial parameters; 1.
+    pub seed: u64,
+    /// When to stop before the last epoch; never.
+    pub stop: StopRules,
+    /// Epochs between two looks at the test set, by observers and by the stop rules; 100.
+    pub measure_every: u64,
+    /// Checkpoints in a factor of 10 of epochs; 10.
+    pub checkpoints_per_decade: u32,
+    /// Time between two saves of the state to resume from, beside the checkpoints; a minute.
+    pub save_every: Duration,
+}
+
+/// When to stop before the last epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct StopRules {
+    /// When the mean loss over the training pairs is below this.
+    pub train_loss_below: Option<f64>,
+    /// When the mean loss over the test pairs is below this.
+    pub test_loss_below: Option<f64>,
+    /// When the test loss has not fallen below its least for so many epochs.
+    pub patience: Option<u64>,
+}
+
+impl Default for TrainConfig {
+    fn default() -> Self {
+        Self {
+            epochs: 250_000,
+            lr: 1e-3,
+            weight_decay: 1.0,
+            betas: (0.9, 0.98),
+            eps: 1e-8,
+            warmup_epochs: 0,
+            lr_decay: LrDecay::Constant,
+            seed: 1,
+            stop: StopRules::default(),
+            measure_every: 100,
+            checkpoints_per_decade: 10,
+            save_every: Duration::from_secs(60),
+        }
+    }
+}
+
+impl From<&RunConfig> for TrainConfig {
+    fn from(config: &RunConfig) -> Self {
+        Self {
+            epochs: config.num_epochs,
+            lr: config.lr,
+            weight_decay: config.weight_decay,
+            betas: config.betas,
+            eps: config.eps,
+            warmup_epochs: config.warmup_epochs,
+            lr_decay: config.lr_decay,
+            seed: config.seed,
+            ..Self::default()
+        }
+    }
+}
+
+impl TrainConfig {
+    /// The learning rate of step `step`, counted from 1.
+    ///
+    /// ```
+    /// use irreplens::{checkpoint::LrDecay, train::TrainConfig};
+    /// let config = TrainConfig {
+    ///     lr: 1.0, epochs: 110, warmup_epochs: 10, lr_decay: LrDecay::Linear, ..TrainConfig::default()
+    /// };
+    /// assert_eq!([1, 10, 11, 61, 110].map(|step| config.learning_rate(step)), [0.1, 1.0, 1.0, 0.5, 0.01]);
+    /// ```
+    #[must_use]
+    pub fn learning_rate(&self, step: u64) -> f64 {
+        if step <= self.warmup_epochs {
+            return self.lr * step as f64 / self.warmup_epochs as f64;
+        }
+        let rest = self.epochs.saturating_sub(self.warmup_epochs).max(1);
+        let done = ((step - 1 - self.warmup_epochs) as f64 / rest as f64).min(1.0);
+        self.lr
+            * match self.lr_decay {
+                LrDecay::Constant => 1.0,
+                LrDecay::Linear => 1.0 - done,
+                LrDecay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+            }
+    }
+
+    /// Whether a checkpoint is kept after `epoch` epochs: at 0 and at the rounded powers of `10^(1/per decade)`.
+    pub(super) fn is_checkpoint(&self, epoch: u64) -> bool {
+        let per_decade = f64::from(self.checkpoints_per_decade.max(1));
+        let power = (per_decade * (epoch as f64).log10()).round();
+        epoch == 0 || 10f64.powf(power / per_decade).round() == epoch as f64
+    }
+
+    /// Ranges, and whether there is a test set where the rules ask for one.
+    pub(super) fn check(&self, test_pairs: usize) -> Result<()> {
+        let positive = |what, value: f64| (what, "a number above 0", value, value > 0.0 && value.is_finite());
+        let rate = |what, value: f64| (what, "a number from 0 up and below 1", value, (0.0..1.0).contains(&value));
+        let stop = &self.stop;
+        let needs_test = stop.test_loss_below.is_some() || stop.patience.is_some();
+        let checks = [
+            positive("lr", self.lr),
+            (
+                "weight_decay",
+                "a number from 0 up",
+                self.weight_decay,
+                (0.0..f64::INFINITY).contains(&self.weight_decay),
+            ),
+            rate("betas, first", self.betas.0),
+            rate("betas, second", self.betas.1),
+            positive("eps", self.eps),
+            positive("train_loss_below", stop.train_loss_below.unwrap_or(1.0)),
+            positive("test_loss_below", stop.test_loss_below.unwrap_or(1.0)),
+            ("measure_every", "an integer from 1 up", self.measure_every as f64, self.measure_every > 0),
+            ("test pairs, which a stop rule looks at", "at least 1", test_pairs as f64, !needs_test || test_pairs > 0),
+        ];
+        match checks.into_iter().find(|(.., holds)| !holds) {
+            Some((what, expected, got, _)) => Err(Error::Range { what, expected, got }),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checkpoints_are_log_spaced() {
+        let config = TrainConfig { checkpoints_per_decade: 4, ..TrainConfig::default() };
+        let epochs: Vec<u64> = (0..2000).filter(|&epoch| config.is_checkpoint(epoch)).collect();
+        assert_eq!(epochs, [0, 1, 2, 3, 6, 10, 18, 32, 56, 100, 178, 316, 562, 1000, 1778]);
+    }
+
+    #[test]
+    fn cosine_falls_from_the_rate_to_nothing() {
+        let config = TrainConfig { lr: 2.0, epochs: 100, lr_decay: LrDecay::Cosine, ..TrainConfig::default() };
+        let rates = [1, 51, 101, 500].map(|step| config.learning_rate(step));
+        assert!(rates.iter().zip([2.0, 1.0, 0.0, 0.0]).all(|(got, want)| (got - want).abs() < 1e-12), "{rates:?}");
+    }
+}

@@ -1,0 +1,466 @@
+use super::Network;
+use crate::checkpoint::ModelKind;
+use crate::error::{Error, Result, check_shape};
+use crate::linalg::{add_matmul, matmul_into, vectorised};
+use crate::model::{Evaluation, loss_gradient, outcomes};
+use crate::task::Task;
+use ndarray::{ArrayView2, ArrayViewMut2, s};
+use rayon::prelude::*;
+use std::ops::Range;
+
+/// Pairs of a segment, at least, and segments of a set of pairs, at most: fixed by the task, never by the threads.
+const SEGMENT_PAIRS: usize = 384;
+const SEGMENTS: usize = 32;
+
+/// Values that a segment works on at once: 1 MiB of `f32`, about a second-level cache.
+const BLOCK_VALUES: usize = 1 << 18;
+
+/// Rows of a block are a multiple of this, but for the last: a whole tile of the matrix product.
+const TILE: usize = 96;
+
+/// Classes whose part of W_U's gradient is transposed at once.
+const CLASSES: usize = 16;
+
+/// Mean loss over some pairs and its gradient with respect to all parameters.
+///
+/// `L = 1/N sum over (x, y) of ln(1 + sum over z != xy of exp(l_z - l_xy))`, the derivative of max(0, v) at 0 being 0.
+///
+/// # Arguments
+/// `pairs`: row-major indices x n + y; their order does not matter.
+///
+/// # Returns
+/// Loss and accuracy, and the gradient in the order of [`Network::parameters`]; the same bits for any number of threads.
+///
+/// # Errors
+/// [`Error::Shape`] for a task of another order; [`Error::Range`] for no pairs or one beyond n^2.
+///
+/// # Cost
+/// Three products of (pairs, hidden, n), and the maps element -> neuron once: with N pairs, `6 N d n + 12 n e d`
+/// operations for the one-layer net.
+///
+/// ```
+/// use irreplens::{group::Cyclic, task::Task, train::{Architecture, Network, loss_and_gradient}};
+/// let network = Network::random(Architecture::summed(8), 5, 1)?;
+/// let (evaluation, gradient) = loss_and_gradient(&network, &Task::new(&Cyclic::new(5)?), &[0, 7, 24])?;
+/// assert!(evaluation.loss > 0.0 && gradient.len() == network.parameters().len());
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn loss_and_gradient(network: &Network, task: &Task, pairs: &[usize]) -> Result<(Evaluation, Vec<f32>)> {
+    let mut gradient = vec![0.0; network.parameters().len()];
+    let evaluation = Passes::new(network, task, pairs, true)?.gradient(network, &mut gradient);
+    Ok((evaluation, gradient))
+}
+
+/// Forward and backward passes over a fixed set of pairs, with the memory for them.
+#[derive(Clone, Debug)]
+pub(super) struct Passes {
+    set: PairSet,
+    segments: Vec<Segment>,
+    /// The maps element -> neuron of a one-layer net, and the gradients with respect to them; else empty.
+    maps: [Vec<f32>; 2],
+    maps_gradient: [Vec<f32>; 2],
+    /// What a bias adds to the logits, by class; else empty.
+    offset: Vec<f32>,
+}
+
+/// The pairs, sorted, with their labels, and the sizes of the network they are for.
+#[derive(Clone, Debug)]
+struct PairSet {
+    pairs: Vec<[u32; 2]>,
+    labels: Vec<u32>,
+    kind: ModelKind,
+    order: usize,
+    /// Width of the first layer, where the two maps are combined.
+    first: usize,
+    hidden: usize,
+}
+
+impl Passes {
+    /// For a network of this shape; `backward` if gradients will be asked for.
+    pub(super) fn new(network: &Network, task: &Task, pairs: &[usize], backward: bool) -> Result<Self> {
+        let (order, architecture) = (network.order(), network.architecture());
+        check_shape("group of the task", &[order], &[task.order()])?;
+        if pairs.is_empty() {
+            return Err(Error::Range { what: "number of pairs", expected: "at least 1", got: 0.0 });
+        }
+        let mut sorted = pairs.to_vec();
+        sorted.sort_unstable();
+        if let Some(&last) = sorted.last().filter(|&&last| last >= order * order) {
+            return Err(Error::Range { what: "pair", expected: "an index below n^2", got: last as f64 });
+        }
+        let kind = architecture.kind;
+        let (e, d) = (architecture.embed_dim, architecture.hidden_dim);
+        let set = PairSet {
+            pairs: sorted.iter().map(|&pair| [(pair / order) as u32, (pair % order) as u32]).collect(),
+            labels: sorted.iter().map(|&pair| task.labels()[pair]).collect(),
+            kind,
+            order,
+            first: if kind == ModelKind::TwoLayerMlp { e } else { d },
+            hidden: d,
+        };
+        let count = (sorted.len() / SEGMENT_PAIRS).clamp(1, SEGMENTS);
+        let tiles = sorted.len().div_ceil(TILE);
+        let border = |s: usize| (s * tiles / count * TILE).min(sorted.len());
+        let segments = (0..count).map(|s| Segment::new(&set, border(s)..border(s + 1), backward)).collect();
+        let size = if has_maps(kind) { order * d } else { 0 };
+        let maps = [vec![0.0; size], vec![0.0; size]];
+        let offset = vec![0.0; if kind == ModelKind::OneLayerMlpWithBias { order } else { 0 }];
+        Ok(Self { set, segments, maps_gradient: maps.clone(), maps, offset })
+    }
+
+    /// Loss and accuracy.
+    pub(super) fn evaluate(&mut self, network: &Network) -> Evaluation {
+        self.pass(network, Segment::evaluate)
+    }
+
+    /// Loss and accuracy; overwrites `gradient`.
+    pub(super) fn gradient(&mut self, network: &Network, gradient: &mut [f32]) -> Evaluation {
+        let evaluation = self.pass(network, Segment::gradient);
+        self.reduce(network, gradient);
+        evaluation
+    }
+
+    fn pass(&mut self, network: &Network, f: impl Fn(&mut Segment, &PairSet, &Forward<'_>) + Sync) -> Evaluation {
+        let unembed = network.weight("W_U");
+        if has_maps(self.set.kind) {
+            let (e, weight) = (network.architecture().embed_dim, network.weight("W"));
+            let shape = (self.set.order, self.set.hidden);
+            let [left, right] = &mut self.maps;
+            rayon::join(
+                || matmul_into(network.weight("W_E_a"), weight.slice(s![..e, ..]), matrix_mut(left, shape)),
+                || matmul_into(network.weight("W_E_b"), weight.slice(s![e.., ..]), matrix_mut(right, shape)),
+            );
+        }
+        if self.set.kind == ModelKind::OneLayerMlpWithBias {
+            matmul_into(network.weight("b"), unembed, matrix_mut(&mut self.offset, (1, self.set.order)));
+        }
+        let maps = match has_maps(self.set.kind) {
+            true => [&self.maps[0][..], &self.maps[1]],
+            false => ["W_E_a", "W_E_b"].map(|name| &network.parameters()[network.place(name).range.clone()]),
+        };
+        let weight = (self.set.kind == ModelKind::TwoLayerMlp).then(|| network.weight("W"));
+        let forward = Forward { maps, weight, offset: &self.offset, unembed };
+        let set = &self.set;
+        self.segments.par_iter_mut().for_each(|segment| f(segment, set, &forward));
+        let (loss, correct) = self.segments.iter().fold((0.0, 0), |(l, c), s| (l + s.loss, c + s.correct));
+        Evaluation::from_sums(loss, correct, set.pairs.len())
+    }
+
+    /// Adds up the segments' parts in order, and takes them back through the maps.
+    fn reduce(&mut self, network: &Network, gradient: &mut [f32]) {
+        let (segments, set, e) = (&self.segments, &self.set, network.architecture().embed_dim);
+        let (left, rest) = gradient.split_at_mut(network.place("W_E_a").range.len());
+        let (right, rest) = rest.split_at_mut(left.len());
+        let (rest, unembed) = rest.split_at_mut(rest.len() - network.place("W_U").range.len());
+        let unembed = || reduce_unembedding(segments, set, network, unembed);
+        if !has_maps(set.kind) {
+            let embeddings = || {
+                rayon::join(
+                    || sum(left, segments, |segment| &segment.left_gradient),
+                    || sum(right, segments, |segment| &segment.right_gradient),
+                )
+            };
+            rayon::join(embeddings, || rayon::join(unembed, || sum(rest, segments, |s| &s.weight_gradient)));
+            return;
+        }
+        let (weight, bias) = rest.split_at_mut(network.place("W").range.len());
+        let (top, bottom) = weight.split_at_mut(weight.len() / 2);
+        let [left_map, right_map] = &mut self.maps_gradient;
+        let shape = (set.order, set.hidden);
+        let back = |name: &str, rows: Range<usize>, map: &mut [f32], embed: &mut [f32], weight: &mut [f32]| {
+            let (embedding, matrix) = (network.weight(name), network.weight("W"));
+            let map = ArrayView2::from_shape(shape, map).expect("one row an element");
+            rayon::join(
+                || matmul_into(map, matrix.slice(s![rows, ..]).t(), matrix_mut(embed, (set.order, e))),
+                || matmul_into(embedding.t(), map, matrix_mut(weight, (e, set.hidden))),
+            );
+        };
+        let left = || {
+            sum(left_map, segments, |segment| &segment.left_gradient);
+            back("W_E_a", 0..e, left_map, left, top);
+        };
+        let right = || {
+            sum(right_map, segments, |segment| &segment.right_gradient);
+            back("W_E_b", e..2 * e, right_map, right, bottom);
+        };
+        rayon::join(unembed, || rayon::join(left, right));
+        if set.kind == ModelKind::OneLayerMlpWithBias {
+            let mut classes = vec![0.0; set.order];
+            sum(&mut classes, segments, |segment| &segment.class_gradient);
+            let classes = ArrayView2::from_shape((1, set.order), &classes).expect("one a class");
+            matmul_into(classes, network.weight("W_U").t(), matrix_mut(bias, (1, set.hidden)));
+        }
+    }
+}
+
+/// The gradient of W_U from its transpose in every segment; a bias of the neurons adds its product with the logits'.
+fn reduce_unembedding(segments: &[Segment], set: &PairSet, network: &Network, out: &mut [f32]) {
+    let (n, d) = (set.order, set.hidden);
+    let bias = (set.kind == ModelKind::OneLayerMlpWithBias).then(|| network.weight("b"));
+    // Some classes at a time, so that what is written lies together.
+    let mut classes = vec![0.0; CLASSES * d];
+    for start in (0..n).step_by(CLASSES) {
+        let range = start..n.min(start + CLASSES);
+        let classes = &mut classes[..range.len() * d];
+        sum(classes, segments, |segment| &segment.unembed_gradient[range.start * d..range.end * d]);
+        if let Some(bias) = &bias {
+            for (z, row) in range.clone().zip(classes.chunks_exact_mut(d)) {
+                let class: f32 = segments.iter().map(|segment| segment.class_gradient[z]).sum();
+                row.iter_mut().zip(bias).for_each(|(row, bias)| *row += bias * class);
+            }
+        }
+        for (k, out) in out.chunks_exact_mut(n).enumerate() {
+            out[range.clone()].iter_mut().enumerate().for_each(|(z, out)| *out = classes[z * d + k]);
+        }
+    }
+}
+
+/// Whether the first layer reads the embeddings through a matrix.
+fn has_maps(kind: ModelKind) -> bool {
+    matches!(kind, ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias)
+}
+
+fn matrix(values: &[f32], shape: (usize, usize)) -> ArrayView2<'_, f32> {
+    ArrayView2::from_shape(shape, &values[..shape.0 * shape.1]).expect("as long as the shape says")
+}
+
+fn matrix_mut(values: &mut [f32], shape: (usize, usize)) -> ArrayViewMut2<'_, f32> {
+    ArrayViewMut2::from_shape(shape, &mut values[..shape.0 * shape.1]).expect("as long as the shape says")
+}
+
+/// The sum of one part of every segment, in their order.
+fn sum<'a>(out: &mut [f32], segments: &'a [Segment], part: impl Fn(&'a Segment) -> &'a [f32]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            let (first, rest) = segments.split_first().expect("at least one segment");
+            out.copy_from_slice(part(first));
+            for segment in rest {
+                out.iter_mut().zip(part(segment)).for_each(|(out, &value)| *out += value);
+            }
+        },
+    );
+}
+
+/// What a forward pass reads.
+struct Forward<'a> {
+    /// The two maps that the first layer combines, (n, first) each.
+    maps: [&'a [f32]; 2],
+    /// The second layer of a two-layer net.
+    weight: Option<ArrayView2<'a, f32>>,
+    /// What a bias adds to the logits; empty without one.
+    offset: &'a [f32],
+    unembed: ArrayView2<'a, f32>,
+}
+
+/// A fixed range of the pairs, worked on by one thread at a time.
+#[derive(Clone, Debug)]
+struct Segment {
+    range: Range<usize>,
+    /// Rows worked on at once.
+    block: usize,
+    /// Activations of the first layer: (rows, first).
+    first: Vec<f32>,
+    /// Neurons of a two-layer net, (rows, hidden); those of others are the first layer.
+    hidden: Vec<f32>,
+    /// Logits, then the gradient with respect to them: (n, rows).
+    logits: Vec<f32>,
+    /// Gradients with respect to the neurons, and to the first of two layers.
+    back: Vec<f32>,
+    back_first: Vec<f32>,
+    /// Sums over the pairs: the gradients of the maps, of the second layer, of W_U (transposed), and of the logits by
+    /// class where there is a bias.
+    left_gradient: Vec<f32>,
+    right_gradient: Vec<f32>,
+    weight_gradient: Vec<f32>,
+    unembed_gradient: Vec<f32>,
+    class_gradient: Vec<f32>,
+    loss: f64,
+    correct: usize,
+}
+
+impl Segment {
+    fn new(set: &PairSet, range: Range<usize>, backward: bool) -> Self {
+        let (n, w, d) = (set.order, set.first, set.hidden);
+        let two = set.kind == ModelKind::TwoLayerMlp;
+        let row_values = n + 2 * d + if two { 2 * w } else { 0 };
+        let blocks = range.len().div_ceil((BLOCK_VALUES / row_values).max(TILE));
+        let block = range.len().div_ceil(blocks).next_multiple_of(TILE).min(range.len());
+        let zeros = |wanted: bool, len: usize| vec![0.0; if wanted { len } else { 0 }];
+        Self {
+            first: zeros(true, block * w),
+            hidden: zeros(two, block * d),
+            logits: zeros(true, block * n),
+            back: zeros(backward, block * d),
+            back_first: zeros(backward && two, block * w),
+            left_gradient: zeros(backward, n * w),
+            right_gradient: zeros(backward, n * w),
+            weight_gradient: zeros(backward && two, w * d),
+            unembed_gradient: zeros(backward, n * d),
+            class_gradient: zeros(backward && set.kind == ModelKind::OneLayerMlpWithBias, n),
+            loss: 0.0,
+            correct: 0,
+            range,
+            block,
+        }
+    }
+
+    fn blocks(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let (end, block) = (self.range.end, self.block);
+        self.range.clone().step_by(block).map(move |start| start..end.min(start + block))
+    }
+
+    fn evaluate(&mut self, set: &PairSet, net: &Forward<'_>) {
+        (self.loss, self.correct) = (0.0, 0);
+        for block in self.blocks() {
+            self.forward(set, net, block.clone());
+            let logits = matrix(&self.logits, (set.order, block.len()));
+            for outcome in outcomes(logits.t(), &set.labels[block]) {
+                self.loss += outcome.loss;
+                self.correct += usize::from(outcome.correct);
+            }
+        }
+    }
+
+    /// Logits of a block of pairs.
+    fn forward(&mut self, set: &PairSet, net: &Forward<'_>, block: Range<usize>) {
+        let rows = block.len();
+        first_layer(set.kind, &set.pairs[block], net.maps, set.first, &mut self.first);
+        let first = matrix(&self.first, (rows, set.first));
+        let neurons = match net.weight {
+            None => first,
+            Some(weight) => {
+                matmul_into(first, weight, matrix_mut(&mut self.hidden, (rows, set.hidden)));
+                relu(&mut self.hidden[..rows * set.hidden]);
+                matrix(&self.hidden, (rows, set.hidden))
+            }
+        };
+        matmul_into(net.unembed.t(), neurons.t(), matrix_mut(&mut self.logits, (set.order, rows)));
+        for (class, offset) in self.logits.chunks_exact_mut(rows).zip(net.offset) {
+            class.iter_mut().for_each(|logit| *logit += offset);
+        }
+    }
+
+    fn gradient(&mut self, set: &PairSet, net: &Forward<'_>) {
+        (self.loss, self.correct) = (0.0, 0);
+        let sums = [&mut self.left_gradient, &mut self.right_gradient, &mut self.weight_gradient];
+        sums.into_iter().chain([&mut self.unembed_gradient, &mut self.class_gradient]).for_each(|sum| sum.fill(0.0));
+        for block in self.blocks() {
+            self.forward(set, net, block.clone());
+            self.backward(set, net, block);
+        }
+    }
+
+    /// Turns the logits of a block into the gradient and takes it back to the maps.
+    fn backward(&mut self, set: &PairSet, net: &Forward<'_>, block: Range<usize>) {
+        let (n, w, d, rows) = (set.order, set.first, set.hidden, block.len());
+        let weight = 1.0 / set.pairs.len() as f64;
+        let (loss, correct) = loss_gradient(&mut self.logits[..n * rows], &set.labels[block.clone()], weight);
+        self.loss += loss;
+        self.correct += correct;
+        for (sum, class) in self.class_gradient.iter_mut().zip(self.logits.chunks_exact(rows)) {
+            *sum += class.iter().sum::<f32>();
+        }
+        let logits = matrix(&self.logits, (n, rows));
+        let neurons = matrix(if net.weight.is_some() { &self.hidden } else { &self.first }, (rows, d));
+        add_matmul(logits, neurons, matrix_mut(&mut self.unembed_gradient, (n, d)));
+        matmul_into(logits.t(), net.unembed.t(), matrix_mut(&mut self.back, (rows, d)));
+        let mut back = &self.back;
+        if let Some(weight) = net.weight {
+            mask(&mut self.back[..rows * d], &self.hidden);
+            let first = matrix(&self.first, (rows, w));
+            let gradient = matrix(&self.back, (rows, d));
+            add_matmul(first.t(), gradient, matrix_mut(&mut self.weight_gradient, (w, d)));
+            matmul_into(gradient, weight.t(), matrix_mut(&mut self.back_first, (rows, w)));
+            back = &self.back_first;
+        }
+        let sums = [&mut self.left_gradient[..], &mut self.right_gradient];
+        let pairs = &set.pairs[block];
+        match set.kind {
+            ModelKind::Bilinear => scatter_product(pairs, net.maps, w, back, sums),
+            _ => scatter_sum(pairs, &self.first, w, back, sums),
+        }
+    }
+}
+
+/// `relu(left[x] + right[y])`, or `left[x] * right[y]` in a bilinear net, for every pair.
+fn first_layer(kind: ModelKind, pairs: &[[u32; 2]], [left, right]: [&[f32]; 2], width: usize, out: &mut [f32]) {
+    let product = kind == ModelKind::Bilinear;
+    vectorised(
+        #[inline(always)]
+        || {
+            for (&[x, y], out) in pairs.iter().zip(out.chunks_exact_mut(width)) {
+                let (left, right) = (&left[x as usize * width..][..width], &right[y as usize * width..][..width]);
+                if product {
+                    out.iter_mut().zip(left.iter().zip(right)).for_each(|(out, (l, r))| *out = l * r);
+                } else {
+                    out.iter_mut().zip(left.iter().zip(right)).for_each(|(out, (l, r))| *out = positive(l + r));
+                }
+            }
+        },
+    );
+}
+
+/// max(0, v), NaN kept.
+#[inline(always)]
+fn positive(v: f32) -> f32 {
+    if v < 0.0 { 0.0 } else { v }
+}
+
+fn relu(values: &mut [f32]) {
+    vectorised(
+        #[inline(always)]
+        || values.iter_mut().for_each(|v| *v = positive(*v)),
+    );
+}
+
+/// Zeroes the gradient where the activation is not positive.
+fn mask(gradient: &mut [f32], activations: &[f32]) {
+    vectorised(
+        #[inline(always)]
+        || gradient.iter_mut().zip(activations).for_each(|(g, &a)| *g = if a > 0.0 { *g } else { 0.0 }),
+    );
+}
+
+/// Adds every pair's gradient, where the neuron is active, to row x of the left map's and row y of the right map's.
+fn scatter_sum(pairs: &[[u32; 2]], first: &[f32], width: usize, back: &[f32], [left, right]: [&mut [f32]; 2]) {
+    vectorised(
+        #[inline(always)]
+        || {
+            let rows = first.chunks_exact(width).zip(back.chunks_exact(width));
+            for (&[x, y], (first, back)) in pairs.iter().zip(rows) {
+                let left = &mut left[x as usize * width..][..width];
+                let right = &mut right[y as usize * width..][..width];
+                for k in 0..width {
+                    let gradient = if first[k] > 0.0 { back[k] } else { 0.0 };
+                    left[k] += gradient;
+                    right[k] += gradient;
+                }
+            }
+        },
+    );
+}
+
+/// Adds every pair's gradient times the other map's row to rows x and y of the two maps' gradients.
+fn scatter_product(
+    pairs: &[[u32; 2]],
+    [left_map, right_map]: [&[f32]; 2],
+    width: usize,
+    back: &[f32],
+    [left, right]: [&mut [f32]; 2],
+) {
+    vectorised(
+        #[inline(always)]
+        || {
+            for (&[x, y], back) in pairs.iter().zip(back.chunks_exact(width)) {
+                let (x, y) = (x as usize * width, y as usize * width);
+                let (from_left, from_right) = (&left_map[x..][..width], &right_map[y..][..width]);
+                let (left, right) = (&mut left[x..][..width], &mut right[y..][..width]);
+                for k in 0..width {
+                    left[k] += back[k] * from_right[k];
+                    right[k] += back[k] * from_left[k];
+                }
+            }
+        },
+    );
+}

@@ -1,0 +1,96 @@
+use super::observer::ProgressBar;
+use super::{Outcome, StopReason, Trainer};
+use crate::error::Result;
+use indicatif::{MultiProgress, ProgressStyle};
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// How one seed of [`train_many`] ended.
+#[derive(Debug)]
+pub struct Seed {
+    /// The seed.
+    pub seed: u64,
+    /// Its outcome; a seed that failed leaves the others alone.
+    pub outcome: Result<Outcome>,
+}
+
+/// Trains independent seeds side by side, each on one thread, as many at a time as the current pool has threads.
+///
+/// Bits do not depend on the number of threads, so every seed ends as it would on its own. Where `make` keeps each in a
+/// directory of its own ([`Trainer::in_directory`]) the whole is resumable: called again, it takes every seed up where
+/// it is, and seeds that had ended return at once. A bar for every seed at work, and one for all, is drawn where standard error is a
+/// terminal. When a seed is interrupted, those not yet begun are not begun and are left out of the answer.
+///
+/// # Arguments
+/// `make`: the trainer of a seed, observers and directory included.
+///
+/// # Returns
+/// The seeds in the order given.
+///
+/// # Panics
+/// If a trainer does, once all other seeds have ended.
+///
+/// ```
+/// use irreplens::train::{Architecture, TrainConfig, Trainer, train_many};
+/// use irreplens::{group::Cyclic, task::Split};
+/// let group = Cyclic::new(5)?;
+/// let seeds = train_many(&[1, 2, 3], |seed| {
+///     let config = TrainConfig { epochs: 300, seed, ..TrainConfig::default() };
+///     Trainer::new(&group, Architecture::summed(16), Split::random(5, 0.8, seed)?, config)
+/// });
+/// assert!(seeds.iter().all(|seed| seed.outcome.as_ref().unwrap().metrics.train.accuracy == 1.0));
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn train_many(seeds: &[u64], make: impl Fn(u64) -> Result<Trainer> + Sync) -> Vec<Seed> {
+    let bars = MultiProgress::new();
+    let all = bars.add(indicatif::ProgressBar::new(seeds.len() as u64));
+    all.set_style(
+        ProgressStyle::with_template("{pos}/{len} seeds, {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar()),
+    );
+    let (next, interrupted) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let ended: Mutex<Vec<(usize, Result<Outcome>)>> = Mutex::default();
+    let panic: Mutex<Option<Box<dyn Any + Send>>> = Mutex::default();
+    let one = |seed: u64| -> Result<Outcome> {
+        let mut trainer = make(seed)?;
+        trainer.observe(ProgressBar::among(&bars, format!("seed {seed} "))).run()
+    };
+    let work = || {
+        while !interrupted.load(Ordering::Relaxed) {
+            let i = next.fetch_add(1, Ordering::Relaxed);
+            let Some(&seed) = seeds.get(i) else { break };
+            match catch_unwind(AssertUnwindSafe(|| one(seed))) {
+                Ok(outcome) => {
+                    if outcome.as_ref().is_ok_and(|outcome| outcome.stop_reason == StopReason::Interrupted) {
+                        interrupted.store(true, Ordering::Relaxed);
+                    }
+                    lock(&ended).push((i, outcome));
+                }
+                Err(payload) => *lock(&panic) = Some(payload),
+            }
+            all.inc(1);
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 0..rayon::current_num_threads().min(seeds.len()) {
+            // A pool of one thread each: in a shared one, a thread that waits would take up another seed on the way.
+            scope.spawn(|| match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+                Ok(pool) => pool.install(work),
+                Err(_) => work(),
+            });
+        }
+    });
+    all.finish();
+    if let Some(payload) = lock(&panic).take() {
+        resume_unwind(payload);
+    }
+    let mut ended = std::mem::take(&mut *lock(&ended));
+    ended.sort_by_key(|(i, _)| *i);
+    ended.into_iter().map(|(i, outcome)| Seed { seed: seeds[i], outcome }).collect()
+}
+
+/// What a mutex holds, a panic elsewhere notwithstanding.
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+}

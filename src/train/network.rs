@@ -1,0 +1,297 @@
+use crate::checkpoint::{Layers, ModelKind, RunConfig, Tensor, Tensors, matrix, vector};
+use crate::error::{Error, Result};
+use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
+use ndarray::{Array1, Array2, ArrayD, ArrayView2};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng;
+use rand_distr::{Distribution, StandardNormal};
+use std::ops::Range;
+use std::path::Path;
+
+/// Which of the library's models, and how wide.
+///
+/// ```
+/// use irreplens::train::Architecture;
+/// assert_eq!(Architecture::one_layer(256, 128).weights(106).len(), 4);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// The kind of model.
+    pub kind: ModelKind,
+    /// Width of each embedding.
+    pub embed_dim: usize,
+    /// Number of neurons; `embed_dim` in the models whose neurons are the combined embeddings.
+    pub hidden_dim: usize,
+}
+
+impl Architecture {
+    /// [`OneLayerMlp`] without a bias.
+    #[must_use]
+    pub fn one_layer(embed_dim: usize, hidden_dim: usize) -> Self {
+        Self { kind: ModelKind::OneLayerMlp, embed_dim, hidden_dim }
+    }
+
+    /// [`OneLayerMlp`] with a bias.
+    #[must_use]
+    pub fn one_layer_with_bias(embed_dim: usize, hidden_dim: usize) -> Self {
+        Self { kind: ModelKind::OneLayerMlpWithBias, embed_dim, hidden_dim }
+    }
+
+    /// [`SummedMlp`].
+    #[must_use]
+    pub fn summed(hidden_dim: usize) -> Self {
+        Self { kind: ModelKind::SummedMlp, embed_dim: hidden_dim, hidden_dim }
+    }
+
+    /// [`TwoLayerMlp`].
+    #[must_use]
+    pub fn two_layer(embed_dim: usize, hidden_dim: usize) -> Self {
+        Self { kind: ModelKind::TwoLayerMlp, embed_dim, hidden_dim }
+    }
+
+    /// [`Bilinear`].
+    #[must_use]
+    pub fn bilinear(hidden_dim: usize) -> Self {
+        Self { kind: ModelKind::Bilinear, embed_dim: hidden_dim, hidden_dim }
+    }
+
+    /// Its parameters on a group of `order` elements, in the order in which [`Network::parameters`] holds them.
+    #[must_use]
+    pub fn weights(&self, order: usize) -> Vec<Weight> {
+        let Self { kind, embed_dim: e, hidden_dim: d } = *self;
+        let scale = |fan_in: usize| 1.0 / (fan_in as f64).sqrt();
+        let mut shapes = vec![("W_E_a", [order, e], scale(e)), ("W_E_b", [order, e], scale(e))];
+        match kind {
+            ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => shapes.push(("W", [2 * e, d], scale(2 * e))),
+            ModelKind::TwoLayerMlp => shapes.push(("W", [e, d], scale(e))),
+            ModelKind::SummedMlp | ModelKind::Bilinear => {}
+        }
+        if kind == ModelKind::OneLayerMlpWithBias {
+            shapes.push(("b", [1, d], 0.0));
+        }
+        shapes.push(("W_U", [d, order], scale(d)));
+        let mut end = 0;
+        let place = |(name, shape, scale): (&'static str, [usize; 2], f64)| {
+            let start = end;
+            end += shape[0] * shape[1];
+            Weight { name, shape, scale, range: start..end }
+        };
+        shapes.into_iter().map(place).collect()
+    }
+
+    /// The widths as `cfg.json` has them.
+    #[must_use]
+    pub fn layers(&self) -> Layers {
+        let hidden_dim = self.kind.has_hidden().then_some(self.hidden_dim);
+        Layers { embed_dim: self.embed_dim, hidden_dim, other: Default::default() }
+    }
+
+    fn check(&self) -> Result<()> {
+        for (what, width) in [("embed_dim", self.embed_dim), ("hidden_dim", self.hidden_dim)] {
+            if width == 0 {
+                return Err(Error::Range { what, expected: "an integer from 1 up", got: 0.0 });
+            }
+        }
+        if !self.kind.has_hidden() && self.embed_dim != self.hidden_dim {
+            return Err(Error::Range {
+                what: "hidden_dim",
+                expected: "embed_dim, in a model whose neurons are the combined embeddings",
+                got: self.hidden_dim as f64,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl From<&RunConfig> for Architecture {
+    fn from(config: &RunConfig) -> Self {
+        let (kind, embed_dim) = (config.model, config.layers.embed_dim);
+        let hidden_dim = config.layers.hidden_dim.filter(|_| kind.has_hidden()).unwrap_or(embed_dim);
+        Self { kind, embed_dim, hidden_dim }
+    }
+}
+
+/// One parameter tensor of an [`Architecture`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Weight {
+    /// Its name in a checkpoint.
+    pub name: &'static str,
+    /// Rows and columns; a bias has one row.
+    pub shape: [usize; 2],
+    /// Standard deviation of its initial values.
+    pub scale: f64,
+    /// Where it lies among all parameters, row-major.
+    pub range: Range<usize>,
+}
+
+impl Weight {
+    /// The tensor in a vector of all parameters.
+    pub(super) fn of<'a>(&self, parameters: &'a [f32]) -> ArrayView2<'a, f32> {
+        ArrayView2::from_shape(self.shape, &parameters[self.range.clone()]).expect("as long as its shape says")
+    }
+}
+
+/// The parameters of a model in training: one vector, cut into tensors by [`Architecture::weights`].
+///
+/// ```
+/// use irreplens::train::{Architecture, Network};
+/// use irreplens::model::Interpretable;
+/// let network = Network::random(Architecture::one_layer(8, 16), 5, 1)?;
+/// assert_eq!(network.model()?.order(), 5);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    architecture: Architecture,
+    order: usize,
+    weights: Vec<Weight>,
+    parameters: Vec<f32>,
+}
+
+impl Network {
+    /// Initial parameters as published: independent normal numbers times 1/sqrt(embed) for both embeddings,
+    /// 1/sqrt(number of rows) for `W` and `W_U`; a bias starts at 0.
+    ///
+    /// The numbers are the ziggurat normals of `rand_distr` in `f64` from ChaCha20 seeded with `seed`, tensor after
+    /// tensor, row-major, rounded to `f32`.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for a width of 0; [`Error::GroupParameter`] for order 0.
+    pub fn random(architecture: Architecture, order: usize, seed: u64) -> Result<Self> {
+        let mut network = Self::zeros(architecture, order)?;
+        let mut rng = ChaCha20Rng::seed_from_u64(seed);
+        for weight in network.weights.iter().filter(|weight| weight.scale > 0.0) {
+            for parameter in &mut network.parameters[weight.range.clone()] {
+                let normal: f64 = StandardNormal.sample(&mut rng);
+                *parameter = (normal * weight.scale) as f32;
+            }
+        }
+        Ok(network)
+    }
+
+    /// The parameters in the tensors of a checkpoint; tensors of other names are passed over.
+    ///
+    /// # Arguments
+    /// `path`: the file, for errors.
+    ///
+    /// # Errors
+    /// Those of [`matrix`], and [`Error::TensorShape`] for another architecture or group.
+    pub fn from_tensors(architecture: Architecture, order: usize, path: &Path, tensors: &Tensors) -> Result<Self> {
+        let mut network = Self::zeros(architecture, order)?;
+        network.read(path, tensors, "")?.iter().zip(&mut network.parameters).for_each(|(&from, to)| *to = from);
+        Ok(network)
+    }
+
+    pub(super) fn zeros(architecture: Architecture, order: usize) -> Result<Self> {
+        architecture.check()?;
+        if order == 0 {
+            return Err(Error::GroupParameter { group: "any group", expected: "an order from 1 up", got: 0 });
+        }
+        let weights = architecture.weights(order);
+        let parameters = vec![0.0; weights.last().map_or(0, |last| last.range.end)];
+        Ok(Self { architecture, order, weights, parameters })
+    }
+
+    /// A vector like the parameters from the tensors whose names start with `prefix`.
+    pub(super) fn read(&self, path: &Path, tensors: &Tensors, prefix: &str) -> Result<Vec<f32>> {
+        let mut all = Vec::with_capacity(self.parameters.len());
+        for weight in &self.weights {
+            let name = format!("{prefix}{}", weight.name);
+            let (shape, values) = if weight.name == "b" {
+                let bias = vector(path, tensors, &[&name])?;
+                (vec![1, bias.len()], bias.to_vec())
+            } else {
+                let weight = matrix(path, tensors, &[&name])?;
+                (weight.shape().to_vec(), weight.iter().copied().collect())
+            };
+            if shape != weight.shape {
+                return Err(Error::TensorShape {
+                    path: path.into(),
+                    tensor: name,
+                    expected: weight.shape.to_vec(),
+                    got: shape,
+                    because: "the architecture and the group of the run",
+                });
+            }
+            all.extend(values);
+        }
+        Ok(all)
+    }
+
+    /// The tensors of a vector like the parameters, with `prefix` before every name.
+    pub(super) fn tensors_of(&self, values: &[f32], prefix: &str) -> Tensors {
+        let tensor = |weight: &Weight| {
+            let shape = if weight.name == "b" { &weight.shape[1..] } else { &weight.shape };
+            let values = values[weight.range.clone()].to_vec();
+            let array = ArrayD::from_shape_vec(shape, values).expect("as long as its shape says");
+            (format!("{prefix}{}", weight.name), Tensor::F32(array))
+        };
+        self.weights.iter().map(tensor).collect()
+    }
+
+    /// The parameters under the names they have in a checkpoint.
+    #[must_use]
+    pub fn tensors(&self) -> Tensors {
+        self.tensors_of(&self.parameters, "")
+    }
+
+    /// The model with these parameters.
+    ///
+    /// # Errors
+    /// None for a network made by this type's constructors.
+    pub fn model(&self) -> Result<Box<dyn Interpretable>> {
+        let weight = |name: &str| -> Array2<f32> { self.weight(name).to_owned() };
+        let (left, right, unembed) = (weight("W_E_a"), weight("W_E_b"), weight("W_U"));
+        Ok(match self.architecture.kind {
+            ModelKind::OneLayerMlp => Box::new(OneLayerMlp::new(left, right, weight("W"), None, unembed)?),
+            ModelKind::OneLayerMlpWithBias => {
+                let bias: Array1<f32> = weight("b").row(0).to_owned();
+                Box::new(OneLayerMlp::new(left, right, weight("W"), Some(bias), unembed)?)
+            }
+            ModelKind::TwoLayerMlp => Box::new(TwoLayerMlp::new(left, right, weight("W"), unembed)?),
+            ModelKind::SummedMlp => Box::new(SummedMlp::new(left, right, unembed)?),
+            ModelKind::Bilinear => Box::new(Bilinear::new(left, right, unembed)?),
+        })
+    }
+
+    /// Its architecture.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        self.architecture
+    }
+
+    /// Order of the group.
+    #[must_use]
+    pub fn order(&self) -> usize {
+        self.order
+    }
+
+    /// Its parameter tensors.
+    #[must_use]
+    pub fn weights(&self) -> &[Weight] {
+        &self.weights
+    }
+
+    /// All parameters, tensor after tensor.
+    #[must_use]
+    pub fn parameters(&self) -> &[f32] {
+        &self.parameters
+    }
+
+    /// As [`parameters`](Network::parameters), to write to.
+    pub fn parameters_mut(&mut self) -> &mut [f32] {
+        &mut self.parameters
+    }
+
+    /// A tensor by name.
+    ///
+    /// # Panics
+    /// If the architecture has none of that name.
+    pub(super) fn weight(&self, name: &str) -> ArrayView2<'_, f32> {
+        self.place(name).of(&self.parameters)
+    }
+
+    pub(super) fn place(&self, name: &str) -> &Weight {
+        self.weights.iter().find(|weight| weight.name == name).expect("a tensor of this architecture")
+    }
+}

@@ -1,0 +1,280 @@
+use super::adamw::{AdamW, Rates};
+use super::directory::{RunDirectory, State, run_config};
+use super::gradient::Passes;
+use super::{Architecture, Metrics, Network, Observer, Outcome, StopReason, TrainConfig};
+use crate::error::{Error, Result, check_shape};
+use crate::group::Group;
+use crate::task::{Split, Task};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+/// Trains a network on a split of a group's composition task, by full-batch AdamW.
+///
+/// An epoch is one step along the gradient of the mean cross-entropy over the training pairs. Parameters are `f32`, the
+/// loss is `f64`. The same group, architecture, split and settings give the same bits, for any number of threads; on
+/// another machine the first hundred losses agree to 1e-4 of themselves ([`ACROSS_MACHINES`](super::ACROSS_MACHINES)).
+///
+/// The trainer works on the threads of the pool it is run in (`RAYON_NUM_THREADS`, or
+/// [`rayon::ThreadPool::install`](https://docs.rs/rayon)).
+///
+/// # Example
+/// ```
+/// use irreplens::group::Cyclic;
+/// use irreplens::model::{Hooks, Interpretable};
+/// use irreplens::task::{Split, Task};
+/// use irreplens::train::{Architecture, StopReason, TrainConfig, Trainer};
+///
+/// let group = Cyclic::new(7)?;
+/// let config = TrainConfig { epochs: 500, ..TrainConfig::default() };
+/// let mut trainer = Trainer::new(&group, Architecture::one_layer(16, 32), Split::random(7, 0.8, 1)?, config)?;
+/// let outcome = trainer.run()?;
+/// assert_eq!(outcome.stop_reason, StopReason::EpochsReached);
+///
+/// let loss = trainer.network().model()?.evaluate(&Task::new(&group), &Hooks::none())?.loss;
+/// assert!(loss < 7f64.ln() && outcome.metrics.train.accuracy == 1.0);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+///
+/// Source: the settings are those of Chughtai, Chan and Nanda 2023, appendix; AdamW is that of `torch.optim`.
+pub struct Trainer {
+    task: Task,
+    split: Split,
+    config: TrainConfig,
+    state: State,
+    /// The last state that was checkpointed, to go back to when the loss is no number.
+    good: State,
+    train: Passes,
+    test: Option<Passes>,
+    gradient: Vec<f32>,
+    observers: Vec<Box<dyn Observer>>,
+    interrupt: Arc<AtomicBool>,
+    directory: Option<RunDirectory>,
+    epoch_seconds: Vec<f32>,
+}
+
+impl Trainer {
+    /// A run from new parameters, [`Network::random`] of the config's seed.
+    ///
+    /// # Errors
+    /// [`Error::Range`] for a setting out of its range, a width of 0, no training pairs, no test pairs where a stop rule
+    /// needs them, or a pair beyond n^2.
+    pub fn new(
+        group: &(impl Group + ?Sized),
+        architecture: Architecture,
+        split: Split,
+        config: TrainConfig,
+    ) -> Result<Self> {
+        let network = Network::random(architecture, group.order(), config.seed)?;
+        Self::from_network(group, network, split, config)
+    }
+
+    /// A run from these parameters.
+    ///
+    /// # Errors
+    /// As [`new`](Trainer::new), and [`Error::Shape`] for a network on a group of another order.
+    pub fn from_network(
+        group: &(impl Group + ?Sized),
+        network: Network,
+        split: Split,
+        config: TrainConfig,
+    ) -> Result<Self> {
+        check_shape("group of the network", &[group.order()], &[network.order()])?;
+        config.check(split.test.len())?;
+        let task = Task::new(group);
+        let train = Passes::new(&network, &task, &split.train, true)?;
+        let test = match split.test.is_empty() {
+            true => None,
+            false => Some(Passes::new(&network, &task, &split.test, false)?),
+        };
+        let count = network.parameters().len();
+        let state = State { network, adamw: AdamW::new(count), best: None };
+        Ok(Self {
+            good: state.clone(),
+            state,
+            task,
+            split,
+            config,
+            train,
+            test,
+            gradient: vec![0.0; count],
+            observers: Vec::new(),
+            interrupt: Arc::default(),
+            directory: None,
+            epoch_seconds: Vec::new(),
+        })
+    }
+
+    /// Keeps the run in a directory that [`Run`](crate::checkpoint::Run) reads, or takes up the run that is there: a run
+    /// killed at any moment ends, once resumed, with the same bits as one never interrupted.
+    ///
+    /// Checkpoints are kept at log-spaced epochs and at the end, each with the parameters, AdamW's running means, the
+    /// epoch and the seed; between them `checkpoints/latest.safetensors` is replaced every
+    /// [`save_every`](TrainConfig::save_every). Every file is replaced in one step
+    /// ([`atomic_write`](crate::checkpoint::atomic_write)). The directory stays locked as long as the trainer lives.
+    ///
+    /// A group that is neither `Cyclic` nor `Dihedral`, row by row, is written as its Cayley table.
+    ///
+    /// # Errors
+    /// [`Error::RunLocked`] while another process trains there; [`Error::RunDiffers`] for a run of another architecture,
+    /// group, split or setting (the number of epochs may differ), or for weights without checkpoints;
+    /// [`Error::TensorShape`] and other errors of reading a checkpoint; [`Error::Io`].
+    pub fn in_directory(mut self, path: impl AsRef<Path>) -> Result<Self> {
+        let config = run_config(&self.state.network, &self.task, &self.split, &self.config);
+        let (directory, resumed) = RunDirectory::open(path.as_ref(), config, &self.task, &self.split)?;
+        if let Some(state) = resumed {
+            self.good = state.clone();
+            self.state = state;
+        }
+        self.directory = Some(directory);
+        Ok(self)
+    }
+
+    /// Adds an observer.
+    pub fn observe(&mut self, observer: impl Observer + 'static) -> &mut Self {
+        self.observers.push(Box::new(observer));
+        self
+    }
+
+    /// Stops, and saves, when this flag is set: see [`on_ctrl_c`](super::on_ctrl_c).
+    pub fn interrupted_by(&mut self, flag: Arc<AtomicBool>) -> &mut Self {
+        self.interrupt = flag;
+        self
+    }
+
+    /// Trains until there is a reason to stop. May be called again: it goes on from where it is.
+    ///
+    /// # Errors
+    /// [`Error::Diverged`] for a loss that is NaN or infinite: the state is then that of the last checkpoint.
+    /// [`Error::Io`] naming the file that could not be written, and whatever observers return: the state is kept, and
+    /// calling this again goes on from it.
+    pub fn run(&mut self) -> Result<Outcome> {
+        // Inside the pool: from outside, every parallel step of every epoch would have to wake it.
+        rayon::scope(|_| self.run_in_pool())
+    }
+
+    fn run_in_pool(&mut self) -> Result<Outcome> {
+        let mut saved = Instant::now();
+        self.epoch_seconds.clear();
+        for observer in &mut self.observers {
+            observer.start(self.state.adamw.step, self.config.epochs)?;
+        }
+        loop {
+            let epoch = self.state.adamw.step;
+            let start = Instant::now();
+            let train = self.train.gradient(&self.state.network, &mut self.gradient);
+            let mut seconds = start.elapsed().as_secs_f64();
+            if !train.loss.is_finite() {
+                self.state = self.good.clone();
+                return Err(Error::Diverged { epoch, loss: train.loss, last_good: self.good.adamw.step });
+            }
+            let last = epoch >= self.config.epochs;
+            let due = last || epoch.is_multiple_of(self.config.measure_every);
+            let interrupted = self.interrupt.load(Ordering::Relaxed);
+            let mut metrics = Metrics { epoch, train, test: None };
+            let mut stop = interrupted.then_some(StopReason::Interrupted);
+            if due || interrupted {
+                metrics.test = self.test.as_mut().map(|test| test.evaluate(&self.state.network));
+            }
+            if due {
+                let asked = self.show(&metrics)?;
+                stop = last.then_some(StopReason::EpochsReached).or(self.rules(&metrics)).or(asked).or(stop);
+            }
+            self.keep(stop, &mut saved)?;
+            if let Some(stop_reason) = stop {
+                return self.finish(Outcome { stop_reason, metrics, epoch_ms_median: self.epoch_ms_median() });
+            }
+            let start = Instant::now();
+            let TrainConfig { betas, eps, weight_decay, .. } = self.config;
+            let rates = Rates { lr: self.config.learning_rate(epoch + 1), betas, eps, weight_decay };
+            self.state.adamw.step(self.state.network.parameters_mut(), &self.gradient, rates);
+            seconds += start.elapsed().as_secs_f64();
+            self.epoch_seconds.push(seconds as f32);
+        }
+    }
+
+    /// Shows the metrics to all observers; whether one of them wants to stop.
+    fn show(&mut self, metrics: &Metrics) -> Result<Option<StopReason>> {
+        let mut stop = None;
+        for observer in &mut self.observers {
+            if observer.observe(metrics, &self.state.network)?.is_break() {
+                stop = Some(StopReason::Observer);
+            }
+        }
+        Ok(stop)
+    }
+
+    fn rules(&mut self, metrics: &Metrics) -> Option<StopReason> {
+        let rules = self.config.stop;
+        let below = |loss: f64, bound: Option<f64>| bound.is_some_and(|bound| loss < bound);
+        let test_loss = metrics.test.map(|test| test.loss);
+        if let Some(loss) = test_loss
+            && self.state.best.is_none_or(|(_, best)| loss < best)
+        {
+            self.state.best = Some((metrics.epoch, loss));
+        }
+        if below(metrics.train.loss, rules.train_loss_below) {
+            return Some(StopReason::TrainLossBelow);
+        }
+        if test_loss.is_some_and(|loss| below(loss, rules.test_loss_below)) {
+            return Some(StopReason::TestLossBelow);
+        }
+        let since_best = self.state.best.map_or(0, |(best, _)| metrics.epoch - best);
+        rules.patience.filter(|&patience| since_best >= patience).map(|_| StopReason::Patience)
+    }
+
+    /// Checkpoints the state where the schedule or the end of the run asks for it; saves it when it is time.
+    fn keep(&mut self, stop: Option<StopReason>, saved: &mut Instant) -> Result<()> {
+        let ended = stop.is_some_and(|stop| stop != StopReason::Interrupted);
+        let scheduled = ended || self.config.is_checkpoint(self.state.adamw.step);
+        if scheduled {
+            self.good = self.state.clone();
+        }
+        let Some(directory) = &self.directory else { return Ok(()) };
+        if scheduled {
+            directory.checkpoint(&self.state)?;
+        } else if stop.is_some() || saved.elapsed() >= self.config.save_every {
+            directory.save(&self.state)?;
+        } else {
+            return Ok(());
+        }
+        *saved = Instant::now();
+        if stop.is_some() {
+            directory.finish(&self.state.network)?;
+        }
+        if ended { directory.remove_latest() } else { Ok(()) }
+    }
+
+    fn finish(&mut self, outcome: Outcome) -> Result<Outcome> {
+        self.observers.iter_mut().try_for_each(|observer| observer.finish(&outcome))?;
+        Ok(outcome)
+    }
+
+    fn epoch_ms_median(&self) -> f64 {
+        let mut seconds = self.epoch_seconds.clone();
+        let middle = seconds.len() / 2;
+        if seconds.is_empty() {
+            return 0.0;
+        }
+        1e3 * f64::from(*seconds.select_nth_unstable_by(middle, f32::total_cmp).1)
+    }
+
+    /// Steps taken.
+    #[must_use]
+    pub fn epoch(&self) -> u64 {
+        self.state.adamw.step
+    }
+
+    /// The network as it is now.
+    #[must_use]
+    pub fn network(&self) -> &Network {
+        &self.state.network
+    }
+
+    /// The pairs it is trained on, and those it is tested on.
+    #[must_use]
+    pub fn split(&self) -> &Split {
+        &self.split
+    }
+}
