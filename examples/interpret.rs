@@ -1,6 +1,8 @@
-//! Explains a trained network: `cargo run --release --example interpret -- RUN_DIR [--order FILE] [--json FILE]
+//! Explains a trained network: `cargo run --release --example interpret -- [RUN_DIR] [--order FILE] [--json FILE]
 //! [--repeat N]`.
 //!
+//! Without a run directory it explains the shipped model, a one-layer net on the dihedral group of order 106
+//! (`examples/data/D53`).
 //! Prints the findings as tables and writes them as JSON. Symmetric and alternating runs need the element order they
 //! were trained with (`--order`, a file of permutations); they are looked at along the cyclic subgroup of an element of
 //! the largest order.
@@ -15,6 +17,9 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
+
+/// The run directory of the shipped model.
+pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
 
 /// A run, read and explained.
 pub struct Explained {
@@ -150,7 +155,7 @@ fn nested(array: &ndarray::Array4<f64>, block: usize) -> Value {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: interpret RUN_DIR [--order FILE] [--json FILE] [--repeat N]";
+    let usage = "usage: interpret [RUN_DIR] [--order FILE] [--json FILE] [--repeat N]";
     let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
@@ -165,7 +170,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
         }
     }
-    let directory = directory.ok_or(usage)?;
+    let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
     let mut runs = Vec::new();
     for _ in 0..repeat {
         runs.push(run(&directory, order.as_deref())?);

@@ -4,13 +4,14 @@
 //! | [`design`] | why the crate is as it is |
 //! | [`glossary`] | the field's terms and where they live here |
 //! | [`notebook`] | every cell of the notebook this started from, with the function that answers it |
+//! | [`training`] | networks of your own: commands, what to expect, how to choose |
 //! | [`replication`] | mistakes in the source material, and what is done here |
 //! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
 // For the links in the pages, which resolve from here.
 #[cfg(doc)]
-use crate::{analysis, checkpoint, error, fourier, group, laws, linalg, model, task};
+use crate::{analysis, checkpoint, error, fourier, group, laws, linalg, model, task, train};
 
 #[doc = include_str!("../docs/conventions.md")]
 pub mod conventions {}
@@ -23,6 +24,10 @@ pub mod glossary {}
 
 #[doc = include_str!("../docs/notebook.md")]
 pub mod notebook {}
+
+#[cfg(feature = "train")]
+#[doc = include_str!("../docs/training.md")]
+pub mod training {}
 
 #[doc = include_str!("../docs/replication.md")]
 pub mod replication {}

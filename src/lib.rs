@@ -43,6 +43,7 @@
 //! | [`task`] | on which inputs, with which labels? | [`task::Task`], [`task::Split`] |
 //! | [`model`] | what computes? | [`model::Interpretable`], [`model::Hooks`] |
 //! | [`checkpoint`] | where do its weights come from? | [`checkpoint::Run`] |
+//! | [`train`] | how does a network come to them? | [`train::Trainer`]; feature `train`, on by default |
 //! | [`analysis`] | how does it do it? | [`analysis::interpret`] |
 //! | [`laws`] | does an implementation keep the traits' contracts? | [`laws::group::check`] |
 //! | [`guide`] | how do I ...? | [`guide::conventions`], [`guide::notebook`] |
@@ -82,17 +83,17 @@ pub mod model;
 // 7. Weights and settings on disk, read from files that may be damaged or hostile.
 pub mod checkpoint;
 
-// 8. Training.
+// 8. How a network comes to its weights: full-batch AdamW, resumable, the same bits every time.
 #[cfg(feature = "train")]
 pub mod train;
 
 // 9. What a network does, one question per file.
 pub mod analysis;
 
-// 9. The law-test kit for those who implement the traits.
+// 10. The law-test kit for those who implement the traits.
 pub mod laws;
 
-// 10. The pages of `docs/`, every code block of which is a test.
+// 11. The pages of `docs/`, every code block of which is a test.
 pub mod guide;
 
 pub use error::{Error, Result};

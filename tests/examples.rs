@@ -11,7 +11,7 @@ mod interpret;
 mod models;
 
 use compare::{Tolerance, differences};
-use irreplens::checkpoint::{GroupKind, Layers, ModelKind, RunConfig, Tensor, Tensors, write_safetensors};
+use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, RunConfig, Tensor, Tensors, write_safetensors};
 use irreplens::linalg::map_blocks;
 use models::Draw;
 use serde_json::{Map, Value, json};
@@ -186,6 +186,9 @@ fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, seed: 
         lr: 1e-3,
         weight_decay: 1.0,
         betas: (0.9, 0.98),
+        eps: 1e-8,
+        warmup_epochs: 0,
+        lr_decay: LrDecay::Constant,
         num_epochs: 0,
         other: Map::new(),
     };

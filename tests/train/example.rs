@@ -1,0 +1,93 @@
+//! `examples/train.rs`: what it writes, `examples/interpret.rs` reads.
+
+#[allow(dead_code)]
+#[path = "../../examples/interpret.rs"]
+mod interpret;
+#[allow(dead_code)]
+#[path = "../../examples/train.rs"]
+mod train;
+
+use irreplens::checkpoint::RunConfig;
+use serde_json::Value;
+use std::path::Path;
+
+fn run(line: &str, folder: &Path) -> Result<Value, String> {
+    let path = |name: &str| folder.join(name).to_str().unwrap().to_owned();
+    let arguments = line.split_whitespace().map(|word| match word {
+        "OUT" | "JSON" | "CFG" => path(word),
+        _ => word.to_owned(),
+    });
+    train::parse(arguments).and_then(|settings| train::run(&settings)).map_err(|error| error.to_string())
+}
+
+const SMALL: &str = "--group dihedral:5 --embed 12 --hidden 24 --fraction 0.8 --epochs 300";
+
+#[test]
+fn a_trained_run_is_written_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = run(&format!("{SMALL} --seed 3 --out OUT --json JSON"), folder.path()).unwrap();
+    assert_eq!((&result["epochs"], &result["stop_reason"]), (&300.into(), &"epochs_reached".into()));
+    for key in ["epoch_ms_median", "train_loss", "test_loss", "train_acc", "test_acc"] {
+        assert!(result[key].is_f64(), "{key}: {}", result[key]);
+    }
+    if cfg!(target_os = "linux") {
+        assert!(result["peak_rss_mb"].as_f64().unwrap() > 1.0);
+    }
+    let written = std::fs::read_to_string(folder.path().join("JSON")).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), result);
+
+    let out = folder.path().join("OUT");
+    let explained = interpret::run(&out, None).unwrap();
+    assert_eq!(explained.config, RunConfig::read(out.join("cfg.json")).unwrap());
+    assert_eq!((explained.config.frac_train, explained.config.seed), (0.8, 3));
+    // Its loss over all pairs is made of the two sets'.
+    let all = (80.0 * result["train_loss"].as_f64().unwrap() + 20.0 * result["test_loss"].as_f64().unwrap()) / 100.0;
+    assert!((explained.found.baseline.loss - all).abs() < 1e-5 * all);
+}
+
+#[test]
+fn settings_come_from_a_file_and_options_override_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let cfg = r#"{"lr": 0.002, "weight_decay": 0.5, "betas": [0.9, 0.98], "layers": {"embed_dim": 10},
+        "model": "BilinearNet", "group": "CyclicGroup", "group_parameter": 6, "frac_train": 1, "seed": 4,
+        "num_epochs": 20, "notes": "mine"}"#;
+    std::fs::write(folder.path().join("CFG"), cfg).unwrap();
+    let result = run("--epochs 10 --cfg CFG --out OUT", folder.path()).unwrap();
+    assert_eq!((&result["epochs"], &result["test_loss"]), (&10.into(), &Value::Null));
+    let config = RunConfig::read(folder.path().join("OUT/cfg.json")).unwrap();
+    assert_eq!((config.lr, config.num_epochs, config.group_parameter), (0.002, 10, 6));
+}
+
+#[test]
+fn seeds_are_kept_side_by_side() {
+    let folder = tempfile::tempdir().unwrap();
+    let result = run(&format!("{SMALL} --seeds 2,5 --out OUT --json JSON"), folder.path()).unwrap();
+    let seeds: Vec<u64> = result["seeds"].as_array().unwrap().iter().map(|s| s["seed"].as_u64().unwrap()).collect();
+    assert_eq!(seeds, [2, 5]);
+    for seed in seeds {
+        assert!(interpret::run(&folder.path().join(format!("OUT/seed-{seed}")), None).is_ok());
+    }
+}
+
+#[test]
+fn bad_command_lines_are_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for (line, expected) in [
+        ("--hidden -3", "--hidden -3: invalid digit found in string"),
+        ("--hidden 0", "hidden_dim: expected an integer from 1 up, got 0"),
+        ("--fraction 1.5", "training fraction: expected in (0, 1], got 1.5"),
+        ("--fraction 0", "training fraction: expected in (0, 1], got 0"),
+        ("--group dihedral", "--group dihedral: expected cyclic:N or dihedral:N"),
+        ("--group cyclic:0", "Cyclic: parameter"),
+        ("--lr -1", "lr: expected a number above 0, got -1"),
+        ("--decay slow", "--decay: unknown variant"),
+        ("--seeds 1,2", "--seeds needs --out DIR"),
+        ("--fraction 1 --test-loss-below 0.1", "test pairs, which a stop rule looks at: expected at least 1, got 0"),
+        ("--fast yes", "unknown option --fast"),
+        ("--epochs", "--epochs: expected an option and its value"),
+        ("--cfg missing.json", "missing.json"),
+    ] {
+        let error = run(line, folder.path()).expect_err(line);
+        assert!(error.starts_with(expected), "{line}: {error}");
+    }
+}

@@ -1,0 +1,7 @@
+//! Training.
+#![cfg(feature = "train")]
+
+mod errors;
+mod example;
+mod resume;
+mod runs;

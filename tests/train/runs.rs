@@ -1,0 +1,312 @@
+//! Same seed, same bits; reasons to stop; observers; many seeds.
+
+use irreplens::Error;
+use irreplens::analysis::progress;
+use irreplens::checkpoint::{LrDecay, ModelKind, Run};
+use irreplens::fourier::CyclicSubgroupBasis;
+use irreplens::group::{Cyclic, Dihedral};
+use irreplens::model::{Hooks, Interpretable};
+use irreplens::task::{Split, Task};
+use irreplens::train::{
+    Architecture, MetricLog, Metrics, Network, Observer, Outcome, StopReason, StopRules, TrainConfig, Trainer,
+    loss_and_gradient, train_many,
+};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+const ARCHITECTURES: [Architecture; 5] = [
+    Architecture { kind: ModelKind::OneLayerMlp, embed_dim: 9, hidden_dim: 17 },
+    Architecture { kind: ModelKind::OneLayerMlpWithBias, embed_dim: 8, hidden_dim: 16 },
+    Architecture { kind: ModelKind::SummedMlp, embed_dim: 13, hidden_dim: 13 },
+    Architecture { kind: ModelKind::TwoLayerMlp, embed_dim: 11, hidden_dim: 16 },
+    Architecture { kind: ModelKind::Bilinear, embed_dim: 12, hidden_dim: 12 },
+];
+
+fn on_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
+    rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)
+}
+
+#[test]
+fn same_bits_for_any_number_of_threads() {
+    for architecture in ARCHITECTURES {
+        let run = || {
+            let config = TrainConfig { epochs: 12, measure_every: 5, ..TrainConfig::default() };
+            let split = Split::random(46, 0.9, 1).unwrap();
+            let mut trainer = Trainer::new(&Dihedral::new(23).unwrap(), architecture, split, config).unwrap();
+            let metrics = trainer.run().unwrap().metrics;
+            (metrics, trainer.network().parameters().iter().map(|p| p.to_bits()).collect::<Vec<_>>())
+        };
+        let one = on_threads(1, run);
+        for threads in [1, 2, 3, 7] {
+            assert!(on_threads(threads, run) == one, "{architecture:?} on {threads} threads");
+        }
+    }
+}
+
+/// The metrics against the model's own evaluation of the same pairs.
+#[test]
+fn metrics_are_those_of_the_model() {
+    let group = Dihedral::new(7).unwrap();
+    let task = Task::new(&group);
+    for architecture in ARCHITECTURES {
+        let split = Split::random(14, 0.5, 2).unwrap();
+        let config = TrainConfig { epochs: 200, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(&group, architecture, split.clone(), config).unwrap();
+        let metrics = trainer.run().unwrap().metrics;
+        let losses = trainer.network().model().unwrap().pair_losses(&task, &Hooks::none()).unwrap();
+        for (pairs, got) in [(&split.train, metrics.train), (&split.test, metrics.test.unwrap())] {
+            let mean = pairs.iter().map(|&pair| losses[[pair / 14, pair % 14]]).sum::<f64>() / pairs.len() as f64;
+            assert!((mean - got.loss).abs() <= 1e-5 * mean, "{architecture:?}: {mean} against {}", got.loss);
+        }
+        let (again, _) = loss_and_gradient(trainer.network(), &task, &split.train).unwrap();
+        assert_eq!(again, metrics.train);
+    }
+}
+
+#[test]
+fn initial_parameters_have_the_published_scales() {
+    let network = Network::random(Architecture::one_layer_with_bias(60, 90), 50, 3).unwrap();
+    for weight in network.weights() {
+        let values = &network.parameters()[weight.range.clone()];
+        let count = values.len() as f64;
+        let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
+        let deviation = (values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / count).sqrt();
+        let scale = match weight.name {
+            "W_E_a" | "W_E_b" => 1.0 / 60f64.sqrt(),
+            "W" => 1.0 / 120f64.sqrt(),
+            "W_U" => 1.0 / 90f64.sqrt(),
+            _ => 0.0,
+        };
+        // Five standard deviations of the estimates.
+        assert!((deviation - scale).abs() <= 5.0 * scale / (2.0 * count).sqrt(), "{}: {deviation}", weight.name);
+        assert!(mean.abs() <= 5.0 * scale / count.sqrt(), "{}: mean {mean}", weight.name);
+    }
+    assert_ne!(network, Network::random(network.architecture(), 50, 4).unwrap());
+}
+
+/// The generator is part of what a seed means: these numbers may change only with a note under "Value changes".
+#[test]
+fn the_numbers_of_a_seed_stay() {
+    let network = Network::random(Architecture::summed(2), 2, 1).unwrap();
+    let got: Vec<f32> = network.parameters()[..4].to_vec();
+    assert_eq!(got, SEED_1, "{got:?}");
+}
+
+const SEED_1: [f32; 4] = [0.228_466_11, -0.515_554_67, 0.135_083_2, -0.124_286_346];
+
+fn run(config: TrainConfig) -> Outcome {
+    let split = Split::random(5, 0.8, 1).unwrap();
+    Trainer::new(&Cyclic::new(5).unwrap(), Architecture::summed(16), split, config).unwrap().run().unwrap()
+}
+
+#[test]
+fn every_reason_to_stop() {
+    let config = TrainConfig { epochs: 3000, measure_every: 10, ..TrainConfig::default() };
+    let with = |stop| run(TrainConfig { stop, ..config.clone() });
+    let none = StopRules::default();
+    let below = with(StopRules { train_loss_below: Some(1.0), ..none });
+    assert_eq!(below.stop_reason, StopReason::TrainLossBelow);
+    assert!(below.metrics.train.loss < 1.0 && below.metrics.epoch < 3000);
+    let below = with(StopRules { test_loss_below: Some(10.0), ..none });
+    assert_eq!((below.stop_reason, below.metrics.epoch), (StopReason::TestLossBelow, 0));
+    let patience = with(StopRules { patience: Some(20), ..none });
+    assert_eq!(patience.stop_reason, StopReason::Patience);
+    assert!(patience.metrics.epoch >= 20 && patience.metrics.epoch < 3000);
+    assert_eq!(run(TrainConfig { epochs: 7, ..config.clone() }).stop_reason, StopReason::EpochsReached);
+    assert_eq!(run(TrainConfig { epochs: 0, ..config.clone() }).metrics.epoch, 0);
+
+    let mut trainer = trainer_of(&config);
+    let outcome = trainer.observe(|metrics: &Metrics| break_at(metrics, 50)).run().unwrap();
+    assert_eq!((outcome.stop_reason, outcome.metrics.epoch), (StopReason::Observer, 50));
+    let flag = Arc::new(AtomicBool::new(true));
+    let outcome = trainer.interrupted_by(Arc::clone(&flag)).run().unwrap();
+    assert_eq!(outcome.stop_reason, StopReason::Observer, "an observer's reason is the nearer one");
+    let outcome = trainer_of(&config).interrupted_by(flag).run().unwrap();
+    assert_eq!((outcome.stop_reason, outcome.metrics.epoch), (StopReason::Interrupted, 0));
+    assert!(outcome.metrics.test.is_some());
+    assert_eq!(serde_json::to_value(StopReason::TestLossBelow).unwrap(), "test_loss_below");
+}
+
+fn break_at(metrics: &Metrics, epoch: u64) -> ControlFlow<()> {
+    if metrics.epoch >= epoch { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+}
+
+fn trainer_of(config: &TrainConfig) -> Trainer {
+    let split = Split::random(5, 0.8, 1).unwrap();
+    Trainer::new(&Cyclic::new(5).unwrap(), Architecture::summed(16), split, config.clone()).unwrap()
+}
+
+/// Patience and the decay of the learning rate are part of the state: a resumed run stops where the whole one does.
+#[test]
+fn rules_and_schedules_survive_a_resume() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig {
+        epochs: 400,
+        measure_every: 10,
+        warmup_epochs: 35,
+        lr_decay: LrDecay::Cosine,
+        stop: StopRules { patience: Some(120), ..StopRules::default() },
+        ..TrainConfig::default()
+    };
+    let whole = trainer_of(&config).in_directory(folder.path().join("whole")).unwrap().run().unwrap();
+    let parts = folder.path().join("parts");
+    let flag = Arc::new(AtomicBool::new(false));
+    let mut last = None;
+    for stop_at in (30..).step_by(37) {
+        let mut trainer = trainer_of(&config).in_directory(&parts).unwrap();
+        flag.store(false, Ordering::Relaxed);
+        let set = Arc::clone(&flag);
+        trainer.interrupted_by(Arc::clone(&flag)).observe(move |metrics: &Metrics| {
+            set.fetch_or(metrics.epoch >= stop_at, Ordering::Relaxed);
+            ControlFlow::Continue(())
+        });
+        let outcome = trainer.run().unwrap();
+        if outcome.stop_reason != StopReason::Interrupted {
+            last = Some(outcome);
+            break;
+        }
+    }
+    let last = last.unwrap();
+    assert_eq!((last.stop_reason, last.metrics), (whole.stop_reason, whole.metrics));
+    let model = |directory: &Path| std::fs::read(directory.join("model.safetensors")).unwrap();
+    assert!(model(&parts) == model(&folder.path().join("whole")));
+}
+
+struct Recorder(Arc<Mutex<Vec<String>>>);
+
+impl Observer for Recorder {
+    fn start(&mut self, epoch: u64, epochs: u64) -> irreplens::Result<()> {
+        self.0.lock().unwrap().push(format!("start {epoch} of {epochs}"));
+        Ok(())
+    }
+    fn observe(&mut self, metrics: &Metrics, network: &Network) -> irreplens::Result<ControlFlow<()>> {
+        let (evaluation, _) = loss_and_gradient(
+            network,
+            &Task::new(&Cyclic::new(5)?),
+            &Split::random(5, 0.8, 1)?.train,
+        )?;
+        assert_eq!(evaluation, metrics.train, "the network shown is the one measured");
+        self.0.lock().unwrap().push(format!("at {}", metrics.epoch));
+        Ok(ControlFlow::Continue(()))
+    }
+    fn finish(&mut self, outcome: &Outcome) -> irreplens::Result<()> {
+        self.0.lock().unwrap().push(format!("finish {}", outcome.metrics.epoch));
+        Ok(())
+    }
+}
+
+struct Refuses;
+
+impl Observer for Refuses {
+    fn observe(&mut self, _: &Metrics, _: &Network) -> irreplens::Result<ControlFlow<()>> {
+        Err(Error::Unsupported { analysis: "an observer", needs: "nothing" })
+    }
+}
+
+#[test]
+fn observers_see_the_run_in_order() {
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let config = TrainConfig { epochs: 25, measure_every: 10, ..TrainConfig::default() };
+    trainer_of(&config).observe(Recorder(Arc::clone(&seen))).run().unwrap();
+    assert_eq!(*seen.lock().unwrap(), ["start 0 of 25", "at 0", "at 10", "at 20", "at 25", "finish 25"]);
+    let error = trainer_of(&config).observe(Refuses).run().unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }));
+}
+
+#[test]
+fn metric_logs_hold_what_was_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = TrainConfig { epochs: 20, measure_every: 10, ..TrainConfig::default() };
+    let [csv, json] = ["log.csv", "log.jsonl"].map(|name| folder.path().join(name));
+    let mut trainer = trainer_of(&config);
+    let outcome = trainer.observe(MetricLog::new(&csv)).observe(MetricLog::new(&json)).run().unwrap();
+    let text = std::fs::read_to_string(csv).unwrap();
+    let mut rows = text.lines();
+    assert_eq!(rows.next().unwrap(), "epoch,train_loss,train_accuracy,test_loss,test_accuracy");
+    let last: Vec<f64> = rows.next_back().unwrap().split(',').map(|v| v.parse().unwrap()).collect();
+    let (train, test) = (outcome.metrics.train, outcome.metrics.test.unwrap());
+    assert_eq!(last, [20.0, train.loss, train.accuracy, test.loss, test.accuracy]);
+    let text = std::fs::read_to_string(json).unwrap();
+    let rows: Vec<serde_json::Value> = text.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(rows.iter().map(|row| row["epoch"].as_u64().unwrap()).collect::<Vec<_>>(), [0, 10, 20]);
+    assert_eq!(rows[2]["test_loss"].as_f64(), Some(test.loss));
+    let missing = MetricLog::new(folder.path().join("missing/log.csv"));
+    assert!(matches!(trainer.observe(missing).run(), Err(Error::Io { path, .. }) if path.ends_with("missing/log.csv")));
+}
+
+fn seed_trainer(root: &Path, seed: u64, epochs: u64) -> irreplens::Result<Trainer> {
+    let config = TrainConfig { epochs, seed, ..TrainConfig::default() };
+    let split = Split::random(5, 0.8, seed)?;
+    let trainer = Trainer::new(&Cyclic::new(5)?, Architecture::summed(16), split, config)?;
+    trainer.in_directory(root.join(format!("seed-{seed}")))
+}
+
+#[test]
+fn many_seeds_end_as_each_would_alone_and_survive_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    let seeds = [4, 1, 9, 2, 7];
+    // Seed 9 stumbles over a file in its place.
+    std::fs::write(root.join("seed-9"), "").unwrap();
+    let first = train_many(&seeds, |seed| seed_trainer(root, seed, 40));
+    assert_eq!(first.iter().map(|s| s.seed).collect::<Vec<_>>(), seeds);
+    for one in &first {
+        assert_eq!(one.outcome.is_err(), one.seed == 9);
+    }
+    // Taken up as a whole, with more epochs, once the obstacle is gone.
+    std::fs::remove_file(root.join("seed-9")).unwrap();
+    for one in on_threads(3, || train_many(&seeds, |seed| seed_trainer(root, seed, 90))) {
+        let alone = folder.path().join("alone");
+        let outcome = seed_trainer(&alone, one.seed, 90).unwrap().run().unwrap();
+        assert_eq!(one.outcome.unwrap().metrics, outcome.metrics);
+        let name = format!("seed-{}/model.safetensors", one.seed);
+        assert!(std::fs::read(root.join(&name)).unwrap() == std::fs::read(alone.join(&name)).unwrap());
+    }
+}
+
+#[test]
+fn an_interrupt_ends_many_seeds_and_a_panic_is_passed_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let flag = Arc::new(AtomicBool::new(true));
+    let ended = on_threads(1, || {
+        train_many(&[1, 2, 3], |seed| {
+            let mut trainer = seed_trainer(folder.path(), seed, 40)?;
+            trainer.interrupted_by(Arc::clone(&flag));
+            Ok(trainer)
+        })
+    });
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0].outcome.as_ref().unwrap().stop_reason, StopReason::Interrupted);
+    let ended = Mutex::new(Vec::new());
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        on_threads(1, || {
+            train_many(&[1, 2, 3], |seed| {
+                assert!(seed != 2, "seed 2");
+                ended.lock().unwrap().push(seed);
+                seed_trainer(folder.path(), seed, 10)
+            })
+        })
+    }));
+    assert!(panicked.is_err());
+    assert_eq!(*ended.lock().unwrap(), [1, 3]);
+}
+
+#[test]
+fn a_trained_run_has_its_progress_along_the_checkpoints() {
+    let folder = tempfile::tempdir().unwrap();
+    let group = Cyclic::new(7).unwrap();
+    let config = TrainConfig { epochs: 1500, checkpoints_per_decade: 3, ..TrainConfig::default() };
+    let split = Split::random(7, 0.8, 1).unwrap();
+    let mut trainer = Trainer::new(&group, Architecture::one_layer(16, 24), split, config).unwrap();
+    trainer = trainer.in_directory(folder.path()).unwrap();
+    let outcome = trainer.run().unwrap();
+    let run = Run::open(folder.path()).unwrap();
+    let table = progress(&run, &CyclicSubgroupBasis::cyclic(&group), &Task::new(&group)).unwrap();
+    let epochs: Vec<u64> = table.rows.iter().map(|row| row.epoch).collect();
+    assert_eq!(epochs, [0, 1, 2, 5, 10, 22, 46, 100, 215, 464, 1000, 1500]);
+    let train = table.rows[11].measures.train.unwrap();
+    assert!((train.loss - outcome.metrics.train.loss).abs() <= 1e-5 * train.loss);
+    assert!(!table.keys.is_empty());
+}
