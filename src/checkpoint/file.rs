@@ -4,6 +4,8 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 
+use tempfile::NamedTempFile;
+
 use crate::error::{Error, Result};
 
 /// Reads a file whole; refuses a folder or device and what [`check`] refuses.
@@ -43,8 +45,9 @@ pub(super) fn shown(name: &str) -> String {
 /// Replaces or creates a file in one step: readers see the old bytes or the new, never a part.
 ///
 /// A temporary file in the same directory is written, flushed to the disk and renamed over `path`; on unix the
-/// directory is flushed too. On an error the old file is as it was and the temporary one is gone, unless the error is
-/// the directory's own flush, which comes after the rename. A symbolic link at `path` is replaced, not followed. A new
+/// directory is flushed too. On Linux, where the file system can, it has no name before it is whole, so that a process
+/// killed at any moment leaves nothing torn behind. On an error the old file is as it was and the temporary one is gone,
+/// unless the error is the directory's own flush, which comes after the rename. A symbolic link at `path` is replaced, not followed. A new
 /// file has the permissions that any created file has.
 ///
 /// # Arguments
@@ -72,16 +75,60 @@ fn replace(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
     };
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".irreplens-");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the process's umask
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path)?;
+    if !replace_by_unnamed(path, folder, bytes)? {
+        let mut file = temporary(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path)?;
+    }
     if cfg!(unix) {
         File::open(folder)?.sync_all()?;
     }
     Ok(())
+}
+
+/// Start of the names of temporary files.
+pub(crate) const TEMPORARY: &str = ".irreplens-";
+
+/// An empty file with a name of its own, removed when it is dropped.
+fn temporary(folder: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(TEMPORARY);
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666)); // less the process's umask
+    builder.tempfile_in(folder)
+}
+
+/// Writes a file that has no name until it is whole, and renames that over `path`; false where the system or the file
+/// system has no such files.
+#[cfg(target_os = "linux")]
+fn replace_by_unnamed(path: &Path, folder: &Path, bytes: &[u8]) -> std::io::Result<bool> {
+    use rustix::fs::{AtFlags, CWD, Mode, OFlags, linkat, open};
+    use rustix::io::Errno;
+    use std::os::fd::AsRawFd;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    let flags = OFlags::TMPFILE | OFlags::WRONLY | OFlags::CLOEXEC;
+    let Ok(file) = open(folder, flags, Mode::from_raw_mode(0o666)) else { return Ok(false) };
+    let mut file = File::from(file);
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    // A link cannot replace a file, a rename can; until then the whole file has a name of its own.
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let descriptor = format!("/proc/self/fd/{}", file.as_raw_fd());
+    loop {
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = folder.join(format!("{TEMPORARY}{}-{count}", std::process::id()));
+        match linkat(CWD, &descriptor, CWD, &name, AtFlags::SYMLINK_FOLLOW) {
+            Ok(()) => return fs::rename(&name, path).inspect_err(|_| drop(fs::remove_file(&name))).map(|()| true),
+            Err(Errno::EXIST) => {}
+            Err(_) => return Ok(false),
+        }
+    }
+}
+
+/// There are no unnamed files here.
+#[cfg(not(target_os = "linux"))]
+fn replace_by_unnamed(_: &Path, _: &Path, _: &[u8]) -> std::io::Result<bool> {
+    Ok(false)
 }

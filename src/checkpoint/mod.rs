@@ -45,6 +45,8 @@ use ndarray::{Array, Array1, Array2, ArrayD, Dimension};
 use crate::error::{Error, Result};
 
 pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
+#[cfg(feature = "train")]
+pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
 pub use npz::read_precomputed;
 pub use run::Run;

@@ -2,7 +2,7 @@ use super::adamw::AdamW;
 use super::{Network, TrainConfig};
 use crate::checkpoint::safetensors::read_metadata;
 use crate::checkpoint::{
-    GroupKind, LrDecay, Run, RunConfig, Tensor, Tensors, checkpoints_in, read_tensors, write_safetensors,
+    GroupKind, LrDecay, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in, read_tensors, write_safetensors,
 };
 use crate::error::{Error, Result};
 use crate::group::{Cyclic, Dihedral};
@@ -203,7 +203,7 @@ impl RunDirectory {
 fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(".irreplens-") {
+        if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
             fs::remove_file(entry.path())?;
         }
     }

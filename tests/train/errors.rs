@@ -46,7 +46,10 @@ fn settings_out_of_range() {
         (TrainConfig { lr: 0.0, ..config(1) }, "lr: expected a number above 0, got 0"),
         (TrainConfig { lr: f64::NAN, ..config(1) }, "lr: expected a number above 0, got NaN"),
         (TrainConfig { weight_decay: -1.0, ..config(1) }, "weight_decay: expected a number from 0 up, got -1"),
-        (TrainConfig { betas: (0.9, 1.0), ..config(1) }, "betas, second: expected a number from 0 up and below 1, got 1"),
+        (
+            TrainConfig { betas: (0.9, 1.0), ..config(1) },
+            "betas, second: expected a number from 0 up and below 1, got 1",
+        ),
         (TrainConfig { eps: 0.0, ..config(1) }, "eps: expected a number above 0, got 0"),
         (TrainConfig { measure_every: 0, ..config(1) }, "measure_every: expected an integer from 1 up, got 0"),
     ] {

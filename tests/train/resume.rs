@@ -1,7 +1,7 @@
 //! Runs killed, interrupted and taken up again end with the bits of a run that never was.
 
 use irreplens::Error;
-use irreplens::checkpoint::{Run, RunConfig, read_tensors};
+use irreplens::checkpoint::{Run, RunConfig, read_tensors, safetensors};
 use irreplens::group::Dihedral;
 use irreplens::task::Split;
 use irreplens::train::{Architecture, MetricLog, StopReason, TrainConfig, Trainer, on_ctrl_c};
@@ -74,8 +74,19 @@ fn files(directory: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     found
 }
 
-/// Reads every file; fails on one that is torn.
+/// Reads every file; fails on one that is torn, with or without a name that is shown.
 fn assert_whole(directory: &Path) {
+    for folder in [directory.to_path_buf(), directory.join("checkpoints")] {
+        for path in std::fs::read_dir(folder).into_iter().flatten().map(|entry| entry.unwrap().path()) {
+            let hidden = path.file_name().unwrap().to_str().unwrap().starts_with(".irreplens-");
+            if hidden && cfg!(target_os = "linux") {
+                let bytes = std::fs::read(&path).unwrap();
+                let json = serde_json::from_slice::<serde_json::Value>(&bytes).is_ok();
+                let whole = json || bytes.ends_with(b"\n") || safetensors::read_bytes(&bytes, &path).is_ok();
+                assert!(whole, "{} is torn: {} bytes", path.display(), bytes.len());
+            }
+        }
+    }
     for (path, bytes) in files(directory) {
         let full = directory.join(&path);
         match path.extension().unwrap().to_str().unwrap() {
@@ -126,7 +137,10 @@ fn a_run_killed_again_and_again_ends_with_the_same_bits() {
     }
     let reached: Vec<u64> = epochs.iter().flatten().copied().collect();
     assert!(reached.len() > KILLS / 2 && reached.last() > Some(&10), "kills never came while it trained: {epochs:?}");
-    assert!(reached.windows(2).all(|pair| pair[0] <= pair[1] + 2), "a kill lost more than the epoch at work: {reached:?}");
+    assert!(
+        reached.windows(2).all(|pair| pair[0] <= pair[1] + 2),
+        "a kill lost more than the epoch at work: {reached:?}"
+    );
     let output = spawn(&directory).wait_with_output().unwrap();
     assert_eq!(ended(&output), format!("EpochsReached at {EPOCHS}"));
     assert_same(&directory, &reference);

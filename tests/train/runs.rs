@@ -182,11 +182,8 @@ impl Observer for Recorder {
         Ok(())
     }
     fn observe(&mut self, metrics: &Metrics, network: &Network) -> irreplens::Result<ControlFlow<()>> {
-        let (evaluation, _) = loss_and_gradient(
-            network,
-            &Task::new(&Cyclic::new(5)?),
-            &Split::random(5, 0.8, 1)?.train,
-        )?;
+        let (evaluation, _) =
+            loss_and_gradient(network, &Task::new(&Cyclic::new(5)?), &Split::random(5, 0.8, 1)?.train)?;
         assert_eq!(evaluation, metrics.train, "the network shown is the one measured");
         self.0.lock().unwrap().push(format!("at {}", metrics.epoch));
         Ok(ControlFlow::Continue(()))
