@@ -7,6 +7,7 @@ use crate::task::Task;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 use std::ops::Range;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Pairs of a segment, at least, and segments of a set of pairs, at most: fixed by the task, never by the threads.
 const SEGMENT_PAIRS: usize = 384;
@@ -52,10 +53,13 @@ pub fn loss_and_gradient(network: &Network, task: &Task, pairs: &[usize]) -> Res
 }
 
 /// Forward and backward passes over a fixed set of pairs, with the memory for them.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Passes {
     set: PairSet,
     segments: Vec<Segment>,
+    /// Buffers for the blocks that are worked on, as many as threads came to need at once: the last to be put back is the
+    /// first to be taken, and so likely in the cache of the thread that takes it.
+    buffers: Mutex<Vec<Buffers>>,
     /// The maps element -> neuron of a one-layer net, and the gradients with respect to them; else empty.
     maps: [Vec<f32>; 2],
     maps_gradient: [Vec<f32>; 2],
@@ -105,7 +109,7 @@ impl Passes {
         let size = if has_maps(kind) { order * d } else { 0 };
         let maps = [vec![0.0; size], vec![0.0; size]];
         let offset = vec![0.0; if kind == ModelKind::OneLayerMlpWithBias { order } else { 0 }];
-        Ok(Self { set, segments, maps_gradient: maps.clone(), maps, offset })
+        Ok(Self { set, segments, buffers: Mutex::default(), maps_gradient: maps.clone(), maps, offset })
     }
 
     /// Loss and accuracy.
@@ -120,7 +124,11 @@ impl Passes {
         evaluation
     }
 
-    fn pass(&mut self, network: &Network, f: impl Fn(&mut Segment, &PairSet, &Forward<'_>) + Sync) -> Evaluation {
+    fn pass(
+        &mut self,
+        network: &Network,
+        f: impl Fn(&mut Segment, &mut Buffers, &PairSet, &Forward<'_>) + Sync,
+    ) -> Evaluation {
         let unembed = network.weight("W_U");
         if has_maps(self.set.kind) {
             let (e, weight) = (network.architecture().embed_dim, network.weight("W"));
@@ -140,8 +148,13 @@ impl Passes {
         };
         let weight = (self.set.kind == ModelKind::TwoLayerMlp).then(|| network.weight("W"));
         let forward = Forward { maps, weight, offset: &self.offset, unembed };
-        let set = &self.set;
-        self.segments.par_iter_mut().for_each(|segment| f(segment, set, &forward));
+        let (set, buffers) = (&self.set, &self.buffers);
+        self.segments.par_iter_mut().for_each(|segment| {
+            let taken = lock(buffers).pop();
+            let mut taken = taken.unwrap_or_default();
+            f(segment, &mut taken, set, &forward);
+            lock(buffers).push(taken);
+        });
         let (loss, correct) = self.segments.iter().fold((0.0, 0), |(l, c), s| (l + s.loss, c + s.correct));
         Evaluation::from_sums(loss, correct, set.pairs.len())
     }
@@ -156,7 +169,7 @@ impl Passes {
         if !has_maps(set.kind) {
             let embeddings = || {
                 rayon::join(
-                    || sum(left, segments, |segment| &segment.left_gradient),
+                    || sum_left(left, segments, set.first),
                     || sum(right, segments, |segment| &segment.right_gradient),
                 )
             };
@@ -176,7 +189,7 @@ impl Passes {
             );
         };
         let left = || {
-            sum(left_map, segments, |segment| &segment.left_gradient);
+            sum_left(left_map, segments, set.first);
             back("W_E_a", 0..e, left_map, left, top);
         };
         let right = || {
@@ -242,6 +255,15 @@ fn sum<'a>(out: &mut [f32], segments: &'a [Segment], part: impl Fn(&'a Segment) 
     );
 }
 
+/// The sum of the left maps' gradients, of which every segment has the rows of its own elements x.
+fn sum_left(out: &mut [f32], segments: &[Segment], width: usize) {
+    out.fill(0.0);
+    for segment in segments {
+        let rows = &mut out[segment.first_left * width..][..segment.left_gradient.len()];
+        rows.iter_mut().zip(&segment.left_gradient).for_each(|(out, &value)| *out += value);
+    }
+}
+
 /// What a forward pass reads.
 struct Forward<'a> {
     /// The two maps that the first layer combines, (n, first) each.
@@ -253,12 +275,12 @@ struct Forward<'a> {
     unembed: ArrayView2<'a, f32>,
 }
 
-/// A fixed range of the pairs, worked on by one thread at a time.
-#[derive(Clone, Debug)]
-struct Segment {
-    range: Range<usize>,
-    /// Rows worked on at once.
-    block: usize,
+/// [`matmul_into`] or [`add_matmul`].
+type Multiply = fn(ArrayView2<'_, f32>, ArrayView2<'_, f32>, ArrayViewMut2<'_, f32>);
+
+/// What a block of pairs is worked on in. Each grows to the largest block it meets, and keeps no more than one.
+#[derive(Debug, Default)]
+struct Buffers {
     /// Activations of the first layer: (rows, first).
     first: Vec<f32>,
     /// Neurons of a two-layer net, (rows, hidden); those of others are the first layer.
@@ -268,8 +290,53 @@ struct Segment {
     /// Gradients with respect to the neurons, and to the first of two layers.
     back: Vec<f32>,
     back_first: Vec<f32>,
-    /// Sums over the pairs: the gradients of the maps, of the second layer, of W_U (transposed), and of the logits by
-    /// class where there is a bias.
+}
+
+impl Buffers {
+    /// Logits of a block of pairs.
+    fn forward(&mut self, set: &PairSet, net: &Forward<'_>, block: Range<usize>) {
+        let (n, w, d, rows) = (set.order, set.first, set.hidden, block.len());
+        first_layer(set.kind, &set.pairs[block], net.maps, w, room(&mut self.first, rows * w));
+        let first = matrix(&self.first, (rows, w));
+        let neurons = match net.weight {
+            None => first,
+            Some(weight) => {
+                let hidden = room(&mut self.hidden, rows * d);
+                matmul_into(first, weight, matrix_mut(hidden, (rows, d)));
+                relu(hidden);
+                matrix(hidden, (rows, d))
+            }
+        };
+        let logits = room(&mut self.logits, n * rows);
+        matmul_into(net.unembed.t(), neurons.t(), matrix_mut(logits, (n, rows)));
+        for (class, offset) in logits.chunks_exact_mut(rows).zip(net.offset) {
+            class.iter_mut().for_each(|logit| *logit += offset);
+        }
+    }
+}
+
+/// The first `len` values of a buffer, whatever they are.
+fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
+    if buffer.len() < len {
+        buffer.resize(len, 0.0);
+    }
+    &mut buffer[..len]
+}
+
+/// What a mutex holds, a panic elsewhere notwithstanding.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A fixed range of the pairs, worked on by one thread at a time.
+#[derive(Debug)]
+struct Segment {
+    range: Range<usize>,
+    /// Rows worked on at once.
+    block: usize,
+    /// Sums over the pairs: the gradients of the maps (of the left one from row `first_left` to the last that occurs), of
+    /// the second layer, of W_U (transposed), and of the logits by class where there is a bias.
+    first_left: usize,
     left_gradient: Vec<f32>,
     right_gradient: Vec<f32>,
     weight_gradient: Vec<f32>,
@@ -287,13 +354,11 @@ impl Segment {
         let blocks = range.len().div_ceil((BLOCK_VALUES / row_values).max(TILE));
         let block = range.len().div_ceil(blocks).next_multiple_of(TILE).min(range.len());
         let zeros = |wanted: bool, len: usize| vec![0.0; if wanted { len } else { 0 }];
+        // The pairs are sorted.
+        let [first_left, last_left] = [range.start, range.end - 1].map(|pair| set.pairs[pair][0] as usize);
         Self {
-            first: zeros(true, block * w),
-            hidden: zeros(two, block * d),
-            logits: zeros(true, block * n),
-            back: zeros(backward, block * d),
-            back_first: zeros(backward && two, block * w),
-            left_gradient: zeros(backward, n * w),
+            left_gradient: zeros(backward, (last_left + 1 - first_left) * w),
+            first_left,
             right_gradient: zeros(backward, n * w),
             weight_gradient: zeros(backward && two, w * d),
             unembed_gradient: zeros(backward, n * d),
@@ -310,11 +375,11 @@ impl Segment {
         self.range.clone().step_by(block).map(move |start| start..end.min(start + block))
     }
 
-    fn evaluate(&mut self, set: &PairSet, net: &Forward<'_>) {
+    fn evaluate(&mut self, buffers: &mut Buffers, set: &PairSet, net: &Forward<'_>) {
         (self.loss, self.correct) = (0.0, 0);
         for block in self.blocks() {
-            self.forward(set, net, block.clone());
-            let logits = matrix(&self.logits, (set.order, block.len()));
+            buffers.forward(set, net, block.clone());
+            let logits = matrix(&buffers.logits, (set.order, block.len()));
             for outcome in outcomes(logits.t(), &set.labels[block]) {
                 self.loss += outcome.loss;
                 self.correct += usize::from(outcome.correct);
@@ -322,63 +387,60 @@ impl Segment {
         }
     }
 
-    /// Logits of a block of pairs.
-    fn forward(&mut self, set: &PairSet, net: &Forward<'_>, block: Range<usize>) {
-        let rows = block.len();
-        first_layer(set.kind, &set.pairs[block], net.maps, set.first, &mut self.first);
-        let first = matrix(&self.first, (rows, set.first));
-        let neurons = match net.weight {
-            None => first,
-            Some(weight) => {
-                matmul_into(first, weight, matrix_mut(&mut self.hidden, (rows, set.hidden)));
-                relu(&mut self.hidden[..rows * set.hidden]);
-                matrix(&self.hidden, (rows, set.hidden))
-            }
-        };
-        matmul_into(net.unembed.t(), neurons.t(), matrix_mut(&mut self.logits, (set.order, rows)));
-        for (class, offset) in self.logits.chunks_exact_mut(rows).zip(net.offset) {
-            class.iter_mut().for_each(|logit| *logit += offset);
-        }
-    }
-
-    fn gradient(&mut self, set: &PairSet, net: &Forward<'_>) {
+    fn gradient(&mut self, buffers: &mut Buffers, set: &PairSet, net: &Forward<'_>) {
         (self.loss, self.correct) = (0.0, 0);
-        let sums = [&mut self.left_gradient, &mut self.right_gradient, &mut self.weight_gradient];
-        sums.into_iter().chain([&mut self.unembed_gradient, &mut self.class_gradient]).for_each(|sum| sum.fill(0.0));
-        for block in self.blocks() {
-            self.forward(set, net, block.clone());
-            self.backward(set, net, block);
+        let sums = [&mut self.left_gradient, &mut self.right_gradient, &mut self.class_gradient];
+        sums.into_iter().for_each(|sum| sum.fill(0.0));
+        for (i, block) in self.blocks().enumerate() {
+            buffers.forward(set, net, block.clone());
+            // The first product replaces what the last epoch left.
+            self.backward(buffers, set, net, block, if i == 0 { matmul_into } else { add_matmul });
         }
     }
 
-    /// Turns the logits of a block into the gradient and takes it back to the maps.
-    fn backward(&mut self, set: &PairSet, net: &Forward<'_>, block: Range<usize>) {
+    /// Turns the logits of a block into the gradient and takes it back to the maps; `multiply` puts a product where it is
+    /// summed up.
+    fn backward(
+        &mut self,
+        buffers: &mut Buffers,
+        set: &PairSet,
+        net: &Forward<'_>,
+        block: Range<usize>,
+        multiply: Multiply,
+    ) {
         let (n, w, d, rows) = (set.order, set.first, set.hidden, block.len());
+        let Buffers { first, hidden, logits, back, back_first } = buffers;
+        let (first, logits, back) = (&first[..rows * w], &mut logits[..n * rows], room(back, rows * d));
         let weight = 1.0 / set.pairs.len() as f64;
-        let (loss, correct) = loss_gradient(&mut self.logits[..n * rows], &set.labels[block.clone()], weight);
+        let (loss, correct) = loss_gradient(logits, &set.labels[block.clone()], weight);
         self.loss += loss;
         self.correct += correct;
-        for (sum, class) in self.class_gradient.iter_mut().zip(self.logits.chunks_exact(rows)) {
+        for (sum, class) in self.class_gradient.iter_mut().zip(logits.chunks_exact(rows)) {
             *sum += class.iter().sum::<f32>();
         }
-        let logits = matrix(&self.logits, (n, rows));
-        let neurons = matrix(if net.weight.is_some() { &self.hidden } else { &self.first }, (rows, d));
-        add_matmul(logits, neurons, matrix_mut(&mut self.unembed_gradient, (n, d)));
-        matmul_into(logits.t(), net.unembed.t(), matrix_mut(&mut self.back, (rows, d)));
-        let mut back = &self.back;
-        if let Some(weight) = net.weight {
-            mask(&mut self.back[..rows * d], &self.hidden);
-            let first = matrix(&self.first, (rows, w));
-            let gradient = matrix(&self.back, (rows, d));
-            add_matmul(first.t(), gradient, matrix_mut(&mut self.weight_gradient, (w, d)));
-            matmul_into(gradient, weight.t(), matrix_mut(&mut self.back_first, (rows, w)));
-            back = &self.back_first;
-        }
-        let sums = [&mut self.left_gradient[..], &mut self.right_gradient];
+        let logits = matrix(logits, (n, rows));
+        let neurons = if net.weight.is_some() { &hidden[..rows * d] } else { first };
+        multiply(logits, matrix(neurons, (rows, d)), matrix_mut(&mut self.unembed_gradient, (n, d)));
+        matmul_into(logits.t(), net.unembed.t(), matrix_mut(back, (rows, d)));
+        let back: &[f32] = if let Some(weight) = net.weight {
+            mask(back, neurons);
+            multiply(
+                matrix(first, (rows, w)).t(),
+                matrix(back, (rows, d)),
+                matrix_mut(&mut self.weight_gradient, (w, d)),
+            );
+            let back_first = room(back_first, rows * w);
+            matmul_into(matrix(back, (rows, d)), weight.t(), matrix_mut(back_first, (rows, w)));
+            back_first
+        } else {
+            back
+        };
         let pairs = &set.pairs[block];
+        let sums =
+            Scatter { first_left: self.first_left, left: &mut self.left_gradient, right: &mut self.right_gradient };
         match set.kind {
-            ModelKind::Bilinear => scatter_product(pairs, net.maps, w, back, sums),
-            _ => scatter_sum(pairs, &self.first, w, back, sums),
+            ModelKind::Bilinear => sums.products(pairs, net.maps, w, back),
+            _ => sums.active(pairs, first, w, back),
         }
     }
 }
@@ -422,45 +484,50 @@ fn mask(gradient: &mut [f32], activations: &[f32]) {
     );
 }
 
-/// Adds every pair's gradient, where the neuron is active, to row x of the left map's and row y of the right map's.
-fn scatter_sum(pairs: &[[u32; 2]], first: &[f32], width: usize, back: &[f32], [left, right]: [&mut [f32]; 2]) {
-    vectorised(
-        #[inline(always)]
-        || {
-            let rows = first.chunks_exact(width).zip(back.chunks_exact(width));
-            for (&[x, y], (first, back)) in pairs.iter().zip(rows) {
-                let left = &mut left[x as usize * width..][..width];
-                let right = &mut right[y as usize * width..][..width];
-                for k in 0..width {
-                    let gradient = if first[k] > 0.0 { back[k] } else { 0.0 };
-                    left[k] += gradient;
-                    right[k] += gradient;
-                }
-            }
-        },
-    );
+/// Where the gradients of the two maps are summed up, (elements, width) each.
+struct Scatter<'a> {
+    /// The element of the left map's first row.
+    first_left: usize,
+    left: &'a mut [f32],
+    right: &'a mut [f32],
 }
 
-/// Adds every pair's gradient times the other map's row to rows x and y of the two maps' gradients.
-fn scatter_product(
-    pairs: &[[u32; 2]],
-    [left_map, right_map]: [&[f32]; 2],
-    width: usize,
-    back: &[f32],
-    [left, right]: [&mut [f32]; 2],
-) {
-    vectorised(
-        #[inline(always)]
-        || {
-            for (&[x, y], back) in pairs.iter().zip(back.chunks_exact(width)) {
-                let (x, y) = (x as usize * width, y as usize * width);
-                let (from_left, from_right) = (&left_map[x..][..width], &right_map[y..][..width]);
-                let (left, right) = (&mut left[x..][..width], &mut right[y..][..width]);
-                for k in 0..width {
-                    left[k] += back[k] * from_right[k];
-                    right[k] += back[k] * from_left[k];
+impl Scatter<'_> {
+    /// Adds every pair's gradient, where the neuron is active, to row x of the left map's and row y of the right map's.
+    fn active(self, pairs: &[[u32; 2]], first: &[f32], width: usize, back: &[f32]) {
+        vectorised(
+            #[inline(always)]
+            || {
+                let rows = first.chunks_exact(width).zip(back.chunks_exact(width));
+                for (&[x, y], (first, back)) in pairs.iter().zip(rows) {
+                    let left = &mut self.left[(x as usize - self.first_left) * width..][..width];
+                    let right = &mut self.right[y as usize * width..][..width];
+                    for k in 0..width {
+                        let gradient = if first[k] > 0.0 { back[k] } else { 0.0 };
+                        left[k] += gradient;
+                        right[k] += gradient;
+                    }
                 }
-            }
-        },
-    );
+            },
+        );
+    }
+
+    /// Adds every pair's gradient times the other map's row to rows x and y of the two maps' gradients.
+    fn products(self, pairs: &[[u32; 2]], [left_map, right_map]: [&[f32]; 2], width: usize, back: &[f32]) {
+        vectorised(
+            #[inline(always)]
+            || {
+                for (&[x, y], back) in pairs.iter().zip(back.chunks_exact(width)) {
+                    let (x, y) = (x as usize, y as usize);
+                    let (from_left, from_right) = (&left_map[x * width..][..width], &right_map[y * width..][..width]);
+                    let left = &mut self.left[(x - self.first_left) * width..][..width];
+                    let right = &mut self.right[y * width..][..width];
+                    for k in 0..width {
+                        left[k] += back[k] * from_right[k];
+                        right[k] += back[k] * from_left[k];
+                    }
+                }
+            },
+        );
+    }
 }

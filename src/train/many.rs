@@ -1,3 +1,4 @@
+use super::gradient::lock;
 use super::observer::ProgressBar;
 use super::{Outcome, StopReason, Trainer};
 use crate::error::Result;
@@ -88,9 +89,4 @@ pub fn train_many(seeds: &[u64], make: impl Fn(u64) -> Result<Trainer> + Sync) -
     let mut ended = std::mem::take(&mut *lock(&ended));
     ended.sort_by_key(|(i, _)| *i);
     ended.into_iter().map(|(i, outcome)| Seed { seed: seeds[i], outcome }).collect()
-}
-
-/// What a mutex holds, a panic elsewhere notwithstanding.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
