@@ -3,5 +3,9 @@
 
 mod errors;
 mod example;
+mod gradient;
+#[path = "../support/models.rs"]
+mod models;
 mod resume;
 mod runs;
+mod steps;
