@@ -11,8 +11,12 @@ mod interpret;
 mod models;
 
 use compare::{Tolerance, differences};
-use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, RunConfig, Tensor, Tensors, write_safetensors};
+use irreplens::checkpoint::{
+    GroupKind, Layers, LrDecay, ModelKind, Run, RunConfig, Tensor, Tensors, write_safetensors,
+};
 use irreplens::linalg::map_blocks;
+use irreplens::model::{Hooks, Interpretable};
+use irreplens::task::Task;
 use models::Draw;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -72,6 +76,43 @@ fn golden_files() {
         }
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+/// The shipped model, which `interpret` explains without an argument: never retrained here, only held to
+/// `golden/D53.json`.
+///
+/// Four of its neurons compute parity, and hardly anything else: their best block leads the next by 3e-8 of their norm.
+/// Where rounding on another machine tells it otherwise, what depends on their labels is not compared.
+#[test]
+fn the_shipped_model() {
+    let golden: Value = serde_json::from_str(include_str!("golden/D53.json")).unwrap();
+    let mut got = interpret::to_json(&interpret::run(Path::new(interpret::SHIPPED), None).unwrap());
+    let number = |key: &str, k: usize| golden[key][k].as_f64();
+    let margin = |k: usize| Some(number("neuron_fraction_explained", k)? - number("neuron_runner_up", k)?);
+    let width = golden["width"].as_u64().unwrap() as usize;
+    let near_ties: Vec<usize> = (0..width).filter(|&k| margin(k).is_some_and(|m| m < 1e-6)).collect();
+    assert_eq!(near_ties, [46, 71, 84, 102]);
+    if near_ties.iter().any(|&k| got["neuron_frequency"][k] != golden["neuron_frequency"][k]) {
+        let clusters = ["clusters", "clusters_as_published", "loss_without_cluster", "unembed_sum_spectrum_by_cluster"];
+        let keys = ["logit_direction_energy", "logit_product_share", "loss_parity_ablated", "loss_own_frequency_only"];
+        for key in clusters.into_iter().chain(keys) {
+            got[key] = golden[key].clone();
+        }
+        for key in ["neuron_frequency", "neuron_fraction_centred"] {
+            near_ties.iter().for_each(|&k| got[key][k] = golden[key][k].clone());
+        }
+        println!("labels of parity neurons differ: what depends on them is not compared");
+    }
+    let found = golden_differences(&golden, &got);
+    assert!(found.is_empty(), "\n{}", found.join("\n"));
+    assert!(got["accuracy"] == 1.0 && got["loss"].as_f64().unwrap() < 1e-4);
+
+    // The test set's loss, which its training stopped with.
+    let run = Run::open(interpret::SHIPPED).unwrap();
+    let (model, split, n) = (run.model().unwrap(), run.split().unwrap(), run.config.order().unwrap());
+    let losses = model.pair_losses(&Task::new(&run.group().unwrap()), &Hooks::none()).unwrap();
+    let test = split.test.iter().map(|&pair| losses[[pair / n, pair % n]]).sum::<f64>() / split.test.len() as f64;
+    assert!((test / 3.057_153_88e-5 - 1.0).abs() < 1e-5 && split.train.len() == 3370, "{test}");
 }
 
 #[test]
