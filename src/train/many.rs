@@ -36,10 +36,10 @@ pub struct Seed {
 /// ```
 /// use irreplens::train::{Architecture, TrainConfig, Trainer, train_many};
 /// use irreplens::{group::Cyclic, task::Split};
-/// let group = Cyclic::new(5)?;
+/// let group = Cyclic::new(7)?;
 /// let seeds = train_many(&[1, 2, 3], |seed| {
-///     let config = TrainConfig { epochs: 300, seed, ..TrainConfig::default() };
-///     Trainer::new(&group, Architecture::summed(16), Split::random(5, 0.8, seed)?, config)
+///     let config = TrainConfig { epochs: 500, seed, ..TrainConfig::default() };
+///     Trainer::new(&group, Architecture::one_layer(16, 32), Split::random(7, 0.8, seed)?, config)
 /// });
 /// assert!(seeds.iter().all(|seed| seed.outcome.as_ref().unwrap().metrics.train.accuracy == 1.0));
 /// # Ok::<(), irreplens::Error>(())

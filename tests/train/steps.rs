@@ -99,7 +99,7 @@ fn first_steps_are_those_of_pytorch() {
                 let off = (got - want).abs();
                 assert!(off <= WEIGHTS * scale, "{what}: {key} of {}: {got} against {want}", weight.name);
             };
-            let sign = |i: usize| if i / 3 % 2 == 0 { 1.0 } else { -1.0 };
+            let sign = |i: usize| if (i / 3).is_multiple_of(2) { 1.0 } else { -1.0 };
             let alternating = values.iter().enumerate().map(|(i, v)| sign(i) * v).sum();
             close("sum", values.iter().sum(), read(want, "sum"), scale * (count as f64).sqrt());
             close("signed sum", alternating, read(want, "alternating"), scale * (count as f64).sqrt());
