@@ -43,7 +43,7 @@ pub struct Trainer {
     split: Split,
     config: TrainConfig,
     state: State,
-    /// The last state that was checkpointed, to go back to when the loss is no number.
+    /// The last state that was kept, to go back to when the loss is no number.
     good: State,
     train: Passes,
     test: Option<Passes>,
@@ -146,7 +146,7 @@ impl Trainer {
     /// Trains until there is a reason to stop. May be called again: it goes on from where it is.
     ///
     /// # Errors
-    /// [`Error::Diverged`] for a loss that is NaN or infinite: the state is then that of the last checkpoint.
+    /// [`Error::Diverged`] for a loss that is NaN or infinite: the state is then the last that was kept.
     /// [`Error::Io`] naming the file that could not be written, and whatever observers return: the state is kept, and
     /// calling this again goes on from it.
     pub fn run(&mut self) -> Result<Outcome> {
@@ -228,18 +228,14 @@ impl Trainer {
     fn keep(&mut self, stop: Option<StopReason>, saved: &mut Instant) -> Result<()> {
         let ended = stop.is_some_and(|stop| stop != StopReason::Interrupted);
         let scheduled = ended || self.config.is_checkpoint(self.state.adamw.step);
-        if scheduled {
-            self.good = self.state.clone();
-        }
-        let Some(directory) = &self.directory else { return Ok(()) };
-        if scheduled {
-            directory.checkpoint(&self.state)?;
-        } else if stop.is_some() || saved.elapsed() >= self.config.save_every {
-            directory.save(&self.state)?;
-        } else {
+        if !scheduled && stop.is_none() && saved.elapsed() < self.config.save_every {
             return Ok(());
         }
-        *saved = Instant::now();
+        if let Some(directory) = &self.directory {
+            if scheduled { directory.checkpoint(&self.state)? } else { directory.save(&self.state)? }
+        }
+        (self.good, *saved) = (self.state.clone(), Instant::now());
+        let Some(directory) = &self.directory else { return Ok(()) };
         if stop.is_some() {
             directory.finish(&self.state.network)?;
         }
