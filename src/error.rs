@@ -75,6 +75,42 @@ pub enum Error {
         got: Vec<usize>,
     },
 
+    /// A table of images that is not an action of a group H on a group N by automorphisms.
+    ///
+    /// | law | witness | left | right |
+    /// |---|---|---|---|
+    /// | `automorphism` | h in H, a and b in N | h(a b) | h(a) h(b) |
+    /// | `homomorphism` | g and h in H, a in N | (g h)(a) | g(h(a)) |
+    #[error("not an action by automorphisms: {law} fails at {witness:?}: {left} against {right}")]
+    NotAnAction {
+        /// The law that fails.
+        law: &'static str,
+        /// The elements (row indices) at which it fails.
+        witness: Vec<usize>,
+        /// One side of the law there, an element of N.
+        left: usize,
+        /// The other side.
+        right: usize,
+    },
+    /// A modulus without a unit of the order asked for.
+    #[error("expected a unit of multiplicative order {order} modulo {modulus}, got none")]
+    NoUnit {
+        /// The modulus.
+        modulus: usize,
+        /// The order.
+        order: usize,
+    },
+    /// A group with more subgroups than the caller allowed.
+    #[error("{group}: expected at most {limit} subgroups, got {got} before the search was over")]
+    TooManySubgroups {
+        /// The group's name.
+        group: String,
+        /// The limit given.
+        limit: usize,
+        /// The number known when the search stopped.
+        got: usize,
+    },
+
     // ---- shapes -------------------------------------------------------------------------------
     /// An array of the wrong shape.
     #[error("{what}: expected shape {expected:?}, got {got:?}")]

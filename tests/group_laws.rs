@@ -1,8 +1,13 @@
 //! Every group of the crate against the group laws.
 
+#[path = "support/families.rs"]
+mod families;
 mod support;
 
-use irreplens::group::{Composition, Cyclic, Dihedral, DirectProduct, Elem, Group, GroupExt, PermutationGroup};
+use irreplens::group::{
+    Alternating, Composition, Cyclic, Dicyclic, Dihedral, DirectProduct, Elem, Group, GroupExt, PermutationGroup,
+    SemidirectProduct, Symmetric,
+};
 use irreplens::{group_laws, laws};
 use proptest::prelude::{any, prop_assert_eq, proptest};
 use std::sync::Arc;
@@ -39,6 +44,24 @@ group_laws!(s3_right_first, symmetric(3, Composition::ApplyRightFirst));
 group_laws!(s4_left_first, symmetric(4, Composition::ApplyLeftFirst));
 group_laws!(s4_right_first, symmetric(4, Composition::ApplyRightFirst));
 group_laws!(s4_table, symmetric(4, Composition::ApplyLeftFirst).cayley_table());
+group_laws!(s1, Symmetric::new(1).unwrap());
+group_laws!(s2, Symmetric::new(2).unwrap());
+group_laws!(s5, Symmetric::new(5).unwrap());
+group_laws!(s7_sampled, Symmetric::new(7).unwrap());
+group_laws!(a1, Alternating::new(1).unwrap());
+group_laws!(a2, Alternating::new(2).unwrap());
+group_laws!(a3, Alternating::new(3).unwrap());
+group_laws!(a5, Alternating::new(5).unwrap());
+group_laws!(a7_sampled, Alternating::new(7).unwrap());
+group_laws!(dic1, Dicyclic::new(1).unwrap());
+group_laws!(q8, Dicyclic::new(2).unwrap());
+group_laws!(q16, Dicyclic::quaternion(16).unwrap());
+group_laws!(dic7, Dicyclic::new(7).unwrap());
+group_laws!(affine_1, SemidirectProduct::affine(1, 1).unwrap());
+group_laws!(affine_7, SemidirectProduct::affine(7, 6).unwrap());
+group_laws!(affine_31, SemidirectProduct::affine(31, 5).unwrap());
+group_laws!(semidihedral_16, SemidirectProduct::metacyclic(8, 2, 3).unwrap());
+group_laws!(heisenberg_3, families::heisenberg(3));
 group_laws!(reference, &cyclic(6));
 group_laws!(shared, Arc::new(dihedral(5)));
 group_laws!(object, Box::new(dihedral(5)) as Box<dyn Group>);
@@ -69,6 +92,18 @@ proptest! {
     }
 
     #[test]
+    fn dicyclic_groups(n in 1..16_usize) {
+        prop_assert_eq!(laws::group::check(&Dicyclic::new(n).unwrap()), Ok(()));
+    }
+
+    #[test]
+    fn affine_groups(p in 1..14_usize, k in 1..13_usize) {
+        if let Ok(group) = SemidirectProduct::affine(p, k) {
+            prop_assert_eq!(laws::group::check(&group), Ok(()));
+        }
+    }
+
+    #[test]
     fn products(factors in support::factors()) {
         prop_assert_eq!(laws::group::check(&support::product(factors)), Ok(()));
     }
@@ -85,5 +120,14 @@ proptest! {
         let searching = Searching(&group);
         prop_assert_eq!(searching.identity(), group.identity());
         prop_assert_eq!(searching.inverse(x), group.inverse(x));
+    }
+}
+
+#[test]
+fn families_override_well() {
+    for group in families::families() {
+        let searching = Searching(&group);
+        assert_eq!(searching.identity(), group.identity(), "{}", group.name());
+        assert!(group.elements().all(|x| searching.inverse(x) == group.inverse(x)), "{}", group.name());
     }
 }

@@ -4,27 +4,44 @@
 //! |---|---|---|
 //! | [`Cyclic`] | C_n, order n | r^0, ..., r^(n-1) |
 //! | [`Dihedral`] | D_n, order 2n | r^0, ..., r^(n-1), then r^0 s, ..., r^(n-1) s |
-//! | [`DirectProduct`] | G x H | (g, h) at row g * |H| + h |
+//! | [`Dicyclic`] | Dic_n, order 4n; quaternion groups | a^0, ..., a^(2n-1), then a^0 x, ..., a^(2n-1) x |
+//! | [`Symmetric`] | S_n, order n!, n <= 7 | lists of images in lexicographic order |
+//! | [`Alternating`] | A_n, order n!/2, n <= 7 | lists of images in lexicographic order |
+//! | [`DirectProduct`] | G x H | (g, h) at row g * \|H\| + h |
+//! | [`SemidirectProduct`] | N x| H; affine and metacyclic groups | (a, h) at row h * \|N\| + a |
 //! | [`CayleyTable`] | any multiplication table | as given |
 //! | [`PermutationGroup`] | any group of permutations | as listed, or as generated |
 //!
 //! [`Group`] has two required methods; [`GroupExt`] derives everything else, once, for all groups.
+//! [`Subgroup`] has cosets and conjugates, [`subgroup_classes`] finds all subgroups up to conjugacy.
 
+mod alternating;
 mod cayley;
 mod closure;
 mod cyclic;
 mod derived;
+mod dicyclic;
 mod dihedral;
 mod file;
 mod permutation;
 mod product;
+mod semidirect;
+mod subgroup;
+mod subgroup_classes;
+mod symmetric;
 
+pub use alternating::Alternating;
 pub use cayley::CayleyTable;
 pub use cyclic::Cyclic;
 pub use derived::{Elements, GroupExt};
+pub use dicyclic::Dicyclic;
 pub use dihedral::Dihedral;
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;
+pub use semidirect::SemidirectProduct;
+pub use subgroup::Subgroup;
+pub use subgroup_classes::{SubgroupClass, subgroup_classes};
+pub use symmetric::Symmetric;
 
 use crate::error::{Error, Result};
 use std::fmt;
