@@ -111,6 +111,28 @@ pub enum Error {
         got: usize,
     },
 
+    // ---- irreps -------------------------------------------------------------------------------
+    /// A character table that rounding hides, or that does not exist because the product is no group's.
+    #[error("{group}: found no character table for order {order} with {classes} classes; does it keep the group laws?")]
+    NoCharacterTable {
+        /// The group's name.
+        group: String,
+        /// Its order.
+        order: usize,
+        /// Its number of conjugacy classes.
+        classes: usize,
+    },
+    /// A character or a representation that is not that of a real irrep.
+    #[error("irrep `{label}`: expected {expected}, got {got}")]
+    NotAnIrrep {
+        /// Its label.
+        label: String,
+        /// What holds for an irrep.
+        expected: &'static str,
+        /// What was found.
+        got: f64,
+    },
+
     // ---- shapes -------------------------------------------------------------------------------
     /// An array of the wrong shape.
     #[error("{what}: expected shape {expected:?}, got {got:?}")]

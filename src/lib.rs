@@ -39,6 +39,7 @@
 //! | [`error`] | what can go wrong? | [`Error`] |
 //! | [`linalg`] | which arithmetic does it stand on? | [`linalg::matmul`], [`linalg::map_blocks`] |
 //! | [`group`] | what is learnt? | [`group::Group`], [`group::GroupExt`] |
+//! | [`irrep`] | how is it represented? | [`irrep::irreps`], [`irrep::CharacterTable`] |
 //! | [`fourier`] | in which coordinates? | [`fourier::FourierBasis`], [`fourier::CyclicSubgroupBasis`] |
 //! | [`task`] | on which inputs, with which labels? | [`task::Task`], [`task::Split`] |
 //! | [`model`] | what computes? | [`model::Interpretable`], [`model::Hooks`] |
@@ -71,29 +72,32 @@ pub mod linalg;
 // 3. What is learnt: finite groups on row indices, and everything derived from a product.
 pub mod group;
 
-// 4. The coordinates: real orthonormal bases of the functions on a group, in sectors and blocks.
+// 4. How it is represented: characters and irreps of any finite group.
+pub mod irrep;
+
+// 5. The coordinates: real orthonormal bases of the functions on a group, in sectors and blocks.
 pub mod fourier;
 
-// 5. The inputs: all ordered pairs with their labels, and seeded splits.
+// 6. The inputs: all ordered pairs with their labels, and seeded splits.
 pub mod task;
 
-// 6. What computes: models with named sites to read and to intervene on.
+// 7. What computes: models with named sites to read and to intervene on.
 pub mod model;
 
-// 7. Weights and settings on disk, read from files that may be damaged or hostile.
+// 8. Weights and settings on disk, read from files that may be damaged or hostile.
 pub mod checkpoint;
 
-// 8. How a network comes to its weights: full-batch AdamW, resumable, the same bits every time.
+// 9. How a network comes to its weights: full-batch AdamW, resumable, the same bits every time.
 #[cfg(feature = "train")]
 pub mod train;
 
-// 9. What a network does, one question per file.
+// 10. What a network does, one question per file.
 pub mod analysis;
 
-// 10. The law-test kit for those who implement the traits.
+// 11. The law-test kit for those who implement the traits.
 pub mod laws;
 
-// 11. The pages of `docs/`, every code block of which is a test.
+// 12. The pages of `docs/`, every code block of which is a test.
 pub mod guide;
 
 pub use error::{Error, Result};

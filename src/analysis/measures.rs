@@ -1,7 +1,7 @@
 use super::embedding::component_norms;
 use super::logits::check_blocks;
 use super::neurons::{Candidates, neurons};
-use super::parts::{Pass, Sets, excluded, parts, restricted};
+use super::parts::{Pass, Sets, excluded, parts, restricted, written};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::model::{Evaluation, Interpretable, check_task};
@@ -124,9 +124,9 @@ pub fn progress_measures(
     let pass = Pass::new(model, task, &sets)?;
     // One set for every key block, and last all of them.
     let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
-    let parts = parts(basis, pass.by_product.view(), &sets_of_blocks)?;
+    let parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
-    let excluded = excluded(model, unembedding, task, &sets, &parts)?;
+    let excluded = excluded(model, task, &sets, &written(model, &parts)?)?;
 
     let key = |(i, &b): (usize, &usize)| KeyBlock {
         block: b,
@@ -150,7 +150,7 @@ pub fn progress_measures(
 }
 
 /// Share of a map's square norm by block, in all sectors; `None` for a map that is zero.
-fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+pub(super) fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
     let norms = component_norms(basis, map)?.sum_axis(Axis(0));
     let total = norms.sum();
     let share = |rows: std::ops::Range<usize>| (total != 0.0).then(|| rows.map(|i| norms[i]).sum::<f64>() / total);

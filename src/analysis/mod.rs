@@ -10,6 +10,7 @@
 //! | along which functions of x and y are logits written? | [`logit_directions`] | [`LogitDirections`] |
 //! | what does the loss need? | [`cluster_losses`], [`own_block_only`], [`hidden_centred`], [`parity`], [`keep_terms`] | [`Evaluation`](crate::model::Evaluation) |
 //! | is each key block's part of the product xy needed, and is it enough? | [`progress_measures`] | [`ProgressMeasures`] |
+//! | which irreps does it compute with, and what is each worth? | [`representation`] | [`RepresentationMeasures`] |
 //! | how did that come about in training? | [`progress`] | [`Progress`] |
 //! | all of it, the notebook's way | [`interpret`] | [`Interpretation`] |
 
@@ -21,6 +22,7 @@ mod measures;
 mod neurons;
 mod parts;
 mod progress;
+mod representation;
 mod spectrum;
 mod stream;
 
@@ -31,4 +33,5 @@ pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
 pub use neurons::{Candidates, DIM, Neuron, NeuronClusters, cluster, neurons};
 pub use progress::{Progress, ProgressRow, progress};
+pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
 pub use spectrum::neuron_spectrum;

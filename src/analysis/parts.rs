@@ -4,14 +4,14 @@
 //! With `H[p] = (1/n) sum over pairs with xy = p of hidden(x, y)`, block b's part at (x, y) is `R_b[xy]`, R_b the
 //! projection of H onto the rows of b in every sector.
 
-use super::stream::{LossSum, stream};
+use super::stream::{LossSum, PairBlock, stream};
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward, inverse};
 use crate::group::Elem;
-use crate::linalg::{map_blocks, matmul};
+use crate::linalg::{map_blocks, matmul, vectorised};
 use crate::model::{Evaluation, Interpretable, LOGITS, block_rows, check_memory, outcomes};
 use crate::task::{Pair, Split, Task};
-use ndarray::{Array2, Array3, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 use std::ops::Range;
 
 /// Partial sums that [`stream`] keeps at once.
@@ -45,44 +45,142 @@ impl Sets {
     }
 }
 
-/// What one pass over all pairs gives.
+/// What one pass over all pairs gives of the readout site and the logits.
 pub(super) struct Pass {
     /// Over the training pairs, if there are any.
     pub train: Option<Evaluation>,
     /// Over the test pairs.
     pub test: Option<Evaluation>,
-    /// H, the readout site averaged over the pairs of each product: (n, width).
-    pub by_product: Array2<f32>,
+    /// Over all pairs.
+    pub all: Evaluation,
+    /// The readout site averaged over the pairs with left element x: (n, width).
+    pub by_left: Array2<f64>,
+    /// The same by right element.
+    pub by_right: Array2<f64>,
+    /// H, the same by product.
+    pub by_product: Array2<f64>,
+    /// Square norm of every channel of the readout site.
+    pub energy: Array1<f64>,
+    /// Square norm of the logits less their mean over the classes.
+    pub logit_energy: f64,
+}
+
+/// The sums behind a [`Pass`].
+struct Sums {
+    /// By left element, by right element, by product.
+    sums: [Array2<f64>; 3],
+    energy: Array1<f64>,
+    logit_energy: f64,
+    /// Of training pairs, test pairs, all pairs.
+    losses: [LossSum; 3],
 }
 
 impl Pass {
     pub(super) fn new(model: &(impl Interpretable + ?Sized), task: &Task, sets: &Sets) -> Result<Self> {
         let (n, width) = (task.order(), crate::model::width(model, model.readout_site())?);
-        let needed = [width, PARTIAL_SUMS, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
+        let needed = [width, 3 * PARTIAL_SUMS, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
         check_memory("sums of activations by product", needed)?;
-        let start = || (Array2::<f64>::zeros((n, width)), [LossSum::default(); 2]);
-        let blocks = stream(model, task, start, |(sums, losses), block| {
+        let start = || Sums {
+            sums: [(); 3].map(|()| Array2::zeros((n, width))),
+            energy: Array1::zeros(width),
+            logit_energy: 0.0,
+            losses: [LossSum::default(); 3],
+        };
+        let blocks = stream(model, task, start, |total, block| {
             let outcomes = outcomes(block.logits.view(), block.labels);
-            for (((x, y), &p), (row, outcome)) in
-                block.pairs.iter().zip(block.labels).zip(block.readout.outer_iter().zip(outcomes))
-            {
-                let mut sum = sums.row_mut(p as usize);
-                sum.iter_mut().zip(row).for_each(|(sum, &v)| *sum += f64::from(v));
+            for ((x, y), outcome) in block.pairs.iter().zip(outcomes) {
                 let pair = x.index() * n + y.index();
-                for (set, loss) in [&sets.train, &sets.test].into_iter().zip(losses.iter_mut()) {
-                    if set[pair] {
+                for (set, loss) in [sets.train[pair], sets.test[pair], true].into_iter().zip(&mut total.losses) {
+                    if set {
                         loss.add_one(outcome);
                     }
                 }
             }
+            total.add_readout(block);
+            total.logit_energy += centred_energy(block.logits.view());
         })?;
         let evaluation = |set: &[bool], i: usize| {
-            set.contains(&true).then(|| LossSum::mean(blocks.iter().map(|(_, losses)| losses[i])))
+            set.contains(&true).then(|| LossSum::mean(blocks.iter().map(|sums| sums.losses[i])))
         };
         let (train, test) = (evaluation(&sets.train, 0), evaluation(&sets.test, 1));
-        let sums = blocks.into_iter().fold(Array2::<f64>::zeros((n, width)), |total, (sums, _)| total + sums);
-        Ok(Self { train, test, by_product: sums.mapv(|sum| (sum / n as f64) as f32) })
+        let all = LossSum::mean(blocks.iter().map(|sums| sums.losses[2]));
+        let total = blocks
+            .into_iter()
+            .reduce(|mut total, block| {
+                for (sum, more) in total.sums.iter_mut().zip(&block.sums) {
+                    *sum += more;
+                }
+                total.energy += &block.energy;
+                total.logit_energy += block.logit_energy;
+                total
+            })
+            .expect("a group has an element");
+        let [by_left, by_right, by_product] = total.sums.map(|sums| sums / n as f64);
+        let (energy, logit_energy) = (total.energy, total.logit_energy);
+        Ok(Self { train, test, all, by_left, by_right, by_product, energy, logit_energy })
     }
+
+    /// The mean of every channel of the readout site.
+    pub(super) fn mean(&self) -> Array1<f64> {
+        self.by_product.mean_axis(Axis(0)).expect("a group has an element")
+    }
+}
+
+impl Sums {
+    fn add_readout(&mut self, block: &PairBlock<'_>) {
+        let Self { sums: [left, right, product], energy, .. } = self;
+        let width = energy.len();
+        let [left, right, product, energy] =
+            [left.as_slice_mut(), right.as_slice_mut(), product.as_slice_mut(), energy.as_slice_mut()]
+                .map(|slice| slice.expect("standard layout"));
+        let readout = block.readout.as_slice().expect("standard layout");
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, row) in readout.chunks_exact(width.max(1)).enumerate() {
+                    let (x, y) = block.pairs[i];
+                    let at = |row: usize| row * width..(row + 1) * width;
+                    let left = &mut left[at(x.index())];
+                    let right = &mut right[at(y.index())];
+                    let product = &mut product[at(block.labels[i] as usize)];
+                    for k in 0..width {
+                        let value = f64::from(row[k]);
+                        left[k] += value;
+                        right[k] += value;
+                        product[k] += value;
+                        energy[k] += value * value;
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Square norm of logits (pairs, classes) less each pair's mean.
+fn centred_energy(logits: ArrayView2<'_, f32>) -> f64 {
+    let (pairs, classes) = logits.dim();
+    let (mut sums, mut squares) = (vec![0.0; pairs], vec![0.0; pairs]);
+    for column in logits.axis_iter(Axis(1)) {
+        let copy;
+        let values = match column.as_slice() {
+            Some(values) => values,
+            None => {
+                copy = column.to_vec();
+                &copy
+            }
+        };
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(values) {
+                    let value = f64::from(value);
+                    *sum += value;
+                    *square += value * value;
+                }
+            },
+        );
+    }
+    sums.iter().zip(&squares).map(|(sum, square)| square - sum * sum / classes as f64).sum()
 }
 
 /// R of every set of blocks: (n, width) each.
@@ -107,52 +205,85 @@ pub(super) fn parts(
 /// n times: n rows are enough.
 pub(super) fn restricted(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32>]) -> Result<Vec<Evaluation>> {
     let labels: Vec<u32> = (0..model.order() as u32).collect();
-    let loss = |part: &Array2<f32>| {
-        let mut sum = LossSum::default();
-        sum.add(model.readout(part.view())?.view(), &labels);
-        Ok(LossSum::mean([sum].into_iter()))
-    };
-    parts.iter().map(loss).collect()
+    parts.iter().map(|part| Ok(evaluation(model.readout(part.view())?.view(), &labels))).collect()
 }
 
-/// Excluded losses: over the training pairs, of the logits less `(R W_U)[xy]` for each part; `None` without such pairs.
+/// Mean loss and accuracy of rows of logits.
+pub(super) fn evaluation(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Evaluation {
+    let mut sum = LossSum::default();
+    sum.add(logits, labels);
+    LossSum::mean([sum].into_iter())
+}
+
+/// What each part writes to the logits, `(R W_U)[p, z]`, laid out by (class, product) for [`excluded`].
+pub(super) fn written(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32>]) -> Result<Vec<Array2<f32>>> {
+    let Some(first) = parts.first() else { return Ok(Vec::new()) };
+    check_corrections(model.order(), parts.len())?;
+    // The readout is affine; where its linear part is known, one product with the result in the layout wanted.
+    if let Some(unembedding) = model.unembedding() {
+        return Ok(map_blocks(parts.len(), 1, |i| matmul(unembedding.t(), parts[i.start].t())));
+    }
+    let offset = model.readout(Array2::zeros((1, first.ncols())).view())?;
+    let written = |part: &Array2<f32>| {
+        let logits = model.readout(part.view())? - &offset;
+        Ok(logits.reversed_axes().as_standard_layout().into_owned())
+    };
+    parts.iter().map(written).collect()
+}
+
+/// Memory for so many corrections of [`excluded`].
+pub(super) fn check_corrections(n: usize, corrections: usize) -> Result<()> {
+    let needed = [n, n, size_of::<f32>()].into_iter().fold(corrections, usize::saturating_mul);
+    check_memory("logits of every key block by product", needed)
+}
+
+/// Excluded losses: over the training pairs, of the logits less `correction[z, xy]` for each correction; `None` without
+/// such pairs.
 ///
-/// One pass over the training pairs, in row-major order, for all parts.
+/// One pass over the training pairs, product by product, for all corrections.
 pub(super) fn excluded(
     model: &(impl Interpretable + ?Sized),
-    unembedding: ArrayView2<'_, f32>,
     task: &Task,
     sets: &Sets,
-    parts: &[Array2<f32>],
+    corrections: &[Array2<f32>],
 ) -> Result<Option<Vec<Evaluation>>> {
-    let training_pairs = sets.training_pairs();
+    let mut training_pairs = sets.training_pairs();
     if training_pairs.is_empty() {
         return Ok(None);
     }
-    let n = task.order();
-    let needed = [n, n, size_of::<f32>()].into_iter().fold(parts.len(), usize::saturating_mul);
-    check_memory("logits of every key block by product", needed)?;
-    // (class, product): a class's corrections are contiguous, as its logits are.
-    let read: Vec<_> = map_blocks(parts.len(), 1, |i| matmul(unembedding.t(), parts[i.start].t()));
+    let (n, labels) = (task.order(), task.labels());
+    // Pairs of one product stand together: within a run a correction is one number a class.
+    training_pairs.sort_by_key(|&pair| labels[pair]);
     let block = |range: Range<usize>| {
         let indices = &training_pairs[range];
         let pairs: Vec<Pair> = indices.iter().map(|&i| (Elem::new(i / n), Elem::new(i % n))).collect();
-        let labels: Vec<u32> = indices.iter().map(|&i| task.labels()[i]).collect();
+        let labels: Vec<u32> = indices.iter().map(|&i| labels[i]).collect();
         let logits = model.run_with_cache(&pairs, &[LOGITS])?.take(LOGITS)?;
-        let mut without = logits.clone();
-        let loss = |read: &Array2<f32>| {
-            for (mut without, (logits, read)) in
-                without.axis_iter_mut(Axis(1)).zip(logits.axis_iter(Axis(1)).zip(read.outer_iter()))
+        // (class, pair): the layout that losses are fastest in.
+        let logits = logits.reversed_axes();
+        let logits = logits.as_standard_layout();
+        let mut without = Array2::zeros(logits.dim());
+        let runs: Vec<&[u32]> = labels.chunk_by(|a, b| a == b).collect();
+        let loss = |correction: &Array2<f32>| {
+            for ((mut without, logits), correction) in
+                without.outer_iter_mut().zip(logits.outer_iter()).zip(correction.outer_iter())
             {
-                let logits_and_labels = logits.iter().zip(&labels);
-                without.iter_mut().zip(logits_and_labels).for_each(|(w, (l, &p))| *w = l - read[p as usize]);
+                let mut without = without.as_slice_mut().expect("standard layout");
+                let mut logits = logits.to_slice().expect("standard layout");
+                for run in &runs {
+                    let by = correction[run[0] as usize];
+                    let (to, rest) = without.split_at_mut(run.len());
+                    let (from, more) = logits.split_at(run.len());
+                    to.iter_mut().zip(from).for_each(|(to, from)| *to = from - by);
+                    (without, logits) = (rest, more);
+                }
             }
             let mut sum = LossSum::default();
-            sum.add(without.view(), &labels);
+            sum.add(without.t(), &labels);
             sum
         };
-        Ok(read.iter().map(loss).collect::<Vec<_>>())
+        Ok(corrections.iter().map(loss).collect::<Vec<_>>())
     };
     let blocks = map_blocks(training_pairs.len(), block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;
-    Ok(Some((0..parts.len()).map(|i| LossSum::mean(blocks.iter().map(|sums| sums[i]))).collect()))
+    Ok(Some((0..corrections.len()).map(|i| LossSum::mean(blocks.iter().map(|sums| sums[i]))).collect()))
 }

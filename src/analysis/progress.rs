@@ -1,6 +1,6 @@
 use super::measures::{Cell, KeyBlock, ProgressMeasures, accuracy, loss, progress_measures};
 use super::neurons::{Candidates, neurons};
-use crate::checkpoint::{Run, Tensor, Tensors};
+use crate::checkpoint::Run;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::task::Task;
@@ -56,22 +56,12 @@ pub fn progress(run: &Run, basis: &dyn FourierBasis, task: &Task) -> Result<Prog
         let at = run.at(path)?;
         Ok(ProgressRow {
             epoch: *epoch,
-            sum_of_squared_weights: sum_of_squares(&at.tensors),
+            sum_of_squared_weights: at.sum_of_squared_weights(),
             measures: progress_measures(&at.model()?, basis, task, &split, &keys)?,
         })
     };
     let rows = checkpoints.iter().map(row).collect::<Result<_>>()?;
     Ok(Progress { keys, rows })
-}
-
-/// Of all floating-point tensors but the optimiser's.
-fn sum_of_squares(tensors: &Tensors) -> f64 {
-    let squares = |tensor: &Tensor| match tensor {
-        Tensor::F32(values) => values.iter().map(|&v| f64::from(v) * f64::from(v)).sum(),
-        Tensor::F64(values) => values.iter().map(|v| v * v).sum(),
-        _ => 0.0,
-    };
-    tensors.iter().filter(|(name, _)| !name.starts_with("adamw.")).map(|(_, tensor)| squares(tensor)).sum()
 }
 
 /// A table with a row a checkpoint, then one for every quantity that key blocks have, with a column a block.

@@ -1,6 +1,6 @@
 //! A run directory: settings, task and weights, read as a group, a split and models.
 
-use super::{GroupKind, ModelKind, RunConfig, Tensors, matrix, read_tensors, task_file, vector};
+use super::{GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, read_tensors, task_file, vector};
 use crate::error::{Error, Result};
 use crate::group::{Cyclic, Dihedral, Group};
 use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
@@ -148,6 +148,17 @@ impl Run {
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
         let (weights, directory) = (weights.as_ref().to_path_buf(), self.directory.clone());
         Ok(Self { config: self.config.clone(), tensors: read_tensors(&weights)?, directory, weights })
+    }
+
+    /// Sum of the squares of all floating-point tensors but the optimiser's.
+    #[must_use]
+    pub fn sum_of_squared_weights(&self) -> f64 {
+        let squares = |tensor: &Tensor| match tensor {
+            Tensor::F32(values) => values.iter().map(|&v| f64::from(v) * f64::from(v)).sum(),
+            Tensor::F64(values) => values.iter().map(|v| v * v).sum(),
+            _ => 0.0,
+        };
+        self.tensors.iter().filter(|(name, _)| !name.starts_with("adamw.")).map(|(_, tensor)| squares(tensor)).sum()
     }
 
     /// The model, with every weight's shape held to the settings.

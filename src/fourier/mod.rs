@@ -3,14 +3,17 @@
 //! | type | basis | sectors |
 //! |---|---|---|
 //! | [`CyclicSubgroupBasis`] | cosines and sines of a cyclic subgroup `<h>`, the same on every coset | cosets `<h> g` |
+//! | [`IrrepBasis`] | matrix coefficients of the real irreps of any group | the whole group |
 //!
 //! Conventions (element order in a sector, row order, normalisation, axes of the 2-D transform) are fixed in
 //! [`guide::conventions`](crate::guide::conventions).
 
 mod cyclic_subgroup;
+mod irrep_basis;
 mod transform;
 
 pub use cyclic_subgroup::CyclicSubgroupBasis;
+pub use irrep_basis::IrrepBasis;
 pub(crate) use transform::transform_sectors;
 pub use transform::{forward, forward_2d, inverse, inverse_2d, tile_2d, untile_2d};
 

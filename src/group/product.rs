@@ -26,6 +26,16 @@ impl<G: Group, H: Group> DirectProduct<G, H> {
         Ok(Self { left, right })
     }
 
+    /// The left factor.
+    pub fn left(&self) -> &G {
+        &self.left
+    }
+
+    /// The right factor.
+    pub fn right(&self) -> &H {
+        &self.right
+    }
+
     /// The two components of an element.
     pub fn split(&self, x: Elem) -> (Elem, Elem) {
         let m = self.right.order();

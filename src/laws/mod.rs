@@ -4,6 +4,7 @@
 //! | trait | laws | macro |
 //! |---|---|---|
 //! | [`Group`](crate::group::Group) | [`group`] | [`group_laws!`](crate::group_laws) |
+//! | [`Representation`](crate::irrep::Representation), [`Irrep`](crate::irrep::Irrep) | [`irrep`] | |
 //! | [`FourierBasis`](crate::fourier::FourierBasis) | [`fourier`] | [`fourier_laws!`](crate::fourier_laws) |
 //! | [`Interpretable`](crate::model::Interpretable), [`Separable`](crate::model::Separable) | [`model`] | [`model_laws!`](crate::model_laws) |
 //!
@@ -11,6 +12,7 @@
 
 pub mod fourier;
 pub mod group;
+pub mod irrep;
 pub mod model;
 
 use crate::error::Error;

@@ -9,8 +9,10 @@
 //! Every product runs on one thread; parallelism is over blocks whose boundaries do not depend on the number of
 //! threads, so results are the same bits for any thread count.
 
+mod eigen;
 mod gemm;
 
+pub use eigen::{Field, hermitian_eigen, symmetric_eigen};
 pub use gemm::{add_matmul, matmul, matmul_into, subtract_matmul};
 
 use rayon::prelude::*;

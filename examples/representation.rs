@@ -1,0 +1,222 @@
+//! Measures a trained network in the irreps of its group: `cargo run --release --example representation -- [RUN_DIR]
+//! [--order FILE] [--json FILE] [--repeat N]`.
+//!
+//! Without a run directory it looks at the shipped model, a one-layer net on the dihedral group of order 106
+//! (`examples/data/D53`). Prints the measures as tables and writes them as JSON. Symmetric and alternating runs need the
+//! element order they were trained with (`--order`, a file of permutations).
+
+use irreplens::analysis::{IrrepMeasures, KeyLosses, RepresentationMeasures, representation};
+use irreplens::checkpoint::{GroupKind, Run, RunConfig};
+use irreplens::fourier::IrrepBasis;
+use irreplens::group::{Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Symmetric};
+use irreplens::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
+use irreplens::model::{Evaluation, Hooks, Interpretable};
+use irreplens::task::Task;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+/// The run directory of the shipped model.
+pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
+
+/// A run, read and measured.
+pub struct Measured {
+    /// Its settings.
+    pub config: RunConfig,
+    /// Sum of the squares of its weights.
+    pub sum_of_squared_weights: f64,
+    /// Order of the group.
+    pub order: usize,
+    /// What was found.
+    pub found: RepresentationMeasures,
+    /// Milliseconds: reading the files; irreps, basis and measures; one forward pass over all pairs on its own.
+    pub load_ms: f64,
+    /// See `load_ms`.
+    pub analysis_ms: f64,
+    /// See `load_ms`.
+    pub forward_ms: f64,
+}
+
+/// Reads a run directory and measures its model in the irreps of its group.
+///
+/// # Errors
+/// Those of reading the run and the element order, and of [`representation`].
+pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Measured> {
+    let start = Instant::now();
+    let run = Run::open(directory)?;
+    let (model, split) = (run.model()?, run.split()?);
+    let permutations = order.map(PermutationGroup::from_json).transpose()?;
+    let group: Box<dyn Group> = match &permutations {
+        Some(permutations) => Box::new(permutations.cayley_table()),
+        None => run.group()?,
+    };
+    let load_ms = milliseconds(start);
+
+    let start = Instant::now();
+    let basis = IrrepBasis::from_irreps(&group, named_irreps(&run.config, &group, permutations.as_ref())?)?;
+    let task = Task::new(&group);
+    let found = representation(&model, &group, &basis, &task, &split)?;
+    let analysis_ms = milliseconds(start);
+
+    let start = Instant::now();
+    model.evaluate(&task, &Hooks::none())?;
+    Ok(Measured {
+        sum_of_squared_weights: run.sum_of_squared_weights(),
+        config: run.config,
+        order: group.order(),
+        found,
+        load_ms,
+        analysis_ms,
+        forward_ms: milliseconds(start),
+    })
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    1e3 * start.elapsed().as_secs_f64()
+}
+
+/// The irreps under the names that the group's family has for them, where it has any.
+fn named_irreps(
+    config: &RunConfig,
+    group: &dyn Group,
+    permutations: Option<&PermutationGroup>,
+) -> irreplens::Result<Vec<Irrep>> {
+    let n = config.group_parameter;
+    let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> irreplens::Result<Vec<Irrep>> {
+        found.iter().map(|rho| rho.irrep(group)).collect()
+    };
+    let degree = permutations.map_or(0, PermutationGroup::degree);
+    match (config.group, permutations) {
+        (GroupKind::CyclicGroup, None) => {
+            let group = Cyclic::new(n)?;
+            of(&group, cyclic(&group))
+        }
+        (GroupKind::DihedralGroup, None) => {
+            let group = Dihedral::new(n)?;
+            of(&group, dihedral(&group))
+        }
+        (GroupKind::SymmetricGroup, Some(permutations)) if (1..=7).contains(&degree) => {
+            let all = Symmetric::new(degree)?;
+            let found = of(&all, symmetric(&all))?;
+            Ok(pulled_back(found, permutations, |permutation| all.find(permutation)).unwrap_or(irreps(group)?))
+        }
+        (GroupKind::AlternatingGroup, Some(permutations)) if (1..=7).contains(&degree) => {
+            let even = Alternating::new(degree)?;
+            let found = of(&even, alternating(&even, 0)?)?;
+            Ok(pulled_back(found, permutations, |permutation| even.find(permutation)).unwrap_or(irreps(group)?))
+        }
+        _ => irreps(group),
+    }
+}
+
+/// The irreps at the permutations in the order of a file; `None` unless they are all of the family's.
+fn pulled_back(
+    found: Vec<Irrep>,
+    permutations: &PermutationGroup,
+    find: impl Fn(&[usize]) -> Option<Elem>,
+) -> Option<Vec<Irrep>> {
+    let map: Vec<Elem> = permutations.elements().map(|x| find(permutations.permutation(x))).collect::<Option<_>>()?;
+    (map.len() == found[0].character.len()).then(|| found.iter().map(|irrep| irrep.pulled_back(&map)).collect())
+}
+
+/// The measures with the keys of the published golden files.
+pub fn to_json(measured: &Measured) -> Value {
+    let (found, config) = (&measured.found, &measured.config);
+    let irrep = |m: &IrrepMeasures| {
+        let mut out = json!({
+            "label": m.irrep.label,
+            "kind": m.irrep.kind,
+            "dim": m.irrep.dim,
+            "frobenius_schur": m.irrep.kind.indicator(),
+            "character": m.irrep.character.to_vec(),
+            "trace_similarity": m.trace_similarity,
+            "embed_left": m.embed_left,
+            "embed_right": m.embed_right,
+            "unembed": m.unembed,
+            "hidden_x": m.hidden_x,
+            "hidden_y": m.hidden_y,
+            "hidden_xy": m.hidden_xy,
+        });
+        add_losses(&mut out, m.losses, "");
+        out
+    };
+    let loss = |evaluation: Option<Evaluation>| evaluation.map(|e| e.loss);
+    let accuracy = |evaluation: Option<Evaluation>| evaluation.map(|e| e.accuracy);
+    let mut out = json!({
+        "group": config.group,
+        "group_parameter": config.group_parameter,
+        "order": measured.order,
+        "width": found.neurons.neurons.len(),
+        "train_loss": loss(found.train),
+        "test_loss": loss(found.test),
+        "all_loss": found.all.loss,
+        "train_acc": accuracy(found.train),
+        "test_acc": accuracy(found.test),
+        "sum_of_squared_weights": measured.sum_of_squared_weights,
+        "irreps": found.irreps.iter().map(irrep).collect::<Value>(),
+        "logit_fve": found.logit_fve,
+        "key": found.key,
+        "hidden_fve_key": found.hidden_fve(),
+        "hidden_xy_fve_key": found.over_key(|m| Some(m.hidden_xy)),
+        "embed_left_fve_key": found.over_key(|m| m.embed_left),
+        "embed_right_fve_key": found.over_key(|m| m.embed_right),
+        "unembed_fve_key": found.over_key(|m| m.unembed),
+        "clusters": found.neurons.clusters().iter().map(|(&b, members)| json!({
+            "irrep": b, "label": found.irreps[b].irrep.label, "neurons": members,
+        })).collect::<Value>(),
+    });
+    add_losses(&mut out, found.key_losses, "_key");
+    out
+}
+
+fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
+    let Some(losses) = losses else { return };
+    out[format!("hidden_restricted_loss{suffix}")] = json!(losses.hidden_restricted.loss);
+    out[format!("hidden_excluded_loss{suffix}")] = json!(losses.hidden_excluded.map(|e| e.loss));
+    out[format!("logit_restricted_loss{suffix}")] = json!(losses.logit_restricted.loss);
+    out[format!("logit_excluded_loss{suffix}")] = json!(losses.logit_excluded.map(|e| e.loss));
+}
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let usage = "usage: representation [RUN_DIR] [--order FILE] [--json FILE] [--repeat N]";
+    let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
+    let mut arguments = std::env::args().skip(1);
+    while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
+        match argument.as_str() {
+            "--order" => order = Some(PathBuf::from(value()?)),
+            "--json" => json_file = Some(PathBuf::from(value()?)),
+            "--repeat" => {
+                repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
+            }
+            _ if directory.is_none() && !argument.starts_with("--") => directory = Some(PathBuf::from(argument)),
+            _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
+        }
+    }
+    let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
+    let mut runs = Vec::new();
+    for _ in 0..repeat {
+        runs.push(run(&directory, order.as_deref())?);
+    }
+    let median = |time: fn(&Measured) -> f64| {
+        let mut times: Vec<f64> = runs.iter().map(time).collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    let timing = json!({
+        "load": median(|r| r.load_ms),
+        "forward": median(|r| r.forward_ms),
+        "analysis": median(|r| r.analysis_ms),
+        "total": median(|r| r.load_ms + r.analysis_ms),
+    });
+    let last = runs.last().expect("at least one run");
+    println!("{} {} of {}\n", last.config.group_parameter, json!(last.config.group), directory.display());
+    println!("{}", last.found);
+    println!("milliseconds: {timing}");
+    if let Some(file) = json_file {
+        let mut out = to_json(last);
+        out["timing_ms"] = timing;
+        irreplens::checkpoint::atomic_write(&file, serde_json::to_string(&out)?.as_bytes())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,365 @@
+use super::measures::{Cell, block_shares};
+use super::neurons::{Candidates, NeuronClusters, neurons};
+use super::parts::{Pass, Sets, check_corrections, excluded, parts, restricted, written};
+use crate::error::{Result, check_shape};
+use crate::fourier::{FourierBasis, IrrepBasis};
+use crate::group::{Elem, Group, GroupExt};
+use crate::irrep::Irrep;
+use crate::model::{Evaluation, Interpretable, check_task};
+use crate::task::{Split, Task};
+use ndarray::{Array1, Array2, ArrayView2};
+use std::fmt;
+
+/// An irrep is a key irrep if the logits' trace similarity with it is above this: the published threshold.
+pub const KEY_SIMILARITY: f64 = 0.005;
+
+/// What an irrep's part of the hidden layer, and of the logits, is worth.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+pub struct KeyLosses {
+    /// Over all pairs, from the part of the hidden layer that is a function of xy in the irrep, alone.
+    pub hidden_restricted: Evaluation,
+    /// Over the training pairs, without that part; `None` where there are none.
+    pub hidden_excluded: Option<Evaluation>,
+    /// Over all pairs, from the component of the centred logits along the character, alone.
+    pub logit_restricted: Evaluation,
+    /// Over the training pairs, without that component.
+    pub logit_excluded: Option<Evaluation>,
+}
+
+/// How a model uses one real irrep.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct IrrepMeasures {
+    /// The irrep.
+    pub irrep: Irrep,
+    /// Its share of the square norm of the map x -> neuron, of a model that is not separable the left embedding. Shares of
+    /// maps are `None` where the model has no such map, or it is zero.
+    pub embed_left: Option<f64>,
+    /// The same of the map y -> neuron, or the right embedding.
+    pub embed_right: Option<f64>,
+    /// The same of W_U transposed.
+    pub unembed: Option<f64>,
+    /// Share of the centred hidden layer's square norm that is a function of x in the irrep; NaN for one that is constant.
+    pub hidden_x: f64,
+    /// The same for functions of y.
+    pub hidden_y: f64,
+    /// The same for functions of xy.
+    pub hidden_xy: f64,
+    /// Cosine, over all (x, y, z), of the logits centred over z with chi(x y z^-1); NaN for logits that are constant.
+    pub trace_similarity: f64,
+    /// For key irreps: what their parts are worth.
+    pub losses: Option<KeyLosses>,
+}
+
+/// What a model makes of the irreps of its group: what [`representation`] returns.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct RepresentationMeasures {
+    /// Over all pairs.
+    pub all: Evaluation,
+    /// Over the training pairs; `None` where there are none.
+    pub train: Option<Evaluation>,
+    /// Over the test pairs.
+    pub test: Option<Evaluation>,
+    /// Every real irrep, in the order of the basis.
+    pub irreps: Vec<IrrepMeasures>,
+    /// Fraction of the centred logits' square norm explained by the characters: sum of squared trace similarities over the
+    /// nontrivial irreps.
+    pub logit_fve: f64,
+    /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
+    pub key: Vec<usize>,
+    /// Of the parts of all key irreps together; `None` without key irreps.
+    pub key_losses: Option<KeyLosses>,
+    /// Every neuron with the irrep that explains it best.
+    pub neurons: NeuronClusters,
+    /// Shares of each neuron's centred square norm that are functions of x, of y and of xy in each irrep: (neurons, irreps)
+    /// each. `None` for a model whose unembedding does not read its neurons.
+    pub along: Option<[Array2<f64>; 3]>,
+}
+
+impl RepresentationMeasures {
+    /// A share added up over the key irreps.
+    pub fn over_key(&self, share: impl Fn(&IrrepMeasures) -> Option<f64>) -> Option<f64> {
+        self.key.iter().map(|&i| share(&self.irreps[i])).sum()
+    }
+
+    /// Share of the centred hidden layer's square norm in functions of x, of y and of xy in the key irreps.
+    #[must_use]
+    pub fn hidden_fve(&self) -> f64 {
+        self.key.iter().map(|&i| &self.irreps[i]).map(|m| m.hidden_x + m.hidden_y + m.hidden_xy).sum()
+    }
+}
+
+/// Which irreps of its group does a model compute with, how, and what is each of them worth? The measures of "A Toy Model
+/// of Universality", for any model on any group.
+///
+/// With P the projector of an irrep with real character chi: shares of a map M from elements to neurons are
+/// `|P M|^2 / |M|^2`; of the hidden layer h(x, y), centred for every neuron, that of its means over the pairs with one x,
+/// one y, one xy. Logits are compared with `chi(x y z^-1)`. Restricted losses keep one part alone and are taken over all
+/// pairs, excluded ones leave it out and are taken over the training pairs, as published.
+///
+/// No array has n^3 entries. The sum of `logit(x, y, z) chi(x y z^-1)` needs the logits summed over the pairs with one xy,
+/// which are n x n; so do the excluded losses, whose logits are the model's less a row that depends on xy alone; and the
+/// restricted logits depend on xy alone altogether. The hidden layer is the model's readout site.
+///
+/// # Arguments
+/// `basis`: of `group`, whose composition `task` is and whose pairs `split` divides.
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) for a group, basis or task of another order than the model's;
+/// [`Error::Range`](crate::Error::Range) for a pair of the split beyond the task's; [`Error::Memory`](crate::Error::Memory)
+/// where sums by product, or two n x n matrices a key irrep, exceed the budget; those of [`neurons`].
+///
+/// Cost: a pass over all pairs, one over the training pairs with 2 (k + 1) losses for k key irreps, and a spectrum of the
+/// neurons.
+///
+/// ```
+/// use irreplens::analysis::representation;
+/// use irreplens::{fourier::IrrepBasis, group::{Group, GroupExt, Symmetric}, irrep::symmetric};
+/// use irreplens::{model::{FromFn, Site}, task::{Split, Task}};
+/// use ndarray::Array2;
+/// // Logits that are a character: 9 chi(x y z^-1) for the irrep of dimension 2.
+/// let group = Symmetric::new(3)?;
+/// let standard = symmetric(&group)[1].character();
+/// let logit = move |x, y, z| 9.0 * standard[group.right_divide(group.compose(x, y), z).index()] as f32;
+/// let model = FromFn::new(6, vec![Site::new("logits", 6)], "logits", move |pairs| {
+///     vec![Array2::from_shape_fn((pairs.len(), 6), |(i, z)| logit(pairs[i].0, pairs[i].1, irreplens::group::Elem::new(z)))]
+/// })?;
+///
+/// let group = Symmetric::new(3)?;
+/// let (basis, task, split) = (IrrepBasis::new(&group)?, Task::new(&group), Split::random(6, 0.5, 1)?);
+/// let found = representation(&model, &group, &basis, &task, &split)?;
+/// assert_eq!(found.key, [2]);
+/// assert!((found.irreps[2].trace_similarity - 1.0).abs() < 1e-6);
+/// let without = found.irreps[2].losses.unwrap().logit_excluded.unwrap();
+/// assert!((without.loss - 6f64.ln()).abs() < 1e-5); // a guess
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+///
+/// Source: Chughtai, Chan, Nanda 2023, "A Toy Model of Universality: Reverse Engineering How Networks Learn Group
+/// Operations", sections 4 and 5; definitions in `docs/replication.md`.
+pub fn representation(
+    model: &(impl Interpretable + ?Sized),
+    group: &(impl Group + ?Sized),
+    basis: &IrrepBasis,
+    task: &Task,
+    split: &Split,
+) -> Result<RepresentationMeasures> {
+    let n = model.order();
+    check_shape("group of the representation", &[n], &[group.order()])?;
+    check_shape("group of the basis", &[n], &[basis.order()])?;
+    check_task(model, task)?;
+    let sets = Sets::new(task, split)?;
+    let pass = Pass::new(model, task, &sets)?;
+
+    let maps = match model.as_separable() {
+        Some(maps) => Some((maps.left(), maps.right())),
+        None => model.embeddings(),
+    };
+    let (left, right) = maps.unzip();
+    let shares = |map: Option<ArrayView2<'_, f32>>| map.map(|map| block_shares(basis, map)).transpose();
+    let (left, right, unembed) =
+        (shares(left)?, shares(right)?, shares(model.unembedding().map(|u| u.reversed_axes()))?);
+    let of_block = |shares: &Option<Vec<Option<f64>>>, b: usize| shares.as_ref().and_then(|shares| shares[b]);
+
+    let hidden = Hidden::new(&pass, basis);
+    let logits = Logits::new(model, group, basis, &pass)?;
+    let key: Vec<usize> = (1..basis.irreps().len()).filter(|&b| logits.similarities[b] > KEY_SIMILARITY).collect();
+    let losses = losses(model, task, &sets, basis, &pass, &logits, &key)?;
+    let (of_keys, of_all) = losses.split_at(key.len());
+
+    let measures = |(b, irrep): (usize, &Irrep)| {
+        let [hidden_x, hidden_y, hidden_xy] = hidden.shares(b);
+        IrrepMeasures {
+            irrep: irrep.clone(),
+            embed_left: of_block(&left, b),
+            embed_right: of_block(&right, b),
+            unembed: of_block(&unembed, b),
+            hidden_x,
+            hidden_y,
+            hidden_xy,
+            trace_similarity: logits.similarities[b],
+            losses: key.iter().position(|&k| k == b).map(|i| of_keys[i]),
+        }
+    };
+    Ok(RepresentationMeasures {
+        all: pass.all,
+        train: pass.train,
+        test: pass.test,
+        irreps: basis.irreps().iter().enumerate().map(measures).collect(),
+        logit_fve: logits.similarities[1..].iter().map(|s| s * s).sum(),
+        key_losses: of_all.first().copied(),
+        neurons: neurons(model, basis, Candidates::AllBlocks)?,
+        along: (model.readout_site() == model.neuron_site()).then(|| hidden.along()),
+        key,
+    })
+}
+
+/// Square norms of the centred hidden layer's functions of x, of y and of xy.
+struct Hidden {
+    /// By irrep and channel: (irreps, width) for x, y and xy.
+    energies: [Array2<f64>; 3],
+    /// Of every channel.
+    total: Array1<f64>,
+}
+
+impl Hidden {
+    fn new(pass: &Pass, basis: &IrrepBasis) -> Self {
+        let (n, mean) = (basis.order() as f64, pass.mean());
+        let total = &pass.energy - &(&mean * &mean * (n * n));
+        let energies = [&pass.by_left, &pass.by_right, &pass.by_product].map(|means| {
+            let centred = (means - &mean).mapv(|v| v as f32);
+            let coefficients = crate::fourier::forward(basis, centred.view()).expect("one row an element");
+            let mut energies = Array2::zeros((basis.blocks().len(), mean.len()));
+            for (b, block) in basis.blocks().iter().enumerate() {
+                for row in block.rows.clone() {
+                    let row = coefficients.slice(ndarray::s![0, row, ..]);
+                    energies.row_mut(b).zip_mut_with(&row, |e, &v| *e += n * f64::from(v) * f64::from(v));
+                }
+            }
+            energies
+        });
+        Self { energies, total }
+    }
+
+    fn shares(&self, b: usize) -> [f64; 3] {
+        self.energies.each_ref().map(|energies| energies.row(b).sum() / self.total.sum())
+    }
+
+    fn along(&self) -> [Array2<f64>; 3] {
+        self.energies.each_ref().map(|energies| (energies / &self.total).reversed_axes())
+    }
+}
+
+/// The logits along the characters.
+struct Logits {
+    /// By irrep.
+    similarities: Vec<f64>,
+    /// Coefficient of each character in the centred logits.
+    coefficients: Vec<f64>,
+    /// p z^-1: (class z, product p).
+    quotients: Array2<Elem>,
+}
+
+impl Logits {
+    fn new(
+        model: &(impl Interpretable + ?Sized),
+        group: &(impl Group + ?Sized),
+        basis: &IrrepBasis,
+        pass: &Pass,
+    ) -> Result<Self> {
+        let n = group.order();
+        let inverses = group.inverses();
+        let mut quotients = Array2::from_elem((n, n), group.identity());
+        for (&inverse, mut row) in inverses.iter().zip(quotients.rows_mut()) {
+            group.elements().zip(&mut row).for_each(|(p, quotient)| *quotient = group.compose(p, inverse));
+        }
+        // The readout is affine: of the mean activations it gives the mean logits.
+        let by_product = model.readout(pass.by_product.mapv(|v| v as f32).view())?;
+        let mut sums = Array1::<f64>::zeros(n); // over x y z^-1 = h
+        for (p, row) in by_product.outer_iter().enumerate() {
+            let mean = row.iter().copied().map(f64::from).sum::<f64>() / n as f64;
+            for (z, &logit) in row.iter().enumerate() {
+                sums[quotients[[z, p]].index()] += n as f64 * (f64::from(logit) - mean);
+            }
+        }
+        let square = |irrep: &Irrep| (n * n) as f64 * irrep.character.dot(&irrep.character);
+        let along = |irrep: &Irrep| sums.dot(&irrep.character);
+        let similarity = |irrep: &Irrep| along(irrep) / (square(irrep) * pass.logit_energy).sqrt();
+        let similarities = basis.irreps().iter().map(similarity).collect();
+        let coefficients = basis.irreps().iter().map(|irrep| along(irrep) / square(irrep)).collect();
+        Ok(Self { similarities, coefficients, quotients })
+    }
+
+    /// The part of the centred logits along some characters, which depends on xy alone: (class, product).
+    fn part(&self, basis: &IrrepBasis, irreps: &[usize]) -> Array2<f32> {
+        let mut along = Array1::<f64>::zeros(basis.order());
+        for &b in irreps {
+            along.scaled_add(self.coefficients[b], &basis.irreps()[b].character);
+        }
+        self.quotients.mapv(|h| along[h.index()] as f32)
+    }
+}
+
+/// Losses of every key irrep, and last of all of them together; none without key irreps.
+fn losses(
+    model: &(impl Interpretable + ?Sized),
+    task: &Task,
+    sets: &Sets,
+    basis: &IrrepBasis,
+    pass: &Pass,
+    logits: &Logits,
+    key: &[usize],
+) -> Result<Vec<KeyLosses>> {
+    if key.is_empty() {
+        return Ok(Vec::new());
+    }
+    let which: Vec<Vec<usize>> = key.iter().map(|&b| vec![b]).chain([key.to_vec()]).collect();
+    check_corrections(task.order(), 2 * which.len())?;
+    let hidden_parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
+    let hidden_restricted = restricted(model, &hidden_parts)?;
+    let mut corrections = written(model, &hidden_parts)?;
+    corrections.extend(which.iter().map(|irreps| logits.part(basis, irreps)));
+    let excluded = excluded(model, task, sets, &corrections)?;
+    let labels: Vec<u32> = (0..task.order() as u32).collect();
+    let loss = |i: usize| KeyLosses {
+        hidden_restricted: hidden_restricted[i],
+        hidden_excluded: excluded.as_ref().map(|losses| losses[i]),
+        logit_restricted: super::parts::evaluation(corrections[which.len() + i].t(), &labels),
+        logit_excluded: excluded.as_ref().map(|losses| losses[which.len() + i]),
+    };
+    Ok((0..which.len()).map(loss).collect())
+}
+
+impl fmt::Display for RepresentationMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (what, set) in [("all pairs", Some(self.all)), ("training pairs", self.train), ("test pairs", self.test)] {
+            if let Some(set) = set {
+                writeln!(f, "{what:>16} loss {:>11.4e}, accuracy {:.4}", set.loss, set.accuracy)?;
+            }
+        }
+        writeln!(f, "{:>16} of the logits explained by characters", format!("{:.2} %", 100.0 * self.logit_fve))?;
+        let columns = [
+            "kind",
+            "dim",
+            "left",
+            "right",
+            "unembed",
+            "hidden x",
+            "hidden y",
+            "hidden xy",
+            "similarity",
+            "restricted",
+            "excluded",
+            "logit restr.",
+            "logit excl.",
+        ];
+        write!(f, "\n{:>16}", "irrep")?;
+        columns.iter().try_for_each(|name| write!(f, "{name:>13}"))?;
+        let losses = |f: &mut fmt::Formatter<'_>, losses: Option<KeyLosses>| {
+            let Some(l) = losses else { return Ok(()) };
+            let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
+            all.iter().try_for_each(|loss| write!(f, " {}", Cell(loss.map(|l| l.loss))))
+        };
+        for m in &self.irreps {
+            write!(f, "\n{:>16}{:>13}{:>13}", m.irrep.label, m.irrep.kind.to_string(), m.irrep.dim)?;
+            let shares =
+                [m.embed_left, m.embed_right, m.unembed, Some(m.hidden_x), Some(m.hidden_y), Some(m.hidden_xy)];
+            shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
+            write!(f, " {}", Cell(Some(m.trace_similarity)))?;
+            losses(f, m.losses)?;
+        }
+        write!(f, "\n{:>16}{:>13}{:>13}", "key irreps", "", "")?;
+        let along = |share: fn(&IrrepMeasures) -> f64| self.over_key(|m| Some(share(m)));
+        let shares = [
+            self.over_key(|m| m.embed_left),
+            self.over_key(|m| m.embed_right),
+            self.over_key(|m| m.unembed),
+            along(|m| m.hidden_x),
+            along(|m| m.hidden_y),
+            along(|m| m.hidden_xy),
+        ];
+        shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
+        write!(f, " {:>12}", "")?;
+        losses(f, self.key_losses)?;
+        write!(f, "\n\n{}", self.neurons)
+    }
+}

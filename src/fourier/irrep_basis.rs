@@ -1,0 +1,101 @@
+use super::{Block, Direction, FourierBasis};
+use crate::error::Result;
+use crate::group::{Elem, Group, GroupExt};
+use crate::irrep::{Irrep, irreps};
+use crate::linalg::matmul_into;
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
+
+/// The functions on any finite group, by real irreps: one sector, the whole group, and one block for each irrep.
+///
+/// The rows of a block are an orthonormal basis of the range of the irrep's projector
+/// ([`Irrep::range`]); there are `d^2 / <chi, chi>` of them. Block 0 is the trivial irrep, the others come in the order of
+/// the irreps. On a cyclic group this is its real Fourier basis, with the blocks in that order.
+///
+/// ```
+/// use irreplens::{fourier::{FourierBasis, IrrepBasis}, group::Symmetric};
+/// let basis = IrrepBasis::new(&Symmetric::new(4)?)?;
+/// let sizes: Vec<usize> = basis.blocks().iter().map(|block| block.rows.len()).collect();
+/// assert_eq!(sizes, [1, 1, 4, 9, 9]);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub struct IrrepBasis {
+    irreps: Vec<Irrep>,
+    sectors: Vec<Vec<Elem>>,
+    blocks: Vec<Block>,
+    matrix: Array2<f64>,
+    single: Array2<f32>,
+}
+
+impl IrrepBasis {
+    /// The basis by the irreps that the library finds ([`irreps`]), under their labels.
+    ///
+    /// # Errors
+    /// Those of [`irreps`].
+    ///
+    /// Cost: O(n times the sum of squared ranks), and 12 n^2 bytes.
+    pub fn new(group: &(impl Group + ?Sized)) -> Result<Self> {
+        Self::from_irreps(group, irreps(group)?)
+    }
+
+    /// The basis by all real irreps of the group as given, the trivial one first.
+    ///
+    /// # Errors
+    /// [`Error::Shape`](crate::Error::Shape) if an irrep is of another group, or if their ranks do not add up to the order;
+    /// [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) for a character that is none, or a first irrep that is not trivial.
+    pub fn from_irreps(group: &(impl Group + ?Sized), irreps: Vec<Irrep>) -> Result<Self> {
+        let n = group.order();
+        let ranks = irreps.iter().map(Irrep::rank).sum();
+        crate::error::check_shape("rows of all irreps together", &[n], &[ranks])?;
+        if let Some(off) = irreps[0].character.iter().find(|&&value| (value - 1.0).abs() > 1e-9) {
+            return Err(crate::Error::NotAnIrrep {
+                label: irreps[0].label.clone(),
+                expected: "the trivial irrep first, 1 everywhere",
+                got: *off,
+            });
+        }
+        let mut matrix = Array2::zeros((n, n));
+        let mut blocks: Vec<Block> = Vec::new();
+        for irrep in &irreps {
+            let first = blocks.last().map_or(0, |block| block.rows.end);
+            let rows = first..first + irrep.rank();
+            matrix.slice_mut(s![rows.clone(), ..]).assign(&irrep.range(group)?);
+            blocks.push(Block { name: irrep.label.clone(), rows });
+        }
+        let single = matrix.mapv(|v| v as f32);
+        Ok(Self { irreps, sectors: vec![group.elements().collect()], blocks, matrix, single })
+    }
+
+    /// The irreps, one for each block.
+    #[must_use]
+    pub fn irreps(&self) -> &[Irrep] {
+        &self.irreps
+    }
+}
+
+impl FourierBasis for IrrepBasis {
+    fn sectors(&self) -> &[Vec<Elem>] {
+        &self.sectors
+    }
+    fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+    fn row_name(&self, row: usize) -> String {
+        let block = self.blocks.iter().find(|block| block.rows.contains(&row)).expect("row below the number of rows");
+        if block.rows.len() == 1 {
+            return block.name.clone();
+        }
+        format!("{} [{}]", block.name, row - block.rows.start)
+    }
+    fn value(&self, row: usize, position: usize) -> f64 {
+        self.matrix[[row, position]]
+    }
+    fn matrix(&self) -> Array2<f64> {
+        self.matrix.clone()
+    }
+    fn transform(&self, direction: Direction, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_, f32>) {
+        match direction {
+            Direction::Forward => matmul_into(self.single.view(), input, output),
+            Direction::Inverse => matmul_into(self.single.t(), input, output),
+        }
+    }
+}

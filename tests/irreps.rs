@@ -1,0 +1,264 @@
+//! The irreps of many groups, found numerically and in closed form, held to the laws of representation theory and to each
+//! other.
+
+#[path = "support/families.rs"]
+mod families;
+
+use families::{families, heisenberg};
+use irreplens::Error;
+use irreplens::group::{
+    Alternating, CayleyTable, Cyclic, Dicyclic, Dihedral, DirectProduct, Elem, Group, GroupExt, SemidirectProduct,
+    Symmetric,
+};
+use irreplens::irrep::{
+    CharacterTable, Irrep, Kind, Representation, alternating, cyclic, dihedral, irreps, product, symmetric,
+};
+use irreplens::laws;
+use ndarray::array;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// A random permutation of the rows.
+fn shuffled(table: &CayleyTable, seed: u64) -> CayleyTable {
+    let mut rows: Vec<usize> = (0..table.order()).collect();
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    for i in (1..rows.len()).rev() {
+        rows.swap(i, rng.next_u32() as usize % (i + 1));
+    }
+    table.relabelled(&rows).unwrap()
+}
+
+/// More than 100 groups of order up to 200.
+fn groups() -> Vec<Box<dyn Group>> {
+    let cyclic = |n| Cyclic::new(n).unwrap();
+    let mut groups = families();
+    for n in [9, 12, 16, 30, 53, 113, 200] {
+        groups.push(Box::new(cyclic(n)));
+    }
+    for n in (9..=60).filter(|n| n % 7 < 3).chain([100]) {
+        groups.push(Box::new(Dihedral::new(n).unwrap()));
+    }
+    for n in [10, 15, 16, 30, 50] {
+        groups.push(Box::new(Dicyclic::new(n).unwrap()));
+    }
+    for (m, n) in [(3, 3), (6, 4), (10, 10), (12, 15)] {
+        groups.push(Box::new(DirectProduct::new(cyclic(m), cyclic(n)).unwrap()));
+    }
+    for (p, k) in [(5, 2), (7, 6), (11, 5), (11, 10), (13, 12), (13, 3)] {
+        groups.push(Box::new(SemidirectProduct::affine(p, k).unwrap()));
+    }
+    let quaternions = Dicyclic::new(2).unwrap();
+    groups.push(Box::new(DirectProduct::new(quaternions, quaternions).unwrap()));
+    groups.push(Box::new(DirectProduct::new(quaternions, cyclic(3)).unwrap()));
+    groups.push(Box::new(DirectProduct::new(Symmetric::new(4).unwrap(), Dihedral::new(4).unwrap()).unwrap()));
+    groups.push(Box::new(heisenberg(5)));
+    for (seed, group) in [
+        Box::new(Symmetric::new(5).unwrap()) as Box<dyn Group>,
+        Box::new(Alternating::new(5).unwrap()),
+        Box::new(Dicyclic::new(12).unwrap()),
+        Box::new(Dihedral::new(59).unwrap()),
+        Box::new(heisenberg(3)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        groups.push(Box::new(shuffled(&group.cayley_table(), seed as u64)));
+    }
+    groups
+}
+
+#[test]
+fn laws_hold_for_many_groups() {
+    let groups = groups();
+    assert!(groups.len() >= 60, "{} groups", groups.len());
+    assert!(groups.iter().all(|group| group.order() <= 200));
+    for group in groups {
+        laws::irrep::check(&group, 1).unwrap_or_else(|violation| panic!("{}: {violation}", group.name()));
+    }
+}
+
+#[test]
+fn laws_hold_for_s6_and_a6() {
+    laws::irrep::check(&Symmetric::new(6).unwrap(), 1).unwrap();
+    laws::irrep::check(&Alternating::new(6).unwrap(), 1).unwrap();
+}
+
+/// The closed forms are full sets of irreps with the characters found numerically.
+fn same_irreps(group: &dyn Group, closed: &[Representation<f64>]) {
+    laws::irrep::check_matrices(group, closed, 0).unwrap_or_else(|violation| panic!("{}: {violation}", group.name()));
+    let found = irreps(group).unwrap();
+    assert_eq!(found.len(), closed.len(), "{}", group.name());
+    for rho in closed {
+        let irrep = rho.irrep(group).unwrap();
+        let same = |other: &&Irrep| {
+            other.kind == irrep.kind && (&other.character - &irrep.character).iter().all(|off| off.abs() < 1e-9)
+        };
+        assert_eq!(found.iter().filter(same).count(), 1, "{} of {}", irrep.label, group.name());
+    }
+}
+
+#[test]
+fn closed_forms_are_the_irreps() {
+    for n in (1..=16).chain([59, 60]) {
+        same_irreps(&Cyclic::new(n).unwrap(), &cyclic(&Cyclic::new(n).unwrap()));
+        same_irreps(&Dihedral::new(n).unwrap(), &dihedral(&Dihedral::new(n).unwrap()));
+    }
+    for n in 1..=6 {
+        let (all, even) = (Symmetric::new(n).unwrap(), Alternating::new(n).unwrap());
+        same_irreps(&all, &symmetric(&all));
+        same_irreps(&even, &alternating(&even, 3).unwrap());
+    }
+}
+
+#[test]
+fn products_of_irreps_are_the_irreps_of_products() {
+    let quaternions = Dicyclic::new(2).unwrap();
+    let quaternion_irreps: Vec<_> =
+        irreps(&quaternions).unwrap().iter().map(|irrep| irrep.matrices(&quaternions, 0).unwrap()).collect();
+    let (c5, c4, s3) = (Cyclic::new(5).unwrap(), Cyclic::new(4).unwrap(), Symmetric::new(3).unwrap());
+    let group = DirectProduct::new(c5, c4).unwrap(); // complex with complex
+    same_irreps(&group, &product(&group, &cyclic(&c5), &cyclic(&c4), 0).unwrap());
+    let group = DirectProduct::new(quaternions, quaternions).unwrap(); // quaternionic with quaternionic
+    same_irreps(&group, &product(&group, &quaternion_irreps, &quaternion_irreps, 0).unwrap());
+    let group = DirectProduct::new(c4, quaternions).unwrap(); // complex with quaternionic
+    same_irreps(&group, &product(&group, &cyclic(&c4), &quaternion_irreps, 0).unwrap());
+    let group = DirectProduct::new(s3.clone(), c5).unwrap(); // real with complex
+    same_irreps(&group, &product(&group, &symmetric(&s3), &cyclic(&c5), 0).unwrap());
+}
+
+#[test]
+fn two_groups_share_a_character_table_and_differ_in_kind() {
+    let (d4, q8) = (Dihedral::new(4).unwrap(), Dicyclic::new(2).unwrap());
+    let table = |group: &dyn Group| {
+        let table = CharacterTable::new(group).unwrap();
+        let mut rows: Vec<Vec<i64>> =
+            table.values().outer_iter().map(|row| row.iter().map(|v| v.re.round() as i64).collect()).collect();
+        // Columns by class size, the identity first; the three classes of two elements are alike.
+        rows.sort();
+        (table.dims().to_vec(), rows.len(), table.indicators().to_vec())
+    };
+    let (dihedral, quaternion) = (table(&d4), table(&q8));
+    assert_eq!((&dihedral.0, dihedral.1), (&quaternion.0, quaternion.1));
+    assert_eq!(dihedral.2, [1, 1, 1, 1, 1]);
+    assert_eq!(quaternion.2, [1, 1, 1, 1, -1]);
+    let last = |group: &dyn Group| irreps(group).unwrap().pop().unwrap();
+    assert_eq!((last(&d4).kind, last(&d4).dim), (Kind::Real, 2));
+    assert_eq!((last(&q8).kind, last(&q8).dim), (Kind::Quaternionic, 4));
+}
+
+#[test]
+fn known_character_tables() {
+    let a5 = CharacterTable::new(&Alternating::new(5).unwrap()).unwrap();
+    assert_eq!(a5.dims(), [1, 3, 3, 4, 5]);
+    let golden = (1.0 + 5f64.sqrt()) / 2.0;
+    let values: Vec<f64> = a5.values().row(1).iter().map(|v| v.re).collect();
+    assert!(
+        values.iter().any(|v| (v - golden).abs() < 1e-15) && values.iter().any(|v| (v - 1.0 + golden).abs() < 1e-15)
+    );
+    assert!(a5.values().iter().all(|v| v.im == 0.0));
+    let s6 = CharacterTable::new(&Symmetric::new(6).unwrap()).unwrap();
+    assert_eq!(s6.dims(), [1, 1, 5, 5, 5, 5, 9, 9, 10, 10, 16]);
+    // Characters of symmetric groups are whole.
+    assert!(s6.values().iter().all(|v| (v.re - v.re.round()).abs() < 1e-14 && v.im.abs() < 1e-14));
+    let kinds =
+        |group: &dyn Group| irreps(group).unwrap().iter().map(|irrep| (irrep.dim, irrep.kind)).collect::<Vec<_>>();
+    assert_eq!(kinds(&Alternating::new(4).unwrap()), [(1, Kind::Real), (2, Kind::Complex), (3, Kind::Real)]);
+    assert_eq!(kinds(&Cyclic::new(1).unwrap()), [(1, Kind::Real)]);
+    let heisenberg = kinds(&heisenberg(3));
+    assert_eq!(
+        heisenberg,
+        [
+            (1, Kind::Real),
+            (2, Kind::Complex),
+            (2, Kind::Complex),
+            (2, Kind::Complex),
+            (2, Kind::Complex),
+            (6, Kind::Complex)
+        ]
+    );
+}
+
+#[test]
+fn labels_and_matrices_are_the_same_every_time() {
+    let group = Alternating::new(5).unwrap();
+    let labels = |group: &dyn Group| irreps(group).unwrap().into_iter().map(|irrep| irrep.label).collect::<Vec<_>>();
+    assert_eq!(labels(&group), ["trivial", "3a", "3b", "4a", "5a"]);
+    assert_eq!(irreps(&group).unwrap(), irreps(&group).unwrap());
+    let irrep = &irreps(&group).unwrap()[4];
+    let matrices = |seed| irrep.matrices(&group, seed).unwrap();
+    assert_eq!(matrices(5), matrices(5));
+    assert_ne!(matrices(5), matrices(6));
+    let (all, even) = (Symmetric::new(4).unwrap(), Alternating::new(4).unwrap());
+    assert_eq!(
+        symmetric(&all).iter().map(|rho| rho.label.clone()).collect::<Vec<_>>(),
+        ["(4)", "(3,1)", "(2,2)", "(2,1,1)", "(1,1,1,1)"]
+    );
+    assert_eq!(
+        alternating(&even, 0).unwrap().iter().map(|rho| rho.label.clone()).collect::<Vec<_>>(),
+        ["(4)", "(3,1)", "(2,2)"]
+    );
+}
+
+#[test]
+fn a_relabelled_group_has_the_relabelled_irreps() {
+    let table = Dicyclic::new(5).unwrap().cayley_table();
+    let rows: Vec<usize> = (0..20).map(|x| x * 7 % 20).collect();
+    let relabelled = table.relabelled(&rows).unwrap();
+    let map: Vec<Elem> = (0..20).map(|new| Elem::new(rows.iter().position(|&row| row == new).unwrap())).collect();
+    let found = irreps(&relabelled).unwrap();
+    for irrep in irreps(&table).unwrap() {
+        let moved = irrep.pulled_back(&map);
+        let same = |other: &&Irrep| (&other.character - &moved.character).iter().all(|off| off.abs() < 1e-12);
+        assert_eq!(found.iter().filter(same).count(), 1, "{}", irrep.label);
+    }
+}
+
+/// The paper's code has (1 + sqrt 5) / 5 in its 3-dimensional irreps of A5 where (1 + sqrt 5) / 4 belongs.
+#[test]
+fn a_wrong_irrep_is_caught() {
+    let group = Alternating::new(5).unwrap();
+    let orders = group.element_orders();
+    // A half turn about an edge of the icosahedron and a third about a face: s^2 = t^3 = (t s)^5 = 1.
+    let of_order = |m: usize| group.elements().filter(|x| orders[x.index()] == m).collect::<Vec<_>>();
+    let (halves, thirds) = (of_order(2), of_order(3));
+    let s = halves[0];
+    let t = thirds.into_iter().find(|&t| group.element_order(group.compose(t, s)) == 5).unwrap();
+    let icosahedral = |denominator: f64| {
+        let (a, b) = ((5f64.sqrt() + 1.0) / denominator, (5f64.sqrt() - 1.0) / denominator);
+        let half = array![[-0.5, a, b], [a, b, 0.5], [b, 0.5, -a]];
+        let third = array![[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, 1.0, 0.0]];
+        Representation::generated(&group, "3", &[(s, half), (t, third)]).unwrap()
+    };
+    let right = icosahedral(4.0);
+    laws::irrep::representation(&group, &right).unwrap();
+    let found = irreps(&group).unwrap();
+    let character = right.irrep(&group).unwrap().character;
+    assert_eq!(found.iter().filter(|irrep| (&irrep.character - &character).iter().all(|v| v.abs() < 1e-12)).count(), 1);
+
+    let wrong = icosahedral(5.0);
+    let violation = laws::irrep::representation(&group, &wrong).unwrap_err();
+    assert!(["homomorphism", "unitarity"].contains(&violation.law), "{violation}");
+    assert!(matches!(wrong.irrep(&group), Err(Error::NotAnIrrep { .. })));
+    // In a full set, one wrong irrep is found among right ones.
+    let mut set: Vec<_> = found.iter().map(|irrep| irrep.matrices(&group, 0).unwrap()).collect();
+    laws::irrep::check_matrices(&group, &set, 0).unwrap();
+    set[1] = set[2].clone();
+    let violation = laws::irrep::check_matrices(&group, &set, 0).unwrap_err();
+    assert_eq!(violation.law, "orthogonality of characters");
+}
+
+#[test]
+fn what_is_no_irrep_is_refused() {
+    let group = Symmetric::new(3).unwrap();
+    let found = irreps(&group).unwrap();
+    let mut sum = found[1].clone();
+    sum.character += &found[2].character; // reducible
+    assert!(sum.range(&group).is_err());
+    let mut scaled = found[2].clone();
+    scaled.character[1] += 0.5;
+    assert!(scaled.range(&group).is_err());
+    let error = found[2].range(&Symmetric::new(4).unwrap()).unwrap_err();
+    assert_eq!(error.to_string(), "character of an irrep: expected shape [24], got [6]");
+    let reducible = symmetric(&group)[1].tensor(&symmetric(&group)[1]);
+    assert!(reducible.irrep(&group).unwrap_err().to_string().contains("expected <chi, chi> of 1, 2 or 4"));
+}
