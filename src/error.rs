@@ -155,6 +155,14 @@ pub enum Error {
         /// The value given.
         got: f64,
     },
+    /// An iteration that did not converge.
+    #[error("{routine} did not converge on a matrix of shape {shape:?}")]
+    NoConvergence {
+        /// The LAPACK routine.
+        routine: &'static str,
+        /// The matrix's shape.
+        shape: [usize; 2],
+    },
     /// Work that would hold more memory at once than the stated budget.
     #[error("{what} needs {needed} bytes, over the budget of {budget}")]
     Memory {
