@@ -30,6 +30,9 @@ pub struct Neuron {
     pub runner_up: Option<f64>,
     /// The winner's share once the neuron's mean is removed; `None` too for a neuron that does not vary.
     pub fraction_centred: Option<f64>,
+    /// Whether some neuron of a randomly initialised model has as large a centred share in that block: then the label says
+    /// nothing. `None` until [`NeuronClusters::compare_with`] says so.
+    pub no_better_than_random: Option<bool>,
 }
 
 /// Every neuron of a site with the block that explains it best.
@@ -44,6 +47,8 @@ pub struct NeuronClusters {
     /// Share of each neuron's square norm in ({const} union block)^2, by (neuron, block); column 0 is the constant
     /// alone. NaN for a dead neuron.
     pub shares: Array2<f64>,
+    /// The same once every neuron's mean is removed. NaN for one that does not vary.
+    pub shares_centred: Array2<f64>,
     /// The share chance would give, by block: terms of the block over all terms.
     pub chance: Vec<f64>,
 }
@@ -59,6 +64,26 @@ impl NeuronClusters {
             }
         }
         clusters
+    }
+
+    /// Marks every label that is no better than chance makes them: those whose centred share a neuron of `random`, a randomly
+    /// initialised model of the same architecture, reaches in the same block.
+    ///
+    /// The bar is what a block's terms and an activation function give without any training. It is high where blocks are
+    /// large: the terms of a 6-dimensional irrep of S5 are 9.5 % of all, and the neurons of an untrained net all have one
+    /// block or another that holds most.
+    ///
+    /// # Panics
+    /// If `random` was taken in a basis with another number of blocks.
+    pub fn compare_with(&mut self, random: &Self) {
+        assert_eq!(random.blocks.len(), self.blocks.len(), "blocks of the two models' bases");
+        let bar: Vec<f64> = (random.shares_centred.columns().into_iter())
+            .map(|column| column.iter().copied().filter(|share| !share.is_nan()).fold(0.0, f64::max))
+            .collect();
+        for neuron in &mut self.neurons {
+            let label = neuron.block.zip(neuron.fraction_centred);
+            neuron.no_better_than_random = label.map(|(block, share)| share <= bar[block]);
+        }
     }
 
     /// The neurons that have no label.
@@ -109,10 +134,22 @@ pub fn cluster(spectrum: &SiteSpectrum, basis: &dyn FourierBasis, candidates: Ca
     let shares = Array2::from_shape_fn((width, blocks.len()), |(k, b)| {
         (spectrum.constant[k] + in_block(k, b)) / spectrum.energy[k]
     });
+    // Below rounding of its values a neuron does not vary.
+    let varies = |k: usize| spectrum.energy_centred[k] > spectrum.energy[k] * f64::from(f32::EPSILON).powi(2);
+    let shares_centred = Array2::from_shape_fn((width, blocks.len()), |(k, b)| match varies(k) {
+        true => (spectrum.constant_centred[k] + in_block(k, b)) / spectrum.energy_centred[k],
+        false => f64::NAN,
+    });
     let neuron = |k: usize| {
         let share = spectrum.energy[k] / total;
-        let mut neuron =
-            Neuron { share, block: None, fraction_explained: None, runner_up: None, fraction_centred: None };
+        let mut neuron = Neuron {
+            share,
+            block: None,
+            fraction_explained: None,
+            runner_up: None,
+            fraction_centred: None,
+            no_better_than_random: None,
+        };
         // In a layer that is all zero the share is not a number.
         if share.is_nan() || share < DIM {
             return neuron;
@@ -126,12 +163,7 @@ pub fn cluster(spectrum: &SiteSpectrum, basis: &dyn FourierBasis, candidates: Ca
                 neuron.runner_up = fraction;
             }
         }
-        // Below rounding of its values a neuron does not vary.
-        let varies = spectrum.energy_centred[k] > spectrum.energy[k] * f64::from(f32::EPSILON).powi(2);
-        neuron.fraction_centred = neuron
-            .block
-            .filter(|_| varies)
-            .map(|b| (spectrum.constant_centred[k] + in_block(k, b)) / spectrum.energy_centred[k]);
+        neuron.fraction_centred = neuron.block.filter(|_| varies(k)).map(|b| shares_centred[[k, b]]);
         neuron
     };
     NeuronClusters {
@@ -140,6 +172,7 @@ pub fn cluster(spectrum: &SiteSpectrum, basis: &dyn FourierBasis, candidates: Ca
         chance: (0..blocks.len()).map(|b| basis.chance_share(b)).collect(),
         blocks: blocks.to_vec(),
         shares,
+        shares_centred,
     }
 }
 
@@ -150,6 +183,10 @@ impl fmt::Display for NeuronClusters {
             "{:>14}{:>9}{:>11}{:>11}{:>11}{:>9}",
             "block", "neurons", "explained", "centred", "runner-up", "chance"
         )?;
+        let compared = self.neurons.iter().any(|neuron| neuron.no_better_than_random.is_some());
+        if compared {
+            write!(f, "{:>12}", "as random")?;
+        }
         for (block, members) in self.clusters() {
             let mean = |value: fn(&Neuron) -> Option<f64>| {
                 let values: Vec<f64> = members.iter().filter_map(|&k| value(&self.neurons[k])).collect();
@@ -165,6 +202,10 @@ impl fmt::Display for NeuronClusters {
                 mean(|n| n.runner_up),
                 self.chance[block]
             )?;
+            if compared {
+                let as_random = |&&k: &&usize| self.neurons[k].no_better_than_random == Some(true);
+                write!(f, "{:>12}", members.iter().filter(as_random).count())?;
+            }
         }
         write!(f, "\n{:>14}{:>9}", "dim", self.dim().len())
     }
