@@ -6,12 +6,13 @@
 //! | [`notebook`] | every cell of the notebook this started from, with the function that answers it |
 //! | [`training`] | networks of your own: commands, what to expect, how to choose |
 //! | [`replication`] | mistakes in the source material, and what is done here |
+//! | [`performance`] | what takes how long, against what |
 //! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
 // For the links in the pages, which resolve from here.
 #[cfg(doc)]
-use crate::{analysis, checkpoint, error, fourier, group, laws, linalg, model, task, train};
+use crate::{analysis, checkpoint, error, fourier, group, irrep, laws, linalg, model, task, train};
 
 #[doc = include_str!("../docs/conventions.md")]
 pub mod conventions {}
@@ -31,6 +32,9 @@ pub mod training {}
 
 #[doc = include_str!("../docs/replication.md")]
 pub mod replication {}
+
+#[doc = include_str!("../docs/performance.md")]
+pub mod performance {}
 
 #[doc = include_str!("../docs/adding-a-group.md")]
 pub mod adding_a_group {}

@@ -424,7 +424,7 @@ fn the_papers_numbers() {
         let mut compare = |key: &str, got: &Value| {
             let hidden = key.contains("hidden");
             let total = key.contains("total") || key.contains("explained");
-            if !(cyclic && hidden || a5 && total) && !got.is_null() {
+            if !(got.is_null() || cyclic && hidden || a5 && total) {
                 compared += 1;
                 differences.extend(differs(key, got, &summary[key], 1e-3));
             }

@@ -27,8 +27,7 @@ use crate::group::{Alternating, Elem, GroupExt, Symmetric};
 /// Source: James and Kerber, The Representation Theory of the Symmetric Group (1981), section 2.5.
 pub fn alternating(group: &Alternating, seed: u64) -> Result<Vec<Representation<f64>>> {
     let all = Symmetric::new(group.degree())?;
-    let embedding: Vec<Elem> =
-        group.elements().map(|x| all.find(group.permutation(x)).expect("a permutation")).collect();
+    let embedding: Vec<Elem> = group.elements().filter_map(|x| all.find(group.permutation(x))).collect();
     let mut found = Vec::new();
     for shape in partitions(group.degree()) {
         let conjugate = conjugate(&shape);

@@ -292,7 +292,7 @@ impl<'a> Search<'a> {
 
 /// e^(2 pi i t / m), exact where it is 1, i, -1 or -i.
 fn root(t: usize, m: usize) -> Complex<f64> {
-    if 4 * t % m == 0 {
+    if (4 * t).is_multiple_of(m) {
         let (re, im) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][4 * t / m % 4];
         return Complex::new(re, im);
     }

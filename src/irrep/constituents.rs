@@ -37,7 +37,7 @@ const EQUAL: f64 = 1e-7;
 pub fn constituents(representation: &Representation<f64>, seed: u64) -> Result<Vec<Representation<f64>>> {
     let average = average(representation, seed, |a, b| a + b);
     let (values, vectors) = symmetric_eigen(average.view())?;
-    let clusters = clusters(values.as_slice().expect("one dimension"));
+    let clusters = clusters(&values.to_vec());
     if let [_] = clusters[..] {
         return Ok(vec![representation.clone()]);
     }

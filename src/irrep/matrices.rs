@@ -75,7 +75,7 @@ impl Irrep {
             let small = range.dot(&convolution).dot(&range.t());
             let (values, vectors) = symmetric_eigen(symmetrised(small.view()).view())?;
             // Eigenvalues within a copy are equal, so the copies are the d smallest, the d next, ...
-            let clusters = clusters(values.as_slice().expect("one dimension"));
+            let clusters = clusters(&values.to_vec());
             let isolation = |i: usize| {
                 let before =
                     i.checked_sub(1).map_or(f64::INFINITY, |b| values[clusters[i].start] - values[clusters[b].end - 1]);
@@ -84,8 +84,8 @@ impl Irrep {
                 before.min(after)
             };
             if clusters.len() == self.multiplicity() && clusters.iter().all(|cluster| cluster.len() == self.dim) {
-                let best = (0..clusters.len()).max_by(|&a, &b| isolation(a).total_cmp(&isolation(b)));
-                let columns = clusters[best.expect("at least one copy")].clone();
+                let best = (0..clusters.len()).max_by(|&a, &b| isolation(a).total_cmp(&isolation(b))).unwrap_or(0);
+                let columns = clusters[best].clone();
                 return Ok(vectors.slice(s![.., columns]).t().dot(&range));
             }
         }

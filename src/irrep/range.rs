@@ -62,7 +62,7 @@ impl Irrep {
             if largest * (n as f64) < 0.5 {
                 return Err(self.wrong_rank(i));
             }
-            let pivot = residual.iter().position(|&r| r >= (1.0 - TIE) * largest).expect("the largest itself");
+            let pivot = residual.iter().position(|&r| r >= (1.0 - TIE) * largest).unwrap_or(0);
             let (done, mut rest) = range.view_mut().split_at(Axis(0), i);
             let mut row = rest.row_mut(0);
             row.assign(&columns.get(Elem::new(pivot)));
