@@ -1,18 +1,26 @@
 //! Measures a trained network in the irreps of its group: `cargo run --release --example representation -- [RUN_DIR]
-//! [--order FILE] [--json FILE] [--repeat N]`.
+//! [--order FILE] [--json FILE] [--repeat N] [--controls]`.
 //!
 //! Without a run directory it looks at the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`). Prints the measures as tables and writes them as JSON. Symmetric and alternating runs need the
-//! element order they were trained with (`--order`, a file of permutations).
+//! element order they were trained with (`--order`, a file of permutations). With `--controls` the cosets that each neuron
+//! is constant on stand beside its irrep, and everything is measured once more on an untrained network and with the group's
+//! elements shuffled.
 
-use irreplens::analysis::{IrrepMeasures, KeyLosses, RepresentationMeasures, representation};
+use irreplens::analysis::{
+    Controls, CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures, cosets, representation, with_controls,
+};
 use irreplens::checkpoint::{GroupKind, Run, RunConfig};
 use irreplens::fourier::IrrepBasis;
-use irreplens::group::{Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Symmetric};
+use irreplens::group::{
+    Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Symmetric, subgroup_classes,
+};
 use irreplens::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
+use irreplens::train::{Architecture, Network};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -69,6 +77,79 @@ pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Measured
         analysis_ms,
         forward_ms: milliseconds(start),
     })
+}
+
+/// Irreps and cosets of every neuron, of the run's model, of an untrained one and with the group's elements shuffled.
+pub type Explanations = Controls<(RepresentationMeasures, CosetMeasures)>;
+
+/// Subgroups that are looked at, at most: S6 has 1455.
+const SUBGROUPS: usize = 2000;
+
+/// Measures the model of a run beside its null controls; neurons whose label an untrained network has too are marked.
+///
+/// # Errors
+/// Those of [`run`], of [`cosets`] and of [`subgroup_classes`] for a group of more than 2000 subgroups.
+pub fn controls(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explanations> {
+    let run = Run::open(directory)?;
+    let (model, split) = (run.model()?, run.split()?);
+    let permutations = order.map(PermutationGroup::from_json).transpose()?;
+    let group: Box<dyn Group> = match &permutations {
+        Some(permutations) => Box::new(permutations.cayley_table()),
+        None => run.group()?,
+    };
+    let named = named_irreps(&run.config, &group, permutations.as_ref())?;
+    let untrained = Network::random(Architecture::from(&run.config), group.order(), 0)?.model()?;
+    let mut found = with_controls(&model, Some(&untrained), &group, 0, |model, on| {
+        // Of the shuffled group the irreps are found anew: the names do not matter there.
+        let unchanged = on.elements().all(|x| group.elements().all(|y| on.compose(x, y) == group.compose(x, y)));
+        let irreps = if unchanged { named.clone() } else { irreps(on)? };
+        let basis = IrrepBasis::from_irreps(on, irreps)?;
+        let measures = representation(model, on, &basis, &Task::new(on), &split)?;
+        Ok((measures, cosets(model, on, &subgroup_classes(on, SUBGROUPS)?)?))
+    })?;
+    if let Some((untrained, _)) = &found.random_model {
+        found.found.0.neurons.compare_with(&untrained.neurons);
+    }
+    Ok(found)
+}
+
+/// Numbers of neurons by irrep and by class of subgroups: `None` for a neuron without either.
+pub fn side_by_side(
+    measures: &(RepresentationMeasures, CosetMeasures),
+) -> BTreeMap<(Option<usize>, Option<usize>), usize> {
+    let (irreps, cosets) = measures;
+    let mut counts = BTreeMap::new();
+    for (irrep, coset) in irreps.neurons.neurons.iter().zip(&cosets.neurons) {
+        *counts.entry((irrep.block, coset.class)).or_default() += 1;
+    }
+    counts
+}
+
+fn print_controls(controls: &Explanations) {
+    let (irreps, cosets) = &controls.found;
+    println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
+    println!("\nNeurons by the cosets of the largest subgroups their maps are constant on\n{cosets}");
+    println!("\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}", "irrep", "subgroups of order", "conjugates", "neurons");
+    for ((irrep, class), neurons) in side_by_side(&controls.found) {
+        let label = irrep.map_or("-", |b| irreps.irreps[b].irrep.label.as_str());
+        let [order, conjugates] = match class.map(|c| &cosets.classes[c]) {
+            Some(class) => [class.order().to_string(), class.conjugates.to_string()],
+            None => ["-", "-"].map(String::from),
+        };
+        println!("{label:>16}{order:>20}{conjugates:>12}{neurons:>9}");
+    }
+    println!("\n{:>16}{:>15}{:>12}{:>15}{:>20}", "", "logits, FVE", "key irreps", "hidden, FVE", "neurons on cosets");
+    let all = [
+        ("this model", Some(&controls.found)),
+        ("untrained", controls.random_model.as_ref()),
+        ("shuffled group", Some(&controls.relabelled)),
+    ];
+    for (what, measures) in all {
+        let Some((irreps, cosets)) = measures else { continue };
+        let on_cosets = cosets.neurons.iter().filter(|neuron| neuron.class.is_some()).count();
+        let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
+        println!("{what:>16}{fve:>15.4e}{keys:>12}{hidden:>15.4e}{on_cosets:>20}");
+    }
 }
 
 fn milliseconds(start: Instant) -> f64 {
@@ -178,8 +259,9 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: representation [RUN_DIR] [--order FILE] [--json FILE] [--repeat N]";
+    let usage = "usage: representation [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--controls]";
     let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
+    let mut with_controls = false;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
@@ -189,6 +271,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--repeat" => {
                 repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
             }
+            "--controls" => with_controls = true,
             _ if directory.is_none() && !argument.starts_with("--") => directory = Some(PathBuf::from(argument)),
             _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
         }
@@ -213,9 +296,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("{} {} of {}\n", last.config.group_parameter, json!(last.config.group), directory.display());
     println!("{}", last.found);
     println!("milliseconds: {timing}");
+    let controls = if with_controls { Some(controls(&directory, order.as_deref())?) } else { None };
+    if let Some(controls) = &controls {
+        print_controls(controls);
+    }
     if let Some(file) = json_file {
         let mut out = to_json(last);
         out["timing_ms"] = timing;
+        if let Some(controls) = &controls {
+            out["controls"] = json!(controls);
+        }
         irreplens::checkpoint::atomic_write(&file, serde_json::to_string(&out)?.as_bytes())?;
     }
     Ok(())

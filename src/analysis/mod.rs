@@ -11,10 +11,14 @@
 //! | what does the loss need? | [`cluster_losses`], [`own_block_only`], [`hidden_centred`], [`parity`], [`keep_terms`] | [`Evaluation`](crate::model::Evaluation) |
 //! | is each key block's part of the product xy needed, and is it enough? | [`progress_measures`] | [`ProgressMeasures`] |
 //! | which irreps does it compute with, and what is each worth? | [`representation`] | [`RepresentationMeasures`] |
+//! | is each neuron constant on the cosets of some subgroup? | [`cosets`] | [`CosetMeasures`] |
+//! | what would these measures say of an untrained model, or of another group? | [`with_controls`] | [`Controls`] |
 //! | how did that come about in training? | [`progress`] | [`Progress`] |
 //! | all of it, the notebook's way | [`interpret`] | [`Interpretation`] |
 
 mod ablation;
+mod controls;
+mod coset;
 mod embedding;
 mod interpret;
 mod logits;
@@ -27,6 +31,8 @@ mod spectrum;
 mod stream;
 
 pub use ablation::{Cluster, cluster_losses, hidden_centred, keep_terms, own_block_only, parity};
+pub use controls::{Controls, with_controls};
+pub use coset::{CONCENTRATED, Concentration, CosetMeasures, CosetNeuron, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, component_norms_of_sum, embedding, unembedding_of};
 pub use interpret::{Interpretation, interpret};
 pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks};

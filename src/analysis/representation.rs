@@ -78,13 +78,13 @@ pub struct RepresentationMeasures {
 impl RepresentationMeasures {
     /// A share added up over the key irreps.
     pub fn over_key(&self, share: impl Fn(&IrrepMeasures) -> Option<f64>) -> Option<f64> {
-        self.key.iter().map(|&i| share(&self.irreps[i])).sum()
+        self.key.iter().map(|&i| share(&self.irreps[i])).try_fold(0.0, |sum, share| Some(sum + share?))
     }
 
     /// Share of the centred hidden layer's square norm in functions of x, of y and of xy in the key irreps.
     #[must_use]
     pub fn hidden_fve(&self) -> f64 {
-        self.key.iter().map(|&i| &self.irreps[i]).map(|m| m.hidden_x + m.hidden_y + m.hidden_xy).sum()
+        self.key.iter().map(|&i| &self.irreps[i]).fold(0.0, |sum, m| sum + m.hidden_x + m.hidden_y + m.hidden_xy)
     }
 }
 
@@ -185,7 +185,7 @@ pub fn representation(
         train: pass.train,
         test: pass.test,
         irreps: basis.irreps().iter().enumerate().map(measures).collect(),
-        logit_fve: logits.similarities[1..].iter().map(|s| s * s).sum(),
+        logit_fve: logits.similarities[1..].iter().fold(0.0, |sum, s| sum + s * s),
         key_losses: of_all.first().copied(),
         neurons: neurons(model, basis, Candidates::AllBlocks)?,
         along: (model.readout_site() == model.neuron_site()).then(|| hidden.along()),

@@ -33,16 +33,13 @@ pub fn factor<W: Wide>(mut a: MatMut<'_, W>) -> Vec<W> {
     tau
 }
 
-/// The first `columns` columns of Q, from the reflectors that [`factor`] left in `a` and as many factors as are used.
-pub fn generate<W: Wide>(a: MatRef<'_, W>, tau: &[W], columns: usize) -> Mat<W> {
-    let m = a.nrows();
-    let mut q = Mat::identity(m, columns);
+/// Q times `matrix`, with Q of the reflectors that [`factor`] left in `a`, as many as there are factors.
+pub fn multiply<W: Wide>(a: MatRef<'_, W>, tau: &[W], mut matrix: Mat<W>) -> Mat<W> {
     for block in blocks(tau.len()).rev() {
         let (v, t) = block_reflector(a, tau, block.clone());
-        let start = block.start;
-        apply(v.as_ref(), t.as_ref(), q.as_mut().submatrix_mut(start, start, m - start, columns - start));
+        apply(v.as_ref(), t.as_ref(), matrix.as_mut().subrows_mut(block.start, a.nrows() - block.start));
     }
-    q
+    matrix
 }
 
 fn blocks(k: usize) -> impl DoubleEndedIterator<Item = Range<usize>> {
@@ -76,8 +73,8 @@ fn reflect<W: Wide>(column: MatRef<'_, W>, tau: W, mut to: MatMut<'_, W>) {
     for mut x in to.rb_mut().col_iter_mut() {
         let product = v.iter().zip(x.rb().iter()).skip(1).fold(x[0], |sum, (&v, &x)| sum + Wide::conj(v) * x);
         let factor = tau * product;
-        x[0] = x[0] - factor;
-        x.rb_mut().iter_mut().zip(v.iter()).skip(1).for_each(|(x, &v)| *x = *x - factor * v);
+        x[0] -= factor;
+        x.rb_mut().iter_mut().zip(v.iter()).skip(1).for_each(|(x, &v)| *x -= factor * v);
     }
 }
 

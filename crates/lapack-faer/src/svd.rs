@@ -1,4 +1,5 @@
-use crate::matrix::{largest, scaled};
+use crate::matrix::{adjoint, largest, scaled};
+use crate::qr;
 use crate::scalar::Wide;
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};
@@ -38,14 +39,32 @@ type Sides<W> = (Mat<W>, Mat<W>);
 /// Singular values, descending, with U and V; `None` if the matrix has an entry that is not finite, or the iteration
 /// fails.
 pub fn svd<W: Wide>(a: Mat<W>, left: Vectors, right: Vectors) -> Option<(Vec<f64>, Sides<W>)> {
-    scaled(a, |a| attempt(a, left, right))
+    if a.ncols() > a.nrows() {
+        let (values, (v, u)) = svd(adjoint(a.as_ref()), right, left)?;
+        return Some((values, (u, v)));
+    }
+    scaled(a, |a| if 6 * a.nrows() > 11 * a.ncols() { tall(a, left, right) } else { attempt(a, left, right) })
+}
+
+/// By way of the QR where that is faster: A = Q R, R = U S V*, A = (Q U) S V*.
+fn tall<W: Wide>(a: MatRef<'_, W>, left: Vectors, right: Vectors) -> Option<(Vec<f64>, Sides<W>)> {
+    let (m, n) = a.shape();
+    let mut factored = a.to_owned();
+    let tau = qr::factor(factored.as_mut());
+    let r = Mat::from_fn(n, n, |i, j| if i <= j { factored[(i, j)] } else { W::zero() });
+    let (values, (small, v)) = attempt(r.as_ref(), left, right)?;
+    let mut u = Mat::identity(m, left.count(m, n));
+    if left != Vectors::None {
+        u.as_mut().submatrix_mut(0, 0, n, n).copy_from(small);
+        u = qr::multiply(factored.as_ref(), &tau, u);
+    }
+    Some((values, (u, v)))
 }
 
 fn attempt<W: Wide>(a: MatRef<'_, W>, left: Vectors, right: Vectors) -> Option<(Vec<f64>, Sides<W>)> {
     let (m, n) = a.shape();
     let k = m.min(n);
     let mut values = vec![W::zero(); k];
-    // Of zeros: faer (0.24.4) leaves part of a full U as it is where m is far above n.
     let (mut u, mut v) = (Mat::zeros(m, left.count(m, k)), Mat::zeros(n, right.count(n, k)));
     // On one thread: the same bits whatever the number of threads.
     let scratch = svd_scratch::<W>(m, n, left.compute(), right.compute(), Par::Seq, Default::default());

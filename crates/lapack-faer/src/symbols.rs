@@ -7,7 +7,7 @@ use crate::matrix::{adjoint, largest, read, read_triangle, write, write_values};
 use crate::scalar::Scalar;
 use crate::svd::Vectors;
 use crate::{eigen, qr, svd};
-use faer::Mat;
+use faer::{Mat, MatRef};
 use std::ffi::{c_char, c_int};
 
 /// `info` if it is not 0: -i for a bad argument i, 1 where an iteration did not converge.
@@ -232,7 +232,6 @@ unsafe fn gesdd<T: Scalar>(
 ///
 /// # Safety
 /// As LAPACK's.
-#[expect(clippy::too_many_arguments)]
 unsafe fn factor<T: Scalar, const ADJOINT: bool>(
     m: *const c_int,
     n: *const c_int,
@@ -297,10 +296,11 @@ unsafe fn generate<T: Scalar, const ADJOINT: bool>(
         }
         let factors: Vec<_> = (0..len(k)).map(|i| tau.add(i).read().widen()).collect();
         let matrix = read(a, len(m), len(n), len(lda));
+        let generate = |a: MatRef<'_, _>| qr::multiply(a, &factors, Mat::identity(len(long), len(short)));
         let q = if ADJOINT {
-            adjoint(qr::generate(adjoint(matrix.as_ref()).as_ref(), &factors, len(m)).as_ref())
+            adjoint(generate(adjoint(matrix.as_ref()).as_ref()).as_ref())
         } else {
-            qr::generate(matrix.as_ref(), &factors, len(n))
+            generate(matrix.as_ref())
         };
         write(a, len(lda), q.as_ref());
         Ok(())

@@ -1,0 +1,65 @@
+use crate::error::Result;
+use crate::group::{Group, GroupExt};
+use crate::model::Interpretable;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// A measure of a model beside the same measure where there is nothing to find.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Controls<T> {
+    /// Of the model on its group.
+    pub found: T,
+    /// Of a randomly initialised model: what activation functions and large blocks give by themselves.
+    pub random_model: Option<T>,
+    /// Of the model on a group isomorphic to its own whose elements were shuffled: what any group would give.
+    pub relabelled: T,
+}
+
+/// Takes a measure of a model, of a randomly initialised one, and of the model with the group's elements shuffled.
+///
+/// # Arguments
+/// `random_model`: of the same architecture, untrained; [`Network::random`](crate::train::Network::random) makes one.
+///
+/// `seed`: of the shuffle, which is Fisher-Yates with ChaCha20.
+///
+/// `measure`: gets the model and the group to measure it on.
+///
+/// # Errors
+/// Those of `measure`.
+///
+/// ```
+/// use irreplens::analysis::{representation, with_controls};
+/// use irreplens::{fourier::IrrepBasis, group::{Cyclic, Group}, model::{Interpretable, SummedMlp}};
+/// use irreplens::task::{Split, Task};
+/// use ndarray::Array2;
+/// let angle = |x: usize, k: usize| std::f32::consts::TAU * 3.0 * x as f32 / 11.0 + k as f32;
+/// let embed = Array2::from_shape_fn((11, 6), |(x, k)| angle(x, k).cos());
+/// let net = SummedMlp::new(embed.clone(), embed.clone(), embed.reversed_axes())?;
+/// let share = |model: &dyn Interpretable, group: &dyn Group| {
+///     let (basis, split) = (IrrepBasis::new(group)?, Split::random(11, 0.5, 0)?);
+///     Ok(representation(model, group, &basis, &Task::new(group), &split)?.irreps[3].embed_left.unwrap())
+/// };
+/// let shares = with_controls(&net, None, &Cyclic::new(11)?, 1, share)?;
+/// assert!(shares.found > 0.999 && shares.relabelled < 0.6);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn with_controls<T>(
+    model: &dyn Interpretable,
+    random_model: Option<&dyn Interpretable>,
+    group: &dyn Group,
+    seed: u64,
+    measure: impl Fn(&dyn Interpretable, &dyn Group) -> Result<T>,
+) -> Result<Controls<T>> {
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let mut rows: Vec<usize> = (0..group.order()).collect();
+    for i in (1..rows.len()).rev() {
+        // Off uniform by less than 2^-32 for orders below 2^32.
+        let j = (u128::from(rng.next_u64()) * (i as u128 + 1)) >> 64;
+        rows.swap(i, j as usize);
+    }
+    Ok(Controls {
+        found: measure(model, group)?,
+        random_model: random_model.map(|model| measure(model, group)).transpose()?,
+        relabelled: measure(model, &group.cayley_table().relabelled(&rows)?)?,
+    })
+}
