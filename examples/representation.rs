@@ -53,11 +53,7 @@ pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Measured
     let start = Instant::now();
     let run = Run::open(directory)?;
     let (model, split) = (run.model()?, run.split()?);
-    let permutations = order.map(PermutationGroup::from_json).transpose()?;
-    let group: Box<dyn Group> = match &permutations {
-        Some(permutations) => Box::new(permutations.cayley_table()),
-        None => run.group()?,
-    };
+    let (group, permutations) = group_of(&run, order)?;
     let load_ms = milliseconds(start);
 
     let start = Instant::now();
@@ -92,11 +88,7 @@ const SUBGROUPS: usize = 2000;
 pub fn controls(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explanations> {
     let run = Run::open(directory)?;
     let (model, split) = (run.model()?, run.split()?);
-    let permutations = order.map(PermutationGroup::from_json).transpose()?;
-    let group: Box<dyn Group> = match &permutations {
-        Some(permutations) => Box::new(permutations.cayley_table()),
-        None => run.group()?,
-    };
+    let (group, permutations) = group_of(&run, order)?;
     let named = named_irreps(&run.config, &group, permutations.as_ref())?;
     let untrained = Network::random(Architecture::from(&run.config), group.order(), 0)?.model()?;
     let mut found = with_controls(&model, Some(&untrained), &group, 0, |model, on| {
@@ -150,6 +142,16 @@ fn print_controls(controls: &Explanations) {
         let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
         println!("{what:>16}{fve:>15.4e}{keys:>12}{hidden:>15.4e}{on_cosets:>20}");
     }
+}
+
+/// The group of a run, and the permutations that its elements are, where a file says so.
+fn group_of(run: &Run, order: Option<&Path>) -> irreplens::Result<(Box<dyn Group>, Option<PermutationGroup>)> {
+    let permutations = order.map(PermutationGroup::from_json).transpose()?;
+    let group: Box<dyn Group> = match &permutations {
+        Some(permutations) => Box::new(permutations.cayley_table()),
+        None => run.group()?,
+    };
+    Ok((group, permutations))
 }
 
 fn milliseconds(start: Instant) -> f64 {
