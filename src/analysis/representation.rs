@@ -135,7 +135,7 @@ impl RepresentationMeasures {
 /// ```
 ///
 /// Source: Chughtai, Chan, Nanda 2023, "A Toy Model of Universality: Reverse Engineering How Networks Learn Group
-/// Operations", sections 4 and 5; definitions in `docs/replication.md`.
+/// Operations", sections 4 and 5; definitions in [`guide::replication`](crate::guide::replication).
 pub fn representation(
     model: &(impl Interpretable + ?Sized),
     group: &(impl Group + ?Sized),
@@ -360,6 +360,17 @@ impl fmt::Display for RepresentationMeasures {
         shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
         write!(f, " {:>12}", "")?;
         losses(f, self.key_losses)?;
-        write!(f, "\n\n{}", self.neurons)
+        write!(f, "\n\n{}", self.neurons)?;
+        let Some(along) = &self.along else { return Ok(()) };
+        write!(f, "\n\nWhat the neurons are made of, means of their centred square norm\n{:>16}", "irrep")?;
+        ["rho(x)", "rho(y)", "rho(xy)"].iter().try_for_each(|name| write!(f, "{name:>13}"))?;
+        for (b, members) in self.neurons.clusters() {
+            write!(f, "\n{:>16}", self.irreps[b].irrep.label)?;
+            for shares in along {
+                let mean = members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64;
+                write!(f, "{mean:>13.4}")?;
+            }
+        }
+        Ok(())
     }
 }
