@@ -40,6 +40,17 @@ fn within(n: usize, subgroup: &Subgroup, product: impl Fn(Elem, Elem) -> Elem, m
     inside / all
 }
 
+/// The paper's concentration, variance by variance.
+fn stander(n: usize, cosets: &[Vec<Elem>], map: ArrayView1<'_, f32>) -> f64 {
+    let variance = |values: Vec<f64>| {
+        let mean = values.iter().sum::<f64>() / values.len() as f64;
+        values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (values.len() - 1) as f64
+    };
+    let value = |x: usize| f64::from(map[x]);
+    let on_cosets = cosets.iter().map(|coset| variance(coset.iter().map(|x| value(x.index())).collect()));
+    on_cosets.sum::<f64>() / variance((0..n).map(value).collect())
+}
+
 #[test]
 fn shares_are_those_of_dense_projectors() {
     for (seed, group) in groups().into_iter().enumerate() {
@@ -64,7 +75,12 @@ fn shares_are_those_of_dense_projectors() {
                     ];
                     want.iter_mut().zip(shares).for_each(|(want, share)| *want = want.min(share));
                 }
-                let got = found.neurons[k].concentrations.as_ref().unwrap()[c];
+                if class.order() > 1 {
+                    let want = stander(n, &class.representative.right_cosets(&group), left);
+                    let share = within(n, &class.representative, |x, h| group.compose(h, x), left);
+                    assert!((found.concentration(c, share) - want).abs() < 1e-9 * want.max(1.0));
+                }
+                let got = found.neurons[k].shares.as_ref().unwrap()[c];
                 for (got, want) in [got.left, got.right, got.left_reversed, got.right_reversed].into_iter().zip(want) {
                     assert!((got - want).abs() < 1e-10, "{}, class {c}: {got} against {want}", group.name());
                 }
@@ -102,7 +118,7 @@ fn a_net_constant_on_cosets_is_found_out() {
         for (k, subgroup) in subgroups.iter().enumerate() {
             let class = found.neurons[k].class.unwrap();
             assert_eq!(found.classes[class].order(), subgroup.order(), "{} of {}", k, group.name());
-            assert!(found.neurons[k].concentrations.as_ref().unwrap()[class].both() < 1e-10);
+            assert!(found.neurons[k].shares.as_ref().unwrap()[class].both() < 1e-10);
             assert_eq!(found.neurons[k].subgroups, Some([subgroup.clone(), subgroup.clone()]));
         }
     }
@@ -134,14 +150,17 @@ fn what_cannot_be_measured_is_named() {
     let error = cosets(&models::summed(5, 3, 0), &group, &classes).unwrap_err();
     assert_eq!(error.to_string(), "group of the cosets: expected shape [5], got [6]");
     assert!(matches!(subgroup_classes(&group, 3), Err(Error::TooManySubgroups { .. })));
+    let larger = subgroup_classes(&Symmetric::new(4).unwrap(), 100).unwrap();
+    let error = cosets(&models::summed(6, 3, 0), &group, &larger).unwrap_err();
+    assert!(matches!(error, Error::UnknownElement { order: 6, .. }), "{error}");
     // A neuron that does not vary has no concentration.
     let flat = SummedMlp::new(Array2::ones((6, 2)), Array2::ones((6, 2)), Array2::ones((2, 6))).unwrap();
     let found = cosets(&flat, &group, &classes).unwrap();
-    assert!(found.neurons.iter().all(|neuron| neuron.concentrations.is_none() && neuron.class.is_none()));
+    assert!(found.neurons.iter().all(|neuron| neuron.shares.is_none() && neuron.class.is_none()));
     // Classes of the user's own.
     let own = SubgroupClass { representative: Subgroup::generated(&group, &[group.element(1)]), conjugates: 3 };
     let found = cosets(&models::summed(6, 3, 0), &group, &[own]).unwrap();
-    assert_eq!(found.neurons[0].concentrations.as_ref().unwrap().len(), 1);
+    assert_eq!(found.neurons[0].shares.as_ref().unwrap().len(), 1);
 }
 
 #[test]
@@ -160,6 +179,6 @@ fn published_runs_are_concentrated_and_their_controls_are_not() {
         let (found, random) = (labelled(&controls.found), labelled(controls.random_model.as_ref().unwrap()));
         println!("{order}: {found} of 128 neurons; untrained {random}\n{}", controls.found);
         assert_eq!((labelled(&controls.relabelled), random), (0, 0));
-        assert!(found > 100 && CONCENTRATED < 0.1, "{found}");
+        assert!(found > 100 && CONCENTRATED == 1.0, "{found}");
     }
 }

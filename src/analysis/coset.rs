@@ -7,15 +7,19 @@ use ndarray::{Array1, Array2, ArrayView2, Axis};
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// A neuron is concentrated on the cosets of a subgroup if at most this share of the variance of both its maps lies within
-/// cosets.
-pub const CONCENTRATED: f64 = 0.05;
+/// A neuron is concentrated on the cosets of a subgroup if the concentration of both its maps is below this: the variances on
+/// the cosets, all added up, below the variance.
+pub const CONCENTRATED: f64 = 1.0;
+
+/// Shares of a variance up to this are rounding of `f32` values: of nested subgroups with such shares the largest counts.
+const ROUNDING: f64 = 1e-14;
 
 /// How far a neuron's two maps vary within the cosets of the subgroups of one conjugacy class, each the least over the
 /// conjugates. All are shares of a variance: 0 for a map that is constant on cosets, near
-/// [`chance`](CosetMeasures::chance) for one that has nothing to do with them.
+/// [`chance`](CosetMeasures::chance) for one that has nothing to do with them;
+/// [`CosetMeasures::concentration`] makes them the paper's concentration.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
-pub struct Concentration {
+pub struct CosetShares {
     /// Of the map x -> neuron, within right cosets H x.
     pub left: f64,
     /// Of the map y -> neuron, within left cosets y K.
@@ -26,8 +30,8 @@ pub struct Concentration {
     pub right_reversed: f64,
 }
 
-impl Concentration {
-    /// The larger of [`left`](Concentration::left) and [`right`](Concentration::right).
+impl CosetShares {
+    /// The larger of [`left`](CosetShares::left) and [`right`](CosetShares::right).
     #[must_use]
     pub fn both(&self) -> f64 {
         self.left.max(self.right)
@@ -38,9 +42,9 @@ impl Concentration {
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct CosetNeuron {
     /// By class, in the order of [`CosetMeasures::classes`]; `None` for a neuron one of whose maps does not vary.
-    pub concentrations: Option<Vec<Concentration>>,
-    /// The class of the largest subgroups on whose cosets both maps are concentrated: that of most order, and of these the
-    /// one with the least variance within cosets. `None` if there is none.
+    pub shares: Option<Vec<CosetShares>>,
+    /// The class of the subgroups on whose cosets both maps are concentrated: that with the least
+    /// [`concentration`](CosetMeasures::concentration) of the less concentrated map, if it is below [`CONCENTRATED`].
     pub class: Option<usize>,
     /// The subgroups H and K of that class whose cosets H x and y K they are.
     pub subgroups: Option<[Subgroup; 2]>,
@@ -49,6 +53,8 @@ pub struct CosetNeuron {
 /// How far every neuron is constant on cosets: what [`cosets`] returns.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct CosetMeasures {
+    /// Order n of the group.
+    pub order: usize,
     /// The classes looked at, as given.
     pub classes: Vec<SubgroupClass>,
     /// By class, the share expected of a map drawn at random, for one subgroup: `(n - n / |H|) / (n - 1)`. The least over
@@ -59,6 +65,19 @@ pub struct CosetMeasures {
 }
 
 impl CosetMeasures {
+    /// Stander et al.'s concentration of a map on the cosets of the subgroups H of a class,
+    /// `C_H(f) = sum over cosets of Var[f on the coset] / Var[f]`, of the share of its variance that lies within them:
+    /// `share (n - 1) / (|H| - 1)`, with unbiased variances.
+    ///
+    /// Chance makes it the number of cosets. NaN for the trivial subgroup.
+    ///
+    /// # Panics
+    /// If there is no such class.
+    #[must_use]
+    pub fn concentration(&self, class: usize, share: f64) -> f64 {
+        concentration(self.order, &self.classes[class], share)
+    }
+
     /// The neurons of every class that has any.
     #[must_use]
     pub fn clusters(&self) -> BTreeMap<usize, Vec<usize>> {
@@ -70,6 +89,10 @@ impl CosetMeasures {
         }
         clusters
     }
+}
+
+fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
+    share * (n - 1) as f64 / (class.order() - 1) as f64
 }
 
 /// Is each neuron constant on the cosets of some subgroup?
@@ -89,7 +112,8 @@ impl CosetMeasures {
 /// ([`with_controls`](super::with_controls)).
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a model that is not separable; [`Error::Shape`] for a group of another order.
+/// [`Error::Unsupported`] for a model that is not separable; [`Error::Shape`] for a group of another order;
+/// [`Error::UnknownElement`] for subgroups of another group, where they hold an element that this one does not have.
 ///
 /// Cost: 4 n width additions for each subgroup: a second for the 1455 subgroups of S6 and 128 neurons.
 ///
@@ -107,8 +131,8 @@ impl CosetMeasures {
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 ///
-/// Source: Stander, Yu, Fan, Biderman 2024, "Grokking Group Multiplication with Cosets", whose measure of concentration on
-/// cosets this is.
+/// Source: Stander, Yu, Fan, Biderman 2024, "Grokking Group Multiplication with Cosets", section 6.1 (concentration) and
+/// section 5.2 (the sides).
 pub fn cosets(
     model: &(impl Interpretable + ?Sized),
     group: &(impl Group + ?Sized),
@@ -116,6 +140,10 @@ pub fn cosets(
 ) -> Result<CosetMeasures> {
     let n = model.order();
     check_shape("group of the cosets", &[n], &[group.order()])?;
+    let beyond = |class: &SubgroupClass| class.representative.elements().iter().find(|x| x.index() >= n).copied();
+    if let Some(x) = classes.iter().find_map(beyond) {
+        return Err(Error::UnknownElement { order: n, got: x.index() });
+    }
     let maps = model.as_separable().ok_or(Error::Unsupported {
         analysis: "cosets",
         needs: "a model whose neurons read a map of x and a map of y",
@@ -148,28 +176,27 @@ pub fn cosets(
     }
     let neuron = |k: usize| {
         if !left.varies(k) || !right.varies(k) {
-            return CosetNeuron { concentrations: None, class: None, subgroups: None };
+            return CosetNeuron { shares: None, class: None, subgroups: None };
         }
-        let concentration = |&[left, right, left_reversed, right_reversed]: &[(f64, usize); 4]| Concentration {
+        let shares = |&[left, right, left_reversed, right_reversed]: &[(f64, usize); 4]| CosetShares {
             left: left.0,
             right: right.0,
             left_reversed: left_reversed.0,
             right_reversed: right_reversed.0,
         };
-        let concentrations: Vec<Concentration> = least.row(k).iter().map(concentration).collect();
+        let shares: Vec<CosetShares> = least.row(k).iter().map(shares).collect();
         let proper = (0..classes.len()).filter(|&c| classes[c].order() > 1 && classes[c].order() < n);
-        let class = proper.filter(|&c| concentrations[c].both() <= CONCENTRATED).max_by(|&a, &b| {
-            let both = |c: usize| concentrations[c].both();
-            classes[a].order().cmp(&classes[b].order()).then(both(b).total_cmp(&both(a)))
-        });
+        let of_both = |c: usize| concentration(n, &classes[c], shares[c].both().max(ROUNDING));
+        let class = proper.filter(|&c| of_both(c) < CONCENTRATED).min_by(|&a, &b| of_both(a).total_cmp(&of_both(b)));
         let subgroups = class.map(|c| {
             let [(_, h), (_, k), ..] = least[[k, c]];
             [subgroups[h].1.clone(), subgroups[k].1.clone()]
         });
-        CosetNeuron { concentrations: Some(concentrations), class, subgroups }
+        CosetNeuron { shares: Some(shares), class, subgroups }
     };
     let chance = |class: &SubgroupClass| (n - n / class.order()) as f64 / (n.max(2) - 1) as f64;
     Ok(CosetMeasures {
+        order: n,
         chance: classes.iter().map(chance).collect(),
         neurons: (0..width).map(neuron).collect(),
         classes: classes.to_vec(),
@@ -219,17 +246,19 @@ impl Map {
 
 impl fmt::Display for CosetMeasures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = ["order", "conjugates", "neurons", "left", "right", "chance"];
+        let columns = ["order", "conjugates", "neurons", "left", "right", "chance", "C left", "C right"];
         write!(f, "{:>8}", "class")?;
         columns.iter().try_for_each(|name| write!(f, "{name:>12}"))?;
         for (c, members) in self.clusters() {
-            let mean = |value: fn(&Concentration) -> f64| {
-                let values = members.iter().filter_map(|&k| Some(value(&self.neurons[k].concentrations.as_ref()?[c])));
+            let mean = |value: fn(&CosetShares) -> f64| {
+                let values = members.iter().filter_map(|&k| Some(value(&self.neurons[k].shares.as_ref()?[c])));
                 values.sum::<f64>() / members.len() as f64
             };
             let class = &self.classes[c];
             write!(f, "\n{c:>8}{:>12}{:>12}{:>12}", class.order(), class.conjugates, members.len())?;
-            write!(f, "{:>12.2e}{:>12.2e}{:>12.4}", mean(|m| m.left), mean(|m| m.right), self.chance[c])?;
+            let (left, right) = (mean(|m| m.left), mean(|m| m.right));
+            write!(f, "{left:>12.2e}{right:>12.2e}{:>12.4}", self.chance[c])?;
+            write!(f, "{:>12.2e}{:>12.2e}", self.concentration(c, left), self.concentration(c, right))?;
         }
         let none = self.neurons.iter().filter(|neuron| neuron.class.is_none()).count();
         write!(f, "\n{:>8}{:>36}", "none", none)

@@ -32,7 +32,7 @@ mod stream;
 
 pub use ablation::{Cluster, cluster_losses, hidden_centred, keep_terms, own_block_only, parity};
 pub use controls::{Controls, with_controls};
-pub use coset::{CONCENTRATED, Concentration, CosetMeasures, CosetNeuron, cosets};
+pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, component_norms_of_sum, embedding, unembedding_of};
 pub use interpret::{Interpretation, interpret};
 pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks};
