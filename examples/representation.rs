@@ -120,7 +120,7 @@ pub fn side_by_side(
 fn print_controls(controls: &Explanations) {
     let (irreps, cosets) = &controls.found;
     println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
-    println!("\nNeurons by the cosets of the largest subgroups their maps are constant on\n{cosets}");
+    println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
     println!("\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}", "irrep", "subgroups of order", "conjugates", "neurons");
     for ((irrep, class), neurons) in side_by_side(&controls.found) {
         let label = irrep.map_or("-", |b| irreps.irreps[b].irrep.label.as_str());
