@@ -1,5 +1,5 @@
 //! Explains a trained network: `cargo run --release --example interpret -- [RUN_DIR] [--order FILE] [--json FILE]
-//! [--repeat N]`.
+//! [--repeat N] [--device cpu|cuda:N]`.
 //!
 //! Without a run directory it explains the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`).
@@ -7,12 +7,16 @@
 //! were trained with (`--order`, a file of permutations); they are looked at along the cyclic subgroup of an element of
 //! the largest order.
 
+#[path = "support/place.rs"]
+mod place;
+
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::checkpoint::{GroupKind, Run, RunConfig};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
 use irreplens::group::{Group, GroupExt, PermutationGroup};
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
+pub use place::Place;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -41,10 +45,10 @@ pub struct Explained {
 ///
 /// # Errors
 /// Those of reading the run and the element order, and of [`interpret`].
-pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explained> {
+pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Explained> {
     let start = Instant::now();
     let run = Run::open(directory)?;
-    let model = run.model()?;
+    let model = place.place(run.model()?)?;
     let group: Box<dyn Group> = match order {
         Some(file) => Box::new(PermutationGroup::from_json(file)?.cayley_table()),
         None => run.group()?,
@@ -155,14 +159,16 @@ fn nested(array: &ndarray::Array4<f64>, block: usize) -> Value {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: interpret [RUN_DIR] [--order FILE] [--json FILE] [--repeat N]";
+    let usage = "usage: interpret [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N]";
     let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
+    let mut place = Place::Cpu;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
         match argument.as_str() {
             "--order" => order = Some(PathBuf::from(value()?)),
             "--json" => json_file = Some(PathBuf::from(value()?)),
+            "--device" => place = Place::open(&value()?)?,
             "--repeat" => {
                 repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
             }
@@ -173,7 +179,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
     let mut runs = Vec::new();
     for _ in 0..repeat {
-        runs.push(run(&directory, order.as_deref())?);
+        runs.push(run(&directory, order.as_deref(), &place)?);
     }
     let median = |time: fn(&Explained) -> f64| {
         let mut times: Vec<f64> = runs.iter().map(time).collect();

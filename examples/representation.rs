@@ -1,11 +1,14 @@
 //! Measures a trained network in the irreps of its group: `cargo run --release --example representation -- [RUN_DIR]
-//! [--order FILE] [--json FILE] [--repeat N] [--controls]`.
+//! [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N] [--controls]`.
 //!
 //! Without a run directory it looks at the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`). Prints the measures as tables and writes them as JSON. Symmetric and alternating runs need the
 //! element order they were trained with (`--order`, a file of permutations). With `--controls` the cosets that each neuron
 //! is constant on stand beside its irrep, and everything is measured once more on an untrained network and with the group's
 //! elements shuffled.
+
+#[path = "support/place.rs"]
+mod place;
 
 use irreplens::analysis::{
     Controls, CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures, cosets, representation, with_controls,
@@ -19,6 +22,7 @@ use irreplens::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irr
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
 use irreplens::train::{Architecture, Network};
+pub use place::Place;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -49,10 +53,10 @@ pub struct Measured {
 ///
 /// # Errors
 /// Those of reading the run and the element order, and of [`representation`].
-pub fn run(directory: &Path, order: Option<&Path>) -> irreplens::Result<Measured> {
+pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Measured> {
     let start = Instant::now();
     let run = Run::open(directory)?;
-    let (model, split) = (run.model()?, run.split()?);
+    let (model, split) = (place.place(run.model()?)?, run.split()?);
     let (group, permutations) = group_of(&run, order)?;
     let load_ms = milliseconds(start);
 
@@ -261,15 +265,18 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: representation [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--controls]";
+    let usage =
+        "usage: representation [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N] [--controls]";
     let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
     let mut with_controls = false;
+    let mut place = Place::Cpu;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
         match argument.as_str() {
             "--order" => order = Some(PathBuf::from(value()?)),
             "--json" => json_file = Some(PathBuf::from(value()?)),
+            "--device" => place = Place::open(&value()?)?,
             "--repeat" => {
                 repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
             }
@@ -281,7 +288,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
     let mut runs = Vec::new();
     for _ in 0..repeat {
-        runs.push(run(&directory, order.as_deref())?);
+        runs.push(run(&directory, order.as_deref(), &place)?);
     }
     let median = |time: fn(&Measured) -> f64| {
         let mut times: Vec<f64> = runs.iter().map(time).collect();

@@ -5,10 +5,14 @@
 //! override them. `--seeds 1,2,3` trains one run for each, side by side, in `DIR/seed-1`, ...; a split is that of the
 //! published code for the run's seed, where seed 0 means the first pairs in order.
 
+#[path = "support/place.rs"]
+mod place;
+
 use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, RunConfig, atomic_write};
 use irreplens::group::{Cyclic, Dihedral, Group};
 use irreplens::task::Split;
-use irreplens::train::{MetricLog, Outcome, ProgressBar, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
+use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
+pub use place::Place;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,7 +22,7 @@ type Failure = Box<dyn std::error::Error>;
 const USAGE: &str = "usage: train [--group cyclic:N|dihedral:N] [--cfg FILE] \
 [--model one-layer|one-layer-bias|summed|two-layer|bilinear] [--embed E] [--hidden D] [--fraction F] [--lr L] \
 [--weight-decay W] [--epochs N] [--warmup N] [--decay constant|linear|cosine] [--seed S | --seeds S,S,...] \
-[--test-loss-below L] [--patience N] [--out DIR] [--json FILE]";
+[--test-loss-below L] [--patience N] [--out DIR] [--json FILE] [--device cpu|cuda:N]";
 
 /// What is to be trained and where it is kept.
 pub struct Settings {
@@ -32,6 +36,8 @@ pub struct Settings {
     pub out: Option<PathBuf>,
     /// Where the results are written, if anywhere.
     pub json: Option<PathBuf>,
+    /// Where it trains.
+    pub place: Place,
 }
 
 /// The published settings on D53.
@@ -71,8 +77,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Settings, Fa
     // The file first, wherever it stands: options override it.
     let file = pairs.iter().find(|(option, _)| *option == "--cfg");
     let config = file.map_or(Ok(published()), |(_, path)| RunConfig::read(path))?;
-    let mut settings = Settings { config, stop: StopRules::default(), seeds: Vec::new(), out: None, json: None };
-    let Settings { config, stop, seeds, out, json } = &mut settings;
+    let mut settings =
+        Settings { config, stop: StopRules::default(), seeds: Vec::new(), out: None, json: None, place: Place::Cpu };
+    let Settings { config, stop, seeds, out, json, place } = &mut settings;
     for (option, value) in pairs {
         match option {
             "--cfg" => {}
@@ -92,6 +99,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Settings, Fa
             "--patience" => stop.patience = Some(number(option, value)?),
             "--out" => *out = Some(value.into()),
             "--json" => *json = Some(value.into()),
+            "--device" => *place = Place::open(value)?,
             _ => return Err(format!("unknown option {option}\n{USAGE}").into()),
         }
     }
@@ -155,10 +163,10 @@ fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens
 /// # Errors
 /// Those of the trainer and of writing the results; of several seeds, the first error, once all have ended.
 pub fn run(settings: &Settings) -> Result<Value, Failure> {
-    let Settings { config, stop, seeds, out, .. } = settings;
+    let Settings { config, stop, seeds, out, place, .. } = settings;
     let interrupt = on_ctrl_c()?;
     let results = if seeds.is_empty() {
-        let mut trainer = trainer(config, *stop, out.as_deref())?;
+        let mut trainer = on(place, trainer(config, *stop, out.as_deref())?);
         result(&trainer.interrupted_by(interrupt).observe(ProgressBar::new()).run()?)
     } else {
         let make = |seed| {
@@ -168,7 +176,7 @@ pub fn run(settings: &Settings) -> Result<Value, Failure> {
             Ok(trainer)
         };
         let mut all = Vec::new();
-        for seed in train_many(seeds, make) {
+        for seed in many(place, seeds, make) {
             let mut one = result(&seed.outcome.map_err(|error| format!("seed {}: {error}", seed.seed))?);
             one["seed"] = json!(seed.seed);
             all.push(one);
@@ -179,6 +187,24 @@ pub fn run(settings: &Settings) -> Result<Value, Failure> {
         atomic_write(file, format!("{results:#}\n").as_bytes())?;
     }
     Ok(results)
+}
+
+/// The trainer where it is to train.
+fn on(place: &Place, trainer: Trainer) -> Trainer {
+    match place {
+        Place::Cpu => trainer,
+        #[cfg(feature = "cuda")]
+        Place::Cuda(device) => trainer.on_device(device),
+    }
+}
+
+/// All seeds there, side by side.
+fn many(place: &Place, seeds: &[u64], make: impl Fn(u64) -> irreplens::Result<Trainer> + Sync) -> Vec<Seed> {
+    match place {
+        Place::Cpu => train_many(seeds, make),
+        #[cfg(feature = "cuda")]
+        Place::Cuda(device) => irreplens::train::train_many_on_device(device, seeds, make),
+    }
 }
 
 fn result(outcome: &Outcome) -> Value {

@@ -256,6 +256,62 @@ pub enum Error {
         needs: &'static str,
     },
 
+    // ---- devices ------------------------------------------------------------------------------
+    /// The CUDA driver's library is not on this machine.
+    #[error("no CUDA driver found: libcuda.so.1 cannot be opened")]
+    NoCudaDriver,
+    /// No such CUDA device.
+    #[error("no CUDA device {ordinal}: the driver has {count}")]
+    NoCudaDevice {
+        /// The number asked for.
+        ordinal: usize,
+        /// How many there are.
+        count: usize,
+    },
+    /// A CUDA driver or device that cannot run the kernels.
+    #[error(
+        "CUDA driver or device too old ({what}): {device} of compute capability {}.{} with a driver of CUDA {}.{}; the \
+         kernels (PTX ISA 7.8) need capability {}.{} and CUDA {}.{}, which is a driver >= 520",
+        capability.0, capability.1, driver / 1000, driver % 1000 / 10,
+        needs_capability.0, needs_capability.1, needs_driver / 1000, needs_driver % 1000 / 10
+    )]
+    CudaUnsupported {
+        /// What was refused.
+        what: &'static str,
+        /// Name of the device.
+        device: String,
+        /// Its compute capability.
+        capability: (u32, u32),
+        /// The CUDA version of its driver, as the driver counts: 12040 for 12.4.
+        driver: u32,
+        /// The least version that will do.
+        needs_driver: u32,
+        /// The least capability that will do.
+        needs_capability: (u32, u32),
+    },
+    /// Memory of a device that is not there.
+    #[error("{what} needs {needed} bytes on {device}, which has {free} free")]
+    CudaMemory {
+        /// What was to be stored.
+        what: &'static str,
+        /// Name of the device.
+        device: String,
+        /// Bytes it takes.
+        needed: usize,
+        /// Bytes that are free.
+        free: usize,
+    },
+    /// An error that the CUDA driver reports.
+    #[error("{call}: CUDA error {code}, {message}")]
+    Cuda {
+        /// The function of the driver API.
+        call: &'static str,
+        /// Its code.
+        code: u32,
+        /// The driver's words for it.
+        message: String,
+    },
+
     // ---- files --------------------------------------------------------------------------------
     /// The operating system refused a file.
     #[error("{}: {source}", path.display())]

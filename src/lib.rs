@@ -42,6 +42,7 @@
 //! | [`irrep`] | how is it represented? | [`irrep::irreps`], [`irrep::CharacterTable`] |
 //! | [`fourier`] | in which coordinates? | [`fourier::FourierBasis`], [`fourier::CyclicSubgroupBasis`] |
 //! | [`task`] | on which inputs, with which labels? | [`task::Task`], [`task::Split`] |
+//! | `device` | where else does it run? | `Device`; feature `cuda`, [`guide::gpu`] |
 //! | [`model`] | what computes? | [`model::Interpretable`], [`model::Hooks`] |
 //! | [`checkpoint`] | where do its weights come from? | [`checkpoint::Run`] |
 //! | [`train`] | how does a network come to them? | [`train::Trainer`]; feature `train`, on by default |
@@ -81,23 +82,27 @@ pub mod fourier;
 // 6. The inputs: all ordered pairs with their labels, and seeded splits.
 pub mod task;
 
-// 7. What computes: models with named sites to read and to intervene on.
+// 7. Where else arithmetic runs: a CUDA device and the kernels for it.
+#[cfg(feature = "cuda")]
+pub mod device;
+
+// 8. What computes: models with named sites to read and to intervene on.
 pub mod model;
 
-// 8. Weights and settings on disk, read from files that may be damaged or hostile.
+// 9. Weights and settings on disk, read from files that may be damaged or hostile.
 pub mod checkpoint;
 
-// 9. How a network comes to its weights: full-batch AdamW, resumable, the same bits every time.
+// 10. How a network comes to its weights: full-batch AdamW, resumable, the same bits every time.
 #[cfg(feature = "train")]
 pub mod train;
 
-// 10. What a network does, one question per file.
+// 11. What a network does, one question per file.
 pub mod analysis;
 
-// 11. The law-test kit for those who implement the traits.
+// 12. The law-test kit for those who implement the traits.
 pub mod laws;
 
-// 12. The pages of `docs/`, every code block of which is a test.
+// 13. The pages of `docs/`, every code block of which is a test.
 pub mod guide;
 
 pub use error::{Error, Result};

@@ -67,7 +67,8 @@ fn golden_files() {
     for run in runs {
         let model = run.strip_prefix(&root).unwrap().display();
         let golden = std::fs::read_to_string(run.join("notebook_golden.json")).unwrap();
-        let explained = interpret::run(&run, None).unwrap_or_else(|error| panic!("{model}: {error}"));
+        let explained =
+            interpret::run(&run, None, &interpret::Place::Cpu).unwrap_or_else(|error| panic!("{model}: {error}"));
         let found = golden_differences(&serde_json::from_str(&golden).unwrap(), &interpret::to_json(&explained));
         let more = found.len().saturating_sub(5);
         problems.extend(found.iter().take(5).map(|difference| format!("{model}: {difference}")));
@@ -86,7 +87,8 @@ fn golden_files() {
 #[test]
 fn the_shipped_model() {
     let golden: Value = serde_json::from_str(include_str!("golden/D53.json")).unwrap();
-    let mut got = interpret::to_json(&interpret::run(Path::new(interpret::SHIPPED), None).unwrap());
+    let mut got =
+        interpret::to_json(&interpret::run(Path::new(interpret::SHIPPED), None, &interpret::Place::Cpu).unwrap());
     let number = |key: &str, k: usize| golden[key][k].as_f64();
     let margin = |k: usize| Some(number("neuron_fraction_explained", k)? - number("neuron_runner_up", k)?);
     let width = golden["width"].as_u64().unwrap() as usize;
@@ -309,7 +311,8 @@ fn small_runs_of_every_kind() {
         let case = format!("{model:?} on {group:?} {n}");
         let folder = tempfile::tempdir().unwrap();
         let config = write_run(folder.path(), model, group, n, 100 + i.start as u64);
-        let explained = interpret::run(folder.path(), None).unwrap_or_else(|error| panic!("{case}: {error}"));
+        let explained = interpret::run(folder.path(), None, &interpret::Place::Cpu)
+            .unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(explained.config, config);
         let out = interpret::to_json(&explained);
         assert!(!explained.found.to_string().is_empty());

@@ -342,7 +342,8 @@ fn measured(root: &Path, run: &Path) -> Value {
         "AlternatingGroup" => Some(root.join(format!("orders/A{n}.json"))),
         _ => None,
     };
-    let measured = example::run(run, order.as_deref()).unwrap_or_else(|error| panic!("{}: {error}", run.display()));
+    let measured = example::run(run, order.as_deref(), &example::Place::Cpu)
+        .unwrap_or_else(|error| panic!("{}: {error}", run.display()));
     example::to_json(&measured)
 }
 

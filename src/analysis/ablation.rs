@@ -1,10 +1,11 @@
 use super::logits::{check_order, parity_hooks};
 use super::neurons::NeuronClusters;
-use super::stream::{LossSum, PairBlock, stream};
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
-use crate::model::{Evaluation, Hook, Hooks, Interpretable, Values, check_memory, check_task};
+use crate::model::{
+    Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values, check_memory, check_task, stream,
+};
 use crate::task::Task;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, CowArray, Ix2, s};
 use std::collections::{BTreeMap, BTreeSet};

@@ -2,10 +2,9 @@ use super::ablation::{Cluster, ClusterParts, add_per_class, centring, cluster_lo
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
 use super::logits::{DirectionSums, Directions, LogitDirections};
 use super::neurons::{Candidates, NeuronClusters, cluster};
-use super::stream::{LossSum, stream};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, SiteSpectrum};
+use crate::model::{Evaluation, Interpretable, LossSum, SiteSpectrum, stream};
 use crate::task::Task;
 use ndarray::Array1;
 use std::collections::BTreeMap;

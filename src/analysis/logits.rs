@@ -1,8 +1,7 @@
-use super::stream::{PairBlock, stream};
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::linalg::{matmul, subtract_matmul};
-use crate::model::{Hook, Hooks, Interpretable, LOGITS};
+use crate::model::{Hook, Hooks, Interpretable, LOGITS, PairBlock, stream};
 use crate::task::Task;
 use ndarray::{Array2, Array4, Axis, s};
 use std::fmt;

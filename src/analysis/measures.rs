@@ -1,7 +1,7 @@
 use super::embedding::component_norms;
 use super::logits::check_blocks;
 use super::neurons::{Candidates, neurons};
-use super::parts::{Pass, Sets, excluded, parts, restricted, written};
+use super::parts::{Sets, excluded, parts, restricted, written};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::model::{Evaluation, Interpretable, check_task};
@@ -121,7 +121,7 @@ pub fn progress_measures(
     let right = right.map(|map| block_shares(basis, map)).transpose()?;
     let unembed = block_shares(basis, unembedding.t())?;
 
-    let pass = Pass::new(model, task, &sets)?;
+    let pass = sets.sums(model, task)?;
     // One set for every key block, and last all of them.
     let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
     let parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
@@ -139,8 +139,8 @@ pub fn progress_measures(
         excluded: excluded.as_ref().map(|excluded| excluded[i]),
     };
     Ok(ProgressMeasures {
-        train: pass.train,
-        test: pass.test,
+        train: pass.sets[0],
+        test: pass.sets[1],
         other_neurons: labelled(&|label| label.is_some_and(|b| !keys.contains(&b))),
         dim_neurons: labelled(&|label| label.is_none()),
         restricted: restricted[keys.len()],

@@ -28,7 +28,6 @@ mod parts;
 mod progress;
 mod representation;
 mod spectrum;
-mod stream;
 
 pub use ablation::{Cluster, cluster_losses, hidden_centred, keep_terms, own_block_only, parity};
 pub use controls::{Controls, with_controls};

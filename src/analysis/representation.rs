@@ -1,11 +1,11 @@
 use super::measures::{Cell, block_shares};
 use super::neurons::{Candidates, NeuronClusters, neurons};
-use super::parts::{Pass, Sets, check_corrections, excluded, parts, restricted, written};
+use super::parts::{Sets, check_corrections, excluded, parts, restricted, written};
 use crate::error::{Result, check_shape};
 use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt};
 use crate::irrep::Irrep;
-use crate::model::{Evaluation, Interpretable, check_task};
+use crate::model::{Evaluation, Interpretable, PairSums, check_task};
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2, ArrayView2};
 use std::fmt;
@@ -148,7 +148,7 @@ pub fn representation(
     check_shape("group of the basis", &[n], &[basis.order()])?;
     check_task(model, task)?;
     let sets = Sets::new(task, split)?;
-    let pass = Pass::new(model, task, &sets)?;
+    let pass = sets.sums(model, task)?;
 
     let maps = match model.as_separable() {
         Some(maps) => Some((maps.left(), maps.right())),
@@ -182,8 +182,8 @@ pub fn representation(
     };
     Ok(RepresentationMeasures {
         all: pass.all,
-        train: pass.train,
-        test: pass.test,
+        train: pass.sets[0],
+        test: pass.sets[1],
         irreps: basis.irreps().iter().enumerate().map(measures).collect(),
         logit_fve: logits.similarities[1..].iter().fold(0.0, |sum, s| sum + s * s),
         key_losses: of_all.first().copied(),
@@ -202,7 +202,7 @@ struct Hidden {
 }
 
 impl Hidden {
-    fn new(pass: &Pass, basis: &IrrepBasis) -> Self {
+    fn new(pass: &PairSums, basis: &IrrepBasis) -> Self {
         let (n, mean) = (basis.order() as f64, pass.mean());
         let total = &pass.energy - &(&mean * &mean * (n * n));
         let energies = [&pass.by_left, &pass.by_right, &pass.by_product].map(|means| {
@@ -244,7 +244,7 @@ impl Logits {
         model: &(impl Interpretable + ?Sized),
         group: &(impl Group + ?Sized),
         basis: &IrrepBasis,
-        pass: &Pass,
+        pass: &PairSums,
     ) -> Result<Self> {
         let n = group.order();
         let inverses = group.inverses();
@@ -285,7 +285,7 @@ fn losses(
     task: &Task,
     sets: &Sets,
     basis: &IrrepBasis,
-    pass: &Pass,
+    pass: &PairSums,
     logits: &Logits,
     key: &[usize],
 ) -> Result<Vec<KeyLosses>> {

@@ -59,3 +59,11 @@ impl Interpretable for Bilinear {
 }
 
 embeddings_are_maps!(Bilinear, Combiner::Product, "hidden");
+
+#[cfg(feature = "cuda")]
+impl Bilinear {
+    fn layers(&self) -> super::on_device::Layers<'_> {
+        use super::on_device::Layers;
+        Layers::None
+    }
+}

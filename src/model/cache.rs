@@ -28,6 +28,11 @@ impl ActivationCache {
         }
     }
 
+    #[cfg(feature = "cuda")]
+    pub(super) fn insert(&mut self, site: &str, activations: Array2<f32>) {
+        self.kept.insert(site.into(), activations.into_shared());
+    }
+
     /// The names of the sites kept.
     pub fn sites(&self) -> impl Iterator<Item = &str> {
         self.kept.keys().map(String::as_str)

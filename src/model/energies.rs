@@ -4,7 +4,7 @@ use crate::error::{Result, check_shape};
 use crate::fourier::{Direction, FourierBasis, transform_sectors};
 use crate::linalg::{matmul, vectorised};
 use crate::task::pairs;
-use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -50,31 +50,28 @@ pub(super) fn spectra(
     let width = unembedding.nrows();
     let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
     neurons.add(model, site, basis, 0..width, None, Some((unembedding, &mut logits)))?;
-    let offset = model.readout(Array2::zeros((1, width)).view())?.row(0).mapv(f64::from);
-    let pairs = (basis.rows() * basis.rows()) as f64;
-    logits.sums = neurons.sums.dot(&unembedding.mapv(f64::from)) + &(offset * pairs);
-    // By Parseval: the constant from the sums, the rest is there already.
-    logits.energy += &logits.sums.mapv(|sum| sum * sum / pairs).sum_axis(Axis(0));
+    let offset = model.readout(Array2::zeros((1, width)).view())?;
+    logits.read_constants(&neurons, unembedding, offset.row(0), basis);
     Ok((neurons.finish(site, basis), logits.finish(LOGITS, basis)))
 }
 
-fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
+pub(super) fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
     check_shape("group of the basis", &[model.order()], &[basis.order()])
 }
 
 /// The sums behind a [`SiteSpectrum`].
-struct Energies {
+pub(super) struct Energies {
     /// Sum over the pairs of a region: (regions, channels).
-    sums: Array2<f64>,
-    energy: Array1<f64>,
-    linear_x: Array2<f64>,
-    linear_y: Array2<f64>,
-    product: Array2<f64>,
-    square: Array2<f64>,
+    pub(super) sums: Array2<f64>,
+    pub(super) energy: Array1<f64>,
+    pub(super) linear_x: Array2<f64>,
+    pub(super) linear_y: Array2<f64>,
+    pub(super) product: Array2<f64>,
+    pub(super) square: Array2<f64>,
 }
 
 impl Energies {
-    fn zeros(basis: &dyn FourierBasis, width: usize) -> Self {
+    pub(super) fn zeros(basis: &dyn FourierBasis, width: usize) -> Self {
         let (sectors, blocks) = (basis.sectors().len(), basis.blocks().len());
         let [linear_x, linear_y, product] = [(); 3].map(|()| Array2::zeros((width, blocks)));
         Self {
@@ -166,7 +163,20 @@ impl Energies {
         }
     }
 
-    fn finish(mut self, site: &str, basis: &dyn FourierBasis) -> SiteSpectrum {
+    /// The constants of what reads `neurons` through W_U, whose other energies are there already (by Parseval).
+    pub(super) fn read_constants(
+        &mut self,
+        neurons: &Self,
+        unembedding: ArrayView2<'_, f32>,
+        offset: ArrayView1<'_, f32>,
+        basis: &dyn FourierBasis,
+    ) {
+        let pairs = (basis.rows() * basis.rows()) as f64;
+        self.sums = neurons.sums.dot(&unembedding.mapv(f64::from)) + &(offset.mapv(f64::from) * pairs);
+        self.energy += &self.sums.mapv(|sum| sum * sum / pairs).sum_axis(Axis(0));
+    }
+
+    pub(super) fn finish(mut self, site: &str, basis: &dyn FourierBasis) -> SiteSpectrum {
         let (n, m) = (basis.order() as f64, basis.rows() as f64);
         let mean = self.sums.sum_axis(Axis(0)) / (n * n);
         // const is 1/sqrt(m) on each axis, so a region's coefficient is its sum over m: taken from the f64 sums.

@@ -27,6 +27,17 @@ macro_rules! embedded_methods {
         fn as_separable(&self) -> Option<&dyn Separable> {
             Some(self)
         }
+        #[cfg(feature = "cuda")]
+        fn to_device(&self, device: &crate::device::Device) -> Result<crate::model::OnDevice> {
+            let weights = crate::model::on_device::Weights {
+                embed: [self.embed_left.view(), self.embed_right.view()],
+                maps: [self.left(), self.right()],
+                combiner: self.combiner(),
+                layers: self.layers(),
+                unembed: self.unembed.view(),
+            };
+            crate::model::OnDevice::new(std::sync::Arc::new(self.clone()), device, &weights)
+        }
     };
 }
 pub(super) use embedded_methods;

@@ -17,10 +17,14 @@ mod from_fn;
 mod hooks;
 mod layer;
 mod loss;
+#[cfg(feature = "cuda")]
+mod on_device;
 mod one_layer;
+mod pair_sums;
 mod precomputed;
 mod separable;
 mod spectrum;
+mod stream;
 mod summed;
 mod two_layer;
 
@@ -32,11 +36,15 @@ pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
 pub(crate) use loss::loss_gradient;
-pub(crate) use loss::{Outcome, outcomes};
+pub(crate) use loss::outcomes;
+#[cfg(feature = "cuda")]
+pub use on_device::OnDevice;
 pub use one_layer::OneLayerMlp;
+pub use pair_sums::PairSums;
 pub use precomputed::Precomputed;
 pub use separable::{Combiner, Separable};
 pub use spectrum::{SiteSpectrum, Split2d};
+pub(crate) use stream::{LossSum, PairBlock, stream};
 pub use summed::SummedMlp;
 pub use two_layer::TwoLayerMlp;
 
@@ -193,6 +201,17 @@ pub trait Interpretable: Send + Sync {
         None
     }
 
+    /// The same model on a CUDA device (feature `cuda`).
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a model without kernels: those of this module but [`Precomputed`] and [`FromFn`] have
+    /// them. [`Error::CudaMemory`], [`Error::Cuda`].
+    #[cfg(feature = "cuda")]
+    fn to_device(&self, device: &crate::device::Device) -> Result<OnDevice> {
+        let _ = device;
+        Err(Error::Unsupported { analysis: "moving to a device", needs: "a model that has kernels" })
+    }
+
     /// Mean loss and accuracy over all pairs.
     ///
     /// # Errors
@@ -207,6 +226,19 @@ pub trait Interpretable: Send + Sync {
     /// As [`evaluate`](Interpretable::evaluate).
     fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
         evaluate::pair_losses(self, task, hooks)
+    }
+
+    /// Losses over sets of pairs, and the readout site summed up by left element, by right element and by product, in one
+    /// pass: what the measures of representations start from.
+    ///
+    /// # Arguments
+    /// `sets`: for each, whether a pair is in it, row-major (n^2).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a task or a set of another order; [`Error::Memory`] if the sums would exceed
+    /// [`MEMORY_BUDGET`].
+    fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+        pair_sums::pair_sums(self, task, sets)
     }
 
     /// Mean and mean square over all pairs of every channel of a site.
@@ -291,11 +323,18 @@ macro_rules! forward_interpretable {
             fn as_separable(&self) -> Option<&dyn Separable> {
                 (**self).as_separable()
             }
+            #[cfg(feature = "cuda")]
+            fn to_device(&self, device: &crate::device::Device) -> Result<OnDevice> {
+                (**self).to_device(device)
+            }
             fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
                 (**self).evaluate(task, hooks)
             }
             fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
                 (**self).pair_losses(task, hooks)
+            }
+            fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+                (**self).pair_sums(task, sets)
             }
             fn moments(&self, site: &str) -> Result<Moments> {
                 (**self).moments(site)

@@ -116,3 +116,14 @@ impl Separable for OneLayerMlp {
         "hidden_pre"
     }
 }
+
+#[cfg(feature = "cuda")]
+impl OneLayerMlp {
+    fn layers(&self) -> super::on_device::Layers<'_> {
+        use super::on_device::Layers;
+        Layers::Stacked {
+            weight: self.weight.view(),
+            bias: self.bias.as_ref().map(|bias| bias.as_slice().expect("a vector is contiguous")),
+        }
+    }
+}

@@ -61,3 +61,11 @@ impl Interpretable for SummedMlp {
 }
 
 embeddings_are_maps!(SummedMlp, Combiner::Sum, "hidden_pre");
+
+#[cfg(feature = "cuda")]
+impl SummedMlp {
+    fn layers(&self) -> super::on_device::Layers<'_> {
+        use super::on_device::Layers;
+        Layers::Relu
+    }
+}

@@ -83,3 +83,11 @@ impl Interpretable for TwoLayerMlp {
 }
 
 embeddings_are_maps!(TwoLayerMlp, Combiner::Sum, "hidden1_pre");
+
+#[cfg(feature = "cuda")]
+impl TwoLayerMlp {
+    fn layers(&self) -> super::on_device::Layers<'_> {
+        use super::on_device::Layers;
+        Layers::Second { weight: self.weight.view() }
+    }
+}

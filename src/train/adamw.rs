@@ -31,6 +31,39 @@ pub(super) struct Rates {
     pub weight_decay: f64,
 }
 
+/// The numbers of one step, rounded once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Factors {
+    /// What weight decay leaves of a parameter.
+    pub keep: f32,
+    /// `lr / (1 - b1^t)`.
+    pub step_size: f32,
+    /// `1 / sqrt(1 - b2^t)`.
+    pub correction: f32,
+    /// `1 - b1`, `b2`, `1 - b2`.
+    pub toward: f32,
+    pub stay: f32,
+    pub square: f32,
+    pub eps: f32,
+}
+
+impl Rates {
+    /// For step `step`, from 1 on.
+    pub(super) fn factors(&self, step: u64) -> Factors {
+        let Self { lr, betas: (b1, b2), eps, weight_decay } = *self;
+        let t = step as f64;
+        Factors {
+            keep: (1.0 - lr * weight_decay) as f32,
+            step_size: (lr / (1.0 - b1.powf(t))) as f32,
+            correction: (1.0 / (1.0 - b2.powf(t)).sqrt()) as f32,
+            toward: (1.0 - b1) as f32,
+            stay: b2 as f32,
+            square: (1.0 - b2) as f32,
+            eps: eps as f32,
+        }
+    }
+}
+
 impl AdamW {
     pub(super) fn new(parameters: usize) -> Self {
         Self { step: 0, first: vec![0.0; parameters], second: vec![0.0; parameters] }
@@ -39,12 +72,7 @@ impl AdamW {
     /// One step along minus `gradient`. Elementwise, so its bits depend on nothing but the numbers.
     pub(super) fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rates: Rates) {
         self.step += 1;
-        let Rates { lr, betas: (b1, b2), eps, weight_decay } = rates;
-        let t = self.step as f64;
-        let keep = (1.0 - lr * weight_decay) as f32;
-        let step_size = (lr / (1.0 - b1.powf(t))) as f32;
-        let correction = (1.0 / (1.0 - b2.powf(t)).sqrt()) as f32;
-        let (toward, stay, square, eps) = ((1.0 - b1) as f32, b2 as f32, (1.0 - b2) as f32, eps as f32);
+        let Factors { keep, step_size, correction, toward, stay, square, eps } = rates.factors(self.step);
         let chunks = parameters
             .par_chunks_mut(CHUNK)
             .zip(gradient.par_chunks(CHUNK))

@@ -1,3 +1,4 @@
+use super::adamw::Rates;
 use crate::checkpoint::{LrDecay, RunConfig};
 use crate::error::{Error, Result};
 use std::time::Duration;
@@ -110,6 +111,12 @@ impl TrainConfig {
                 LrDecay::Linear => 1.0 - done,
                 LrDecay::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
             }
+    }
+
+    /// What step `step`, from 1 on, is made with.
+    pub(super) fn rates(&self, step: u64) -> Rates {
+        let Self { betas, eps, weight_decay, .. } = *self;
+        Rates { lr: self.learning_rate(step), betas, eps, weight_decay }
     }
 
     /// Whether a checkpoint is kept after `epoch` epochs: at 0 and at the rounded powers of `10^(1/per decade)`.

@@ -28,6 +28,8 @@ mod interrupt;
 mod many;
 mod network;
 mod observer;
+#[cfg(feature = "cuda")]
+mod on_device;
 mod trainer;
 
 pub use config::{StopRules, TrainConfig};
@@ -36,6 +38,8 @@ pub use interrupt::on_ctrl_c;
 pub use many::{Seed, train_many};
 pub use network::{Architecture, Network, Weight};
 pub use observer::{MetricLog, Metrics, Observer, Outcome, ProgressBar, StopReason};
+#[cfg(feature = "cuda")]
+pub use on_device::train_many_on_device;
 pub use trainer::Trainer;
 
 /// Largest relative difference of the losses of the first hundred epochs between machines.

@@ -1,9 +1,10 @@
-use super::adamw::{AdamW, Rates};
+use super::adamw::AdamW;
 use super::directory::{RunDirectory, State, run_config};
 use super::gradient::Passes;
 use super::{Architecture, Metrics, Network, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
+use crate::model::Evaluation;
 use crate::task::{Split, Task};
 use std::path::Path;
 use std::sync::Arc;
@@ -45,13 +46,20 @@ pub struct Trainer {
     state: State,
     /// The last state that was kept, to go back to when the loss is no number.
     good: State,
-    train: Passes,
-    test: Option<Passes>,
-    gradient: Vec<f32>,
+    passes: SetPasses,
+    /// Where it trains, if not on the processor.
+    #[cfg(feature = "cuda")]
+    device: Option<crate::device::Device>,
     observers: Vec<Box<dyn Observer>>,
     interrupt: Arc<AtomicBool>,
     directory: Option<RunDirectory>,
     epoch_seconds: Vec<f32>,
+}
+
+/// Passes over the training and the test set.
+struct SetPasses {
+    train: Passes,
+    test: Option<Passes>,
 }
 
 impl Trainer {
@@ -96,9 +104,9 @@ impl Trainer {
             task,
             split,
             config,
-            train,
-            test,
-            gradient: vec![0.0; count],
+            passes: SetPasses { train, test },
+            #[cfg(feature = "cuda")]
+            device: None,
             observers: Vec::new(),
             interrupt: Arc::default(),
             directory: None,
@@ -131,6 +139,18 @@ impl Trainer {
         Ok(self)
     }
 
+    /// Trains on a CUDA device (feature `cuda`): the same steps up to `f32` rounding, the same bits every time, the same
+    /// checkpoints.
+    ///
+    /// An epoch is one launch of a recorded graph; parameters and losses are read back where something is due: a
+    /// measurement, a checkpoint, an end. For many seeds at once see
+    /// [`train_many_on_device`](super::train_many_on_device).
+    #[cfg(feature = "cuda")]
+    #[must_use]
+    pub fn on_device(self, device: &crate::device::Device) -> Self {
+        Self { device: Some(device.clone()), ..self }
+    }
+
     /// Adds an observer.
     pub fn observe(&mut self, observer: impl Observer + 'static) -> &mut Self {
         self.observers.push(Box::new(observer));
@@ -150,48 +170,82 @@ impl Trainer {
     /// [`Error::Io`] naming the file that could not be written, and whatever observers return: the state is kept, and
     /// calling this again goes on from it.
     pub fn run(&mut self) -> Result<Outcome> {
+        #[cfg(feature = "cuda")]
+        if let Some(device) = self.device.clone() {
+            let mut outcomes = super::on_device::run_together(&device, &mut [self]);
+            return outcomes.pop().expect("one outcome a trainer");
+        }
         // Inside the pool: from outside, every parallel step of every epoch would have to wake it.
         rayon::scope(|_| self.run_in_pool())
     }
 
     fn run_in_pool(&mut self) -> Result<Outcome> {
         let mut saved = Instant::now();
-        self.epoch_seconds.clear();
-        for observer in &mut self.observers {
-            observer.start(self.state.adamw.step, self.config.epochs)?;
-        }
+        let mut gradient = vec![0.0; self.state.network.parameters().len()];
+        self.start()?;
         loop {
-            let epoch = self.state.adamw.step;
             let start = Instant::now();
-            let train = self.train.gradient(&self.state.network, &mut self.gradient);
+            let train = self.passes.train.gradient(&self.state.network, &mut gradient);
             let mut seconds = start.elapsed().as_secs_f64();
-            if !train.loss.is_finite() {
-                self.state = self.good.clone();
-                return Err(Error::Diverged { epoch, loss: train.loss, last_good: self.good.adamw.step });
-            }
-            let last = epoch >= self.config.epochs;
-            let due = last || epoch.is_multiple_of(self.config.measure_every);
-            let interrupted = self.interrupt.load(Ordering::Relaxed);
-            let mut metrics = Metrics { epoch, train, test: None };
-            let mut stop = interrupted.then_some(StopReason::Interrupted);
-            if due || interrupted {
-                metrics.test = self.test.as_mut().map(|test| test.evaluate(&self.state.network));
-            }
-            if due {
-                let asked = self.show(&metrics)?;
-                stop = last.then_some(StopReason::EpochsReached).or(self.rules(&metrics)).or(asked).or(stop);
-            }
-            self.keep(stop, &mut saved)?;
-            if let Some(stop_reason) = stop {
-                return self.finish(Outcome { stop_reason, metrics, epoch_ms_median: self.epoch_ms_median() });
+            let test =
+                |trainer: &mut Self| Ok(trainer.passes.test.as_mut().map(|test| test.evaluate(&trainer.state.network)));
+            if let Some(outcome) = self.arrive(train, test, &mut saved)? {
+                return Ok(outcome);
             }
             let start = Instant::now();
-            let TrainConfig { betas, eps, weight_decay, .. } = self.config;
-            let rates = Rates { lr: self.config.learning_rate(epoch + 1), betas, eps, weight_decay };
-            self.state.adamw.step(self.state.network.parameters_mut(), &self.gradient, rates);
+            let rates = self.config.rates(self.epoch() + 1);
+            self.state.adamw.step(self.state.network.parameters_mut(), &gradient, rates);
             seconds += start.elapsed().as_secs_f64();
             self.epoch_seconds.push(seconds as f32);
         }
+    }
+
+    /// Tells the observers that it begins.
+    pub(super) fn start(&mut self) -> Result<()> {
+        self.epoch_seconds.clear();
+        let (epoch, epochs) = (self.state.adamw.step, self.config.epochs);
+        self.observers.iter_mut().try_for_each(|observer| observer.start(epoch, epochs))
+    }
+
+    /// All there is to do between two steps: measure, show, decide whether to stop, keep the state.
+    ///
+    /// `test` is called where a look at the test set is due.
+    pub(super) fn arrive(
+        &mut self,
+        train: Evaluation,
+        test: impl FnOnce(&mut Self) -> Result<Option<Evaluation>>,
+        saved: &mut Instant,
+    ) -> Result<Option<Outcome>> {
+        let epoch = self.state.adamw.step;
+        if !train.loss.is_finite() {
+            return Err(self.diverged(epoch, train.loss));
+        }
+        let last = epoch >= self.config.epochs;
+        let due = last || epoch.is_multiple_of(self.config.measure_every);
+        let interrupted = self.interrupt.load(Ordering::Relaxed);
+        let mut metrics = Metrics { epoch, train, test: None };
+        let mut stop = interrupted.then_some(StopReason::Interrupted);
+        if due || interrupted {
+            metrics.test = test(self)?;
+        }
+        if due {
+            let asked = self.show(&metrics)?;
+            stop = last.then_some(StopReason::EpochsReached).or(self.rules(&metrics)).or(asked).or(stop);
+        }
+        self.keep(stop, saved)?;
+        match stop {
+            None => Ok(None),
+            Some(stop_reason) => {
+                let outcome = Outcome { stop_reason, metrics, epoch_ms_median: self.epoch_ms_median() };
+                self.finish(outcome).map(Some)
+            }
+        }
+    }
+
+    /// Back to the last state that was kept.
+    pub(super) fn diverged(&mut self, epoch: u64, loss: f64) -> Error {
+        self.state = self.good.clone();
+        Error::Diverged { epoch, loss, last_good: self.good.adamw.step }
     }
 
     /// Shows the metrics to all observers; whether one of them wants to stop.
@@ -272,5 +326,31 @@ impl Trainer {
     #[must_use]
     pub fn split(&self) -> &Split {
         &self.split
+    }
+}
+
+/// What training on a device reads and writes.
+#[cfg(feature = "cuda")]
+impl Trainer {
+    pub(super) fn task(&self) -> &Task {
+        &self.task
+    }
+
+    pub(super) fn config(&self) -> &TrainConfig {
+        &self.config
+    }
+
+    pub(super) fn adamw(&self) -> &AdamW {
+        &self.state.adamw
+    }
+
+    pub(super) fn state_mut(&mut self) -> &mut State {
+        &mut self.state
+    }
+
+    /// Counts epochs that took so long together.
+    pub(super) fn took(&mut self, epochs: u64, seconds: f64) {
+        let each = (seconds / epochs as f64) as f32;
+        self.epoch_seconds.extend((0..epochs).map(|_| each));
     }
 }

@@ -37,7 +37,7 @@ fn a_trained_run_is_written_and_explained() {
     assert_eq!(serde_json::from_str::<Value>(&written).unwrap(), result);
 
     let out = folder.path().join("OUT");
-    let explained = interpret::run(&out, None).unwrap();
+    let explained = interpret::run(&out, None, &interpret::Place::Cpu).unwrap();
     assert_eq!(explained.config, RunConfig::read(out.join("cfg.json")).unwrap());
     assert_eq!((explained.config.frac_train, explained.config.seed), (0.8, 3));
     // Its loss over all pairs is made of the two sets'.
@@ -65,7 +65,7 @@ fn seeds_are_kept_side_by_side() {
     let seeds: Vec<u64> = result["seeds"].as_array().unwrap().iter().map(|s| s["seed"].as_u64().unwrap()).collect();
     assert_eq!(seeds, [2, 5]);
     for seed in seeds {
-        assert!(interpret::run(&folder.path().join(format!("OUT/seed-{seed}")), None).is_ok());
+        assert!(interpret::run(&folder.path().join(format!("OUT/seed-{seed}")), None, &interpret::Place::Cpu).is_ok());
     }
 }
 

@@ -1,12 +1,14 @@
+use super::evaluate::{block_rows, check_task};
+use super::loss::{Outcome, outcomes};
+use super::{Evaluation, Interpretable, LOGITS};
 use crate::error::Result;
 use crate::linalg::fold_blocks;
-use crate::model::{Evaluation, Interpretable, LOGITS, Outcome, block_rows, check_task, outcomes};
 use crate::task::{Pair, Task};
 use ndarray::{Array2, ArrayView2};
 use std::ops::Range;
 
 /// A block of pairs on its way through a model.
-pub(super) struct PairBlock<'a> {
+pub(crate) struct PairBlock<'a> {
     /// The pairs.
     pub pairs: Vec<Pair>,
     /// Their labels.
@@ -21,7 +23,7 @@ pub(super) struct PairBlock<'a> {
 /// most 64, in order.
 ///
 /// Analyses that look at different things in the same pass are called from one `f`.
-pub(super) fn stream<T: Send>(
+pub(crate) fn stream<T: Send>(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
     start: impl Fn() -> T + Sync,
@@ -53,7 +55,7 @@ pub(super) fn stream<T: Send>(
 
 /// Sums of losses and of correct answers, to be divided by the number of pairs at the end.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LossSum {
+pub(crate) struct LossSum {
     loss: f64,
     correct: usize,
     count: usize,
@@ -61,19 +63,19 @@ pub(super) struct LossSum {
 
 impl LossSum {
     /// Adds a block of logits.
-    pub(super) fn add(&mut self, logits: ArrayView2<'_, f32>, labels: &[u32]) {
+    pub(crate) fn add(&mut self, logits: ArrayView2<'_, f32>, labels: &[u32]) {
         outcomes(logits, labels).into_iter().for_each(|outcome| self.add_one(outcome));
     }
 
     /// Adds one pair.
-    pub(super) fn add_one(&mut self, outcome: Outcome) {
+    pub(crate) fn add_one(&mut self, outcome: Outcome) {
         self.loss += outcome.loss;
         self.correct += usize::from(outcome.correct);
         self.count += 1;
     }
 
     /// The means over all blocks, which are NaN if there is no pair.
-    pub(super) fn mean(blocks: impl Iterator<Item = Self>) -> Evaluation {
+    pub(crate) fn mean(blocks: impl Iterator<Item = Self>) -> Evaluation {
         let total = blocks.fold(Self::default(), |a, b| Self {
             loss: a.loss + b.loss,
             correct: a.correct + b.correct,

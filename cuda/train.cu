@@ -1,0 +1,79 @@
+// What full-batch training needs beside products and losses. blockIdx.y is the seed: many train side by side.
+#include "tile.cuh"
+
+using namespace tile;
+
+// Gradient of the two maps: row `element` of side `side` is the sum over its pairs of the neurons' gradient, where the
+// neuron is active (or times the other map's row, where the maps are multiplied). blockIdx.y = seed * 2 + side,
+// blockIdx.x = element; order (seed, side, rows): the rows of the pairs, element by element; starts (seed, side, n + 1).
+extern "C" __global__ void __launch_bounds__(256)
+    map_gradient(int rows, int n, int width, const float* __restrict__ back, const float* __restrict__ maps, int batch_maps,
+                 const unsigned* __restrict__ pairs, const unsigned* __restrict__ order,
+                 const unsigned* __restrict__ starts, int combiner, float* out, int batch_out) {
+    const size_t element = blockIdx.x, seed = blockIdx.y / 2, side = blockIdx.y % 2;
+    const unsigned* list = order + (size_t)blockIdx.y * rows;
+    const unsigned* start = starts + (size_t)blockIdx.y * (n + 1) + element;
+    const float* own = maps + seed * batch_maps + (side * n + element) * width;
+    const float* other = maps + seed * batch_maps + (1 - side) * n * (size_t)width;
+    for (int k = threadIdx.x; k < width; k += THREADS) {
+        float sum = 0.0f;
+        for (unsigned i = start[0]; i < start[1]; i++) {
+            const size_t row = list[i];
+            const unsigned pair = pairs[seed * rows + row];
+            const float gradient = back[(seed * rows + row) * width + k];
+            const float opposite = other[(size_t)(side == 0 ? pair % n : pair / n) * width + k];
+            if (combiner == 1) sum = fmaf(gradient, opposite, sum);
+            else if (own[k] + opposite > 0.0f) sum += gradient;
+        }
+        out[seed * batch_out + (side * n + element) * width + k] = sum;
+    }
+}
+
+// out[k] = sum over rows of values[row, k], in order; batch blockIdx.y.
+extern "C" __global__ void __launch_bounds__(256)
+    column_sums(int rows, int width, const float* __restrict__ values, int batch_values, float* out, int batch_out) {
+    __shared__ float parts[8][33];
+    const int channel = blockIdx.x * 32 + threadIdx.x % 32, part = threadIdx.x / 32;
+    const float* from = values + (size_t)blockIdx.y * batch_values;
+    float sum = 0.0f;
+    if (channel < width)
+        for (int i = part; i < rows; i += 8) sum += from[(size_t)i * width + channel];
+    parts[part][threadIdx.x % 32] = sum;
+    __syncthreads();
+    if (part != 0 || channel >= width) return;
+    for (int i = 1; i < 8; i++) sum += parts[i][threadIdx.x];
+    out[(size_t)blockIdx.y * batch_out + channel] = sum;
+}
+
+// One step of AdamW as the CPU takes it. rates: for every value of `counter`, the share of the parameters that is kept,
+// the step size and the correction of the second mean.
+extern "C" __global__ void __launch_bounds__(256)
+    adamw(int count, float* parameters, const float* __restrict__ gradient, float* first, float* second,
+          const float* __restrict__ rates, const unsigned* __restrict__ counter, float toward, float stay, float square,
+          float eps) {
+    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= count) return;
+    const float* rate = rates + 3 * (size_t)*counter;
+    const float g = gradient[at];
+    float m = first[at], v = second[at];
+    m += toward * (g - m);
+    v = stay * v + square * g * g;
+    first[at] = m;
+    second[at] = v;
+    parameters[at] = parameters[at] * rate[0] - rate[1] * m / (sqrtf(v) * rate[2] + eps);
+}
+
+// The loss of the epoch of every seed, from those of blocks of rows, in order: losses (seed, epochs), entry `counter`, which
+// then counts one more. One block.
+extern "C" __global__ void __launch_bounds__(256)
+    end_epoch(int seeds, int blocks, const double* __restrict__ block_losses, double weight, int epochs, double* losses,
+              unsigned* counter) {
+    const unsigned now = *counter;
+    for (int seed = threadIdx.x; seed < seeds; seed += THREADS) {
+        double sum = 0.0;
+        for (int b = 0; b < blocks; b++) sum += block_losses[(size_t)seed * blocks + b];
+        losses[(size_t)seed * epochs + now] = sum * weight;
+    }
+    __syncthreads();
+    if (threadIdx.x == 0) *counter = now + 1;
+}

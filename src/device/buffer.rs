@@ -1,0 +1,158 @@
+use super::{Device, check};
+use crate::error::{Error, Result};
+use cust::sys;
+use std::marker::PhantomData;
+
+/// Memory of a device, filled and read in the order of its stream.
+pub(crate) struct Buffer<T> {
+    pointer: sys::CUdeviceptr,
+    len: usize,
+    device: Device,
+    values: PhantomData<T>,
+}
+
+/// What is copied byte by byte.
+pub(crate) trait Plain: Copy + Default + Send + Sync + 'static {}
+impl Plain for f32 {}
+impl Plain for f64 {}
+impl Plain for u32 {}
+impl Plain for u8 {}
+
+impl<T: Plain> Buffer<T> {
+    /// Room for `len` values, whatever they are.
+    ///
+    /// # Errors
+    /// [`Error::CudaMemory`].
+    pub fn new(device: &Device, what: &'static str, len: usize) -> Result<Self> {
+        device.enter()?;
+        let needed = len.saturating_mul(size_of::<T>());
+        let mut pointer = 0;
+        if needed > 0 {
+            // SAFETY: a place to write an address to.
+            let code = unsafe { sys::cuMemAlloc_v2(&mut pointer, needed) };
+            if code == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
+                let free = device.free_memory().unwrap_or(0);
+                return Err(Error::CudaMemory { what, device: device.info().name.clone(), needed, free });
+            }
+            check("cuMemAlloc", code)?;
+        }
+        Ok(Self { pointer, len, device: device.clone(), values: PhantomData })
+    }
+
+    /// As many zeros.
+    pub fn zeros(device: &Device, what: &'static str, len: usize) -> Result<Self> {
+        let mut buffer = Self::new(device, what, len)?;
+        buffer.clear()?;
+        Ok(buffer)
+    }
+
+    /// These values.
+    pub fn from_slice(device: &Device, what: &'static str, values: &[T]) -> Result<Self> {
+        let mut buffer = Self::new(device, what, values.len())?;
+        buffer.write(0, values)?;
+        Ok(buffer)
+    }
+
+    /// A copy of these values of another buffer.
+    pub fn duplicate(&self, what: &'static str) -> Result<Self> {
+        let copy = Self::new(&self.device, what, self.len)?;
+        if self.len > 0 {
+            // SAFETY: both are `len` values long.
+            check("cuMemcpyDtoDAsync", unsafe {
+                sys::cuMemcpyDtoDAsync_v2(copy.pointer, self.pointer, self.bytes(), self.device.stream.handle)
+            })?;
+        }
+        Ok(copy)
+    }
+
+    /// Sets all values to zero.
+    pub fn clear(&mut self) -> Result<()> {
+        self.device.enter()?;
+        if self.len == 0 {
+            return Ok(());
+        }
+        // SAFETY: so many bytes are the buffer's.
+        check("cuMemsetD8Async", unsafe {
+            sys::cuMemsetD8Async(self.pointer, 0, self.bytes(), self.device.stream.handle)
+        })
+    }
+
+    /// Overwrites the values from `start` on.
+    ///
+    /// # Panics
+    /// If they end beyond the buffer.
+    pub fn write(&mut self, start: usize, values: &[T]) -> Result<()> {
+        assert!(start + values.len() <= self.len, "{start} + {} values in {}", values.len(), self.len);
+        if values.is_empty() {
+            return Ok(());
+        }
+        self.device.enter()?;
+        // SAFETY: the values lie within the buffer, and the copy has ended before they can be dropped.
+        check("cuMemcpyHtoDAsync", unsafe {
+            sys::cuMemcpyHtoDAsync_v2(
+                self.at(start),
+                values.as_ptr().cast(),
+                size_of_val(values),
+                self.device.stream.handle,
+            )
+        })?;
+        self.device.synchronise()
+    }
+
+    /// Reads the values from `start` on, as many as `into` holds.
+    ///
+    /// # Panics
+    /// If they end beyond the buffer.
+    pub fn read(&self, start: usize, into: &mut [T]) -> Result<()> {
+        assert!(start + into.len() <= self.len, "{start} + {} values of {}", into.len(), self.len);
+        if into.is_empty() {
+            return Ok(());
+        }
+        self.device.enter()?;
+        // SAFETY: the values lie within the buffer, and the copy has ended when this returns.
+        check("cuMemcpyDtoHAsync", unsafe {
+            sys::cuMemcpyDtoHAsync_v2(
+                into.as_mut_ptr().cast(),
+                self.at(start),
+                size_of_val(into),
+                self.device.stream.handle,
+            )
+        })?;
+        self.device.synchronise()
+    }
+
+    /// All values.
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        let mut values = vec![T::default(); self.len];
+        self.read(0, &mut values)?;
+        Ok(values)
+    }
+
+    /// Number of values.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// The device that it is on.
+    pub fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// Address of value `start`.
+    pub(super) fn at(&self, start: usize) -> u64 {
+        self.pointer + (start * size_of::<T>()) as u64
+    }
+
+    fn bytes(&self) -> usize {
+        self.len * size_of::<T>()
+    }
+}
+
+impl<T> Drop for Buffer<T> {
+    fn drop(&mut self) {
+        if self.pointer != 0 && self.device.enter().is_ok() {
+            // SAFETY: the allocation is this buffer's; the driver waits for kernels that use it. An error has nowhere to go.
+            let _ = unsafe { sys::cuMemFree_v2(self.pointer) };
+        }
+    }
+}

@@ -1,0 +1,145 @@
+use super::super::Hooks;
+use super::super::hooks::{Action, Values};
+use super::forward::Rows;
+use crate::device::{Buffer, Device, Matrix, Product, args};
+use crate::error::Result;
+use ndarray::Array2;
+
+/// Where the values of a hook lie, as the kernel `hook` counts.
+const NOTHING: i32 = 0;
+const BY_CHANNEL: i32 = 1;
+const BY_PAIR: i32 = 2;
+const BY_ROW: i32 = 3;
+
+/// Hooks with what they need on the device.
+pub(super) struct DeviceHooks {
+    hooks: Vec<DeviceHook>,
+}
+
+struct DeviceHook {
+    site: String,
+    channels: Option<Buffer<u32>>,
+    /// Number of channels acted on, where they are listed.
+    count: Option<usize>,
+    mask: Option<Buffer<u8>>,
+    action: DeviceAction,
+}
+
+enum DeviceAction {
+    /// v = keep v + weight value.
+    Affine { keep: f32, weight: f32, table: Option<Buffer<f32>>, place: i32 },
+    /// v = keep v + weight (component of v in the span of `rows` (count, channels)).
+    Project { keep: f32, weight: f32, rows: Buffer<f32>, count: usize },
+}
+
+impl DeviceHooks {
+    /// No intervention.
+    pub fn none() -> Self {
+        Self { hooks: Vec::new() }
+    }
+
+    /// These, checked before.
+    pub fn new(device: &Device, hooks: &Hooks) -> Result<Self> {
+        let matrix = |what, matrix: &Array2<f32>| {
+            let matrix = matrix.as_standard_layout();
+            Buffer::from_slice(device, what, matrix.as_slice().expect("standard layout"))
+        };
+        let affine = |keep, weight, values: &Values| {
+            let (table, place) = match values {
+                Values::PerChannel(row) => (Buffer::from_slice(device, "values of a hook", &row.to_vec())?, BY_CHANNEL),
+                Values::PerPair(table) => (matrix("values of a hook", table)?, BY_PAIR),
+            };
+            Ok(DeviceAction::Affine { keep, weight, table: Some(table), place })
+        };
+        let plain = |keep| DeviceAction::Affine { keep, weight: 0.0, table: None, place: NOTHING };
+        let project = |keep, weight, rows: &Array2<f32>| {
+            Ok(DeviceAction::Project { keep, weight, rows: matrix("rows of a projection", rows)?, count: rows.nrows() })
+        };
+        let hook = |hook: &super::super::Hook| {
+            let channels: Option<Vec<u32>> = hook.channels.as_ref().map(|c| c.iter().map(|&c| c as u32).collect());
+            let mask: Option<Vec<u8>> = hook.pairs.as_ref().map(|mask| mask.iter().map(|&m| u8::from(m)).collect());
+            Ok(DeviceHook {
+                site: hook.site.clone(),
+                count: channels.as_ref().map(Vec::len),
+                channels: channels.map(|c| Buffer::from_slice(device, "channels of a hook", &c)).transpose()?,
+                mask: mask.map(|mask| Buffer::from_slice(device, "pairs of a hook", &mask)).transpose()?,
+                action: match &hook.action {
+                    Action::Replace(values) => affine(0.0, 1.0, values)?,
+                    Action::Add(values) => affine(1.0, 1.0, values)?,
+                    Action::Scale(factor) => plain(*factor),
+                    Action::Zero => plain(0.0),
+                    Action::ProjectOnto(rows) => project(0.0, 1.0, rows)?,
+                    Action::ProjectOut(rows) => project(1.0, -1.0, rows)?,
+                },
+            })
+        };
+        Ok(Self { hooks: hooks.iter().map(hook).collect::<Result<_>>()? })
+    }
+
+    /// Whether any acts on `site`.
+    pub fn touch(&self, site: &str) -> bool {
+        self.hooks.iter().any(|hook| hook.site == site)
+    }
+
+    /// Applies those on `site` to its activations (rows, width), in order.
+    pub fn apply(&self, site: &str, rows: Rows<'_>, width: usize, values: &mut Buffer<f32>) -> Result<()> {
+        self.hooks.iter().filter(|hook| hook.site == site).try_for_each(|hook| hook.apply(rows, width, values))
+    }
+}
+
+impl DeviceHook {
+    fn apply(&self, rows: Rows<'_>, width: usize, values: &mut Buffer<f32>) -> Result<()> {
+        let device = values.device().clone();
+        let channels = self.count.unwrap_or(width);
+        let component;
+        let (keep, weight, table, place) = match &self.action {
+            DeviceAction::Affine { keep, weight, table, place } => (*keep, *weight, table.as_ref(), *place),
+            DeviceAction::Project { keep, weight, rows: span, count } => {
+                component = self.component(rows.count, width, channels, values, span, *count)?;
+                (*keep, *weight, Some(&component), BY_ROW)
+            }
+        };
+        let (count, list) = (rows.count, self.channels.as_ref());
+        device.launch_over(
+            "hook",
+            count * channels,
+            1,
+            args![
+                count,
+                width,
+                values,
+                list,
+                channels,
+                rows.list,
+                rows.first,
+                self.mask.as_ref(),
+                keep,
+                weight,
+                table,
+                place
+            ],
+        )
+    }
+
+    /// The component of the chosen channels in the span of orthonormal rows: (rows, channels).
+    fn component(
+        &self,
+        rows: usize,
+        width: usize,
+        channels: usize,
+        values: &Buffer<f32>,
+        span: &Buffer<f32>,
+        count: usize,
+    ) -> Result<Buffer<f32>> {
+        let device = values.device();
+        let part = Buffer::new(device, "channels of a projection", rows * channels)?;
+        let list = self.channels.as_ref();
+        device.launch_over("take_channels", rows * channels, 1, args![rows, width, values, list, channels, &part])?;
+        let coefficients = Buffer::new(device, "coefficients of a projection", rows * count)?;
+        let (a, b) = (Matrix::new(&part, 0, channels), Matrix::new(span, 0, channels));
+        let c = Matrix::new(&coefficients, 0, count);
+        Product::new(rows, count, channels).transpose_b().run(device, a, b, c)?;
+        Product::new(rows, channels, count).run(device, c, b, a)?;
+        Ok(part)
+    }
+}

@@ -1,0 +1,286 @@
+use super::forward::{Rows, combiner};
+use super::hooks::DeviceHooks;
+use super::{Kind, OnDevice};
+use crate::device::{Buffer, args};
+use crate::error::Result;
+use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, width};
+use crate::task::Task;
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+
+/// Sums over pairs.
+#[derive(Default)]
+pub(super) struct Total {
+    pub loss: f64,
+    pub hits: usize,
+    /// Square norm of the logits less their mean; only where no hook acts on them.
+    pub energy: f64,
+}
+
+/// What every pair came to, row-major.
+#[derive(Default)]
+pub(super) struct PerPair {
+    pub losses: Vec<f64>,
+    pub hits: Vec<u8>,
+}
+
+/// Blocks of x whose moments are summed up apart.
+const SPLITS: usize = 16;
+
+impl OnDevice {
+    /// Losses over all pairs; logits are stored only where hooks act on them.
+    pub(super) fn losses(&self, task: &Task, hooks: &Hooks, mut each: Option<&mut PerPair>) -> Result<Total> {
+        let labels = Buffer::from_slice(&self.device, "labels", task.labels())?;
+        let on_device = DeviceHooks::new(&self.device, hooks)?;
+        let separable = hooks.is_empty() && self.net.kind != Kind::Second;
+        let on_logits = hooks.touch(LOGITS);
+        let site = if on_logits { LOGITS } else { self.readout_site() };
+        let values = if separable { 4 } else { self.row_values(hooks, &[site]) };
+        let mut total = Total::default();
+        for rows in self.blocks(values)? {
+            let kept = if separable { None } else { Some(self.run(rows, &on_device, &[site])?.take(site)) };
+            match &kept {
+                Some(logits) if on_logits => {
+                    self.stored_losses(rows, &labels, logits, &mut total, each.as_deref_mut())?
+                }
+                hidden => self.fused_losses(rows, &labels, hidden.as_deref(), &mut total, each.as_deref_mut())?,
+            }
+        }
+        Ok(total)
+    }
+
+    /// Losses of a block whose logits are never stored; of stored neurons, or of those that the maps make.
+    fn fused_losses(
+        &self,
+        rows: Rows<'_>,
+        labels: &Buffer<u32>,
+        hidden: Option<&Buffer<f32>>,
+        total: &mut Total,
+        each: Option<&mut PerPair>,
+    ) -> Result<()> {
+        let (net, count) = (&self.net, rows.count);
+        // Tensor cores and large tiles where there are rows for them.
+        let (name, size) = match (self.device.has_fast_tf32(), count.div_ceil(128) >= 256) {
+            (true, _) => ("evaluate_tf32", 128),
+            (false, true) => ("evaluate_128", 128),
+            (false, false) => ("evaluate_64", 64),
+        };
+        let blocks = count.div_ceil(size);
+        let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
+        let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
+        let (row_losses, row_hits) = self.per_pair(count, each.is_some())?;
+        let no_energies: Option<&Buffer<f64>> = None;
+        // Stored neurons have the bias in them.
+        let offset = net.offset.as_ref().filter(|_| hidden.is_none());
+        let combiner = combiner(net.combiner, net.kind != Kind::None);
+        self.device.launch(
+            name,
+            [blocks, 1, 1],
+            args![
+                count,
+                net.n,
+                net.width,
+                &net.maps[0],
+                &net.maps[1],
+                hidden,
+                combiner,
+                &net.unembed,
+                offset,
+                labels,
+                rows.list,
+                rows.first,
+                row_losses.as_ref(),
+                no_energies,
+                row_hits.as_ref(),
+                &sums,
+                &hits
+            ],
+        )?;
+        for sums in sums.to_vec()?.chunks_exact(2) {
+            total.loss += sums[0];
+            total.energy += sums[1];
+        }
+        total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
+        append(each, row_losses, row_hits)
+    }
+
+    /// Losses of a block of stored logits.
+    fn stored_losses(
+        &self,
+        rows: Rows<'_>,
+        labels: &Buffer<u32>,
+        logits: &Buffer<f32>,
+        total: &mut Total,
+        each: Option<&mut PerPair>,
+    ) -> Result<()> {
+        let (n, count) = (self.net.n, rows.count);
+        let blocks = count.div_ceil(8);
+        let sums = Buffer::<f64>::new(&self.device, "losses of blocks", blocks)?;
+        let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
+        let (row_losses, row_hits) = self.per_pair(count, each.is_some())?;
+        self.device.launch(
+            "row_losses",
+            [blocks, 1, 1],
+            args![
+                count,
+                n,
+                logits,
+                0,
+                labels,
+                rows.list,
+                rows.first,
+                0,
+                0.0f32,
+                row_losses.as_ref(),
+                row_hits.as_ref(),
+                &sums,
+                &hits
+            ],
+        )?;
+        total.loss += sums.to_vec()?.iter().sum::<f64>();
+        total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
+        append(each, row_losses, row_hits)
+    }
+
+    fn per_pair(&self, count: usize, wanted: bool) -> Result<(Option<Buffer<f64>>, Option<Buffer<u8>>)> {
+        if !wanted {
+            return Ok((None, None));
+        }
+        let losses = Buffer::new(&self.device, "losses of pairs", count)?;
+        Ok((Some(losses), Some(Buffer::new(&self.device, "hits of pairs", count)?)))
+    }
+
+    /// [`Interpretable::pair_sums`].
+    pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+        let mut each = PerPair::default();
+        let total = self.losses(task, &Hooks::none(), Some(&mut each))?;
+        let evaluation = |set: Option<&[bool]>| {
+            let (mut loss, mut hits, mut count) = (0.0, 0, 0);
+            for (i, (&l, &h)) in each.losses.iter().zip(&each.hits).enumerate() {
+                if set.is_none_or(|set| set[i]) {
+                    (loss, hits, count) = (loss + l, hits + usize::from(h), count + 1);
+                }
+            }
+            Evaluation::from_sums(loss, hits, count)
+        };
+        let (n, d) = (self.net.n, self.net.width);
+        let site = self.readout_site();
+        let [mut left, mut right, mut product] = self.accumulators(n * d)?;
+        let mut energy = Array1::zeros(d);
+        // Where each left element x takes y = x^-1 p for every p: row p of a table over x.
+        let mut divisions = vec![0u32; n * n];
+        for (pair, &p) in task.labels().iter().enumerate() {
+            divisions[p as usize * n + pair / n] = (pair % n) as u32;
+        }
+        self.each_block(site, |rows, values| {
+            energy += &self.block_moments(1, rows.count, d, values)?[1];
+            if rows.first % n != 0 || rows.count % n != 0 {
+                return Err(self.too_small(n * d));
+            }
+            let (first, xs) = (rows.first / n, rows.count / n);
+            let none: Option<&Buffer<u32>> = None;
+            let by_left = (&left, first * d);
+            let columns = d.div_ceil(32);
+            self.device.launch("gather_sums", [columns, xs, 1], args![n, d, values, n, 1, none, by_left])?;
+            self.device.launch("gather_sums", [columns, n, 1], args![xs, d, values, 1, n, none, &right])?;
+            // Rows (x - first) n + y of the block, for every p the one y of each x.
+            let table: Vec<u32> = (0..n)
+                .flat_map(|p| (0..xs).map(move |x| (p, x)))
+                .map(|(p, x)| x as u32 * n as u32 + divisions[p * n + first + x])
+                .collect();
+            let table = Buffer::from_slice(&self.device, "pairs by product", &table)?;
+            self.device.launch("gather_sums", [columns, n, 1], args![xs, d, values, 0, 1, Some(&table), &product])
+        })?;
+        let averages = |sums: &mut Buffer<f64>| -> Result<Array2<f64>> {
+            Ok(Array2::from_shape_vec((n, d), sums.to_vec()?).expect("n rows") / n as f64)
+        };
+        Ok(PairSums {
+            sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
+            all: evaluation(None),
+            by_left: averages(&mut left)?,
+            by_right: averages(&mut right)?,
+            by_product: averages(&mut product)?,
+            energy,
+            logit_energy: total.energy,
+        })
+    }
+
+    fn accumulators(&self, len: usize) -> Result<[Buffer<f64>; 3]> {
+        let zeros = || Buffer::zeros(&self.device, "sums of activations", len);
+        Ok([zeros()?, zeros()?, zeros()?])
+    }
+
+    fn too_small(&self, values: usize) -> crate::Error {
+        crate::Error::CudaMemory {
+            what: "activations of the pairs of one element",
+            device: self.device().name.clone(),
+            needed: 4 * values,
+            free: self.device.budget().unwrap_or(0),
+        }
+    }
+
+    /// Sums and sums of squares of every channel of values (x, y, channel), for x and y in one region: (width) each.
+    fn block_moments(&self, xs: usize, ys: usize, width: usize, values: &Buffer<f32>) -> Result<[Array1<f64>; 2]> {
+        // Any cut of the rows will do.
+        let (xs, ys) = if xs == 1 { rectangle(ys) } else { (xs, ys) };
+        let [sums, squares] = self.region_moments((xs, ys), (xs, ys), width, values, false)?;
+        Ok([sums.sum_axis(Axis(0)), squares.sum_axis(Axis(0))])
+    }
+
+    /// Sums and sums of squares of every channel of values (x, y, channel) over regions of m.0 by m.1 pairs: (regions,
+    /// width) each. Pair (0, 0) of every region is left out if `skip_first`.
+    pub(super) fn region_moments(
+        &self,
+        n: (usize, usize),
+        m: (usize, usize),
+        width: usize,
+        values: &Buffer<f32>,
+        skip_first: bool,
+    ) -> Result<[Array2<f64>; 2]> {
+        let (regions, splits) = (n.0 / m.0 * (n.1 / m.1), SPLITS.min(m.0).max(1));
+        let [sums, squares] = [(); 2].map(|()| Buffer::<f64>::new(&self.device, "moments", splits * regions * width));
+        let (sums, squares) = (sums?, squares?);
+        let skip_first = i32::from(skip_first);
+        self.device.launch(
+            "region_moments",
+            [width.div_ceil(32), regions, splits],
+            args![n.0, n.1, m.0, m.1, width, values, skip_first, splits, &sums, &squares],
+        )?;
+        let total = |buffer: Buffer<f64>| -> Result<Array2<f64>> {
+            let parts = buffer.to_vec()?;
+            let mut total = Array2::zeros((regions, width));
+            for part in parts.chunks_exact((regions * width).max(1)) {
+                total += &ArrayView2::from_shape((regions, width), part).expect("one value a channel");
+            }
+            Ok(total)
+        };
+        Ok([total(sums)?, total(squares)?])
+    }
+
+    /// [`Interpretable::moments`].
+    pub(super) fn site_moments(&self, site: &str) -> Result<Moments> {
+        let width = width(self, site)?;
+        let [mut sums, mut squares] = [(); 2].map(|()| Array1::<f64>::zeros(width));
+        self.each_block(site, |rows, values| {
+            let [more_sums, more_squares] = self.block_moments(1, rows.count, width, values)?;
+            sums += &more_sums;
+            squares += &more_squares;
+            Ok(())
+        })?;
+        let pairs = (self.net.n * self.net.n) as f64;
+        Ok(Moments { mean: sums / pairs, mean_square: squares / pairs })
+    }
+}
+
+/// Some x y = `rows` with x near their root, for sums that any cut will do for.
+fn rectangle(rows: usize) -> (usize, usize) {
+    let x = (1..=SPLITS).rev().find(|&x| rows.is_multiple_of(x)).unwrap_or(1);
+    (x, rows / x)
+}
+
+fn append(each: Option<&mut PerPair>, losses: Option<Buffer<f64>>, hits: Option<Buffer<u8>>) -> Result<()> {
+    if let (Some(each), Some(losses), Some(hits)) = (each, losses, hits) {
+        each.losses.extend(losses.to_vec()?);
+        each.hits.extend(hits.to_vec()?);
+    }
+    Ok(())
+}

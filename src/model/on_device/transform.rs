@@ -1,0 +1,187 @@
+use super::OnDevice;
+use super::forward::Rows;
+use super::hooks::DeviceHooks;
+use crate::device::{Buffer, Matrix, Product, args};
+use crate::error::{Error, Result};
+use crate::fourier::{Direction, FourierBasis};
+use crate::model::energies::{Energies, check_order};
+use crate::model::{Hooks, Interpretable, LOGITS, SiteSpectrum, width};
+use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
+use std::ops::Range;
+
+/// Most matrices of a batch of products.
+const BATCH: usize = 65_535;
+
+/// A basis on the device.
+struct Transform {
+    n: usize,
+    m: usize,
+    sectors: usize,
+    /// Elements, sector after sector.
+    order: Vec<usize>,
+    /// The change of basis within a sector: (m, m).
+    forward: Buffer<f32>,
+    /// First row of every block, and m.
+    starts: Buffer<u32>,
+    blocks: usize,
+}
+
+impl OnDevice {
+    fn transform(&self, basis: &dyn FourierBasis) -> Result<Transform> {
+        let m = basis.rows();
+        let mut forward = Array2::<f32>::zeros((m, m));
+        basis.transform(Direction::Forward, Array2::eye(m).view(), forward.view_mut());
+        let mut starts: Vec<u32> = basis.blocks().iter().map(|block| block.rows.start as u32).collect();
+        starts.push(m as u32);
+        let forward = forward.as_standard_layout();
+        Ok(Transform {
+            n: basis.order(),
+            m,
+            sectors: basis.sectors().len(),
+            order: basis.sectors().iter().flatten().map(|e| e.index()).collect(),
+            forward: Buffer::from_slice(&self.device, "basis", forward.as_slice().expect("standard layout"))?,
+            blocks: starts.len() - 1,
+            starts: Buffer::from_slice(&self.device, "blocks of a basis", &starts)?,
+        })
+    }
+
+    /// Channels that are transformed at once: two copies at all pairs, beside what a forward pass needs.
+    fn channels_at_once(&self, width: usize) -> Result<usize> {
+        let pairs = self.net.n * self.net.n;
+        let budget = self.device.budget()? / 2;
+        let at_once = (budget / (8 * pairs)).min(i32::MAX as usize / pairs).min(width.max(1));
+        if at_once == 0 {
+            let (device, needed) = (self.device().name.clone(), 8 * pairs);
+            return Err(Error::CudaMemory { what: "one channel at all pairs, twice", device, needed, free: budget });
+        }
+        Ok(at_once)
+    }
+
+    /// The channels `range` of a site at all pairs, in the order of the sectors: (x, y, channel).
+    fn in_order(&self, site: &str, order: &[usize], range: Range<usize>) -> Result<Buffer<f32>> {
+        let (n, width) = (self.net.n, width(self, site)?);
+        let out = Buffer::new(&self.device, "a site at all pairs", n * n * range.len())?;
+        let hooks = DeviceHooks::none();
+        let xs = (self.rows_at_once(self.row_values(&Hooks::none(), &[site]) + range.len(), n * n)? / n).max(1);
+        for (i, block) in order.chunks(xs).enumerate() {
+            let pairs: Vec<u32> = block.iter().flat_map(|&x| order.iter().map(move |&y| (x * n + y) as u32)).collect();
+            let list = Buffer::from_slice(&self.device, "pairs", &pairs)?;
+            let rows = Rows { list: Some(&list), first: 0, count: pairs.len() };
+            let values = self.run(rows, &hooks, &[site])?.take(site);
+            let channels: Vec<u32> = range.clone().map(|channel| channel as u32).collect();
+            let channels = Buffer::from_slice(&self.device, "channels", &channels)?;
+            let (count, wanted) = (pairs.len(), range.len());
+            let place = (&out, i * xs * n * wanted);
+            self.device.launch_over(
+                "take_channels",
+                count * wanted,
+                1,
+                args![count, width, &values, &channels, wanted, place],
+            )?;
+        }
+        Ok(out)
+    }
+
+    /// The 2-D coefficients of values (x, y, channel), in their place.
+    fn transform_2d(&self, basis: &Transform, values: &Buffer<f32>, channels: usize) -> Result<()> {
+        let Transform { n, m, sectors, forward, .. } = basis;
+        let (n, m, sectors) = (*n, *m, *sectors);
+        let along_y = Buffer::new(&self.device, "coefficients along y", values.len())?;
+        let matrix = Matrix::new(forward, 0, m);
+        let at_once = (BATCH / sectors).max(1);
+        for first in (0..n).step_by(at_once) {
+            let xs = at_once.min(n - first);
+            let slab = |buffer| Matrix::new(buffer, first * n * channels, channels).batch(n * channels, m * channels);
+            Product::new(m, channels, m).batch(xs, sectors).run(&self.device, matrix, slab(values), slab(&along_y))?;
+        }
+        let columns = n * channels;
+        let slab = |buffer| Matrix::new(buffer, 0, columns).batch(m * columns, 0);
+        Product::new(m, columns, m).batch(sectors, 1).run(&self.device, matrix, slab(&along_y), slab(values))
+    }
+
+    /// Adds the energies of coefficients (x, y, channel); those of the channels alone without the constant.
+    fn add_energies(
+        &self,
+        basis: &Transform,
+        terms: &Buffer<f32>,
+        channels: Range<usize>,
+        energies: &mut Energies,
+    ) -> Result<()> {
+        let Transform { m, sectors, blocks, starts, .. } = basis;
+        let (m, sectors, blocks, c) = (*m, *sectors, *blocks, channels.len());
+        let square = Buffer::<f64>::new(&self.device, "squares of coefficients", m * m)?;
+        self.device.launch("square_sums", [m, m, 1], args![sectors, m, c, terms, &square])?;
+        energies.square += &ArrayView2::from_shape((m, m), &square.to_vec()?).expect("m rows");
+        let by_block = Buffer::<f64>::new(&self.device, "energies of blocks", 3 * c * blocks)?;
+        self.device.launch(
+            "block_energies",
+            [c.div_ceil(32), blocks, 3],
+            args![sectors, m, blocks, starts, c, terms, &by_block],
+        )?;
+        let by_block = by_block.to_vec()?;
+        let by_block = ArrayView3::from_shape((3, c, blocks), &by_block).expect("three kinds");
+        let totals = [&mut energies.linear_x, &mut energies.linear_y, &mut energies.product];
+        for (total, kind) in totals.into_iter().zip(by_block.outer_iter()) {
+            let mut total = total.slice_mut(s![channels.clone(), ..]);
+            total += &kind;
+        }
+        Ok(())
+    }
+
+    /// Transforms a range of channels of a site and adds up their energies; returns the coefficients.
+    fn add_channels(
+        &self,
+        basis: &Transform,
+        site: &str,
+        channels: Range<usize>,
+        energies: &mut Energies,
+    ) -> Result<Buffer<f32>> {
+        let (n, m) = (basis.n, basis.m);
+        let values = self.in_order(site, &basis.order, channels.clone())?;
+        let [sums, squares] = self.region_moments((n, n), (m, m), channels.len(), &values, false)?;
+        energies.sums.slice_mut(s![.., channels.clone()]).assign(&sums);
+        energies.energy.slice_mut(s![channels.clone()]).assign(&squares.sum_axis(Axis(0)));
+        self.transform_2d(basis, &values, channels.len())?;
+        self.add_energies(basis, &values, channels, energies)?;
+        Ok(values)
+    }
+
+    /// [`Interpretable::spectrum`].
+    pub(super) fn site_spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
+        let width = width(self, site)?;
+        check_order(self, basis)?;
+        let transform = self.transform(basis)?;
+        let mut energies = Energies::zeros(basis, width);
+        let at_once = self.channels_at_once(width)?;
+        for first in (0..width).step_by(at_once) {
+            self.add_channels(&transform, site, first..width.min(first + at_once), &mut energies)?;
+        }
+        Ok(energies.finish(site, basis))
+    }
+
+    /// [`Interpretable::neuron_and_logit_spectra`]: the coefficients of the logits are those of the neurons times W_U.
+    pub(super) fn both_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
+        let (n, width, site) = (self.net.n, self.net.width, self.neuron_site());
+        check_order(self, basis)?;
+        // The neurons' coefficients stay while those of some of the logits are computed.
+        if self.channels_at_once(2 * width)? < 2 * width {
+            return Ok((self.site_spectrum(site, basis)?, self.site_spectrum(LOGITS, basis)?));
+        }
+        let transform = self.transform(basis)?;
+        let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
+        let terms = self.add_channels(&transform, site, 0..width, &mut neurons)?;
+        let at_once = self.channels_at_once(n)?;
+        for first in (0..n).step_by(at_once) {
+            let classes = first..n.min(first + at_once);
+            let read = self.logits(n * n, &terms, classes.clone())?;
+            let (n, m) = ((n, n), (transform.m, transform.m));
+            let [_, squares] = self.region_moments(n, m, classes.len(), &read, true)?;
+            logits.energy.slice_mut(s![classes.clone()]).assign(&squares.sum_axis(Axis(0)));
+            self.add_energies(&transform, &read, classes, &mut logits)?;
+        }
+        let unembedding = self.unembedding().expect("the models on a device have one");
+        let offset = self.readout(Array2::zeros((1, width)).view())?;
+        logits.read_constants(&neurons, unembedding, offset.row(0), basis);
+        Ok((neurons.finish(site, basis), logits.finish(LOGITS, basis)))
+    }
+}

@@ -1,0 +1,155 @@
+use super::evaluate::check_memory;
+use super::loss::outcomes;
+use super::stream::{LossSum, PairBlock, stream};
+use super::{Evaluation, Interpretable, width};
+use crate::error::{Result, check_shape};
+use crate::linalg::vectorised;
+use crate::task::Task;
+use ndarray::{Array1, Array2, ArrayView2, Axis};
+
+/// Partial sums that [`stream`] keeps at once.
+const PARTIAL_SUMS: usize = 64;
+
+/// What one pass over all pairs gives of the readout site and the logits: what
+/// [`Interpretable::pair_sums`] returns.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PairSums {
+    /// Over the pairs of each set asked for; `None` for an empty one.
+    pub sets: Vec<Option<Evaluation>>,
+    /// Over all pairs.
+    pub all: Evaluation,
+    /// The readout site averaged over the pairs with left element x: (n, width).
+    pub by_left: Array2<f64>,
+    /// The same by right element.
+    pub by_right: Array2<f64>,
+    /// The same by product.
+    pub by_product: Array2<f64>,
+    /// Square norm of every channel of the readout site over all pairs.
+    pub energy: Array1<f64>,
+    /// Square norm of the logits less their mean over the classes, over all pairs.
+    pub logit_energy: f64,
+}
+
+impl PairSums {
+    /// The mean of every channel of the readout site.
+    ///
+    /// # Panics
+    /// If the group has no element.
+    #[must_use]
+    pub fn mean(&self) -> Array1<f64> {
+        self.by_product.mean_axis(Axis(0)).expect("a group has an element")
+    }
+}
+
+/// The sums behind a [`PairSums`].
+struct Sums {
+    /// By left element, by right element, by product.
+    sums: [Array2<f64>; 3],
+    energy: Array1<f64>,
+    logit_energy: f64,
+    /// Of every set, then of all pairs.
+    losses: Vec<LossSum>,
+}
+
+pub(super) fn check_sets(task: &Task, sets: &[&[bool]]) -> Result<()> {
+    sets.iter().try_for_each(|set| check_shape("set of pairs", &[task.labels().len()], &[set.len()]))
+}
+
+pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+    check_sets(task, sets)?;
+    let (n, width) = (task.order(), width(model, model.readout_site())?);
+    let needed = [width, 3 * PARTIAL_SUMS, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
+    check_memory("sums of activations by product", needed)?;
+    let start = || Sums {
+        sums: [(); 3].map(|()| Array2::zeros((n, width))),
+        energy: Array1::zeros(width),
+        logit_energy: 0.0,
+        losses: vec![LossSum::default(); sets.len() + 1],
+    };
+    let blocks = stream(model, task, start, |total, block| {
+        let outcomes = outcomes(block.logits.view(), block.labels);
+        for ((x, y), outcome) in block.pairs.iter().zip(outcomes) {
+            let pair = x.index() * n + y.index();
+            let (all, losses) = total.losses.split_last_mut().expect("one more than sets");
+            all.add_one(outcome);
+            sets.iter().zip(losses).filter(|(set, _)| set[pair]).for_each(|(_, loss)| loss.add_one(outcome));
+        }
+        total.add_readout(block);
+        total.logit_energy += centred_energy(block.logits.view());
+    })?;
+    let evaluation = |i: usize| LossSum::mean(blocks.iter().map(|sums| sums.losses[i]));
+    let of_set = |(i, set): (usize, &&[bool])| set.contains(&true).then(|| evaluation(i));
+    let of_sets = sets.iter().enumerate().map(of_set).collect();
+    let all = evaluation(sets.len());
+    let total = blocks
+        .into_iter()
+        .reduce(|mut total, block| {
+            for (sum, more) in total.sums.iter_mut().zip(&block.sums) {
+                *sum += more;
+            }
+            total.energy += &block.energy;
+            total.logit_energy += block.logit_energy;
+            total
+        })
+        .expect("a group has an element");
+    let [by_left, by_right, by_product] = total.sums.map(|sums| sums / n as f64);
+    let (energy, logit_energy) = (total.energy, total.logit_energy);
+    Ok(PairSums { sets: of_sets, all, by_left, by_right, by_product, energy, logit_energy })
+}
+
+impl Sums {
+    fn add_readout(&mut self, block: &PairBlock<'_>) {
+        let Self { sums: [left, right, product], energy, .. } = self;
+        let width = energy.len();
+        let [left, right, product, energy] =
+            [left.as_slice_mut(), right.as_slice_mut(), product.as_slice_mut(), energy.as_slice_mut()]
+                .map(|slice| slice.expect("standard layout"));
+        let readout = block.readout.as_slice().expect("standard layout");
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, row) in readout.chunks_exact(width.max(1)).enumerate() {
+                    let (x, y) = block.pairs[i];
+                    let at = |row: usize| row * width..(row + 1) * width;
+                    let left = &mut left[at(x.index())];
+                    let right = &mut right[at(y.index())];
+                    let product = &mut product[at(block.labels[i] as usize)];
+                    for k in 0..width {
+                        let value = f64::from(row[k]);
+                        left[k] += value;
+                        right[k] += value;
+                        product[k] += value;
+                        energy[k] += value * value;
+                    }
+                }
+            },
+        );
+    }
+}
+
+/// Square norm of logits (pairs, classes) less each pair's mean.
+fn centred_energy(logits: ArrayView2<'_, f32>) -> f64 {
+    let (pairs, classes) = logits.dim();
+    let (mut sums, mut squares) = (vec![0.0; pairs], vec![0.0; pairs]);
+    for column in logits.axis_iter(Axis(1)) {
+        let copy;
+        let values = match column.as_slice() {
+            Some(values) => values,
+            None => {
+                copy = column.to_vec();
+                &copy
+            }
+        };
+        vectorised(
+            #[inline(always)]
+            || {
+                for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(values) {
+                    let value = f64::from(value);
+                    *sum += value;
+                    *square += value * value;
+                }
+            },
+        );
+    }
+    sums.iter().zip(&squares).map(|(sum, square)| square - sum * sum / classes as f64).sum()
+}
