@@ -40,7 +40,7 @@ static __device__ __forceinline__ void evaluate(const Evaluation& e) {
                 for (int j = 0; j < MICRO; j++)
                     if (place(j) < e.n) z.z[i][j] += e.offset[place(j)];
             }
-            rows[i].add<MICRO>(z.z[i], place, e.n, labels[i]);
+            rows[i].template add<MICRO>(z.z[i], place, e.n, labels[i]);
         }
     }
 #pragma unroll

@@ -106,7 +106,7 @@ static __device__ __forceinline__ void evaluate(const Evaluation& e) {
                 logits[j] = z[i / 2][j / 2][2 * (i % 2) + j % 2];
                 if (e.offset && place(j) < e.n) logits[j] += e.offset[place(j)];
             }
-            rows[i].add<16>(logits, place, e.n, labels[i]);
+            rows[i].template add<16>(logits, place, e.n, labels[i]);
         }
     }
     // The four threads of a row within a warp, then the two warps that share it.

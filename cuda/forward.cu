@@ -117,6 +117,7 @@ extern "C" __global__ void __launch_bounds__(256)
             // Exponents relative to the larger of the two, so that neither overflows.
             const float top = fmaxf(most, own), scale = expf(most - top);
             const float factor = weight / (sum * scale + expf(own - top));
+            __syncwarp();  // every lane has read the target's logit
             for (int z = lane; z < classes; z += 32)
                 logit[z] = z == target ? -sum * scale * factor : expf(logit[z] - top) * factor;
         }

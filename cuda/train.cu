@@ -17,6 +17,7 @@ extern "C" __global__ void __launch_bounds__(256)
     const float* other = maps + seed * batch_maps + (1 - side) * n * (size_t)width;
     for (int k = threadIdx.x; k < width; k += THREADS) {
         float sum = 0.0f;
+#pragma unroll 1
         for (unsigned i = start[0]; i < start[1]; i++) {
             const size_t row = list[i];
             const unsigned pair = pairs[seed * rows + row];

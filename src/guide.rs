@@ -7,6 +7,7 @@
 //! | [`training`] | networks of your own: commands, what to expect, how to choose |
 //! | [`replication`] | mistakes in the source material, and what is done here |
 //! | [`performance`] | what takes how long, against what |
+//! | [`gpu`] | models and training on a CUDA device, and how that is tested |
 //! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
@@ -35,6 +36,9 @@ pub mod replication {}
 
 #[doc = include_str!("../docs/performance.md")]
 pub mod performance {}
+
+#[doc = include_str!("../docs/gpu.md")]
+pub mod gpu {}
 
 #[doc = include_str!("../docs/adding-a-group.md")]
 pub mod adding_a_group {}

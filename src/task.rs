@@ -6,6 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_mt::Mt;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// An ordered pair of elements, the input of a model.
 pub type Pair = (Elem, Elem);
@@ -21,7 +22,7 @@ pub type Pair = (Elem, Elem);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Task {
     order: usize,
-    labels: Vec<u32>,
+    labels: Arc<[u32]>,
 }
 
 impl Task {
@@ -42,6 +43,12 @@ impl Task {
     /// Labels of all n^2 pairs, row-major.
     #[must_use]
     pub fn labels(&self) -> &[u32] {
+        &self.labels
+    }
+
+    /// The same labels, to be kept.
+    #[cfg(feature = "cuda")]
+    pub(crate) fn shared_labels(&self) -> &Arc<[u32]> {
         &self.labels
     }
 

@@ -1,5 +1,5 @@
 use super::buffer::{Buffer, Plain};
-use super::{Device, DeviceInfo, check, cuda, unsupported};
+use super::{Device, DeviceInfo, Tile, check, cuda, unsupported};
 use crate::error::Result;
 use cust::module::Module;
 use cust::sys;
@@ -249,8 +249,7 @@ impl Product {
     pub fn run(self, device: &Device, a: Matrix, b: Matrix, c: Matrix) -> Result<()> {
         let Self { m, n, k, outer, inner, splits, split_stride, .. } = self;
         let batches = outer * inner * splits;
-        // Small tiles until large ones would fill the device.
-        let size = if m.div_ceil(128) * n.div_ceil(128) * batches >= 512 { 128 } else { 64 };
+        let size = device.tile(m.div_ceil(128) * n.div_ceil(128) * batches).size();
         let layout = match (self.transpose_a, self.transpose_b) {
             (false, false) => "nn",
             (false, true) => "nt",
@@ -332,9 +331,25 @@ impl Device {
         self.launch(name, [count.div_ceil(THREADS as usize), batch, 1], arguments)
     }
 
+    /// Tiles of a product that has so many large ones: small, until large ones fill the device.
+    fn tile(&self, large: usize) -> Tile {
+        self.tile.unwrap_or(if large >= 512 { Tile::Large } else { Tile::Small })
+    }
+
+    /// The kernel that evaluates so many pairs, and how many a block has.
+    pub(crate) fn evaluation(&self, pairs: usize) -> (&'static str, usize) {
+        if self.tile.is_none() && self.has_fast_tf32() {
+            return ("evaluate_tf32", 128);
+        }
+        match self.tile(pairs.div_ceil(128)) {
+            Tile::Small => ("evaluate_64", 64),
+            Tile::Large => ("evaluate_128", 128),
+        }
+    }
+
     /// Whether products of a tensor-core kernel are faster here: three TF32 products for one in f32 pay where TF32 is
     /// several times as fast, which is on the data-centre devices of capability 8.0, 9.0 and 10.0.
-    pub(crate) fn has_fast_tf32(&self) -> bool {
+    fn has_fast_tf32(&self) -> bool {
         matches!(self.info().capability, (8 | 9 | 10, 0))
     }
 

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`Device`] | a device in use: opened by its number, shared by everything that runs on it |
 //! | [`DeviceInfo`] | name, memory, compute capability and driver of a device |
+//! | [`Tile`] | how products are cut |
 //!
 //! A model is moved there by [`Interpretable::to_device`](crate::model::Interpretable::to_device), a training run by
 //! [`Trainer::on_device`](crate::train::Trainer::on_device). The driver is opened at run time: a program built with the
@@ -78,6 +79,26 @@ pub struct Device {
     stream: Arc<Stream>,
     /// Bytes that a piece of work may take, at most.
     limit: usize,
+    /// Rows and columns of the tiles of products, where they are not chosen by size.
+    tile: Option<Tile>,
+}
+
+/// Rows and columns of the tile of a matrix product that a block of threads computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tile {
+    /// 64 by 64: more blocks for small products.
+    Small,
+    /// 128 by 128: fewer reads for large ones.
+    Large,
+}
+
+impl Tile {
+    pub(crate) fn size(self) -> usize {
+        match self {
+            Self::Small => 64,
+            Self::Large => 128,
+        }
+    }
 }
 
 /// A stream on which everything of a [`Device`] runs in order.
@@ -175,10 +196,17 @@ impl Device {
         Self { limit: bytes, ..self }
     }
 
+    /// The same device, with `f32` products in tiles of this size. Otherwise it goes by the size of the product, and losses
+    /// are computed on tensor cores where these are faster.
+    #[must_use]
+    pub fn with_tile(self, tile: Tile) -> Self {
+        Self { tile: Some(tile), ..self }
+    }
+
     /// The same device with another stream.
     #[cfg(feature = "train")]
     pub(crate) fn another_stream(&self) -> Result<Self> {
-        Ok(Self { stream: Arc::new(Stream::new(self.stream.shared.clone())?), limit: self.limit })
+        Ok(Self { stream: Arc::new(Stream::new(self.stream.shared.clone())?), limit: self.limit, tile: self.tile })
     }
 
     /// Bytes that a piece of work should keep to.
@@ -207,7 +235,7 @@ impl fmt::Debug for Device {
 
 impl Shared {
     fn into_device(self) -> Result<Device> {
-        Ok(Device { stream: Arc::new(Stream::new(Arc::new(self))?), limit: usize::MAX })
+        Ok(Device { stream: Arc::new(Stream::new(Arc::new(self))?), limit: usize::MAX, tile: None })
     }
 }
 

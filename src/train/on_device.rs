@@ -594,7 +594,7 @@ impl Engine {
                     Matrix::new(&neurons, 0, hidden),
                 )?;
             }
-            let (name, size) = if count.div_ceil(128) >= 256 { ("evaluate_128", 128) } else { ("evaluate_64", 64) };
+            let (name, size) = self.device.evaluation(count);
             let blocks = count.div_ceil(size);
             let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
             let block_hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;

@@ -4,6 +4,7 @@
 //! device is a failure. `.ci/run` runs it on the emulator, `.ci/gpu.sh` makes one file of it for a machine with a GPU.
 
 mod analyses;
+mod benchmark;
 #[path = "../support/compare.rs"]
 mod compare;
 mod errors;
@@ -14,6 +15,7 @@ mod random;
 mod training;
 
 use irreplens::device::Device;
+use std::io::Write;
 use std::sync::OnceLock;
 
 /// The device under test.
@@ -26,7 +28,8 @@ fn device() -> Option<Device> {
         }
         Err(error) if std::env::var_os("IRREPLENS_REQUIRE_DEVICE").is_some() => panic!("{error}"),
         Err(error) => {
-            println!("SKIPPED: {error}");
+            // Straight to the stream: the test harness would swallow it.
+            writeln!(std::io::stderr(), "SKIPPED: tests on a device: {error}").expect("standard error");
             None
         }
     };

@@ -2,7 +2,7 @@
 
 use super::random::{Draw, bilinear, one_layer, summed, two_layer};
 use super::{assert_close, device, emulated};
-use irreplens::device::{ACTIVATIONS, Device, LOSSES};
+use irreplens::device::{ACTIVATIONS, Device, LOSSES, Tile};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::{CayleyTable, Cyclic, Dihedral, Elem, Group, GroupExt, Symmetric};
 use irreplens::model::{Hook, Hooks, Interpretable, SiteSpectrum, Values};
@@ -34,6 +34,7 @@ fn shapes(device: &Device) -> Vec<(CayleyTable, usize, usize)> {
         (table(&Cyclic::new(8).unwrap()), 16, 64),
         (table(&Cyclic::new(3).unwrap()), 2, 513),
         (table(&Dihedral::new(7).unwrap()), 4, 33),
+        (table(&Cyclic::new(20).unwrap()), 2, 3),
     ];
     if !emulated(device) {
         shapes.extend([
@@ -150,6 +151,24 @@ fn losses_are_the_processors() {
             // Twice the same bits.
             assert_eq!(on_device.pair_losses(&task, &none).unwrap(), got, "{name}");
             assert_eq!(on_device.evaluate(&task, &none).unwrap(), on_device.evaluate(&task, &none).unwrap(), "{name}");
+        }
+    }
+}
+
+/// Every size of tile: alone, across the borders of one, across several.
+#[test]
+fn tiles_of_any_size_give_the_same_losses() {
+    let Some(device) = device() else { return };
+    for (i, (n, d)) in [(5, 3), (13, 70), (70, 17)].into_iter().enumerate() {
+        let task = Task::new(&Cyclic::new(n).unwrap());
+        for (name, model) in kinds(n, 3, d, 700 + 10 * i as u64) {
+            let expected = model.pair_losses(&task, &Hooks::none()).unwrap();
+            for tile in [Tile::Small, Tile::Large] {
+                let on_device = model.to_device(&device.clone().with_tile(tile)).unwrap();
+                let got = on_device.pair_losses(&task, &Hooks::none()).unwrap();
+                assert_close(&format!("{name}, {tile:?}"), LOSSES, expected.iter().copied(), got);
+                same_activations(&name, &model, &on_device, &Hooks::none());
+            }
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::{assert_close, device};
 use irreplens::Error;
 use irreplens::checkpoint::LrDecay;
-use irreplens::device::Device;
-use irreplens::group::Dihedral;
+use irreplens::device::{Device, LOSSES, Tile};
+use irreplens::group::{Cyclic, Dihedral};
 use irreplens::task::Split;
 use irreplens::train::{Architecture, Metrics, Network, StopReason, TrainConfig, Trainer, train_many_on_device};
 use std::ops::ControlFlow;
@@ -63,6 +63,29 @@ fn two_hundred_steps_are_the_processors() {
             assert_close(&format!("{architecture:?}"), AFTER_200_STEPS, [*expected], [*got]);
         }
         assert_close(&format!("{architecture:?}, parameters"), AFTER_200_STEPS, expected.1, got.1);
+    }
+}
+
+/// More classes than a tile has columns, fewer pairs than it has rows.
+#[test]
+fn few_pairs_of_a_larger_group() {
+    let Some(device) = device() else { return };
+    let group = Cyclic::new(131).unwrap();
+    let split = Split { train: (0..40).map(|i| i * 401).collect(), test: (0..25).map(|i| i * 397 + 5).collect() };
+    for architecture in
+        [Architecture::summed(3), Architecture::two_layer(2, 3), Architecture::one_layer_with_bias(2, 3)]
+    {
+        let trainer = || {
+            let config = TrainConfig { epochs: 4, measure_every: 2, ..TrainConfig::default() };
+            Trainer::new(&group, architecture, split.clone(), config).unwrap()
+        };
+        let expected = losses(trainer());
+        let devices = [device.clone(), device.clone().with_tile(Tile::Small), device.clone().with_tile(Tile::Large)];
+        for device in devices {
+            let got = losses(trainer().on_device(&device));
+            assert_close(&format!("{architecture:?}"), LOSSES, expected.0.iter().copied(), got.0);
+            assert_close(&format!("{architecture:?}"), AFTER_200_STEPS, expected.1.iter().copied(), got.1);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use forward::Rows;
 use hooks::DeviceHooks;
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// The weights of a model as a device computes with them.
 pub(super) struct Weights<'a> {
@@ -54,6 +54,14 @@ pub struct OnDevice {
     host: Arc<dyn Interpretable>,
     device: Device,
     net: Net,
+    /// The labels that were used last.
+    labels: Mutex<Option<Labels>>,
+}
+
+/// The labels of a task, here and on the device.
+struct Labels {
+    host: Arc<[u32]>,
+    device: Arc<Buffer<u32>>,
 }
 
 /// The weights on the device.
@@ -111,13 +119,26 @@ impl OnDevice {
             unembed: matrix("W_U", weights.unembed)?,
             offset: offset.map(|offset| Buffer::from_slice(device, "b W_U", &offset)).transpose()?,
         };
-        Ok(Self { host, device: device.clone(), net })
+        Ok(Self { host, device: device.clone(), net, labels: Mutex::default() })
     }
 
     /// The device it is on.
     #[must_use]
     pub fn device(&self) -> &DeviceInfo {
         self.device.info()
+    }
+
+    /// The labels of a task on the device, copied there when another task was used before.
+    fn labels(&self, task: &Task) -> Result<Arc<Buffer<u32>>> {
+        let mut last = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let host = task.shared_labels();
+        if let Some(labels) = last.as_ref().filter(|labels| Arc::ptr_eq(&labels.host, host)) {
+            return Ok(labels.device.clone());
+        }
+        *last = None;
+        let device = Arc::new(Buffer::from_slice(&self.device, "labels", host)?);
+        *last = Some(Labels { host: host.clone(), device: device.clone() });
+        Ok(device)
     }
 
     /// Rows of a block whose rows take so many values of four bytes each, beside what stays.

@@ -29,7 +29,7 @@ const SPLITS: usize = 16;
 impl OnDevice {
     /// Losses over all pairs; logits are stored only where hooks act on them.
     pub(super) fn losses(&self, task: &Task, hooks: &Hooks, mut each: Option<&mut PerPair>) -> Result<Total> {
-        let labels = Buffer::from_slice(&self.device, "labels", task.labels())?;
+        let labels = self.labels(task)?;
         let on_device = DeviceHooks::new(&self.device, hooks)?;
         let separable = hooks.is_empty() && self.net.kind != Kind::Second;
         let on_logits = hooks.touch(LOGITS);
@@ -58,12 +58,7 @@ impl OnDevice {
         each: Option<&mut PerPair>,
     ) -> Result<()> {
         let (net, count) = (&self.net, rows.count);
-        // Tensor cores and large tiles where there are rows for them.
-        let (name, size) = match (self.device.has_fast_tf32(), count.div_ceil(128) >= 256) {
-            (true, _) => ("evaluate_tf32", 128),
-            (false, true) => ("evaluate_128", 128),
-            (false, false) => ("evaluate_64", 64),
-        };
+        let (name, size) = self.device.evaluation(count);
         let blocks = count.div_ceil(size);
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
