@@ -198,9 +198,11 @@ pub(crate) enum Epilogue {
     /// max(0, v).
     Relu,
     /// 0 where the matrix in the place of C in this buffer (address) is not positive.
+    #[cfg(feature = "train")]
     Mask(u64),
 }
 
+#[cfg(feature = "train")]
 impl Epilogue {
     /// [`Mask`](Epilogue::Mask) by this buffer.
     pub fn mask(by: &Buffer<f32>) -> Self {
@@ -236,6 +238,7 @@ impl Product {
     }
 
     /// A stored (k, m).
+    #[cfg(feature = "train")]
     pub fn transpose_a(self) -> Self {
         Self { transpose_a: true, ..self }
     }
@@ -259,6 +262,7 @@ impl Product {
         let (epilogue, mask) = match self.epilogue {
             Epilogue::Store => (0, 0),
             Epilogue::Relu => (2, 0),
+            #[cfg(feature = "train")]
             Epilogue::Mask(address) => (3, address),
         };
         let name = format!("matmul_{layout}_{size}");
@@ -350,7 +354,7 @@ impl Device {
     /// Whether products of a tensor-core kernel are faster here: three TF32 products for one in f32 pay where TF32 is
     /// several times as fast, which is on the data-centre devices of capability 8.0, 9.0 and 10.0.
     fn has_fast_tf32(&self) -> bool {
-        matches!(self.info().capability, (8 | 9 | 10, 0))
+        matches!(self.info().capability, (8..=10, 0))
     }
 
     /// Records the launches that `f` makes into a graph.
@@ -378,18 +382,20 @@ impl Device {
     }
 }
 
+#[cfg(feature = "train")]
 /// Launches recorded to be made again, all at once. The buffers that they use must outlive it.
 pub(crate) struct Graph {
     executable: sys::CUgraphExec,
     device: Device,
 }
 
+#[cfg(feature = "train")]
 // SAFETY: the handle may be used from any thread with its context current.
 unsafe impl Send for Graph {}
 
+#[cfg(feature = "train")]
 impl Graph {
     /// Makes them.
-    #[cfg(feature = "train")]
     pub fn launch(&self) -> Result<()> {
         self.device.enter()?;
         // SAFETY: graph and stream are live.
@@ -397,6 +403,7 @@ impl Graph {
     }
 }
 
+#[cfg(feature = "train")]
 impl Drop for Graph {
     fn drop(&mut self) {
         if self.device.enter().is_ok() {

@@ -35,8 +35,7 @@ pub(crate) use evaluate::{block_rows, check_memory, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
-pub(crate) use loss::loss_gradient;
-pub(crate) use loss::outcomes;
+pub(crate) use loss::{loss_gradient, outcomes};
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
 pub use one_layer::OneLayerMlp;

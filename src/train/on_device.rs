@@ -38,6 +38,10 @@ const STORED: usize = 1 << 26;
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn train_many_on_device(device: &Device, seeds: &[u64], make: impl Fn(u64) -> Result<Trainer>) -> Vec<Seed> {
+    train_seeds(device, seeds, make)
+}
+
+fn train_seeds(device: &Device, seeds: &[u64], make: impl Fn(u64) -> Result<Trainer>) -> Vec<Seed> {
     let mut made: Vec<Result<Trainer>> = seeds.iter().map(|&seed| make(seed)).collect();
     let mut trainers: Vec<&mut Trainer> = made.iter_mut().filter_map(|trainer| trainer.as_mut().ok()).collect();
     let mut outcomes = run_together(device, &mut trainers).into_iter();
@@ -48,8 +52,13 @@ pub fn train_many_on_device(device: &Device, seeds: &[u64], make: impl Fn(u64) -
     seeds.iter().zip(made).map(seed).collect()
 }
 
+/// Runs one trainer.
+pub(super) fn run_alone(device: &Device, trainer: &mut Trainer) -> Result<Outcome> {
+    run_together(device, &mut [trainer]).pop().expect("one outcome a trainer")
+}
+
 /// Runs trainers side by side; those that have come equally far in one batch.
-pub(super) fn run_together(device: &Device, trainers: &mut [&mut Trainer]) -> Vec<Result<Outcome>> {
+fn run_together(device: &Device, trainers: &mut [&mut Trainer]) -> Vec<Result<Outcome>> {
     let mut ended: Vec<Option<Result<Outcome>>> = trainers.iter().map(|_| None).collect();
     for i in 1..trainers.len() {
         if !alike(trainers[0], trainers[i]) {

@@ -172,8 +172,7 @@ impl Trainer {
     pub fn run(&mut self) -> Result<Outcome> {
         #[cfg(feature = "cuda")]
         if let Some(device) = self.device.clone() {
-            let mut outcomes = super::on_device::run_together(&device, &mut [self]);
-            return outcomes.pop().expect("one outcome a trainer");
+            return super::on_device::run_alone(&device, self);
         }
         // Inside the pool: from outside, every parallel step of every epoch would have to wake it.
         rayon::scope(|_| self.run_in_pool())

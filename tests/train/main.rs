@@ -1,5 +1,6 @@
 //! Training.
 #![cfg(feature = "train")]
+#![expect(clippy::duplicate_mod, reason = "two examples share a file")]
 
 mod errors;
 mod example;

@@ -84,14 +84,16 @@ impl OnDevice {
         };
         let embeds = ["embed_left", "embed_right", "embed_stack"].iter().any(|site| pass.touches(site));
         let hidden = if net.kind == Kind::None {
-            let values = if embeds { self.from_embeddings(&mut pass)? } else { self.first_layer(rows, false, false)? };
+            let values =
+                if embeds { self.combined_embeddings(&mut pass)? } else { self.first_layer(rows, false, false)? };
             pass.visit("hidden", values)?
         } else {
             let after = if net.kind == Kind::Second { "hidden1" } else { "hidden" };
             let values = if !embeds && !pass.touches(first_site) {
                 self.first_layer(rows, true, net.kind == Kind::Stacked)?
             } else {
-                let pre = if embeds { self.from_embeddings(&mut pass)? } else { self.first_layer(rows, false, false)? };
+                let pre =
+                    if embeds { self.combined_embeddings(&mut pass)? } else { self.first_layer(rows, false, false)? };
                 let pre = pass.visit(first_site, pre)?;
                 self.relu(pre, rows.count, net.first, net.bias.as_ref())?
             };
@@ -149,7 +151,7 @@ impl OnDevice {
     }
 
     /// The first layer before its ReLU from the embeddings' sites, which hooks may change.
-    fn from_embeddings(&self, pass: &mut Pass<'_>) -> Result<Buffer<f32>> {
+    fn combined_embeddings(&self, pass: &mut Pass<'_>) -> Result<Buffer<f32>> {
         let (net, rows) = (&self.net, pass.rows);
         let (count, e) = (rows.count, net.embed_dim);
         let mut side = |i: usize, site| -> Result<Arc<Buffer<f32>>> {

@@ -23,6 +23,12 @@ pub(super) struct PerPair {
     pub hits: Vec<u8>,
 }
 
+/// The same of a block of pairs, on the device, where it is wanted.
+struct OfPairs {
+    losses: Option<Buffer<f64>>,
+    hits: Option<Buffer<u8>>,
+}
+
 /// Blocks of x whose moments are summed up apart.
 const SPLITS: usize = 16;
 
@@ -62,7 +68,7 @@ impl OnDevice {
         let blocks = count.div_ceil(size);
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
-        let (row_losses, row_hits) = self.per_pair(count, each.is_some())?;
+        let of_pairs = self.per_pair(count, each.is_some())?;
         let no_energies: Option<&Buffer<f64>> = None;
         // Stored neurons have the bias in them.
         let offset = net.offset.as_ref().filter(|_| hidden.is_none());
@@ -83,9 +89,9 @@ impl OnDevice {
                 labels,
                 rows.list,
                 rows.first,
-                row_losses.as_ref(),
+                of_pairs.losses.as_ref(),
                 no_energies,
-                row_hits.as_ref(),
+                of_pairs.hits.as_ref(),
                 &sums,
                 &hits
             ],
@@ -95,7 +101,7 @@ impl OnDevice {
             total.energy += sums[1];
         }
         total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
-        append(each, row_losses, row_hits)
+        of_pairs.append_to(each)
     }
 
     /// Losses of a block of stored logits.
@@ -111,7 +117,7 @@ impl OnDevice {
         let blocks = count.div_ceil(8);
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
-        let (row_losses, row_hits) = self.per_pair(count, each.is_some())?;
+        let of_pairs = self.per_pair(count, each.is_some())?;
         self.device.launch(
             "row_losses",
             [blocks, 1, 1],
@@ -125,23 +131,21 @@ impl OnDevice {
                 rows.first,
                 0,
                 0.0f32,
-                row_losses.as_ref(),
-                row_hits.as_ref(),
+                of_pairs.losses.as_ref(),
+                of_pairs.hits.as_ref(),
                 &sums,
                 &hits
             ],
         )?;
         total.loss += sums.to_vec()?.iter().sum::<f64>();
         total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
-        append(each, row_losses, row_hits)
+        of_pairs.append_to(each)
     }
 
-    fn per_pair(&self, count: usize, wanted: bool) -> Result<(Option<Buffer<f64>>, Option<Buffer<u8>>)> {
-        if !wanted {
-            return Ok((None, None));
-        }
-        let losses = Buffer::new(&self.device, "losses of pairs", count)?;
-        Ok((Some(losses), Some(Buffer::new(&self.device, "hits of pairs", count)?)))
+    fn per_pair(&self, count: usize, wanted: bool) -> Result<OfPairs> {
+        let losses = || Buffer::new(&self.device, "losses of pairs", count);
+        let hits = || Buffer::new(&self.device, "hits of pairs", count);
+        Ok(OfPairs { losses: wanted.then(losses).transpose()?, hits: wanted.then(hits).transpose()? })
     }
 
     /// [`Interpretable::pair_sums`].
@@ -272,10 +276,12 @@ fn rectangle(rows: usize) -> (usize, usize) {
     (x, rows / x)
 }
 
-fn append(each: Option<&mut PerPair>, losses: Option<Buffer<f64>>, hits: Option<Buffer<u8>>) -> Result<()> {
-    if let (Some(each), Some(losses), Some(hits)) = (each, losses, hits) {
-        each.losses.extend(losses.to_vec()?);
-        each.hits.extend(hits.to_vec()?);
+impl OfPairs {
+    fn append_to(&self, each: Option<&mut PerPair>) -> Result<()> {
+        if let (Some(each), Some(losses), Some(hits)) = (each, &self.losses, &self.hits) {
+            each.losses.extend(losses.to_vec()?);
+            each.hits.extend(hits.to_vec()?);
+        }
+        Ok(())
     }
-    Ok(())
 }
