@@ -173,11 +173,16 @@ class Launch:
 
 
 def varied(launches):
-    """The same launches, those first that have a new shape, then those with new values of parameters."""
+    """The same launches, those first that have a new shape or the largest value of a parameter, then those with new
+    values of parameters."""
+    # Addresses are compared with nothing; floats of one sign order like the integers of their bits.
+    numbers = [[int.from_bytes(value, "little") if isinstance(value, bytes) else 0 for value in launch.values]
+               for launch in launches]
+    largest = {max(range(len(launches)), key=lambda i: numbers[i][j]) for j in range(len(numbers[0]))} if launches else set()
     ranks, shapes, values = [], set(), set()
-    for launch in launches:
+    for i, launch in enumerate(launches):
         new_shape, new_values = launch.shape not in shapes, (launch.shape, launch.values) not in values
-        ranks.append(0 if new_shape else 1 if new_values else 2)
+        ranks.append(0 if new_shape or i in largest else 1 if new_values else 2)
         shapes.add(launch.shape)
         values.add((launch.shape, launch.values))
     return [launch for _, launch in sorted(zip(ranks, launches), key=lambda pair: pair[0])]
