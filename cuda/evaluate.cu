@@ -12,13 +12,10 @@ static __device__ __forceinline__ void evaluate(const Evaluation& e) {
     constexpr int SHARE = Share<SIZE, TERMS>::COUNT;
     const int thread = threadIdx.x, thread_row = thread / 16, thread_column = thread % 16;
     const int first_row = blockIdx.x * SIZE;
-    // The pairs of the rows that this thread brings, and the labels of those it multiplies.
-    unsigned pairs[SHARE];
+    // Of the rows that this thread brings, where they begin; of those it multiplies, the labels.
+    Evaluation::Origin origins[SHARE];
 #pragma unroll
-    for (int i = 0; i < SHARE; i++) {
-        const int row = first_row + Share<SIZE, TERMS>::row(thread, i);
-        pairs[i] = row < e.rows ? e.pair(row) : 0;
-    }
+    for (int i = 0; i < SHARE; i++) origins[i] = e.origin(first_row + Share<SIZE, TERMS>::row(thread, i));
     Row rows[MICRO];
     int labels[MICRO];
 #pragma unroll
@@ -29,7 +26,7 @@ static __device__ __forceinline__ void evaluate(const Evaluation& e) {
     }
     for (int first_class = 0; first_class < e.n; first_class += SIZE) {
         Accumulators<SIZE> z;
-        const auto load_a = [&](int i, int row, int term) { return e.neuron(first_row + row, pairs[i], term); };
+        const auto load_a = [&](int i, int row, int term) { return e.neuron(first_row + row, origins[i], term); };
         const auto load_b = [&](int, int column, int term) { return e.weight(first_class + column, term); };
         product<SIZE, TERMS, ROWS>(z, slab_a, slab_b, 0, e.width, load_a, load_b);
         const auto place = [&](int j) { return first_class + Accumulators<SIZE>::place(thread_column, j); };

@@ -19,11 +19,21 @@ struct Evaluation {
 
     __device__ __forceinline__ unsigned pair(int row) const { return pairs ? pairs[row] : first + row; }
 
+    // Where the neurons of a row begin: in the two maps, or among the stored ones.
+    struct Origin {
+        unsigned left, right;
+    };
+    __device__ __forceinline__ Origin origin(int row) const {
+        if (row >= rows) return {0, 0};
+        if (hidden) return {(unsigned)row * width, 0};
+        return {pair(row) / n * width, pair(row) % n * width};
+    }
+
     // Neuron `term` of a row; 0 outside.
-    __device__ __forceinline__ float neuron(int row, unsigned pair, int term) const {
+    __device__ __forceinline__ float neuron(int row, Origin origin, int term) const {
         if (row >= rows || term >= width) return 0.0f;
-        if (hidden) return hidden[(size_t)row * width + term];
-        return combine(combiner, left[(size_t)(pair / n) * width + term], right[(size_t)(pair % n) * width + term]);
+        if (hidden) return hidden[origin.left + term];
+        return combine(combiner, left[origin.left + term], right[origin.right + term]);
     }
 
     __device__ __forceinline__ float weight(int column, int term) const {
@@ -31,7 +41,8 @@ struct Evaluation {
     }
 };
 
-// A row of logits seen so far, its target left out of the sum of exponentials.
+// A row of logits seen so far, its target left out of the sum of exponentials. Exponents are at most 0, and what is far
+// below does not count: the fast exponential is exact enough.
 struct Row {
     float most, sum, target, before, after;  // largest other logit; sum exp(l - most); the target's; largest before, after it
     double total, squares;                   // of all logits
@@ -61,12 +72,12 @@ struct Row {
         total += part;
         squares += square;
         if (top > most) {
-            sum *= expf(most - top);
+            sum *= __expf(most - top);
             most = top;
         }
 #pragma unroll
         for (int j = 0; j < COUNT; j++)
-            if (place(j) < n && place(j) != label) sum += expf(logits[j] - most);
+            if (place(j) < n && place(j) != label) sum += __expf(logits[j] - most);
     }
 
     // With the part of the row that lane `lane ^ offset` has; both then hold the same.
@@ -84,7 +95,7 @@ struct Row {
 
     __device__ __forceinline__ void merge(const Row& other) {
         const float top = fmaxf(most, other.most);
-        sum = sum * expf(most - top) + other.sum * expf(other.most - top);
+        sum = sum * __expf(most - top) + other.sum * __expf(other.most - top);
         most = top;
         // One of the two has the target, or neither; a NaN one must not be lost.
         target = other.target != other.target || other.target > target ? other.target : target;

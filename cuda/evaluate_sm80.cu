@@ -5,7 +5,7 @@
 
 using namespace tile;
 
-// v as a sum of two TF32 numbers, to 2^-22 of itself.
+// v as a sum of two TF32 numbers, to 2^-21 of itself.
 static __device__ __forceinline__ void split(float v, unsigned& high, unsigned& low) {
     high = __float_as_uint(v) & 0xffffe000u;
     low = __float_as_uint(v - __uint_as_float(high));
@@ -27,12 +27,9 @@ static __device__ __forceinline__ void evaluate(const Evaluation& e) {
     constexpr int SHARE = Share<128, TERMS>::COUNT;
     const int thread = threadIdx.x, lane = thread % 32, warp = thread / 32, group = lane / 4, member = lane % 4;
     const int warp_row = warp / 2 * 32, warp_column = warp % 2 * 64, first_row = blockIdx.x * 128;
-    unsigned pairs[SHARE];
+    Evaluation::Origin origins[SHARE];
 #pragma unroll
-    for (int i = 0; i < SHARE; i++) {
-        const int row = first_row + Share<128, TERMS>::row(thread, i);
-        pairs[i] = row < e.rows ? e.pair(row) : 0;
-    }
+    for (int i = 0; i < SHARE; i++) origins[i] = e.origin(first_row + Share<128, TERMS>::row(thread, i));
     // Row i of this thread is row place_row(i) of the block.
     const auto place_row = [&](int i) { return warp_row + 16 * (i / 2) + group + 8 * (i % 2); };
     Row rows[4];
@@ -51,7 +48,7 @@ static __device__ __forceinline__ void evaluate(const Evaluation& e) {
             for (int j = 0; j < 8; j++)
 #pragma unroll
                 for (int q = 0; q < 4; q++) z[i][j][q] = 0.0f;
-        const auto load_a = [&](int i, int row, int term) { return e.neuron(first_row + row, pairs[i], term); };
+        const auto load_a = [&](int i, int row, int term) { return e.neuron(first_row + row, origins[i], term); };
         const auto load_b = [&](int, int column, int term) { return e.weight(first_class + column, term); };
         Share<128, TERMS> share_a;
         Share<128, ROWS> share_b;

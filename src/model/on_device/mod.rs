@@ -164,16 +164,14 @@ impl OnDevice {
 
     /// Values of a row while it passes through the model with these hooks and sites kept, at most.
     fn row_values(&self, hooks: &Hooks, keep: &[&str]) -> usize {
-        let widths = |site: &str| width(self, site).unwrap_or(0);
-        let (mut values, net) = (2 * net_widest(&self.net) + 2 * self.net.first + self.net.width, &self.net);
-        if ["embed_left", "embed_right", "embed_stack"].iter().any(|s| keep.contains(s) || hooks.touch(s)) {
-            values += 4 * net.embed_dim;
-        }
-        if keep.contains(&LOGITS) || hooks.touch(LOGITS) {
-            values += net.n;
-        }
+        let net = &self.net;
+        let wanted = |site: &str| keep.contains(&site) || hooks.touch(site);
+        let embeddings =
+            if ["embed_left", "embed_right", "embed_stack"].into_iter().any(wanted) { 4 * net.embed_dim } else { 0 };
+        let logits = if wanted(LOGITS) { net.n } else { 0 };
         // A projection holds copies of its channels.
-        values + hooks.iter().map(|hook| 3 * widths(&hook.site)).max().unwrap_or(0) + 4
+        let hooks = hooks.iter().map(|hook| 3 * width(self, &hook.site).unwrap_or(0)).max().unwrap_or(0);
+        4 * net.first.max(net.width) + net.width + embeddings + logits + hooks + 4
     }
 
     /// Transforms and sums want the activations of one site on the device: f(rows, values) for every block.
@@ -186,10 +184,6 @@ impl OnDevice {
         }
         Ok(())
     }
-}
-
-fn net_widest(net: &Net) -> usize {
-    net.first.max(net.width)
 }
 
 impl Interpretable for OnDevice {

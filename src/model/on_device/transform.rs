@@ -49,7 +49,9 @@ impl OnDevice {
     fn channels_at_once(&self, width: usize) -> Result<usize> {
         let pairs = self.net.n * self.net.n;
         let budget = self.device.budget()? / 2;
-        let at_once = (budget / (8 * pairs)).min(i32::MAX as usize / pairs).min(width.max(1));
+        // Values are counted in 31 bits, tiles of columns in 16.
+        let countable = (i32::MAX as usize / pairs).min((BATCH * 64 / self.net.n).max(1));
+        let at_once = (budget / (8 * pairs)).min(countable).min(width.max(1));
         if at_once == 0 {
             let (device, needed) = (self.device().name.clone(), 8 * pairs);
             return Err(Error::CudaMemory { what: "one channel at all pairs, twice", device, needed, free: budget });
