@@ -39,7 +39,7 @@ def item(module, name):
 
 
 def member(owner, path, name):
-    """The anchor of a method, variant or field."""
+    """The anchor of a method, variant or field; methods may stand in another file of the folder."""
     text = path.read_text()
     body = re.search(rf"^pub (struct|enum|trait) {owner}\b.*?^}}", text, re.M | re.S)
     if body and body[1] == "trait":
@@ -49,7 +49,11 @@ def member(owner, path, name):
         return f"#variant.{name}"
     if body and re.search(rf"^    pub {name}:", body[0], re.M):
         return f"#structfield.{name}"
-    return f"#method.{name}" if re.search(rf"^    pub (?:const )?fn {name}\b", text, re.M) else None
+    for text in (path.read_text() for path in path.parent.glob("*.rs")):
+        for block in re.findall(rf"^impl(?:<[^\n]*>)? {owner}\b.*?^}}", text, re.M | re.S):
+            if re.search(rf"^    pub (?:const )?fn {name}\b", block, re.M):
+                return f"#method.{name}"
+    return None
 
 
 def target(path, api):

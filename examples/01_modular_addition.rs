@@ -55,7 +55,8 @@ pub fn run(n: usize, fraction: f64, width: usize, epochs: u64) -> irreplens::Res
 
     // 1. Square norms of the embedding by component; the rows of block k are cos k and sin k.
     let basis = CyclicSubgroupBasis::cyclic(&group);
-    let (left, _) = net.embeddings().expect("this net has embeddings");
+    let needs = irreplens::Error::Unsupported { analysis: "spectrum of the embedding", needs: "a net with embeddings" };
+    let (left, _) = net.embeddings().ok_or(needs)?;
     let norms = component_norms(&basis, left)?;
     let share =
         |block: &irreplens::fourier::Block| block.rows.clone().map(|r| norms[[0, r]]).sum::<f64>() / norms.sum();

@@ -43,15 +43,15 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
     let basis = CyclicSubgroupBasis::dihedral(&group); // cosines and sines of rotations, and of reflections
     let found = interpret(&net, &basis, &task)?;
 
-    // Which frequencies write a function of x + y?
-    let share = found.directions.product_share.as_ref().expect("a product lies in one sector");
-    let is_key = |(i, &k): (usize, &usize)| (share[[i, 0, 0, 0]] > 0.9).then_some(k);
+    // Which frequencies write a function of x + y? Entry (frequency, kind of x, kind of y, which of x + y and x - y).
+    let share = found.directions.product_share.as_ref();
+    let is_key = |(i, &k): (usize, &usize)| share.is_some_and(|share| share[[i, 0, 0, 0]] > 0.9).then_some(k);
     let key: Vec<usize> = found.directions.blocks.iter().enumerate().filter_map(is_key).collect();
 
-    // One neuron from near: its coefficients by (sector of x, sector of y, row of x, row of y).
-    let members = &found.neurons.clusters()[&key[0]];
-    let norm = |&k: &usize| found.neurons.neurons[k].share;
-    let neuron = members.iter().copied().max_by(|a, b| norm(a).total_cmp(&norm(b))).expect("a cluster has members");
+    // One neuron from near: its coefficients by (kind of x, kind of y, row of x, row of y).
+    let neurons = &found.neurons.neurons;
+    let candidates = (0..neurons.len()).filter(|&k| key.is_empty() || neurons[k].block == Some(key[0]));
+    let neuron = candidates.max_by(|&a, &b| neurons[a].share.total_cmp(&neurons[b].share)).unwrap_or(0);
     let spectrum = neuron_spectrum(&net, &basis, net.neuron_site(), neuron)?;
     let mut terms = [0.0; 4];
     for i in 0..basis.rows() {
