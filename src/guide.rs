@@ -1,5 +1,8 @@
 //! | page | what |
 //! |---|---|
+//! | [`introduction`] | what the crate is for, and where to start |
+//! | [`examples`] | the numbered examples in reading order |
+//! | [`dihedral`] | the notebook told again on the shipped network |
 //! | [`conventions`] | orders, axes, normalisations, types: binding |
 //! | [`design`] | why the crate is as it is |
 //! | [`glossary`] | the field's terms and where they live here |
@@ -14,6 +17,15 @@
 // For the links in the pages, which resolve from here.
 #[cfg(doc)]
 use crate::{analysis, checkpoint, error, fourier, group, irrep, laws, linalg, model, task, train};
+
+#[doc = include_str!("../docs/introduction.md")]
+pub mod introduction {}
+
+#[doc = include_str!("../docs/examples.md")]
+pub mod examples {}
+
+#[doc = include_str!("../docs/dihedral.md")]
+pub mod dihedral {}
 
 #[doc = include_str!("../docs/conventions.md")]
 pub mod conventions {}
