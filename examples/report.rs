@@ -27,7 +27,9 @@ pub fn run(
     out: &Path,
     step: &mut dyn FnMut(&str),
 ) -> irreplens::Result<()> {
-    of_run(directory, order, &|model| place.place(model), step)?.write(out)
+    let page = of_run(directory, order, &|model| place.place(model), step)?;
+    step("writing");
+    page.write(out)
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

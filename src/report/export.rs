@@ -62,7 +62,7 @@ impl Figure {
         match &self.marks {
             Marks::Heat(heat) => {
                 let (map, bar) = area.split_horizontally(SIZE.0 - BAR);
-                self.heat(&map, heat)?;
+                self.map(&map, heat)?;
                 colour_bar(&bar, heat)?;
             }
             Marks::Lines(lines) => {
@@ -113,11 +113,8 @@ impl Figure {
         X::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
         Y::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
     {
-        let mut chart = ChartBuilder::on(area)
-            .margin(12)
-            .x_label_area_size(48)
-            .y_label_area_size(78)
-            .build_cartesian_2d(x, y)?;
+        let mut chart =
+            ChartBuilder::on(area).margin(12).x_label_area_size(48).y_label_area_size(78).build_cartesian_2d(x, y)?;
         let (x_label, y_label) = (|v: &f64| self.x.label(*v), |v: &f64| self.y.label(*v));
         chart
             .configure_mesh()
@@ -191,7 +188,7 @@ impl Figure {
         Ok(())
     }
 
-    fn heat<B: DrawingBackend>(&self, area: &Area<'_, B>, heat: &Heat) -> Drawn<B> {
+    fn map<B: DrawingBackend>(&self, area: &Area<'_, B>, heat: &Heat) -> Drawn<B> {
         let (rows, columns) = heat.values.dim();
         let (x, y) = (-0.5..columns as f64 - 0.5, rows as f64 - 0.5..-0.5);
         let mut chart =

@@ -56,10 +56,8 @@ impl Figure {
         heat.limit = Some(heat.limit());
         let values = &heat.values;
         heat.values = Array2::from_shape_fn((rows.div_ceil(step), columns.div_ceil(step)), |(i, j)| {
-            let cells = values.slice(ndarray::s![
-                i * step..rows.min((i + 1) * step),
-                j * step..columns.min((j + 1) * step)
-            ]);
+            let cells =
+                values.slice(ndarray::s![i * step..rows.min((i + 1) * step), j * step..columns.min((j + 1) * step)]);
             cells.iter().copied().fold(0.0, |a: f32, b| if b.abs() > a.abs() { b } else { a })
         });
         for (axis, count) in [(&mut self.x, columns), (&mut self.y, rows)] {

@@ -72,14 +72,16 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
     let mut page = Page::new(&subject.title);
     let ablations = figures::ablations(&found);
     summary(&mut page, subject, &found, measures.as_ref(), &ablations);
-    step("pictures");
+    step("activations");
     basis_section(&mut page, basis);
     page.section("Embeddings and unembedding");
     page.text("How much of each function of the basis the network reads its inputs with and writes its outputs with.");
     page.figures(figures::embedding_norms(&found.embedding));
     activations(&mut page, subject, &found)?;
+    step("spectra of neurons");
     spectra(&mut page, subject, &found)?;
     clusters(&mut page, &found);
+    step("logits along key blocks");
     directions(&mut page, subject, &task, &found)?;
     page.section("Ablations");
     page.text("What the loss becomes when a part of the computation is taken away.");
@@ -99,6 +101,19 @@ fn if_supported<T>(result: Result<T>) -> Result<Option<T>> {
 
 fn listed<T: ToString>(items: impl IntoIterator<Item = T>) -> String {
     items.into_iter().map(|item| item.to_string()).collect::<Vec<_>>().join(", ")
+}
+
+/// Names of blocks, the word `frequency` of several said once.
+fn listed_blocks<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    let (frequencies, others): (Vec<&String>, Vec<&String>) =
+        names.into_iter().partition(|name| name.starts_with("frequency "));
+    let numbers = frequencies.iter().map(|name| name.trim_start_matches("frequency "));
+    let numbers = match frequencies.len() {
+        0 => None,
+        1 => Some(frequencies[0].clone()),
+        _ => Some(format!("frequencies {}", listed(numbers))),
+    };
+    listed(others.into_iter().cloned().chain(numbers))
 }
 
 fn per_cent(share: f64) -> String {
@@ -133,12 +148,11 @@ fn summary(
     page.text(match mean(neurons, &all, |n| n.fraction_explained) {
         None => "No neuron computes with any block of the basis.".to_owned(),
         Some(explained) => {
-            let names = clusters.keys().map(|&b| &neurons.blocks[b].name);
+            let (count, names) = (clusters.len(), clusters.keys().map(|&b| &neurons.blocks[b].name));
             format!(
-                "Its neurons compute with {} key block{}: {}. On average the block of a neuron explains {} of its square norm.",
-                clusters.len(),
-                if clusters.len() == 1 { "" } else { "s" },
-                listed(names),
+                "Its neurons compute with {count} key block{}: {}. On average its block explains {} of a neuron's square norm.",
+                if count == 1 { "" } else { "s" },
+                listed_blocks(names),
                 per_cent(explained)
             )
         }
@@ -153,7 +167,11 @@ fn summary(
         let names = m.key.iter().map(|&i| &m.irreps[i].irrep.label);
         page.text(match m.key.is_empty() {
             true => "The logits resemble the character of no irrep.".to_owned(),
-            false => format!("Key irreps are {}; characters explain {} of the logits.", listed(names), per_cent(m.logit_fve)),
+            false => format!(
+                "Key irreps are {}; characters explain {} of the logits.",
+                listed_blocks(names),
+                per_cent(m.logit_fve)
+            ),
         });
     }
     let [logit, hidden] = [found.logit_spectrum.split.shares(), found.neuron_spectrum.split_centred().shares()];
@@ -167,7 +185,8 @@ fn summary(
     ));
     if let Some((base, changes)) = ablations.split_first() {
         let change = |a: &Ablation| format!("{}, {}", a.what, Cell::Number(a.after.loss));
-        let worst = changes.iter().filter(|a| a.after.loss.is_finite()).max_by(|a, b| a.after.loss.total_cmp(&b.after.loss));
+        let worst =
+            changes.iter().filter(|a| a.after.loss.is_finite()).max_by(|a, b| a.after.loss.total_cmp(&b.after.loss));
         let whole = changes.iter().filter(|a| !a.what.starts_with("without"));
         let mut text = format!("The loss is {}. ", Cell::Number(base.after.loss));
         let whole: Vec<String> = whole.map(change).collect();
@@ -291,7 +310,9 @@ fn spectra(page: &mut Page, subject: &Subject<'_>, found: &Interpretation) -> Re
     let neurons = &found.neurons;
     let (n, width, site) = (model.order(), neurons.neurons.len(), &neurons.site);
     page.section("Neurons in the Fourier basis");
-    page.text("The 2-D coefficients of single neurons, and the mean squares over all of them beside those of the logits.");
+    page.text(
+        "The 2-D coefficients of single neurons, and the mean squares over all of them beside those of the logits.",
+    );
     let most = (SPECTRA_BYTES / picture_bytes(basis)).min(SPECTRA_WORK / (2 * n * n * basis.rows())).max(1);
     let mut chosen: Vec<usize> = (0..width).collect();
     if width > most {
@@ -380,8 +401,10 @@ fn directions(page: &mut Page, subject: &Subject<'_>, task: &Task, found: &Inter
         return Ok(());
     }
     page.section("Logits along the key blocks");
-    page.text("The logits taken along one function of z, as functions of x and y: where a region shows a product of two rows \
-               of the same block, the network writes that function of the product.");
+    page.text(
+        "The logits taken along one function of z, as functions of x and y: where a region shows a product of two rows \
+               of the same block, the network writes that function of the product.",
+    );
     // Every row of every key block and sector, as far as there is room; then as many blocks as there is room for.
     let most = DIRECTIONS.min(DIRECTION_BYTES / picture_bytes(basis)).max(2);
     let outputs = basis.sectors().len();
@@ -464,12 +487,7 @@ fn irreps(page: &mut Page, measures: Option<&RepresentationMeasures>, on_cosets:
             .iter()
             .filter_map(|&k| Some(on_cosets.concentration(c, on_cosets.neurons[k].shares.as_ref()?[c].both())));
         let mean = concentrations.sum::<f64>() / members.len() as f64;
-        vec![
-            Cell::Count(class.order()),
-            Cell::Count(class.conjugates),
-            Cell::Count(members.len()),
-            Cell::Number(mean),
-        ]
+        vec![Cell::Count(class.order()), Cell::Count(class.conjugates), Cell::Count(members.len()), Cell::Number(mean)]
     };
     let rows: Vec<Vec<Cell>> = on_cosets.clusters().into_iter().map(row).collect();
     if rows.is_empty() {

@@ -37,8 +37,11 @@ impl Arrays {
 
     /// A figure as plotly's JSON with its arrays put here, its title left to the page, and its colour scale named.
     pub(super) fn figure(&mut self, figure: &Figure) -> Value {
-        let mut plot = serde_json::to_value(figure.plot(|_| Vec::new())).expect("a plotly figure is JSON");
-        for trace in plot["data"].as_array_mut().into_iter().flatten() {
+        // Not as a whole plot, which carries plotly's script.
+        let json = |text: String| serde_json::from_str::<Value>(&text).expect("plotly writes JSON");
+        let mut traces: Vec<Value> = figure.traces(|_| Vec::new()).iter().map(|trace| json(trace.to_json())).collect();
+        let mut layout = json(figure.layout().to_json());
+        for trace in &mut traces {
             for key in ["x", "y", "text", "hovertext"] {
                 if let Some(Value::Array(values)) = trace.get_mut(key).map(Value::take) {
                     trace[key] = match values.iter().any(Value::is_string) {
@@ -54,12 +57,10 @@ impl Arrays {
                 trace["colorscale"] = json!(name(heat.scale));
             }
         }
-        if let Some(layout) = plot["layout"].as_object_mut() {
-            layout.remove("title");
-        }
+        layout.as_object_mut().and_then(|layout| layout.remove("title"));
         json!({
             "title": figure.title, "note": figure.note, "heat": matches!(figure.marks, Marks::Heat(_)),
-            "data": plot["data"].take(), "layout": plot["layout"].take(),
+            "data": traces, "layout": layout,
         })
     }
 }

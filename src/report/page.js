@@ -45,21 +45,22 @@
     const colour = (name) => css.getPropertyValue(name).trim();
     const axis = (of) => ({
       ...of, gridcolor: colour("--grid"), zerolinecolor: colour("--grid"), linecolor: colour("--grid"),
-      showgrid: !figure.heat, zeroline: false, tickfont: { size: 11 },
+      showgrid: !figure.heat && of.type !== "category", zeroline: false, tickfont: { size: 11 },
       title: { ...of.title, standoff: 8, font: { size: 12 } },
     });
     const layout = {
       ...figure.layout, xaxis: axis(figure.layout.xaxis), yaxis: axis(figure.layout.yaxis),
       paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)",
       font: { family: "system-ui, sans-serif", size: 12, color: colour("--text") },
-      margin: { l: 56, r: 12, t: 28, b: 48 }, autosize: true,
+      margin: { l: 56, r: 12, t: 32, b: 48 }, autosize: true,
+      modebar: { bgcolor: "rgba(0,0,0,0)", color: colour("--soft"), activecolor: colour("--accent") },
       height: figure.heat ? Math.max(280, Math.min(520, width * 0.9)) : 340,
       hoverlabel: { bgcolor: colour("--card"), bordercolor: colour("--accent"), font: { color: colour("--text") } },
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", font: { size: 11 } },
     };
     // Room above for the legend's lines.
-    if (layout.showlegend) layout.margin.t = 28 + 19 * Math.ceil((figure.data.length * 120) / Math.max(width - 70, 1));
-    layout.height += layout.margin.t - 28;
+    if (layout.showlegend) layout.margin.t = 40 + 19 * Math.ceil((figure.data.length * 120) / Math.max(width - 70, 1));
+    layout.height += layout.margin.t - 32;
     const scales = content.scales[dark() ? "dark" : "light"];
     const data = resolved(figure.data).map((trace) =>
       (figure.heat ? { ...trace, colorscale: scales[trace.colorscale] } : trace));
@@ -71,7 +72,7 @@
     element, frames: content.views[v].frames, at: 0, drawn: false, busy: Promise.resolve(),
     panels: [...element.querySelectorAll("figure")],
   }));
-  const config = { responsive: true, displaylogo: false, modeBarButtonsToRemove: ["lasso2d", "select2d"] };
+  const config = { responsive: true, displaylogo: false, modeBarButtons: [["toImage", "zoom2d", "pan2d", "resetScale2d"]] };
   async function show(view) {
     const frame = view.frames[view.at];
     for (const [i, panel] of view.panels.entries()) {

@@ -212,8 +212,14 @@ impl Page {
             add(&mut body, format_args!("<dt id=\"term-{}\">{name}</dt><dd>{means}</dd>\n", slug(term.name)));
         }
         let version = env!("CARGO_PKG_VERSION");
-        add(&mut body, format_args!("</dl></section>\n<section id=\"about\"><h2>About this page</h2><p>{ROUNDING}</p>"));
-        add(&mut body, format_args!("<p>Written by irreplens {version}. It needs no connection: its script is plotly.js,"));
+        add(
+            &mut body,
+            format_args!("</dl></section>\n<section id=\"about\"><h2>About this page</h2><p>{ROUNDING}</p>"),
+        );
+        add(
+            &mut body,
+            format_args!("<p>Written by irreplens {version}. It needs no connection: its script is plotly.js,"),
+        );
         body.push_str(" in the page itself.</p></section>\n");
 
         let figures = json!({ "arrays": arrays.all, "views": views, "scales": scales() });
@@ -274,7 +280,10 @@ fn slug(name: &str) -> String {
 /// A link to the term's definition, which hovering shows too.
 fn help(term: Term) -> String {
     let (name, means) = (Escaped(term.name), Escaped(term.means));
-    format!("<a class=\"help\" href=\"#term-{}\" title=\"{means}\" aria-label=\"what {name} means\">?</a>", slug(term.name))
+    format!(
+        "<a class=\"help\" href=\"#term-{}\" title=\"{means}\" aria-label=\"what {name} means\">?</a>",
+        slug(term.name)
+    )
 }
 
 fn facts_html(out: &mut String, facts: &[(Term, Cell)], terms: &mut BTreeSet<Term>) {
@@ -327,7 +336,10 @@ fn view_html(out: &mut String, view: &View, arrays: &mut Arrays, views: &mut Vec
             }
             Control::Slider => {
                 let first = Escaped(&view.frames[0].0);
-                add(out, format_args!("<input type=\"range\" id=\"c{v}\" min=\"0\" max=\"{last}\" step=\"1\" value=\"0\""));
+                add(
+                    out,
+                    format_args!("<input type=\"range\" id=\"c{v}\" min=\"0\" max=\"{last}\" step=\"1\" value=\"0\""),
+                );
                 add(out, format_args!(" aria-valuetext=\"{first}\"><output for=\"c{v}\">{first}</output>"));
             }
         }

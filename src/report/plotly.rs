@@ -20,20 +20,21 @@ impl Figure {
     /// ```
     #[must_use]
     pub fn plotly(&self) -> Plot {
-        self.plot(|heat| heat.values.outer_iter().map(|row| row.to_vec()).collect())
-    }
-
-    /// The figure for plotly, the colours of a heat map taken from `z`.
-    pub(super) fn plot(&self, z: impl Fn(&Heat) -> Vec<Vec<f32>>) -> Plot {
         let mut plot = Plot::new();
-        match &self.marks {
-            Marks::Lines(lines) => lines.iter().enumerate().for_each(|(i, l)| plot.add_trace(self.line(i, l))),
-            Marks::Bars(lines) => lines.iter().enumerate().for_each(|(i, l)| plot.add_trace(self.bars(i, l))),
-            Marks::Scatter(kinds) => kinds.iter().enumerate().for_each(|(i, p)| plot.add_trace(points(i, p))),
-            Marks::Heat(heat) => plot.add_trace(self.heat(heat, z(heat))),
-        }
+        let z = |heat: &Heat| heat.values.outer_iter().map(|row| row.to_vec()).collect();
+        self.traces(z).into_iter().for_each(|trace| plot.add_trace(trace));
         plot.set_layout(self.layout());
         plot
+    }
+
+    /// What is drawn, the colours of a heat map taken from `z`.
+    pub(super) fn traces(&self, z: impl Fn(&Heat) -> Vec<Vec<f32>>) -> Vec<Box<dyn Trace>> {
+        match &self.marks {
+            Marks::Lines(lines) => lines.iter().enumerate().map(|(i, line)| self.line(i, line)).collect(),
+            Marks::Bars(lines) => lines.iter().enumerate().map(|(i, line)| self.bars(i, line)).collect(),
+            Marks::Scatter(kinds) => kinds.iter().enumerate().map(|(i, kind)| points(i, kind)).collect(),
+            Marks::Heat(heat) => vec![self.heat(heat, z(heat))],
+        }
     }
 
     fn line(&self, i: usize, line: &Line) -> Box<dyn Trace> {
@@ -61,9 +62,7 @@ impl Figure {
             Some(names) => {
                 Bar::new(unique(names), line.y.clone()).name(safe(&line.name)).marker(marker).hover_template(hover)
             }
-            None => {
-                Bar::new(line.places(), line.y.clone()).name(safe(&line.name)).marker(marker).hover_template(hover)
-            }
+            None => Bar::new(line.places(), line.y.clone()).name(safe(&line.name)).marker(marker).hover_template(hover),
         }
     }
 
@@ -82,7 +81,8 @@ impl Figure {
             .hover_template(hover(&[(&self.y.title, "%{y}"), (&self.x.title, "%{x}"), ("value", "%{z:.5g}")], ""))
     }
 
-    fn layout(&self) -> Layout {
+    /// Axes, title and margins.
+    pub(super) fn layout(&self) -> Layout {
         let axis = |axis: &Axis, heat: bool| {
             let mut out = PlotlyAxis::new().title(Title::with_text(safe(&axis.title))).auto_margin(true);
             if axis.log {
@@ -146,7 +146,11 @@ fn pick<T: Clone>(kinds: &[T], i: usize) -> T {
 /// For plotly: where on a scale which colour is.
 fn colour_scale(colours: &[Rgb]) -> Vec<ColorScaleElement> {
     let last = (colours.len() - 1) as f64;
-    colours.iter().enumerate().map(|(i, [r, g, b])| ColorScaleElement(i as f64 / last, format!("rgb({r},{g},{b})"))).collect()
+    colours
+        .iter()
+        .enumerate()
+        .map(|(i, [r, g, b])| ColorScaleElement(i as f64 / last, format!("rgb({r},{g},{b})")))
+        .collect()
 }
 
 fn hover(lines: &[(&str, &str)], name: &str) -> String {

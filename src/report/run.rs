@@ -58,10 +58,10 @@ pub fn of_run(
         (GroupKind::DihedralGroup, 2) => vec!["rot".into(), "ref".into()],
         (_, count) => (0..count).map(|s| format!("sector {s}")).collect(),
     };
-    let name = std::path::absolute(directory).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
-    let title = format!("{}: {}", name.as_deref().unwrap_or("run"), group.name());
-    let subject =
-        Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split };
+    let name =
+        std::path::absolute(directory).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let title = format!("{}: a network on {}", name.as_deref().unwrap_or("run"), group.name());
+    let subject = Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split };
     let mut page = of_model(&subject, step)?;
     training(&mut page, &run, basis, &Task::new(&group), step)?;
     settings(&mut page, &run);
@@ -126,11 +126,7 @@ fn settings(page: &mut Page, run: &Run) {
 }
 
 /// The irreps under the names that the group's family has for them, where it has any.
-fn named_irreps(
-    config: &RunConfig,
-    group: &dyn Group,
-    permutations: Option<&PermutationGroup>,
-) -> Result<Vec<Irrep>> {
+fn named_irreps(config: &RunConfig, group: &dyn Group, permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
     let n = config.group_parameter;
     let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
         found.iter().map(|rho| rho.irrep(group)).collect()

@@ -1,10 +1,11 @@
-use crate::analysis::NeuronClusters;
+use crate::analysis::{Neuron, NeuronClusters};
 use crate::report::{Axis, Figure, Line, Marks, Points};
 use std::collections::BTreeMap;
 
 /// Every neuron's block against the share of its square norm that the block explains; dim neurons are left out.
 pub fn neuron_fractions(found: &NeuronClusters) -> Figure {
-    let points = |(label, value): (&str, fn(&crate::analysis::Neuron) -> Option<f64>)| {
+    type Fraction = fn(&Neuron) -> Option<f64>;
+    let points = |(label, value): (&str, Fraction)| {
         let mut points = Points { name: label.into(), x: Vec::new(), y: Vec::new(), hover: Vec::new() };
         for (k, neuron) in found.neurons.iter().enumerate() {
             if let (Some(block), Some(y)) = (neuron.block, value(neuron)) {
@@ -15,7 +16,8 @@ pub fn neuron_fractions(found: &NeuronClusters) -> Figure {
         }
         points
     };
-    let kinds = [("frac explained", (|n| n.fraction_explained) as fn(&_) -> _), ("mean removed", |n| n.fraction_centred)];
+    let kinds: [(&str, Fraction); 2] =
+        [("frac explained", |n| n.fraction_explained), ("mean removed", |n| n.fraction_centred)];
     let names: Vec<String> = found.blocks.iter().map(super::short).collect();
     let frequencies = found.blocks.iter().skip(1).all(|block| block.name.starts_with("frequency "));
     let x = if frequencies { Axis::new("Neuron frequency") } else { Axis::new("Neuron irrep").named(&names) };

@@ -39,8 +39,7 @@ pub fn key_irrep_losses(found: &RepresentationMeasures) -> Option<Figure> {
     let together = found.key_losses?;
     let mut names: Vec<String> = found.key.iter().map(|&i| found.irreps[i].irrep.label.clone()).collect();
     names.push("all key irreps".into());
-    let losses: Vec<KeyLosses> =
-        found.key.iter().filter_map(|&i| found.irreps[i].losses).chain([together]).collect();
+    let losses: Vec<KeyLosses> = found.key.iter().filter_map(|&i| found.irreps[i].losses).chain([together]).collect();
     type Loss = fn(&KeyLosses) -> Option<Evaluation>;
     let kinds: [(&str, Loss); 4] = [
         ("hidden, restricted", |l| Some(l.hidden_restricted)),

@@ -62,7 +62,11 @@ impl From<&Progress> for History {
         let of = |what: fn(&ProgressMeasures) -> Option<Evaluation>| {
             progress.rows.iter().map(|row| what(&row.measures).unwrap_or(NONE)).collect()
         };
-        Self { epochs: progress.rows.iter().map(|row| row.epoch).collect(), train: of(|m| m.train), test: of(|m| m.test) }
+        Self {
+            epochs: progress.rows.iter().map(|row| row.epoch).collect(),
+            train: of(|m| m.train),
+            test: of(|m| m.test),
+        }
     }
 }
 
@@ -86,9 +90,8 @@ fn over_epochs(title: &str, y: Axis, lines: Vec<Line>, rows: usize) -> Figure {
 /// Loss, on a logarithmic axis, and accuracy over the epochs.
 pub fn training_curves(history: &History) -> [Figure; 2] {
     let lines = |of: fn(&Evaluation) -> f64| {
-        let curves = [("train", &history.train), ("test", &history.test)].map(|(name, set)| {
-            curve(name, &history.epochs, set.iter().map(of).collect())
-        });
+        let curves = [("train", &history.train), ("test", &history.test)]
+            .map(|(name, set)| curve(name, &history.epochs, set.iter().map(of).collect()));
         curves.into_iter().filter(|line| line.y.iter().any(|v| v.is_finite())).collect()
     };
     let rows = history.epochs.len();
@@ -102,9 +105,8 @@ pub fn training_curves(history: &History) -> [Figure; 2] {
 /// has of the maps and is worth.
 pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
     let epochs: Vec<u64> = progress.rows.iter().map(|row| row.epoch).collect();
-    let line = |name: &str, of: &dyn Fn(&ProgressRow) -> f64| {
-        curve(name, &epochs, progress.rows.iter().map(of).collect())
-    };
+    let line =
+        |name: &str, of: &dyn Fn(&ProgressRow) -> f64| curve(name, &epochs, progress.rows.iter().map(of).collect());
     let loss = |e: Option<Evaluation>| e.map_or(f64::NAN, |e| e.loss);
     let losses = vec![
         line("train", &|row| loss(row.measures.train)),
@@ -179,4 +181,3 @@ pub(in crate::report) fn spread<T: Clone>(all: &[T], most: usize) -> Vec<T> {
     }
     (0..most).map(|i| all[i * (all.len() - 1) / (most - 1).max(1)].clone()).collect()
 }
-
