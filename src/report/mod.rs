@@ -10,7 +10,7 @@
 //! | that picture in a plotly program | [`Figure::plotly`] |
 //! | that picture in a paper | [`Figure::svg`], [`Figure::png`] |
 //!
-//! [`guide::report`](crate::guide::report) goes through all of them.
+//! [`guide::reports`](crate::guide::reports) goes through all of them.
 //!
 //! # Example
 //! ```

@@ -23,6 +23,8 @@ const SPECTRA_WORK: usize = 12_000_000_000;
 const MAPS: usize = 12;
 /// Directions of the logits that are shown, at most.
 const DIRECTIONS: usize = 64;
+/// Multiplications for their pictures, at most.
+const DIRECTION_WORK: usize = 6_000_000_000;
 /// Bytes of their pictures, at most.
 const DIRECTION_BYTES: usize = 1_500_000;
 /// Functions of a basis that are shown, at most.
@@ -405,15 +407,13 @@ fn directions(page: &mut Page, subject: &Subject<'_>, task: &Task, found: &Inter
         "The logits taken along one function of z, as functions of x and y: where a region shows a product of two rows \
                of the same block, the network writes that function of the product.",
     );
-    // Every row of every key block and sector, as far as there is room; then as many blocks as there is room for.
-    let most = DIRECTIONS.min(DIRECTION_BYTES / picture_bytes(basis)).max(2);
+    // Two rows of every key block in every sector, as far as there is room.
+    let work = 2 * model.order().pow(2) * basis.rows();
+    let most = DIRECTIONS.min(DIRECTION_BYTES / picture_bytes(basis)).min(DIRECTION_WORK / work).max(2);
     let outputs = basis.sectors().len();
-    let all: Vec<(usize, usize)> = directions
-        .blocks
-        .iter()
-        .rev()
-        .flat_map(|&b| (0..outputs).flat_map(move |o| blocks[b].rows.clone().map(move |row| (o, row))))
-        .collect();
+    let rows = |o: usize, b: usize| blocks[b].rows.clone().take(2).map(move |row| (o, row));
+    let all = directions.blocks.iter().rev().flat_map(|&b| (0..outputs).flat_map(move |o| rows(o, b)));
+    let all: Vec<(usize, usize)> = all.collect();
     let shown = &all[..all.len().min(most)];
     if shown.len() < all.len() {
         page.text(format!("To keep the page small {} of {} directions are shown.", shown.len(), all.len()));

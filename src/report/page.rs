@@ -105,11 +105,12 @@ impl Cell {
 
     /// What it is sorted by, where it is a number.
     fn value(&self) -> Option<f64> {
-        match *self {
+        let value = match *self {
             Self::Count(count) => Some(count as f64),
             Self::Number(value) | Self::Share(value) => Some(value),
             Self::Text(_) | Self::Missing => None,
-        }
+        };
+        value.filter(|value| value.is_finite())
     }
 }
 
@@ -121,7 +122,7 @@ impl Display for Cell {
             Self::Number(value) | Self::Share(value) if !value.is_finite() => f.write_str("–"),
             Self::Number(value) if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => write!(f, "{value:.4e}"),
             Self::Number(value) => write!(f, "{value:.4}"),
-            Self::Share(value) => write!(f, "{:.2} %", 100.0 * value),
+            Self::Share(value) => write!(f, "{:.2}\u{a0}%", 100.0 * value),
             Self::Missing => f.write_str("–"),
         }
     }
@@ -290,9 +291,8 @@ fn facts_html(out: &mut String, facts: &[(Term, Cell)], terms: &mut BTreeSet<Ter
     out.push_str("<dl class=\"facts\">\n");
     for (term, cell) in facts {
         terms.insert(*term);
-        let (name, value, cell) = (Escaped(term.name), Value::from(cell.value()), cell.to_string());
-        add(out, format_args!("<div><dt>{name} {}</dt>", help(*term)));
-        add(out, format_args!("<dd data-value=\"{value}\">{}</dd></div>\n", Escaped(&cell)));
+        let (name, value) = (Escaped(term.name), cell.to_string());
+        add(out, format_args!("<div><dt>{name} {}</dt><dd>{}</dd></div>\n", help(*term), Escaped(&value)));
     }
     out.push_str("</dl>\n");
 }
