@@ -7,6 +7,7 @@
 //! | [`design`] | why the crate is as it is |
 //! | [`glossary`] | the field's terms and where they live here |
 //! | [`notebook`] | every cell of the notebook this started from, with the function that answers it |
+//! | [`reports`] | pages for runs, figures for programs and papers |
 //! | [`training`] | networks of your own: commands, what to expect, how to choose |
 //! | [`replication`] | mistakes in the source material, and what is done here |
 //! | [`performance`] | what takes how long, against what |
@@ -15,6 +16,8 @@
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
 // For the links in the pages, which resolve from here.
+#[cfg(all(doc, feature = "report"))]
+use crate::report;
 #[cfg(doc)]
 use crate::{analysis, checkpoint, error, fourier, group, irrep, laws, linalg, model, task, train};
 
@@ -38,6 +41,10 @@ pub mod glossary {}
 
 #[doc = include_str!("../docs/notebook.md")]
 pub mod notebook {}
+
+#[cfg(feature = "report")]
+#[doc = include_str!("../docs/report.md")]
+pub mod reports {}
 
 #[cfg(feature = "train")]
 #[doc = include_str!("../docs/training.md")]

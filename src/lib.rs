@@ -47,6 +47,7 @@
 //! | [`checkpoint`] | where do its weights come from? | [`checkpoint::Run`] |
 //! | [`train`] | how does a network come to them? | [`train::Trainer`]; feature `train`, on by default |
 //! | [`analysis`] | how does it do it? | [`analysis::interpret`] |
+//! | [`report`] | what does that look like? | [`report::of_run`]; feature `report`, on by default |
 //! | [`laws`] | does an implementation keep the traits' contracts? | [`laws::group::check`] |
 //! | [`guide`] | how do I ...? | [`guide::conventions`], [`guide::notebook`] |
 //!
@@ -99,10 +100,14 @@ pub mod train;
 // 11. What a network does, one question per file.
 pub mod analysis;
 
-// 12. The law-test kit for those who implement the traits.
+// 12. Pictures of what was found: a page for a run, figures for programs and papers.
+#[cfg(feature = "report")]
+pub mod report;
+
+// 13. The law-test kit for those who implement the traits.
 pub mod laws;
 
-// 13. The pages of `docs/`, every code block of which is a test.
+// 14. The pages of `docs/`, every code block of which is a test.
 pub mod guide;
 
 pub use error::{Error, Result};

@@ -1,0 +1,98 @@
+use super::spectrum::coefficients;
+use crate::analysis::LogitDirections;
+use crate::error::Result;
+use crate::fourier::{Block, FourierBasis, forward_2d};
+use crate::model::{Interpretable, stream};
+use crate::report::figure::largest;
+use crate::report::{Axis, Figure, Heat, Line, Marks, Scale};
+use crate::task::Task;
+use ndarray::{Array2, Array3, s};
+
+/// The component of the logits along some rows of an output sector, as functions of x and y: for every row the 2-D
+/// coefficients, a picture a region, all pictures of a row's block and sector on one scale. One forward pass.
+///
+/// # Arguments
+/// `output`: the output sector; `block`: its rows are the directions; `sectors`: names of the sectors.
+///
+/// # Returns
+/// The name of each direction, `cos 3`, with its pictures.
+///
+/// # Errors
+/// Those of the forward pass.
+///
+/// # Panics
+/// If there is no such sector, or no such block.
+pub fn direction_components(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    task: &Task,
+    sectors: &[String],
+    directions: &[(usize, usize)],
+) -> Result<Vec<(String, Vec<Figure>)>> {
+    let n = model.order();
+    let mut along = Array2::<f32>::zeros((n, directions.len()));
+    for (&(output, row), mut along) in directions.iter().zip(along.columns_mut()) {
+        for (t, element) in basis.sectors()[output].iter().enumerate() {
+            along[element.index()] = basis.value(row, t) as f32;
+        }
+    }
+    let parts = stream(model, task, Vec::new, |parts, block| {
+        let first = block.pairs.first().map_or(0, |(x, y)| x.index() * n + y.index());
+        parts.push((first, crate::linalg::matmul(block.logits.view(), along.view())));
+    })?;
+    let mut values = Array2::<f32>::zeros((n * n, directions.len()));
+    for (first, part) in parts.into_iter().flatten() {
+        values.slice_mut(s![first..first + part.nrows(), ..]).assign(&part);
+    }
+    let values: Array3<f32> = values.into_shape_with_order((n, n, directions.len())).expect("row-major");
+    let terms = forward_2d(basis, values.view())?;
+    let (names, regions) = (basis.row_names(), super::region_names(sectors));
+    let count = basis.sectors().len();
+    let block_of = basis.block_of_row();
+    let limit = |output: usize, row: usize| {
+        let alike = |&&(o, r): &&(usize, usize)| o == output && block_of[r] == block_of[row];
+        let of_block = directions.iter().enumerate().filter(|(_, d)| alike(d)).map(|(d, _)| d);
+        let largest = of_block.map(|d| largest(&terms.slice(s![.., .., .., .., d]))).fold(0.0, f64::max);
+        Some(largest).filter(|&limit| limit > 0.0)
+    };
+    let pictures = |(d, &(output, row)): (usize, &(usize, usize))| {
+        let direction = match names[row].split_once(' ') {
+            Some((wave @ ("cos" | "sin"), k)) => format!("{wave}({k})"),
+            _ => names[row].clone(),
+        };
+        let limit = limit(output, row);
+        let figure = |(r, region): (usize, &String)| {
+            let values = terms.slice(s![r / count, r % count, .., .., d]).to_owned();
+            let title = match count {
+                1 => format!("Component of logits in direction {direction}"),
+                _ => format!("Component of logits in direction {direction} on region {region}"),
+            };
+            coefficients(title, &names, Heat { values, scale: Scale::Diverging, limit })
+        };
+        let label = if count == 1 { direction.clone() } else { format!("{direction} of {}", sectors[output]) };
+        (label, regions.iter().enumerate().map(figure).collect())
+    };
+    Ok(directions.iter().enumerate().map(pictures).collect())
+}
+
+/// Shares of the logits' energy along f(x + y) and f(x - y), region by region, of every key block; `None` where positions
+/// are not exponents.
+pub fn product_shares(found: &LogitDirections, blocks: &[Block], sectors: &[String]) -> Option<Figure> {
+    let shares = found.product_share.as_ref()?;
+    let (keys, count, ..) = shares.dim();
+    let regions = super::region_names(sectors);
+    let names = found.blocks.iter().flat_map(|&b| {
+        let name = super::short(&blocks[b]);
+        regions.iter().map(move |region| if count == 1 { name.clone() } else { format!("{name}: {region}") })
+    });
+    let names: Vec<String> = names.collect();
+    let along = |sign: usize| {
+        let values = (0..keys * count * count)
+            .map(|i| shares[[i / (count * count), i / count % count, i % count, sign]])
+            .collect();
+        Line::new(["f(x + y)", "f(x - y)"][sign], values)
+    };
+    let x = Axis::new("block and region").named(&names);
+    let y = Axis::new("share of the energy").between(0.0, 1.0);
+    Some(Figure::new("Logits along functions of x + y and of x - y", x, y, Marks::Bars(vec![along(0), along(1)])))
+}

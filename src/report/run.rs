@@ -1,0 +1,166 @@
+use super::figures::{self, History};
+use super::term::*;
+use super::{Cell, Control, Page, Subject, of_model};
+use crate::analysis::{embedding, progress};
+use crate::checkpoint::{GroupKind, Run, RunConfig};
+use crate::error::{Error, Result};
+use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
+use crate::group::{Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Symmetric};
+use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
+use crate::model::Interpretable;
+use crate::task::Task;
+use std::path::Path;
+
+/// Checkpoints on the slider, at most.
+const CHECKPOINTS: usize = 100;
+/// Cosets of the longest cyclic subgroup up to which the pictures are along it; beyond, they are in the irreps.
+const SECTORS: usize = 2;
+
+/// The whole report of a run directory: that of its model ([`of_model`]) and, where there are checkpoints or a
+/// `metrics.csv`, its training.
+///
+/// The pictures are in cosines and sines where the group has a cyclic subgroup of index 2 at most, else in the matrix
+/// coefficients of its irreps.
+///
+/// # Arguments
+/// `order`: a file of permutations, the element order that a symmetric or alternating run was trained with; `place`: where
+/// the model runs; `step`: is told, before each of the longer steps, what comes.
+///
+/// # Errors
+/// Those of reading the run and the element order, of `place`, and of [`of_model`].
+///
+/// ```no_run
+/// use irreplens::report::of_run;
+/// let page = of_run("runs/D53".as_ref(), None, &Ok, &mut |step| eprintln!("{step}"))?;
+/// page.write("report.html")?;
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn of_run(
+    directory: &Path,
+    order: Option<&Path>,
+    place: &dyn Fn(Box<dyn Interpretable>) -> Result<Box<dyn Interpretable>>,
+    step: &mut dyn FnMut(&str),
+) -> Result<Page> {
+    step("reading the run");
+    let run = Run::open(directory)?;
+    let permutations = order.map(PermutationGroup::from_json).transpose()?;
+    let group: Box<dyn Group> = match &permutations {
+        Some(permutations) => Box::new(permutations.cayley_table().with_name(permutations.name())),
+        None => run.group()?,
+    };
+    let (model, split) = (place(run.model()?)?, run.split()?);
+    step("irreps of the group");
+    let irreps = IrrepBasis::from_irreps(&group, named_irreps(&run.config, &group, permutations.as_ref())?)?;
+    let along = CyclicSubgroupBasis::new(&group, longest(&run.config, &group));
+    let cyclic = along.sectors().len() <= SECTORS;
+    let basis: &dyn FourierBasis = if cyclic { &along } else { &irreps };
+    let sectors = match (run.config.group, basis.sectors().len()) {
+        (GroupKind::DihedralGroup, 2) => vec!["rot".into(), "ref".into()],
+        (_, count) => (0..count).map(|s| format!("sector {s}")).collect(),
+    };
+    let name =
+        std::path::absolute(directory).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let title = format!("{}: a network on {}", name.as_deref().unwrap_or("run"), group.name());
+    let subject = Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split };
+    let mut page = of_model(&subject, step)?;
+    training(&mut page, &run, basis, &Task::new(&group), step)?;
+    settings(&mut page, &run);
+    Ok(page)
+}
+
+/// The element along whose powers the pictures are.
+fn longest(config: &RunConfig, group: &dyn Group) -> Elem {
+    if matches!(config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
+        return group.element(1 % config.group_parameter);
+    }
+    let orders = group.element_orders();
+    group.elements().rev().max_by_key(|e| orders[e.index()]).unwrap_or(group.identity())
+}
+
+fn training(
+    page: &mut Page,
+    run: &Run,
+    basis: &dyn FourierBasis,
+    task: &Task,
+    step: &mut dyn FnMut(&str),
+) -> Result<()> {
+    let (history, checkpoints) = (History::read(run)?, run.checkpoints()?);
+    if history.is_none() && checkpoints.is_empty() {
+        return Ok(());
+    }
+    page.section("Training");
+    let measures = if checkpoints.is_empty() {
+        None
+    } else {
+        step(&format!("progress measures of {} checkpoints", checkpoints.len()));
+        match progress(run, basis, task) {
+            Err(Error::Unsupported { .. }) => None,
+            found => Some(found?),
+        }
+    };
+    if let Some(history) = history.or_else(|| measures.as_ref().map(History::from)) {
+        page.figures(figures::training_curves(&history));
+    }
+    if let Some(measures) = &measures {
+        page.text("At every checkpoint, with the blocks that own a cluster at the last one.");
+        page.figures(figures::progress_curves(measures));
+    }
+    let shown = figures::spread(&checkpoints, CHECKPOINTS);
+    if shown.is_empty() {
+        return Ok(());
+    }
+    if shown.len() < checkpoints.len() {
+        page.text(format!("{} of {} checkpoints are on the slider.", shown.len(), checkpoints.len()));
+    }
+    let at = shown.iter().map(|(epoch, path)| Ok((*epoch, embedding(&run.at(path)?.model()?, basis)?)));
+    let at: Vec<_> = at.collect::<Result<_>>()?;
+    let labels = at.iter().map(|(epoch, _)| format!("epoch {epoch}"));
+    page.choice(Control::Slider, "Checkpoint", labels.zip(figures::checkpoint_spectra(&at)).collect());
+    Ok(())
+}
+
+fn settings(page: &mut Page, run: &Run) {
+    page.section("Settings of the run");
+    page.facts(vec![(WEIGHTS, Cell::Number(run.sum_of_squared_weights()))]);
+    page.text(format!("cfg.json: {}", serde_json::to_string(&run.config).expect("settings are JSON")));
+}
+
+/// The irreps under the names that the group's family has for them, where it has any.
+fn named_irreps(config: &RunConfig, group: &dyn Group, permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
+    let n = config.group_parameter;
+    let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
+        found.iter().map(|rho| rho.irrep(group)).collect()
+    };
+    let degree = permutations.map_or(0, PermutationGroup::degree);
+    match (config.group, permutations) {
+        (GroupKind::CyclicGroup, None) => {
+            let group = Cyclic::new(n)?;
+            of(&group, cyclic(&group))
+        }
+        (GroupKind::DihedralGroup, None) => {
+            let group = Dihedral::new(n)?;
+            of(&group, dihedral(&group))
+        }
+        (GroupKind::SymmetricGroup, Some(permutations)) if (1..=7).contains(&degree) => {
+            let all = Symmetric::new(degree)?;
+            let found = of(&all, symmetric(&all))?;
+            pulled_back(found, permutations, |p| all.find(p)).map_or_else(|| irreps(group), Ok)
+        }
+        (GroupKind::AlternatingGroup, Some(permutations)) if (1..=7).contains(&degree) => {
+            let even = Alternating::new(degree)?;
+            let found = of(&even, alternating(&even, 0)?)?;
+            pulled_back(found, permutations, |p| even.find(p)).map_or_else(|| irreps(group), Ok)
+        }
+        _ => irreps(group),
+    }
+}
+
+/// The irreps at the permutations in the order of a file; `None` unless they are all of the family's.
+fn pulled_back(
+    found: Vec<Irrep>,
+    permutations: &PermutationGroup,
+    find: impl Fn(&[usize]) -> Option<Elem>,
+) -> Option<Vec<Irrep>> {
+    let map: Vec<Elem> = permutations.elements().map(|x| find(permutations.permutation(x))).collect::<Option<_>>()?;
+    (map.len() == found[0].character.len()).then(|| found.iter().map(|irrep| irrep.pulled_back(&map)).collect())
+}

@@ -1,0 +1,58 @@
+//! What the numbers of a report are.
+
+/// A word for a number, and what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Term {
+    /// The word.
+    pub name: &'static str,
+    /// Its definition, in a sentence or two.
+    pub means: &'static str,
+}
+
+macro_rules! terms {
+    ($($id:ident: $name:literal, $means:literal;)*) => {
+        $(pub(super) const $id: Term = Term { name: $name, means: $means };)*
+    };
+}
+
+terms! {
+    LOSS: "loss", "Mean cross-entropy in nats of the model's logits against the product xy, over all pairs unless it says otherwise.";
+    ACCURACY: "accuracy", "Share of pairs whose largest logit is at the product xy.";
+    ORDER: "group order", "Number of elements of the group; there are its square many pairs.";
+    WIDTH: "neurons", "Channels of the layer that neuron analyses look at.";
+    TRAIN_SHARE: "training share", "Share of all pairs that the network was trained on.";
+    WEIGHTS: "sum of squared weights", "Squares of all weights added up, without the optimiser's state.";
+    BLOCK: "block", "Rows of the basis that belong together: a frequency with its cosine and sine, or an irrep with its matrix coefficients.";
+    CLUSTER: "neurons in cluster", "Neurons whose square norm this block explains best.";
+    EXPLAINED: "explained", "Share of a neuron's square norm in the terms ({const} and the block) of x times those of y, in every region; in a table of clusters the mean over the neurons.";
+    CENTRED: "explained, centred", "The same once the neuron's mean over all pairs is removed, so that the constant counts for no block.";
+    RUNNER_UP: "runner-up", "The share of the next best block; a label means little if it is close to the winner's.";
+    CHANCE: "chance", "The share that white noise would have in the block: its terms over all terms.";
+    WITHOUT: "loss without", "Loss over all pairs once the cluster's neurons are set to zero.";
+    SHARE: "share of the layer", "The neuron's square norm over that of the whole layer.";
+    DIM: "dim", "A neuron with less than a millionth of the layer's square norm: it gets no block and is in no cluster.";
+    NEURON: "neuron", "Number of the channel, from 0.";
+    ABLATION: "what was done", "The change made to the model's activations or logits before the loss was taken again.";
+    TIMES: "times the loss", "The loss after the change over the loss before it.";
+    TERM_KIND: "kind of 2-D term", "A coefficient of (row of x) times (row of y): constant if both rows are, linear if one is, else quadratic within one block or across two.";
+    HIDDEN_SHARE: "hidden", "Share of the neurons' energy, their means removed, in terms of this kind.";
+    LOGIT_SHARE: "logits", "Share of the logits' energy in terms of this kind.";
+    REGION: "region", "Sector of x and sector of y: rotation times reflection, say.";
+    TO_SECTOR: "energy to the product's sector", "Energy of the logits along the block's rows in the output sector where xy lies, over that in all output sectors.";
+    PLUS: "along f(x + y)", "Share of that energy along functions of the sum of the positions, which is where the product lies for a rotation on the left.";
+    MINUS: "along f(x - y)", "Share of that energy along functions of the difference of the positions, which is where it lies for a reflection on the left.";
+    IRREP: "irrep", "Irreducible real representation of the group; for a cyclic group a frequency.";
+    DIMENSION: "dimension", "Size of the irrep's matrices.";
+    KIND: "kind", "Real, complex or quaternionic, by what commutes with the irrep.";
+    SIMILARITY: "trace similarity", "Cosine, over all (x, y, z), of the logits centred over z with the character at x y z^-1; above 0.005 the irrep is a key irrep.";
+    LEFT: "left map", "The irrep's share of the square norm of the map from x to the neurons.";
+    RIGHT: "right map", "The irrep's share of the square norm of the map from y to the neurons.";
+    UNEMBED: "unembedding", "The irrep's share of the square norm of W_U.";
+    HIDDEN_XY: "hidden, of xy", "Share of the centred hidden layer's square norm that is a function of xy in the irrep.";
+    RESTRICTED: "restricted loss", "Loss over all pairs from the hidden layer's part that is a function of xy in the irrep, alone.";
+    EXCLUDED: "excluded loss", "Loss over the training pairs without that part.";
+    FVE: "logits explained", "Share of the centred logits' square norm along the characters of the nontrivial irreps.";
+    CONCENTRATION: "concentration", "Variance of a map within the cosets of a subgroup, added up over cosets, over its whole variance; below 1 for both maps the neuron counts as constant on cosets.";
+    SUBGROUP: "order of the subgroups", "Number of elements of each subgroup of the class on whose cosets the neurons are constant.";
+    CONJUGATES: "conjugates", "Number of subgroups in the class.";
+}
