@@ -1,4 +1,5 @@
-//! The notebook told again on the shipped net: `cargo run --release --example 02_dihedral -- [RUN_DIR]`.
+//! The notebook told again on the shipped net: `cargo run --release --example 02_dihedral --
+//! [RUN_DIR [PICTURES_DIR]]`.
 //!
 //! `examples/data/D53` was trained by this library on the dihedral group of order 106: rotations r^i and reflections r^i s.
 //! Step by step: what its embeddings are, what one neuron is, how neurons cluster, what the loss needs, along which
@@ -12,7 +13,9 @@ use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Dihedral;
 use irreplens::irrep::dihedral;
 use irreplens::model::Interpretable;
+use irreplens::report::figures;
 use irreplens::task::Task;
+use ndarray::Array4;
 use std::path::Path;
 
 /// The run directory of the shipped net.
@@ -26,6 +29,8 @@ pub struct Retold {
     pub key: Vec<usize>,
     /// Of the first of these: the neuron that holds most of the layer's square norm.
     pub neuron: usize,
+    /// Its 2-D coefficients: (kind of x, kind of y, row of x, row of y).
+    pub spectrum: Array4<f32>,
     /// Its share, where both elements are rotations, in the constant, in functions of x alone, of y alone, and of both.
     pub terms: [f64; 4],
     /// The same net by irreps.
@@ -48,7 +53,7 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
     let is_key = |(i, &k): (usize, &usize)| share.is_some_and(|share| share[[i, 0, 0, 0]] > 0.9).then_some(k);
     let key: Vec<usize> = found.directions.blocks.iter().enumerate().filter_map(is_key).collect();
 
-    // One neuron from near: its coefficients by (kind of x, kind of y, row of x, row of y).
+    // One neuron from near.
     let neurons = &found.neurons.neurons;
     let candidates = (0..neurons.len()).filter(|&k| key.is_empty() || neurons[k].block == Some(key[0]));
     let neuron = candidates.max_by(|&a, &b| neurons[a].share.total_cmp(&neurons[b].share)).unwrap_or(0);
@@ -64,12 +69,31 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
     let irreps = dihedral(&group).iter().map(|rho| rho.irrep(&group)).collect::<irreplens::Result<_>>()?;
     let basis = IrrepBasis::from_irreps(&group, irreps)?;
     let measures = representation(&net, &group, &basis, &task, &run.split()?)?;
-    Ok(Retold { found, key, neuron, terms: terms.map(|energy| energy / total), measures })
+    Ok(Retold { found, key, neuron, spectrum, terms: terms.map(|energy| energy / total), measures })
+}
+
+/// Writes the pictures of `docs/dihedral.md`.
+///
+/// # Errors
+/// Those of writing files.
+pub fn pictures(retold: &Retold, folder: &Path) -> irreplens::Result<()> {
+    let Retold { found, neuron, spectrum, .. } = retold;
+    // The norms of W_E_a and W_E_b in one picture; of the neuron's, two rotations.
+    figures::embedding_norms(&found.embedding)[2].svg(folder.join("embedding.svg"))?;
+    let kinds = ["rot".into(), "ref".into()];
+    let regions = figures::neuron_regions(&found.embedding.components, &kinds, "hidden", *neuron, spectrum.view());
+    regions[0].svg(folder.join("neuron-spectra.svg"))?;
+    figures::neuron_fractions(&found.neurons).svg(folder.join("clusters.svg"))?;
+    figures::ablation_losses(&figures::ablations(found)).svg(folder.join("ablations.svg"))
 }
 
 fn main() -> irreplens::Result<()> {
     let directory = std::env::args().nth(1).unwrap_or_else(|| SHIPPED.into());
-    let Retold { found, key, neuron, terms, measures } = run(directory.as_ref())?;
+    let retold = run(directory.as_ref())?;
+    if let Some(folder) = std::env::args().nth(2) {
+        pictures(&retold, folder.as_ref())?;
+    }
+    let Retold { found, key, neuron, terms, measures, .. } = retold;
     println!("Loss over all pairs {:.2e}, accuracy {:.4}\n", found.baseline.loss, found.baseline.accuracy);
 
     println!("Embeddings: share of the map x -> neuron by frequency");
