@@ -2,7 +2,6 @@
 //!
 //! Chromium is `IRREPLENS_CHROMIUM`, or `chromium` on the path; where there is none the test says so and is skipped, unless
 //! `IRREPLENS_REQUIRE_BROWSER` is set. With `IRREPLENS_SCREENSHOTS=DIR` pictures of the pages are left there.
-#![expect(clippy::duplicate_mod, reason = "two examples share a file")]
 
 #[allow(dead_code)]
 #[path = "../examples/report.rs"]
@@ -123,7 +122,8 @@ fn chromium() -> Option<PathBuf> {
         let line = "SKIPPED: tests of the report in a browser: no chromium on the path, and no IRREPLENS_CHROMIUM";
         assert!(std::env::var_os("IRREPLENS_REQUIRE_BROWSER").is_none(), "{line}");
         // Straight to the stream: the test harness would swallow eprintln.
-        writeln!(std::io::stderr(), "{line}").unwrap();
+        let mut stderr = std::io::stderr();
+        writeln!(stderr, "{line}").unwrap();
     }
     found
 }
