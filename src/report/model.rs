@@ -343,8 +343,8 @@ fn spectra(page: &mut Page, subject: &Subject<'_>, found: &Interpretation) -> Re
         pair.map(|figure| figure.with_note(note).at_most(CELLS)).to_vec()
     };
     let frames = vec![
-        ("its own".into(), both(false, "Each picture has its own colour range.")),
         ("shared".into(), both(true, "Both pictures have the same colour range.")),
+        ("its own".into(), both(false, "Each picture has its own colour range.")),
     ];
     page.choice(Control::Select, "Colour range", frames);
     page.table(kinds_table(&found.neuron_spectrum, &found.logit_spectrum));

@@ -45,7 +45,7 @@
     const colour = (name) => css.getPropertyValue(name).trim();
     const axis = (of) => ({
       ...of, gridcolor: colour("--grid"), zerolinecolor: colour("--grid"), linecolor: colour("--grid"),
-      showgrid: !figure.heat && of.type !== "category", zeroline: false, exponentformat: "power", tickfont: { size: 11 },
+      showgrid: !figure.heat && of.type !== "category", zeroline: false, exponentformat: of.type === "log" ? "power" : "none", tickfont: { size: 11 },
       title: { ...of.title, standoff: 8, font: { size: 12 } },
     });
     const layout = {

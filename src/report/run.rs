@@ -1,6 +1,6 @@
 use super::figures::{self, History};
 use super::term::*;
-use super::{Cell, Control, Page, Subject, of_model};
+use super::{Cell, Control, Page, Subject, Table, of_model};
 use crate::analysis::{embedding, progress};
 use crate::checkpoint::{GroupKind, Run, RunConfig};
 use crate::error::{Error, Result};
@@ -9,6 +9,7 @@ use crate::group::{Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, Permuta
 use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
 use crate::model::Interpretable;
 use crate::task::Task;
+use serde_json::Value;
 use std::path::Path;
 
 /// Checkpoints on the slider, at most.
@@ -122,7 +123,16 @@ fn training(
 fn settings(page: &mut Page, run: &Run) {
     page.section("Settings of the run");
     page.facts(vec![(WEIGHTS, Cell::Number(run.sum_of_squared_weights()))]);
-    page.text(format!("cfg.json: {}", serde_json::to_string(&run.config).expect("settings are JSON")));
+    let settings = serde_json::to_value(&run.config).expect("settings are JSON");
+    let row = |(key, value): (&String, &Value)| {
+        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        vec![Cell::Text(key.clone()), Cell::Text(text)]
+    };
+    page.table(Table {
+        caption: "cfg.json".into(),
+        columns: vec![SETTING, VALUE],
+        rows: settings.as_object().into_iter().flatten().map(row).collect(),
+    });
 }
 
 /// The irreps under the names that the group's family has for them, where it has any.

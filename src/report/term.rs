@@ -54,5 +54,7 @@ terms! {
     FVE: "logits explained", "Share of the centred logits' square norm along the characters of the nontrivial irreps.";
     CONCENTRATION: "concentration", "Variance of a map within the cosets of a subgroup, added up over cosets, over its whole variance; below 1 for both maps the neuron counts as constant on cosets.";
     SUBGROUP: "order of the subgroups", "Number of elements of each subgroup of the class on whose cosets the neurons are constant.";
+    SETTING: "setting", "A key of the run's cfg.json.";
+    VALUE: "value", "What the key is set to.";
     CONJUGATES: "conjugates", "Number of subgroups in the class.";
 }

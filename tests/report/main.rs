@@ -1,5 +1,4 @@
 //! Figures, pages and files of `report`.
-#![expect(clippy::duplicate_mod, reason = "two examples share a file")]
 
 mod export;
 mod figures;

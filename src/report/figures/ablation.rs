@@ -21,7 +21,7 @@ pub fn ablations(found: &Interpretation) -> Vec<Ablation> {
     ];
     let whole = all.into_iter().filter_map(|(what, after)| Some(Ablation { what: what.into(), after: after? }));
     let clusters = found.without_cluster.iter().flatten().map(|(&b, &after)| {
-        let what = format!("without the neurons of {}", found.neurons.blocks[b].name);
+        let what = format!("without {}", found.neurons.blocks[b].name);
         Ablation { what, after }
     });
     whole.chain(clusters).collect()

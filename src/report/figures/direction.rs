@@ -8,20 +8,20 @@ use crate::report::{Axis, Figure, Heat, Line, Marks, Scale};
 use crate::task::Task;
 use ndarray::{Array2, Array3, s};
 
-/// The component of the logits along some rows of an output sector, as functions of x and y: for every row the 2-D
-/// coefficients, a picture a region, all pictures of a row's block and sector on one scale. One forward pass.
+/// The component of the logits along some rows of output sectors, as functions of x and y: for every direction the 2-D
+/// coefficients, a picture a region; directions of one block and one output sector share a scale. One forward pass.
 ///
 /// # Arguments
-/// `output`: the output sector; `block`: its rows are the directions; `sectors`: names of the sectors.
+/// `sectors`: names of the sectors; `directions`: output sectors, each with a row of the basis.
 ///
 /// # Returns
-/// The name of each direction, `cos 3`, with its pictures.
+/// The name of each direction, `cos(3) of rot`, with its pictures.
 ///
 /// # Errors
 /// Those of the forward pass.
 ///
 /// # Panics
-/// If there is no such sector, or no such block.
+/// If there is no such sector or row, or there are fewer names of sectors than sectors.
 pub fn direction_components(
     model: &(impl Interpretable + ?Sized),
     basis: &dyn FourierBasis,
@@ -52,7 +52,7 @@ pub fn direction_components(
     let limit = |output: usize, row: usize| {
         let alike = |&&(o, r): &&(usize, usize)| o == output && block_of[r] == block_of[row];
         let of_block = directions.iter().enumerate().filter(|(_, d)| alike(d)).map(|(d, _)| d);
-        let largest = of_block.map(|d| largest(&terms.slice(s![.., .., .., .., d]))).fold(0.0, f64::max);
+        let largest = of_block.map(|d| largest(terms.slice(s![.., .., .., .., d]))).fold(0.0, f64::max);
         Some(largest).filter(|&limit| limit > 0.0)
     };
     let pictures = |(d, &(output, row)): (usize, &(usize, usize))| {

@@ -24,7 +24,7 @@ pub fn neuron_regions(
     channel: usize,
     terms: ArrayView4<'_, f32>,
 ) -> Vec<Figure> {
-    let limit = Some(largest(&terms)).filter(|&limit| limit > 0.0);
+    let limit = Some(largest(terms)).filter(|&limit| limit > 0.0);
     let (count, regions) = (terms.dim().1, super::region_names(sectors));
     let figure = |(r, region): (usize, &String)| {
         let values = terms.slice(ndarray::s![r / count, r % count, .., ..]).to_owned();
@@ -43,15 +43,12 @@ pub fn neuron_regions(
 /// `shared`: whether the two have one colour range, so that they can be compared; else each has its own.
 pub fn mean_squares(names: &[String], neurons: &SiteSpectrum, logits: &SiteSpectrum, shared: bool) -> [Figure; 2] {
     let site = &neurons.site;
-    let values = [neurons.mean_square_centred(), logits.mean_square.clone()].map(|v| v.mapv(|v| v as f32));
-    let limit = shared.then(|| values.iter().flatten().copied().fold(0.0, f32::max)).filter(|&limit| limit > 0.0);
-    let titles = [
-        format!("Average Norm of 2d Fourier Coefficients of {site} activations (excl constant)"),
-        "Average Norm of Fourier Components of Logits".to_owned(),
-    ];
-    let mut pairs = titles.into_iter().zip(values);
-    [(); 2].map(|()| {
-        let (title, values) = pairs.next().expect("two of each");
-        coefficients(title, names, Heat { values, scale: Scale::Sequential, limit: limit.map(f64::from) })
-    })
+    let [hidden, logits] = [neurons.mean_square_centred(), logits.mean_square.clone()].map(|v| v.mapv(|v| v as f32));
+    let most = largest(&hidden).max(largest(&logits));
+    let limit = Some(most).filter(|&most| shared && most > 0.0);
+    let picture = |title, values| coefficients(title, names, Heat { values, scale: Scale::Sequential, limit });
+    [
+        picture(format!("Average Norm of 2d Fourier Coefficients of {site} activations (excl constant)"), hidden),
+        picture("Average Norm of Fourier Components of Logits".into(), logits),
+    ]
 }

@@ -73,7 +73,7 @@ impl From<&Progress> for History {
 /// A curve over epochs, thinned to what can be seen.
 fn curve(name: &str, epochs: &[u64], values: Vec<f64>) -> Line {
     let step = epochs.len().div_ceil(POINTS).max(1);
-    let thin = |i: &usize| i % step == 0 || *i + 1 == epochs.len();
+    let thin = |i: &usize| i.is_multiple_of(step) || *i + 1 == epochs.len();
     let kept: Vec<usize> = (0..epochs.len()).filter(thin).collect();
     let x = kept.iter().map(|&i| epochs[i] as f64).collect();
     Line { name: name.into(), x: Some(x), y: kept.iter().map(|&i| values[i]).collect() }
