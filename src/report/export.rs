@@ -5,6 +5,7 @@ use plotters::coord::Shift;
 use plotters::coord::combinators::IntoLogRange;
 use plotters::coord::ranged1d::{AsRangedCoord, ValueFormatter};
 use plotters::prelude::*;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{FontStyle, register_font};
 use std::path::Path;
 use std::sync::Once;
@@ -113,8 +114,17 @@ impl Figure {
         X::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
         Y::CoordDescType: ValueFormatter<f64> + Ranged<ValueType = f64>,
     {
-        let mut chart =
-            ChartBuilder::on(area).margin(12).x_label_area_size(48).y_label_area_size(78).build_cartesian_2d(x, y)?;
+        // Under bars every place has its name, upright where they would overlap.
+        let names = self.x.names.iter().flatten().filter(|_| matches!(drawing, Drawing::Bars(_)));
+        let (count, longest) =
+            names.fold((0, 0), |(count, longest), name| (count + 1, longest.max(name.chars().count())));
+        let upright = count * longest * 7 > SIZE.0 as usize - 100;
+        let below = if upright { 40 + 7 * longest.min(40) } else { 48 };
+        let mut chart = ChartBuilder::on(area)
+            .margin(12)
+            .x_label_area_size(below as u32)
+            .y_label_area_size(78)
+            .build_cartesian_2d(x, y)?;
         let (x_label, y_label) = (|v: &f64| self.x.label(*v), |v: &f64| self.y.label(*v));
         chart
             .configure_mesh()
@@ -123,9 +133,19 @@ impl Figure {
             .y_desc(plain(&self.y.title))
             .x_label_formatter(&x_label)
             .y_label_formatter(&y_label)
+            .x_labels(if upright { 0 } else { count.clamp(10, 50) })
             .label_style((FONT, 13))
             .axis_desc_style((FONT, 15))
             .draw()?;
+        if upright {
+            let (left, top) = area.get_base_pixel();
+            let style = TextStyle::from((FONT, 13)).transform(FontTransform::Rotate90);
+            let style = style.pos(Pos::new(HPos::Left, VPos::Center));
+            for (place, name) in self.x.names.iter().flatten().enumerate() {
+                let (x, y) = chart.backend_coord(&(place as f64, floor));
+                area.draw(&Text::new(plain(name), (x - left, y - top + 8), style.clone()))?;
+            }
+        }
         let mut kinds = 0;
         match drawing {
             Drawing::Lines(lines) => {

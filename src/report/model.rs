@@ -274,8 +274,8 @@ fn by_cluster(found: &NeuronClusters) -> Vec<usize> {
 
 fn neuron_label(found: &NeuronClusters, k: usize) -> String {
     match (found.neurons[k].block, found.neurons[k].fraction_explained) {
-        (Some(block), Some(share)) => format!("{k} ({}, {})", found.blocks[block].name, per_cent(share)),
-        _ => format!("{k} (dim)"),
+        (Some(block), Some(share)) => format!("{k}: {}, {}", found.blocks[block].name, per_cent(share)),
+        _ => format!("{k}: dim"),
     }
 }
 
