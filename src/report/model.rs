@@ -374,7 +374,7 @@ fn clusters(page: &mut Page, found: &Interpretation) {
     page.figures([
         figures::neuron_fractions(neurons),
         figures::cluster_sizes(neurons, &found.clusters_as_published).with_note(
-            "As published, the search stops one frequency short: neurons of the last one are filed under another.",
+            "As published, the search stops one block short: neurons of the last one are filed under another.",
         ),
     ]);
     let names = &found.embedding.components;

@@ -1,8 +1,9 @@
 use super::figure::{Axis, Figure, Heat, Line, Marks, PALETTE, Points, Rgb, Scale};
 use plotly::color::Rgb as Colour;
 use plotly::common::{ColorBar, ColorScale, ColorScaleElement, DashType, HoverInfo, Marker, MarkerSymbol, Mode, Title};
-use plotly::layout::{Axis as PlotlyAxis, AxisType, BarMode, HoverMode, Margin};
+use plotly::layout::{Axis as PlotlyAxis, AxisType, BarMode, CategoryOrder, HoverMode, Margin};
 use plotly::{Bar, HeatMap, Layout, Plot, Scatter, Trace};
+use serde_json::Value;
 
 const DASHES: [DashType; 4] = [DashType::Solid, DashType::Dash, DashType::Dot, DashType::DashDot];
 const SYMBOLS: [MarkerSymbol; 4] =
@@ -32,7 +33,7 @@ impl Figure {
         match &self.marks {
             Marks::Lines(lines) => lines.iter().enumerate().map(|(i, line)| self.line(i, line)).collect(),
             Marks::Bars(lines) => lines.iter().enumerate().map(|(i, line)| self.bars(i, line)).collect(),
-            Marks::Scatter(kinds) => kinds.iter().enumerate().map(|(i, kind)| points(i, kind)).collect(),
+            Marks::Scatter(kinds) => kinds.iter().enumerate().map(|(i, kind)| self.points(i, kind)).collect(),
             Marks::Heat(heat) => vec![self.heat(heat, z(heat))],
         }
     }
@@ -66,6 +67,15 @@ impl Figure {
         }
     }
 
+    fn points(&self, i: usize, points: &Points) -> Box<dyn Trace> {
+        Scatter::new(places(&self.x, &points.x), places(&self.y, &points.y))
+            .name(safe(&points.name))
+            .mode(Mode::Markers)
+            .marker(Marker::new().color(colour(i)).size(8).opacity(0.8).symbol(pick(&SYMBOLS, i)))
+            .hover_text_array(points.hover.iter().map(|text| safe(text)).collect())
+            .hover_info(HoverInfo::Text)
+    }
+
     fn heat(&self, heat: &Heat, z: Vec<Vec<f32>>) -> Box<dyn Trace> {
         let (limit, scale) = (heat.limit(), heat.scale);
         let names = |axis: &Axis, count: usize| match &axis.names {
@@ -85,6 +95,10 @@ impl Figure {
     pub(super) fn layout(&self) -> Layout {
         let axis = |axis: &Axis, heat: bool| {
             let mut out = PlotlyAxis::new().title(Title::with_text(safe(&axis.title))).auto_margin(true);
+            if let (Some(names), Marks::Scatter(_)) = (&axis.names, &self.marks) {
+                // In the order of the places, whichever has a point first.
+                out = out.category_order(CategoryOrder::Array).category_array(unique(names));
+            }
             if axis.log {
                 out = out.type_(AxisType::Log);
             } else if axis.names.is_some() || heat {
@@ -124,13 +138,12 @@ impl Line {
     }
 }
 
-fn points(i: usize, points: &Points) -> Box<dyn Trace> {
-    Scatter::new(points.x.clone(), points.y.clone())
-        .name(safe(&points.name))
-        .mode(Mode::Markers)
-        .marker(Marker::new().color(colour(i)).size(8).opacity(0.8).symbol(pick(&SYMBOLS, i)))
-        .hover_text_array(points.hover.iter().map(|text| safe(text)).collect())
-        .hover_info(HoverInfo::Text)
+/// Where points stand: at numbers, or at the names of places.
+fn places(axis: &Axis, values: &[f64]) -> Vec<Value> {
+    match axis.names.as_deref().map(unique) {
+        None => values.iter().map(|&value| Value::from(value)).collect(),
+        Some(names) => values.iter().map(|&place| names.get(place as usize).cloned().into()).collect(),
+    }
 }
 
 fn colour(i: usize) -> Colour {

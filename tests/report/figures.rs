@@ -2,7 +2,7 @@ use crate::models;
 use irreplens::analysis::{interpret, neuron_spectrum, representation};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Dihedral;
-use irreplens::report::{Figure, Heat, Line, Marks, Scale, figures};
+use irreplens::report::{Axis, Figure, Heat, Line, Marks, Points, Scale, figures};
 use irreplens::task::{Split, Task};
 
 fn lines(figure: &Figure) -> &[Line] {
@@ -93,4 +93,17 @@ fn diverging_scales_are_centred_on_zero() {
     let trace = &json["data"][0];
     assert_eq!((trace["zmin"].as_f64(), trace["zmax"].as_f64()), (Some(-4.0), Some(4.0)));
     assert_eq!(trace["z"][0][1].as_f64(), Some(-4.0));
+}
+
+#[test]
+fn points_stand_at_the_names_of_their_places() {
+    let names = ["trivial", "(2,1)", "sign"].map(String::from);
+    let points =
+        Points { name: "neurons".into(), x: vec![2.0, 1.0], y: vec![0.5, 0.25], hover: vec!["a".into(), "b".into()] };
+    let figure =
+        Figure::new("Irreps", Axis::new("irrep").named(&names), Axis::new("share"), Marks::Scatter(vec![points]));
+    let json: serde_json::Value = serde_json::from_str(&figure.plotly().to_json()).unwrap();
+    assert_eq!(json["data"][0]["x"], serde_json::json!(["sign", "(2,1)"]));
+    assert_eq!(json["data"][0]["y"], serde_json::json!([0.5, 0.25]));
+    assert_eq!(json["layout"]["xaxis"]["categoryarray"], serde_json::json!(names));
 }

@@ -22,7 +22,7 @@ pub fn neuron_fractions(found: &NeuronClusters) -> Figure {
     let frequencies = found.blocks.iter().skip(1).all(|block| block.name.starts_with("frequency "));
     let x = if frequencies { Axis::new("Neuron frequency") } else { Axis::new("Neuron irrep").named(&names) };
     let marks = Marks::Scatter(kinds.map(points).to_vec());
-    Figure::new("Neuron frequency against fraction explained", x, Axis::new("Frac explained"), marks)
+    Figure::new(format!("{} against fraction explained", x.title), x, Axis::new("Frac explained"), marks)
 }
 
 /// How many neurons each block has, with all blocks tried and, as published, without the last; the dim ones beside them.
