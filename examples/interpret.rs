@@ -11,9 +11,8 @@
 mod place;
 
 use irreplens::analysis::{Interpretation, interpret};
-use irreplens::checkpoint::{GroupKind, Run, RunConfig};
+use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
-use irreplens::group::{Group, GroupExt, PermutationGroup};
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
 pub use place::Place;
@@ -49,23 +48,11 @@ pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::
     let start = Instant::now();
     let run = Run::open(directory)?;
     let model = place.place(run.model()?)?;
-    let group: Box<dyn Group> = match order {
-        Some(file) => Box::new(PermutationGroup::from_json(file)?.cayley_table()),
-        None => run.group()?,
-    };
+    let (group, _) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
 
     let start = Instant::now();
-    let basis = match run.config.group {
-        GroupKind::CyclicGroup | GroupKind::DihedralGroup => {
-            CyclicSubgroupBasis::new(&group, group.element(1 % run.config.group_parameter))
-        }
-        _ => {
-            let orders = group.element_orders();
-            let longest = group.elements().rev().max_by_key(|e| orders[e.index()]);
-            CyclicSubgroupBasis::new(&group, longest.unwrap_or(group.identity()))
-        }
-    };
+    let basis = run.cyclic_basis(&group);
     let task = Task::new(&group);
     let found = interpret(&model, &basis, &task)?;
     let analysis_ms = milliseconds(start);

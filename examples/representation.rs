@@ -13,12 +13,10 @@ mod place;
 use irreplens::analysis::{
     Controls, CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures, cosets, representation, with_controls,
 };
-use irreplens::checkpoint::{GroupKind, Run, RunConfig};
+use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::IrrepBasis;
-use irreplens::group::{
-    Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Symmetric, subgroup_classes,
-};
-use irreplens::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
+use irreplens::group::{Group, GroupExt, subgroup_classes};
+use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
 use irreplens::train::{Architecture, Network};
@@ -57,11 +55,11 @@ pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::
     let start = Instant::now();
     let run = Run::open(directory)?;
     let (model, split) = (place.place(run.model()?)?, run.split()?);
-    let (group, permutations) = group_of(&run, order)?;
+    let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
 
     let start = Instant::now();
-    let basis = IrrepBasis::from_irreps(&group, named_irreps(&run.config, &group, permutations.as_ref())?)?;
+    let basis = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?;
     let task = Task::new(&group);
     let found = representation(&model, &group, &basis, &task, &split)?;
     let analysis_ms = milliseconds(start);
@@ -92,8 +90,8 @@ const SUBGROUPS: usize = 2000;
 pub fn controls(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explanations> {
     let run = Run::open(directory)?;
     let (model, split) = (run.model()?, run.split()?);
-    let (group, permutations) = group_of(&run, order)?;
-    let named = named_irreps(&run.config, &group, permutations.as_ref())?;
+    let (group, permutations) = run.group_in_order(order)?;
+    let named = run.irreps(&group, permutations.as_ref())?;
     let untrained = Network::random(Architecture::from(&run.config), group.order(), 0)?.model()?;
     let mut found = with_controls(&model, Some(&untrained), &group, 0, |model, on| {
         // Of the shuffled group the irreps are found anew: the names do not matter there.
@@ -148,62 +146,8 @@ fn print_controls(controls: &Explanations) {
     }
 }
 
-/// The group of a run, and the permutations that its elements are, where a file says so.
-fn group_of(run: &Run, order: Option<&Path>) -> irreplens::Result<(Box<dyn Group>, Option<PermutationGroup>)> {
-    let permutations = order.map(PermutationGroup::from_json).transpose()?;
-    let group: Box<dyn Group> = match &permutations {
-        Some(permutations) => Box::new(permutations.cayley_table()),
-        None => run.group()?,
-    };
-    Ok((group, permutations))
-}
-
 fn milliseconds(start: Instant) -> f64 {
     1e3 * start.elapsed().as_secs_f64()
-}
-
-/// The irreps under the names that the group's family has for them, where it has any.
-fn named_irreps(
-    config: &RunConfig,
-    group: &dyn Group,
-    permutations: Option<&PermutationGroup>,
-) -> irreplens::Result<Vec<Irrep>> {
-    let n = config.group_parameter;
-    let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> irreplens::Result<Vec<Irrep>> {
-        found.iter().map(|rho| rho.irrep(group)).collect()
-    };
-    let degree = permutations.map_or(0, PermutationGroup::degree);
-    match (config.group, permutations) {
-        (GroupKind::CyclicGroup, None) => {
-            let group = Cyclic::new(n)?;
-            of(&group, cyclic(&group))
-        }
-        (GroupKind::DihedralGroup, None) => {
-            let group = Dihedral::new(n)?;
-            of(&group, dihedral(&group))
-        }
-        (GroupKind::SymmetricGroup, Some(permutations)) if (1..=7).contains(&degree) => {
-            let all = Symmetric::new(degree)?;
-            let found = of(&all, symmetric(&all))?;
-            Ok(pulled_back(found, permutations, |permutation| all.find(permutation)).unwrap_or(irreps(group)?))
-        }
-        (GroupKind::AlternatingGroup, Some(permutations)) if (1..=7).contains(&degree) => {
-            let even = Alternating::new(degree)?;
-            let found = of(&even, alternating(&even, 0)?)?;
-            Ok(pulled_back(found, permutations, |permutation| even.find(permutation)).unwrap_or(irreps(group)?))
-        }
-        _ => irreps(group),
-    }
-}
-
-/// The irreps at the permutations in the order of a file; `None` unless they are all of the family's.
-fn pulled_back(
-    found: Vec<Irrep>,
-    permutations: &PermutationGroup,
-    find: impl Fn(&[usize]) -> Option<Elem>,
-) -> Option<Vec<Irrep>> {
-    let map: Vec<Elem> = permutations.elements().map(|x| find(permutations.permutation(x))).collect::<Option<_>>()?;
-    (map.len() == found[0].character.len()).then(|| found.iter().map(|irrep| irrep.pulled_back(&map)).collect())
 }
 
 /// The measures with the keys of the published golden files.

@@ -32,6 +32,7 @@ mod machine;
 mod npz;
 mod pickle;
 mod run;
+mod run_group;
 pub mod safetensors;
 mod task_file;
 pub mod torch;

@@ -2,11 +2,10 @@ use super::figures::{self, History};
 use super::term::*;
 use super::{Cell, Control, Page, Subject, Table, of_model};
 use crate::analysis::{embedding, progress};
-use crate::checkpoint::{GroupKind, Run, RunConfig};
+use crate::checkpoint::{GroupKind, Run};
 use crate::error::{Error, Result};
-use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
-use crate::group::{Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Symmetric};
-use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
+use crate::fourier::{FourierBasis, IrrepBasis};
+use crate::group::Group;
 use crate::model::Interpretable;
 use crate::task::Task;
 use serde_json::Value;
@@ -44,15 +43,11 @@ pub fn of_run(
 ) -> Result<Page> {
     step("reading the run");
     let run = Run::open(directory)?;
-    let permutations = order.map(PermutationGroup::from_json).transpose()?;
-    let group: Box<dyn Group> = match &permutations {
-        Some(permutations) => Box::new(permutations.cayley_table().with_name(permutations.name())),
-        None => run.group()?,
-    };
+    let (group, permutations) = run.group_in_order(order)?;
     let (model, split) = (place(run.model()?)?, run.split()?);
     step("irreps of the group");
-    let irreps = IrrepBasis::from_irreps(&group, named_irreps(&run.config, &group, permutations.as_ref())?)?;
-    let along = CyclicSubgroupBasis::new(&group, longest(&run.config, &group));
+    let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?;
+    let along = run.cyclic_basis(&group);
     let cyclic = along.sectors().len() <= SECTORS;
     let basis: &dyn FourierBasis = if cyclic { &along } else { &irreps };
     let sectors = match (run.config.group, basis.sectors().len()) {
@@ -67,15 +62,6 @@ pub fn of_run(
     training(&mut page, &run, basis, &Task::new(&group), step)?;
     settings(&mut page, &run);
     Ok(page)
-}
-
-/// The element along whose powers the pictures are.
-fn longest(config: &RunConfig, group: &dyn Group) -> Elem {
-    if matches!(config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
-        return group.element(1 % config.group_parameter);
-    }
-    let orders = group.element_orders();
-    group.elements().rev().max_by_key(|e| orders[e.index()]).unwrap_or(group.identity())
 }
 
 fn training(
@@ -133,44 +119,4 @@ fn settings(page: &mut Page, run: &Run) {
         columns: vec![SETTING, VALUE],
         rows: settings.as_object().into_iter().flatten().map(row).collect(),
     });
-}
-
-/// The irreps under the names that the group's family has for them, where it has any.
-fn named_irreps(config: &RunConfig, group: &dyn Group, permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
-    let n = config.group_parameter;
-    let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
-        found.iter().map(|rho| rho.irrep(group)).collect()
-    };
-    let degree = permutations.map_or(0, PermutationGroup::degree);
-    match (config.group, permutations) {
-        (GroupKind::CyclicGroup, None) => {
-            let group = Cyclic::new(n)?;
-            of(&group, cyclic(&group))
-        }
-        (GroupKind::DihedralGroup, None) => {
-            let group = Dihedral::new(n)?;
-            of(&group, dihedral(&group))
-        }
-        (GroupKind::SymmetricGroup, Some(permutations)) if (1..=7).contains(&degree) => {
-            let all = Symmetric::new(degree)?;
-            let found = of(&all, symmetric(&all))?;
-            pulled_back(found, permutations, |p| all.find(p)).map_or_else(|| irreps(group), Ok)
-        }
-        (GroupKind::AlternatingGroup, Some(permutations)) if (1..=7).contains(&degree) => {
-            let even = Alternating::new(degree)?;
-            let found = of(&even, alternating(&even, 0)?)?;
-            pulled_back(found, permutations, |p| even.find(p)).map_or_else(|| irreps(group), Ok)
-        }
-        _ => irreps(group),
-    }
-}
-
-/// The irreps at the permutations in the order of a file; `None` unless they are all of the family's.
-fn pulled_back(
-    found: Vec<Irrep>,
-    permutations: &PermutationGroup,
-    find: impl Fn(&[usize]) -> Option<Elem>,
-) -> Option<Vec<Irrep>> {
-    let map: Vec<Elem> = permutations.elements().map(|x| find(permutations.permutation(x))).collect::<Option<_>>()?;
-    (map.len() == found[0].character.len()).then(|| found.iter().map(|irrep| irrep.pulled_back(&map)).collect())
 }
