@@ -9,17 +9,16 @@ mod data;
 mod interpret;
 #[path = "support/models.rs"]
 mod models;
+#[path = "support/runs.rs"]
+mod runs;
 
 use compare::{Tolerance, differences};
-use irreplens::checkpoint::{
-    GroupKind, Layers, LrDecay, ModelKind, Run, RunConfig, Tensor, Tensors, write_safetensors,
-};
+use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::linalg::map_blocks;
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
-use models::Draw;
+use runs::write_run;
 use serde_json::{Map, Value, json};
-use std::collections::BTreeMap;
 use std::path::Path;
 
 const NAMED: [&str; 8] = [
@@ -196,48 +195,6 @@ fn a_perturbed_golden_value_fails() {
         let place = format!("/hidden_mean_square/{}/{}: ", index / columns, index % columns);
         assert!(found[0].starts_with(&place), "{found:?}");
     }
-}
-
-/// Writes a run with random weights: `cfg.json` and `model.safetensors`.
-fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, seed: u64) -> RunConfig {
-    let (embed, hidden) = (3, 6);
-    let order = group.order(n).unwrap();
-    let width = if model.has_hidden() { hidden } else { embed };
-    let mut draw = Draw::new(seed);
-    let mut tensors = Tensors::new();
-    let mut add = |name: &str, rows, columns| {
-        tensors.insert(name.into(), Tensor::F32(draw.matrix(rows, columns).into_dyn()));
-    };
-    add("W_x", order, embed);
-    add("W_y", order, embed);
-    match model {
-        ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => add("W", 2 * embed, hidden),
-        ModelKind::TwoLayerMlp => add("W", embed, hidden),
-        _ => {}
-    }
-    add("W_U", width, order);
-    if model == ModelKind::OneLayerMlpWithBias {
-        tensors.insert("b".into(), Tensor::F32(draw.matrix(1, hidden).row(0).to_owned().into_dyn()));
-    }
-    let config = RunConfig {
-        model,
-        group,
-        group_parameter: n,
-        seed: 1,
-        frac_train: 0.5,
-        layers: Layers { embed_dim: embed, hidden_dim: model.has_hidden().then_some(hidden), other: Map::new() },
-        lr: 1e-3,
-        weight_decay: 1.0,
-        betas: (0.9, 0.98),
-        eps: 1e-8,
-        warmup_epochs: 0,
-        lr_decay: LrDecay::Constant,
-        num_epochs: 0,
-        other: Map::new(),
-    };
-    config.write(folder.join("cfg.json")).unwrap();
-    write_safetensors(folder.join("model.safetensors"), &tensors, &BTreeMap::new()).unwrap();
-    config
 }
 
 /// The paths of all nulls; a number that is not finite is null in JSON.

@@ -8,8 +8,8 @@ use serde_json::Map;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Random weights of a kind of model on a group.
-pub fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, seed: u64) {
+/// Writes a run with random weights: `cfg.json` and `model.safetensors`.
+pub fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, seed: u64) -> RunConfig {
     let (embed, hidden) = (3, 6);
     let order = group.order(n).unwrap();
     let width = if model.has_hidden() { hidden } else { embed };
@@ -47,6 +47,7 @@ pub fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, se
     };
     config.write(folder.join("cfg.json")).unwrap();
     write_safetensors(folder.join("model.safetensors"), &tensors, &BTreeMap::new()).unwrap();
+    config
 }
 
 /// The permutations of n points as a file of an element order.
