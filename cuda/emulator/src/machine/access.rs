@@ -131,6 +131,21 @@ impl Context<'_> {
         }
     }
 
+    /// Where the bytes at a lane's address are.
+    #[inline]
+    fn place(
+        &mut self,
+        memory: &WarpMemory,
+        lane: usize,
+        step: usize,
+        address: Address,
+        bytes: u32,
+        usage: Usage,
+    ) -> Result<Place, LaneFault> {
+        let at = effective(memory.registers, address, lane);
+        self.locate(memory, lane, step, (address.space, at), bytes, usage).map_err(|kind| LaneFault { lane, kind })
+    }
+
     /// Runs a load.
     ///
     /// # Errors
@@ -144,10 +159,7 @@ impl Context<'_> {
     ) -> Result<(), LaneFault> {
         let bytes = access.width * access.registers.len() as u32;
         for lane in lanes(mask) {
-            let address = effective(memory.registers, access.address, lane);
-            let place = self
-                .locate(memory, lane, step, (access.address.space, address), bytes, Usage::Read)
-                .map_err(|kind| LaneFault { lane, kind })?;
+            let place = self.place(memory, lane, step, access.address, bytes, Usage::Read)?;
             for (index, register) in access.registers.iter().enumerate() {
                 let mut bits = self.read(memory, place, index as u32 * access.width, access.width);
                 if access.signed {
@@ -175,10 +187,7 @@ impl Context<'_> {
     ) -> Result<(), LaneFault> {
         let bytes = access.width * access.registers.len() as u32;
         for lane in lanes(mask) {
-            let address = effective(memory.registers, access.address, lane);
-            let place = self
-                .locate(memory, lane, step, (access.address.space, address), bytes, Usage::Write)
-                .map_err(|kind| LaneFault { lane, kind })?;
+            let place = self.place(memory, lane, step, access.address, bytes, Usage::Write)?;
             for (index, register) in access.registers.iter().enumerate() {
                 if let Some(register) = register {
                     let bits = memory.registers.bits(*register, lane);
@@ -201,10 +210,7 @@ impl Context<'_> {
         step: usize,
     ) -> Result<(), LaneFault> {
         for lane in lanes(mask) {
-            let address = effective(memory.registers, atomic.address, lane);
-            let place = self
-                .locate(memory, lane, step, (atomic.address.space, address), atomic.width, Usage::Atomic)
-                .map_err(|kind| LaneFault { lane, kind })?;
+            let place = self.place(memory, lane, step, atomic.address, atomic.width, Usage::Atomic)?;
             let old = self.read(memory, place, 0, atomic.width);
             let low = u64::MAX >> (64 - 8 * atomic.width);
             let first = memory.registers.bits(atomic.first, lane) & low;
