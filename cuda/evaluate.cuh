@@ -12,7 +12,7 @@ struct Evaluation {
     const float *unembed, *offset;       // (width, n); added to the logits, or null
     const unsigned *labels, *pairs;      // label of every pair; the pairs of the rows, or null for first + row
     unsigned first;
-    double *losses, *energies;           // by row, or null
+    double* losses;                      // by row, or null
     unsigned char* hits;                 // by row, or null
     double* block_sums;                  // loss and centred energy of every block of rows
     unsigned* block_hits;
@@ -120,7 +120,6 @@ static __device__ __forceinline__ void finish(const Evaluation& e, const Row* ro
         energy = row.squares - row.total * row.total / e.n;  // the square norm of the logits less their mean
         hit = row.target > row.before && row.target >= row.after && loss == loss;
         if (e.losses) e.losses[at] = loss;
-        if (e.energies) e.energies[at] = energy;
         if (e.hits) e.hits[at] = hit;
     }
     loss = warp_sum(loss);
@@ -150,7 +149,7 @@ static __device__ __forceinline__ void finish(const Evaluation& e, const Row* ro
     int rows, int n, int width, const float *__restrict__ left, const float *__restrict__ right,                       \
         const float *__restrict__ hidden, int combiner, const float *__restrict__ unembed,                             \
         const float *__restrict__ offset, const unsigned *__restrict__ labels, const unsigned *__restrict__ pairs,     \
-        unsigned first, double *losses, double *energies, unsigned char *hits, double *block_sums, unsigned *block_hits
+        unsigned first, double *losses, unsigned char *hits, double *block_sums, unsigned *block_hits
 #define EVALUATION                                                                                                     \
     { rows,  n,     width,  left,     right, hidden,     combiner,  unembed, offset, labels,                           \
-      pairs, first, losses, energies, hits,  block_sums, block_hits }
+      pairs, first, losses, hits, block_sums, block_hits }

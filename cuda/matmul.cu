@@ -4,7 +4,7 @@
 using namespace tile;
 
 // What is done with a product on its way to C.
-enum Epilogue { STORE = 0, ADD = 1, RELU = 2, MASK = 3 };
+enum Epilogue { STORE = 0, RELU = 1, MASK = 2 };
 
 // C (m, n) of batch (outer, inner), split s of the terms: blockIdx.z = (outer * inner_count + inner) * splits + s. With
 // splits, C is followed by the other splits' parts, `split_stride` apart, to be added up by `sum_splits`.
@@ -49,7 +49,6 @@ static __device__ __forceinline__ void matmul(int m, int n, int k, Operand a, Op
             if (row < m && column < n) {
                 const size_t at = (size_t)row * ldc + column;
                 float v = z.z[i][j];
-                if (epilogue == ADD) v += c[at];
                 if (epilogue == RELU) v = positive(v);
                 if (epilogue == MASK) v = mask[at] > 0.0f ? v : 0.0f;
                 c[at] = v;

@@ -261,9 +261,9 @@ impl Product {
         };
         let (epilogue, mask) = match self.epilogue {
             Epilogue::Store => (0, 0),
-            Epilogue::Relu => (2, 0),
+            Epilogue::Relu => (1, 0),
             #[cfg(feature = "train")]
-            Epilogue::Mask(address) => (3, address),
+            Epilogue::Mask(address) => (2, address),
         };
         let name = format!("matmul_{layout}_{size}");
         let grid = [m.div_ceil(size), n.div_ceil(size), batches];
@@ -293,6 +293,59 @@ impl Product {
                 Arg::Pointer(mask),
             ],
         )
+    }
+}
+
+/// Losses of pairs whose logits are never stored, by block of pairs.
+pub(crate) struct Evaluation {
+    pub pairs: usize,
+    /// Order of the group.
+    pub order: usize,
+    /// Number of neurons.
+    pub width: usize,
+    /// The maps that make the neurons (n, width) and how they are combined, where these are not `hidden`: (pairs, width).
+    pub maps: [Arg; 2],
+    pub combiner: i32,
+    pub hidden: Arg,
+    /// (width, n), and what is added to the logits, if anything: (n).
+    pub unembed: Arg,
+    pub offset: Arg,
+    /// The label of every pair; the list of these pairs, or none for those from `first` on.
+    pub labels: Arg,
+    pub list: Arg,
+    pub first: usize,
+    /// Where the loss of every pair, and whether it is right, are wanted.
+    pub losses: Arg,
+    pub hits: Arg,
+    /// Of every block: loss and square norm of the centred logits; number of right pairs.
+    pub block_sums: Arg,
+    pub block_hits: Arg,
+}
+
+impl Evaluation {
+    /// Computes them.
+    pub fn run(self, device: &Device) -> Result<()> {
+        let (name, size) = device.evaluation(self.pairs);
+        let [left, right] = self.maps;
+        let arguments = args![
+            self.pairs,
+            self.order,
+            self.width,
+            left,
+            right,
+            self.hidden,
+            self.combiner,
+            self.unembed,
+            self.offset,
+            self.labels,
+            self.list,
+            self.first,
+            self.losses,
+            self.hits,
+            self.block_sums,
+            self.block_hits,
+        ];
+        device.launch(name, [self.pairs.div_ceil(size), 1, 1], arguments)
     }
 }
 
@@ -340,8 +393,13 @@ impl Device {
         self.tile.unwrap_or(if large >= 512 { Tile::Large } else { Tile::Small })
     }
 
+    /// Blocks of an [`Evaluation`] of so many pairs.
+    pub(crate) fn evaluation_blocks(&self, pairs: usize) -> usize {
+        pairs.div_ceil(self.evaluation(pairs).1)
+    }
+
     /// The kernel that evaluates so many pairs, and how many a block has.
-    pub(crate) fn evaluation(&self, pairs: usize) -> (&'static str, usize) {
+    fn evaluation(&self, pairs: usize) -> (&'static str, usize) {
         if self.tile.is_none() && self.has_fast_tf32() {
             return ("evaluate_tf32", 128);
         }

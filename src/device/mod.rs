@@ -16,7 +16,7 @@ mod driver;
 mod kernels;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use kernels::{Arg, Matrix, Product, args};
+pub(crate) use kernels::{Arg, Evaluation, Matrix, Product, args};
 #[cfg(feature = "train")]
 pub(crate) use kernels::{Epilogue, Graph};
 

@@ -240,23 +240,16 @@ impl OnDevice {
         Ok(out)
     }
 
-    /// The channels `range` of values (rows, width).
+    /// The channels `range` of values (rows, width), to `out` from a value on.
     pub(super) fn channels(
         &self,
         rows: usize,
         width: usize,
         values: &Buffer<f32>,
         range: Range<usize>,
-    ) -> Result<Buffer<f32>> {
-        let list: Vec<u32> = range.map(|channel| channel as u32).collect();
-        let out = Buffer::new(&self.device, "channels", rows * list.len())?;
-        let channels = Buffer::from_slice(&self.device, "channels", &list)?;
-        self.device.launch_over(
-            "take_channels",
-            rows * list.len(),
-            1,
-            args![rows, width, values, &channels, list.len(), &out],
-        )?;
-        Ok(out)
+        out: (&Buffer<f32>, usize),
+    ) -> Result<()> {
+        let (from, count, list) = ((values, range.start), range.len(), None::<&Buffer<u32>>);
+        self.device.launch_over("take_channels", rows * count, 1, args![rows, width, from, list, count, out])
     }
 }

@@ -1,7 +1,7 @@
 use super::forward::{Rows, combiner};
 use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
-use crate::device::{Buffer, args};
+use crate::device::{self, Buffer, args};
 use crate::error::Result;
 use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, width};
 use crate::task::Task;
@@ -63,39 +63,30 @@ impl OnDevice {
         total: &mut Total,
         each: Option<&mut PerPair>,
     ) -> Result<()> {
-        let (net, count) = (&self.net, rows.count);
-        let (name, size) = self.device.evaluation(count);
-        let blocks = count.div_ceil(size);
+        let (net, pairs) = (&self.net, rows.count);
+        let blocks = self.device.evaluation_blocks(pairs);
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
-        let of_pairs = self.per_pair(count, each.is_some())?;
-        let no_energies: Option<&Buffer<f64>> = None;
-        // Stored neurons have the bias in them.
-        let offset = net.offset.as_ref().filter(|_| hidden.is_none());
-        let combiner = combiner(net.combiner, net.kind != Kind::None);
-        self.device.launch(
-            name,
-            [blocks, 1, 1],
-            args![
-                count,
-                net.n,
-                net.width,
-                &net.maps[0],
-                &net.maps[1],
-                hidden,
-                combiner,
-                &net.unembed,
-                offset,
-                labels,
-                rows.list,
-                rows.first,
-                of_pairs.losses.as_ref(),
-                no_energies,
-                of_pairs.hits.as_ref(),
-                &sums,
-                &hits
-            ],
-        )?;
+        let of_pairs = self.per_pair(pairs, each.is_some())?;
+        device::Evaluation {
+            pairs,
+            order: net.n,
+            width: net.width,
+            maps: [(&net.maps[0]).into(), (&net.maps[1]).into()],
+            combiner: combiner(net.combiner, net.kind != Kind::None),
+            hidden: hidden.into(),
+            unembed: (&net.unembed).into(),
+            // Stored neurons have the bias in them.
+            offset: net.offset.as_ref().filter(|_| hidden.is_none()).into(),
+            labels: labels.into(),
+            list: rows.list.into(),
+            first: rows.first,
+            losses: of_pairs.losses.as_ref().into(),
+            hits: of_pairs.hits.as_ref().into(),
+            block_sums: (&sums).into(),
+            block_hits: (&hits).into(),
+        }
+        .run(&self.device)?;
         for sums in sums.to_vec()?.chunks_exact(2) {
             total.loss += sums[0];
             total.energy += sums[1];
@@ -171,7 +162,7 @@ impl OnDevice {
             divisions[p as usize * n + pair / n] = (pair % n) as u32;
         }
         self.each_block(site, |rows, values| {
-            energy += &self.block_moments(1, rows.count, d, values)?[1];
+            energy += &self.block_moments(rows.count, d, values)?[1];
             if rows.first % n != 0 || rows.count % n != 0 {
                 return Err(self.too_small(n * d));
             }
@@ -217,11 +208,10 @@ impl OnDevice {
         }
     }
 
-    /// Sums and sums of squares of every channel of values (x, y, channel), for x and y in one region: (width) each.
-    fn block_moments(&self, xs: usize, ys: usize, width: usize, values: &Buffer<f32>) -> Result<[Array1<f64>; 2]> {
-        // Any cut of the rows will do.
-        let (xs, ys) = if xs == 1 { rectangle(ys) } else { (xs, ys) };
-        let [sums, squares] = self.region_moments((xs, ys), (xs, ys), width, values, false)?;
+    /// Sums and sums of squares of every channel of values (rows, channel): (width) each.
+    fn block_moments(&self, rows: usize, width: usize, values: &Buffer<f32>) -> Result<[Array1<f64>; 2]> {
+        let cut = rectangle(rows);
+        let [sums, squares] = self.region_moments(cut, cut, width, values, false)?;
         Ok([sums.sum_axis(Axis(0)), squares.sum_axis(Axis(0))])
     }
 
@@ -260,7 +250,7 @@ impl OnDevice {
         let width = width(self, site)?;
         let [mut sums, mut squares] = [(); 2].map(|()| Array1::<f64>::zeros(width));
         self.each_block(site, |rows, values| {
-            let [more_sums, more_squares] = self.block_moments(1, rows.count, width, values)?;
+            let [more_sums, more_squares] = self.block_moments(rows.count, width, values)?;
             sums += &more_sums;
             squares += &more_squares;
             Ok(())

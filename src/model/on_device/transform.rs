@@ -70,16 +70,7 @@ impl OnDevice {
             let list = Buffer::from_slice(&self.device, "pairs", &pairs)?;
             let rows = Rows { list: Some(&list), first: 0, count: pairs.len() };
             let values = self.run(rows, &hooks, &[site])?.take(site);
-            let channels: Vec<u32> = range.clone().map(|channel| channel as u32).collect();
-            let channels = Buffer::from_slice(&self.device, "channels", &channels)?;
-            let (count, wanted) = (pairs.len(), range.len());
-            let place = (&out, i * xs * n * wanted);
-            self.device.launch_over(
-                "take_channels",
-                count * wanted,
-                1,
-                args![count, width, &values, &channels, wanted, place],
-            )?;
+            self.channels(pairs.len(), width, &values, range.clone(), (&out, i * xs * n * range.len()))?;
         }
         Ok(out)
     }

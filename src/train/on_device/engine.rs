@@ -2,7 +2,7 @@ use super::super::Trainer;
 use super::super::adamw::Factors;
 use super::EPOCHS_AT_ONCE;
 use crate::checkpoint::ModelKind;
-use crate::device::{Buffer, Device, Graph, Matrix, Product, args};
+use crate::device::{self, Buffer, Device, Graph, Matrix, Product};
 use crate::error::{Error, Result};
 use crate::model::Evaluation;
 
@@ -223,7 +223,7 @@ impl Engine {
             .transpose()?;
         let at_once =
             if self.sizes.two_layers() { (STORED / (self.sizes.first + hidden)).clamp(1, rows) } else { rows };
-        let blocks = |count: usize| count.div_ceil(self.device.evaluation(count).1);
+        let blocks = |count: usize| self.device.evaluation_blocks(count);
         let each: usize = (0..rows).step_by(at_once).map(|start| blocks(at_once.min(rows - start))).sum();
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", seeds * 2 * each)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", seeds * each)?;
@@ -271,31 +271,24 @@ impl Engine {
             None
         };
         let (maps, stride) = self.maps();
-        let (name, size) = self.device.evaluation(count);
-        let none = (None::<&Buffer<f64>>, None::<&Buffer<u8>>);
-        self.device.launch(
-            name,
-            [count.div_ceil(size), 1, 1],
-            args![
-                count,
-                n,
-                hidden,
-                (maps, seed * stride),
-                (maps, seed * stride + n * first),
-                stored.as_ref(),
-                combiner,
-                (&self.parameters, seed * parameters + unembed),
-                offset.map(|offset| (offset, seed * n)),
-                &self.labels,
-                list,
-                0,
-                none.0,
-                none.0,
-                none.1,
-                sums,
-                hits
-            ],
-        )
+        device::Evaluation {
+            pairs: count,
+            order: n,
+            width: hidden,
+            maps: [(maps, seed * stride).into(), (maps, seed * stride + n * first).into()],
+            combiner,
+            hidden: stored.as_ref().into(),
+            unembed: (&self.parameters, seed * parameters + unembed).into(),
+            offset: offset.map(|offset| (offset, seed * n)).into(),
+            labels: (&self.labels).into(),
+            list: list.into(),
+            first: 0,
+            losses: None::<&Buffer<f64>>.into(),
+            hits: None::<&Buffer<u8>>.into(),
+            block_sums: sums.into(),
+            block_hits: hits.into(),
+        }
+        .run(&self.device)
     }
 
     /// Parameters and running means of a seed.

@@ -79,9 +79,9 @@ fn run_together(device: &Device, trainers: &mut [&mut Trainer]) -> Vec<Result<Ou
             // What the device reports is everyone's; the error is given once and described to the others.
             let message = error.to_string();
             let mut first = Some(error);
-            for &i in batch.iter().filter(|&&i| ended[i].is_none()).collect::<Vec<_>>() {
+            for i in batch {
                 let again = || Error::Cuda { call: "training together", code: 0, message: message.clone() };
-                ended[i] = Some(Err(first.take().unwrap_or_else(again)));
+                ended[i].get_or_insert_with(|| Err(first.take().unwrap_or_else(again)));
             }
         }
     }
@@ -110,17 +110,16 @@ fn run_batch(
     let mut saved: Vec<Instant> = batch.iter().map(|_| Instant::now()).collect();
     loop {
         let train = engine.evaluate(Set::Train)?;
-        let due = epoch >= config.epochs || epoch.is_multiple_of(config.measure_every);
-        let mut test = if due { engine.evaluate(Set::Test)? } else { Vec::new() };
+        let mut test = None;
         for (seed, &i) in batch.iter().enumerate() {
             if ended[i].is_some() {
                 continue;
             }
             let of_test = |_: &mut Trainer| {
-                if test.is_empty() {
-                    test = engine.evaluate(Set::Test)?;
+                if test.is_none() {
+                    test = Some(engine.evaluate(Set::Test)?);
                 }
-                Ok(test[seed])
+                Ok(test.as_ref().and_then(|test| test[seed]))
             };
             let all = train[seed].expect("there are training pairs");
             match trainers[i].arrive(all, of_test, &mut saved[seed]) {
