@@ -1,4 +1,4 @@
-use super::{Block, Direction, FourierBasis};
+use super::{Block, Direction, FourierBasis, single};
 use crate::group::{Cyclic, Dihedral, Elem, Group, GroupExt};
 use crate::linalg::matmul_into;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
@@ -161,7 +161,7 @@ impl Kernel {
             let norms: Vec<_> = (0..m).map(|row| norm(m, row)).collect();
             return Self::Dense(Array2::from_shape_fn((m, m), |(row, position)| {
                 let (sin, cos) = angles[row.div_ceil(2) * position % m];
-                (norms[row] * if row == 0 || row % 2 == 1 { cos } else { sin }) as f32
+                single(norms[row] * if row == 0 || row % 2 == 1 { cos } else { sin })
             }));
         }
         let mut planner = RealFftPlanner::new();

@@ -1,4 +1,4 @@
-use super::{Block, Direction, FourierBasis};
+use super::{Block, Direction, FourierBasis, single};
 use crate::error::Result;
 use crate::group::{Elem, Group, GroupExt};
 use crate::irrep::{Irrep, irreps};
@@ -61,7 +61,7 @@ impl IrrepBasis {
             matrix.slice_mut(s![rows.clone(), ..]).assign(&irrep.range(group)?);
             blocks.push(Block { name: irrep.label.clone(), rows });
         }
-        let single = matrix.mapv(|v| v as f32);
+        let single = matrix.mapv(single);
         Ok(Self { irreps, sectors: vec![group.elements().collect()], blocks, matrix, single })
     }
 

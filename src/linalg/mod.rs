@@ -40,29 +40,27 @@ pub fn map_blocks<T: Send>(len: usize, block: usize, f: impl Fn(Range<usize>) ->
     (0..len.div_ceil(block)).into_par_iter().map(|b| f(b * block..len.min((b + 1) * block))).collect()
 }
 
-/// Partial results that are kept at once by [`fold_blocks`].
-const SEGMENTS: usize = 64;
-
-/// As [`map_blocks`], but folds consecutive blocks into at most 64 partial results, so that what is kept does not grow
+/// As [`map_blocks`], but folds consecutive blocks into at most so many `segments`, so that what is kept does not grow
 /// with `len`.
 ///
-/// The partition depends on `len` and `block` alone.
+/// The partition depends on `len`, `block` and `segments` alone.
 ///
 /// ```
-/// let sums = irreplens::linalg::fold_blocks(1000, 1, || 0, |sum, range| *sum += range.start);
+/// let sums = irreplens::linalg::fold_blocks(1000, 1, 64, || 0, |sum, range| *sum += range.start);
 /// assert_eq!((sums.len(), sums.iter().sum::<usize>()), (63, 499_500));
 /// ```
 ///
 /// # Panics
-/// If `block == 0`.
+/// If `block == 0` or `segments == 0`.
 pub fn fold_blocks<T: Send>(
     len: usize,
     block: usize,
+    segments: usize,
     start: impl Fn() -> T + Sync,
     f: impl Fn(&mut T, Range<usize>) + Sync,
 ) -> Vec<T> {
     let blocks = len.div_ceil(block);
-    map_blocks(blocks, blocks.div_ceil(SEGMENTS).max(1), |segment| {
+    map_blocks(blocks, blocks.div_ceil(segments).max(1), |segment| {
         let mut total = start();
         for b in segment {
             f(&mut total, b * block..len.min((b + 1) * block));

@@ -14,7 +14,10 @@ use std::ops::Range;
 const WHOLE: usize = 1 << 28;
 
 /// Values in a block of columns when x is transformed.
-const COLUMNS: usize = 1 << 11;
+const COLUMNS: usize = 1 << 9;
+
+/// Values in a cache line.
+const LINE: usize = 16;
 
 pub(super) fn spectrum(
     model: &(impl Interpretable + ?Sized),
@@ -98,10 +101,12 @@ impl Energies {
         let (n, m, c) = (basis.order(), basis.rows(), channels.len());
         let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
         let in_order = order.iter().copied().eq(0..n);
-        // y is transformed x by x: (x, sector and row of y, channel); several x share a pass through the model.
-        let mut along_y = Array2::<f32>::zeros((n, n * c));
+        // y is transformed x by x: (x, sector and row of y, channel); several x share a pass through the model. Rows stand
+        // an odd number of cache lines apart: a multiple of 4 KiB would put each column of x in a few lines of the cache.
+        let stride = (n * c).next_multiple_of(LINE) | LINE;
+        let mut along_y = Array2::<f32>::zeros((n, stride));
         let at_once = block_rows(model).div_ceil(n);
-        let slabs = along_y.as_slice_mut().expect("freshly made").par_chunks_mut((at_once * n * c).max(1));
+        let slabs = along_y.as_slice_mut().expect("freshly made").par_chunks_mut(at_once * stride);
         let moments = slabs.zip(order.par_chunks(at_once)).map(|(slabs, xs)| {
             let values = match columns {
                 Some(columns) => {
@@ -112,18 +117,18 @@ impl Energies {
                     model.run_with_cache(&pairs, &[site])?.take(site)?
                 }
             };
-            let slab = |(i, slab)| {
+            let slab = |(i, slab): (usize, &mut [f32])| {
                 let mut values = values.slice(s![i * n..(i + 1) * n, ..]);
                 let reordered;
                 if !in_order {
                     reordered = values.select(Axis(0), &order);
                     values = reordered.view();
                 }
-                let slab = ArrayViewMut2::from_shape((n, c), slab).expect("n rows of c");
+                let slab = ArrayViewMut2::from_shape((n, c), &mut slab[..n * c]).expect("n rows of c");
                 transform_sectors(basis, Direction::Forward, values, slab);
                 sums_and_squares(values, m)
             };
-            Ok(slabs.chunks_exact_mut((n * c).max(1)).enumerate().map(slab).collect::<Vec<_>>())
+            Ok(slabs.chunks_exact_mut(stride).enumerate().map(slab).collect::<Vec<_>>())
         });
         let moments = moments.collect::<Result<Vec<_>>>()?.concat();
         let sectors = basis.sectors().len();

@@ -1,14 +1,15 @@
 use super::evaluate::check_memory;
 use super::loss::outcomes;
-use super::stream::{LossSum, PairBlock, stream};
+use super::stream::{LossSum, PairBlock, TOTALS, stream_to};
 use super::{Evaluation, Interpretable, width};
 use crate::error::{Result, check_shape};
 use crate::linalg::vectorised;
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-/// Partial sums that [`stream`] keeps at once.
-const PARTIAL_SUMS: usize = 64;
+/// Pairs that a total of [`stream_to`] is over, at least, for each element: zeroing its 3 n rows and adding them up is then
+/// little beside them.
+const PAIRS_PER_ELEMENT: usize = 12;
 
 /// What one pass over all pairs gives of the readout site and the logits: what
 /// [`Interpretable::pair_sums`] returns.
@@ -58,7 +59,8 @@ pub(super) fn check_sets(task: &Task, sets: &[&[bool]]) -> Result<()> {
 pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
     check_sets(task, sets)?;
     let (n, width) = (task.order(), width(model, model.readout_site())?);
-    let needed = [width, 3 * PARTIAL_SUMS, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
+    let totals = (n / PAIRS_PER_ELEMENT).clamp(1, TOTALS);
+    let needed = [width, 3 * totals, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
     check_memory("sums of activations by product", needed)?;
     let start = || Sums {
         sums: [(); 3].map(|()| Array2::zeros((n, width))),
@@ -66,7 +68,7 @@ pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets
         logit_energy: 0.0,
         losses: vec![LossSum::default(); sets.len() + 1],
     };
-    let blocks = stream(model, task, start, |total, block| {
+    let blocks = stream_to(model, task, totals, start, |total, block| {
         let outcomes = outcomes(block.logits.view(), block.labels);
         for ((x, y), outcome) in block.pairs.iter().zip(outcomes) {
             let pair = x.index() * n + y.index();

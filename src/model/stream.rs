@@ -19,6 +19,9 @@ pub(crate) struct PairBlock<'a> {
     pub logits: Array2<f32>,
 }
 
+/// Totals of a pass, at most.
+pub(super) const TOTALS: usize = 64;
+
 /// One forward pass over all pairs in row blocks, in parallel: `f` adds every block to a total, of which there are at
 /// most 64, in order.
 ///
@@ -26,6 +29,17 @@ pub(crate) struct PairBlock<'a> {
 pub(crate) fn stream<T: Send>(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
+    start: impl Fn() -> T + Sync,
+    f: impl Fn(&mut T, &PairBlock<'_>) + Sync,
+) -> Result<Vec<T>> {
+    stream_to(model, task, TOTALS, start, f)
+}
+
+/// As [`stream`], with at most `totals` totals.
+pub(super) fn stream_to<T: Send>(
+    model: &(impl Interpretable + ?Sized),
+    task: &Task,
+    totals: usize,
     start: impl Fn() -> T + Sync,
     f: impl Fn(&mut T, &PairBlock<'_>) + Sync,
 ) -> Result<Vec<T>> {
@@ -50,7 +64,7 @@ pub(crate) fn stream<T: Send>(
             }
         }
     };
-    fold_blocks(task.labels().len(), block_rows(model), || Ok(start()), add).into_iter().collect()
+    fold_blocks(task.labels().len(), block_rows(model), totals, || Ok(start()), add).into_iter().collect()
 }
 
 /// Sums of losses and of correct answers, to be divided by the number of pairs at the end.
