@@ -5,9 +5,9 @@ use super::{Evaluation, Interpretable, width};
 use crate::error::{Result, check_shape};
 use crate::linalg::vectorised;
 use crate::task::Task;
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-/// Pairs that a total of [`stream_to`] is over, at least, for each element: zeroing its 3 n rows and adding them up is then
+/// Pairs that a total of [`stream_to`] is over, at least, for each element: zeroing its 2 n rows and adding them up is then
 /// little beside them.
 const PAIRS_PER_ELEMENT: usize = 12;
 
@@ -44,8 +44,12 @@ impl PairSums {
 
 /// The sums behind a [`PairSums`].
 struct Sums {
-    /// By left element, by right element, by product.
-    sums: [Array2<f64>; 3],
+    /// By left element, of every run of pairs that share it.
+    left: Vec<(usize, Vec<f64>)>,
+    /// By right element.
+    right: Array2<f64>,
+    /// By product.
+    product: Array2<f64>,
     energy: Array1<f64>,
     logit_energy: f64,
     /// Of every set, then of all pairs.
@@ -60,10 +64,12 @@ pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets
     check_sets(task, sets)?;
     let (n, width) = (task.order(), width(model, model.readout_site())?);
     let totals = (n / PAIRS_PER_ELEMENT).clamp(1, TOTALS);
-    let needed = [width, 3 * totals, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
+    let needed = [width, 2 * totals + 1, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
     check_memory("sums of activations by product", needed)?;
     let start = || Sums {
-        sums: [(); 3].map(|()| Array2::zeros((n, width))),
+        left: Vec::new(),
+        right: Array2::zeros((n, width)),
+        product: Array2::zeros((n, width)),
         energy: Array1::zeros(width),
         logit_energy: 0.0,
         losses: vec![LossSum::default(); sets.len() + 1],
@@ -83,29 +89,31 @@ pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets
     let of_set = |(i, set): (usize, &&[bool])| set.contains(&true).then(|| evaluation(i));
     let of_sets = sets.iter().enumerate().map(of_set).collect();
     let all = evaluation(sets.len());
+    let mut by_left = Array2::zeros((n, width));
+    for (x, sums) in blocks.iter().flat_map(|block| &block.left) {
+        by_left.row_mut(*x).zip_mut_with(&ArrayView1::from(sums), |sum, more| *sum += more);
+    }
     let total = blocks
         .into_iter()
         .reduce(|mut total, block| {
-            for (sum, more) in total.sums.iter_mut().zip(&block.sums) {
-                *sum += more;
-            }
+            total.right += &block.right;
+            total.product += &block.product;
             total.energy += &block.energy;
             total.logit_energy += block.logit_energy;
             total
         })
         .expect("a group has an element");
-    let [by_left, by_right, by_product] = total.sums.map(|sums| sums / n as f64);
+    let [by_left, by_right, by_product] = [by_left, total.right, total.product].map(|sums| sums / n as f64);
     let (energy, logit_energy) = (total.energy, total.logit_energy);
     Ok(PairSums { sets: of_sets, all, by_left, by_right, by_product, energy, logit_energy })
 }
 
 impl Sums {
     fn add_readout(&mut self, block: &PairBlock<'_>) {
-        let Self { sums: [left, right, product], energy, .. } = self;
+        let Self { left, right, product, energy, .. } = self;
         let width = energy.len();
-        let [left, right, product, energy] =
-            [left.as_slice_mut(), right.as_slice_mut(), product.as_slice_mut(), energy.as_slice_mut()]
-                .map(|slice| slice.expect("standard layout"));
+        let [right, product, energy] = [right.as_slice_mut(), product.as_slice_mut(), energy.as_slice_mut()]
+            .map(|slice| slice.expect("standard layout"));
         let readout = block.readout.as_slice().expect("standard layout");
         vectorised(
             #[inline(always)]
@@ -113,7 +121,10 @@ impl Sums {
                 for (i, row) in readout.chunks_exact(width.max(1)).enumerate() {
                     let (x, y) = block.pairs[i];
                     let at = |row: usize| row * width..(row + 1) * width;
-                    let left = &mut left[at(x.index())];
+                    if left.last().is_none_or(|(last, _)| *last != x.index()) {
+                        left.push((x.index(), vec![0.0; width]));
+                    }
+                    let left = &mut left.last_mut().expect("just seen to").1[..width];
                     let right = &mut right[at(y.index())];
                     let product = &mut product[at(block.labels[i] as usize)];
                     for k in 0..width {
