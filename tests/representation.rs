@@ -335,7 +335,7 @@ fn on_a_cyclic_group_it_is_the_cyclic_basis_up_to_order() {
     }
 }
 
-/// Weight decay leaves 1e-24 and less of a dead neuron; times rounding noise that would be no normal number, and slow.
+/// Weight decay leaves 1e-24 and less of a dead neuron; times rounding noise that would be subnormal, and slow.
 #[test]
 fn transforms_hold_no_rounding_noise() {
     let (four, five) = (Cyclic::new(4).unwrap(), Symmetric::new(5).unwrap());
