@@ -33,7 +33,7 @@ fn stages(c: &mut Criterion) {
     let basis = CyclicSubgroupBasis::new(&group, group.element(1));
     let task = Task::new(&group);
     let spectrum = model.spectrum(model.neuron_site(), &basis).expect("orders agree");
-    let neurons = cluster(&spectrum, &basis, Candidates::AllBlocks);
+    let neurons = cluster(&spectrum.by_block, &basis, Candidates::AllBlocks);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
 
@@ -48,13 +48,18 @@ fn stages(c: &mut Criterion) {
     c.bench_function("evaluate", |b| b.iter(|| model.evaluate(black_box(&task), &Hooks::none())));
     c.bench_function("embedding", |b| b.iter(|| embedding(black_box(&model), &basis)));
     c.bench_function("spectrum_of_neurons", |b| b.iter(|| model.spectrum(model.neuron_site(), black_box(&basis))));
+    c.bench_function("block_energies_of_neurons", |b| {
+        b.iter(|| model.block_energies(model.neuron_site(), black_box(&basis)))
+    });
     c.bench_function("spectrum_of_logits", |b| b.iter(|| model.spectrum(LOGITS, black_box(&basis))));
-    c.bench_function("cluster", |b| b.iter(|| cluster(black_box(&spectrum), &basis, Candidates::AllBlocks)));
+    c.bench_function("cluster", |b| b.iter(|| cluster(black_box(&spectrum.by_block), &basis, Candidates::AllBlocks)));
     c.bench_function("logit_directions", |b| b.iter(|| logit_directions(&model, &basis, black_box(&task), &keys)));
     c.bench_function("cluster_losses", |b| {
         b.iter(|| cluster_losses(&model, black_box(&task), &clusters, Cluster::Drop));
     });
-    c.bench_function("hidden_centred", |b| b.iter(|| hidden_centred(&model, black_box(&task), &spectrum.mean)));
+    c.bench_function("hidden_centred", |b| {
+        b.iter(|| hidden_centred(&model, black_box(&task), &spectrum.by_block.mean))
+    });
     c.bench_function("own_block_only", |b| b.iter(|| own_block_only(&model, &basis, black_box(&task), &neurons)));
     c.bench_function("parity", |b| b.iter(|| parity(&model, &basis, black_box(&task), &keys)));
     c.finish();

@@ -5,8 +5,8 @@ use irreplens::laws::model::{
     cache_equals_forward, check, no_op_hook, readout_is_logits, separable, sites, streams, unembedding, unknown_site,
 };
 use irreplens::model::{
-    ActivationCache, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Moments, Separable, Site,
-    SiteSpectrum, SummedMlp, Values,
+    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Moments, Separable,
+    Site, SiteSpectrum, SummedMlp, Values,
 };
 use irreplens::task::{Pair, Task};
 use irreplens::{Error, Result};
@@ -53,6 +53,7 @@ enum Fault {
     ColumnsOfTheFirst,
     Spectrum,
     SpectrumSplit,
+    BlockEnergies,
     // separable
     Exchanged,
     WrongCombiner,
@@ -234,11 +235,18 @@ impl Interpretable for Broken {
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
         let mut spectrum = self.net.spectrum(site, basis)?;
         match self.fault {
-            Fault::Spectrum => std::mem::swap(&mut spectrum.linear_x, &mut spectrum.linear_y),
+            Fault::Spectrum => std::mem::swap(&mut spectrum.by_block.linear_x, &mut spectrum.by_block.linear_y),
             Fault::SpectrumSplit => spectrum.split = spectrum.split.shares(),
             _ => {}
         }
         Ok(spectrum)
+    }
+    fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
+        let mut energies = self.net.block_energies(site, basis)?;
+        if self.is(Fault::BlockEnergies) {
+            energies.product += &energies.linear_x;
+        }
+        Ok(energies)
     }
 }
 
@@ -342,6 +350,7 @@ fn streams_of_something_else() {
             ColumnsOfTheFirst,
             Spectrum,
             SpectrumSplit,
+            BlockEnergies,
         ],
     );
     assert_eq!(streams(&broken(Evaluate)).unwrap_err().witness, "loss, no hook");

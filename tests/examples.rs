@@ -313,7 +313,7 @@ fn small_runs_of_every_kind() {
         assert_eq!(members as usize, labels.iter().filter(|label| !label.is_null()).count(), "{case}");
         let unlabelled: Vec<usize> = (0..width).filter(|&k| labels[k].is_null()).collect();
         let spectrum = &explained.found.neuron_spectrum;
-        let varies = |k: usize| spectrum.energy_centred[k] > 1e-12 * spectrum.energy[k];
+        let varies = |k: usize| spectrum.by_block.energy_centred[k] > 1e-12 * spectrum.by_block.energy[k];
         let mut expected: Vec<String> = Vec::new();
         if !(0..width).any(varies) {
             expected = out["hidden_energy_split"].as_object().unwrap().keys().cloned().collect();

@@ -433,7 +433,7 @@ fn nan_weights_give_nan_losses() {
         assert!(net.moments("hidden").unwrap().mean[2].is_nan());
         let columns = net.neuron_columns("hidden", 2..3).unwrap();
         assert!(columns.indexed_iter().all(|((x, _, _), v)| v.is_nan() == (x == 1)), "{columns}");
-        assert!(net.spectrum("hidden", &basis(3)).unwrap().energy[2].is_nan());
+        assert!(net.spectrum("hidden", &basis(3)).unwrap().by_block.energy[2].is_nan());
     }
 }
 

@@ -64,13 +64,13 @@ pub fn interpret(
     task: &Task,
 ) -> Result<Interpretation> {
     let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(basis)?;
-    let neurons = cluster(&neuron_spectrum, basis, Candidates::AllBlocks);
+    let neurons = cluster(&neuron_spectrum.by_block, basis, Candidates::AllBlocks);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
 
     let directions = Directions::new(basis, task, &keys)?;
     let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
-    let centring = centring(model, &neuron_spectrum.mean)?;
+    let centring = centring(model, &neuron_spectrum.by_block.mean)?;
     let start = || Sums {
         directions: directions.start(),
         clusters: parts.as_ref().map(ClusterParts::start).unwrap_or_default(),
@@ -109,7 +109,7 @@ pub fn interpret(
     Ok(Interpretation {
         baseline,
         embedding: embedding?,
-        clusters_as_published: cluster(&neuron_spectrum, basis, Candidates::AsPublished)
+        clusters_as_published: cluster(&neuron_spectrum.by_block, basis, Candidates::AsPublished)
             .clusters()
             .into_iter()
             .map(|(block, members)| (block, members.len()))
@@ -118,7 +118,7 @@ pub fn interpret(
         directions: directions.finish(direction_sums),
         hidden_centred: match centring {
             Some(_) => Some(centred),
-            None => if_honoured(hidden_centred(model, task, &neuron_spectrum.mean))?,
+            None => if_honoured(hidden_centred(model, task, &neuron_spectrum.by_block.mean))?,
         },
         own_block_only: if_honoured(own_block_only)?,
         without_cluster: match &parts {

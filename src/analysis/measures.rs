@@ -66,7 +66,7 @@ pub struct ProgressMeasures {
 /// task of another order; [`Error::UnknownBlock`]; [`Error::Range`] for a pair of the split beyond the task's;
 /// [`Error::Memory`] where the sums by product, or one n x n matrix a key block, exceed the budget.
 ///
-/// Cost: a spectrum of the neurons, a pass over all pairs and one over the training pairs; no n^3 array.
+/// Cost: the block energies of the neurons, a pass over all pairs and one over the training pairs; no n^3 array.
 ///
 /// ```
 /// use irreplens::analysis::progress_measures;

@@ -1,6 +1,6 @@
 use crate::error::Result;
 use crate::fourier::{Block, FourierBasis};
-use crate::model::{Interpretable, SiteSpectrum};
+use crate::model::{BlockEnergies, Interpretable};
 use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -93,10 +93,11 @@ impl NeuronClusters {
     }
 }
 
-/// Which block does each neuron of the neuron site compute with? One [`spectrum`](Interpretable::spectrum) pass.
+/// Which block does each neuron of the neuron site compute with? From its
+/// [`block_energies`](Interpretable::block_energies).
 ///
 /// # Errors
-/// Those of [`Interpretable::spectrum`].
+/// Those of [`Interpretable::block_energies`].
 ///
 /// ```
 /// use irreplens::analysis::{Candidates, neurons};
@@ -113,35 +114,35 @@ pub fn neurons(
     basis: &dyn FourierBasis,
     candidates: Candidates,
 ) -> Result<NeuronClusters> {
-    Ok(cluster(&model.spectrum(model.neuron_site(), basis)?, basis, candidates))
+    Ok(cluster(&model.block_energies(model.neuron_site(), basis)?, basis, candidates))
 }
 
-/// [`neurons`] from a spectrum already taken.
+/// [`neurons`] from energies already taken.
 ///
 /// # Panics
-/// If the spectrum was taken in a basis with another number of blocks.
+/// If they were taken in a basis with another number of blocks.
 #[must_use]
-pub fn cluster(spectrum: &SiteSpectrum, basis: &dyn FourierBasis, candidates: Candidates) -> NeuronClusters {
+pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: Candidates) -> NeuronClusters {
     let blocks = basis.blocks();
-    assert_eq!(spectrum.product.ncols(), blocks.len(), "blocks of the spectrum and of the basis");
+    assert_eq!(energies.product.ncols(), blocks.len(), "blocks of the energies and of the basis");
     let last = match candidates {
         Candidates::AllBlocks => blocks.len(),
         Candidates::AsPublished => (basis.rows() / 2).min(blocks.len()),
     };
     let in_block =
-        |k: usize, b: usize| spectrum.linear_x[[k, b]] + spectrum.linear_y[[k, b]] + spectrum.product[[k, b]];
-    let (width, total) = (spectrum.energy.len(), spectrum.energy.sum());
+        |k: usize, b: usize| energies.linear_x[[k, b]] + energies.linear_y[[k, b]] + energies.product[[k, b]];
+    let (width, total) = (energies.energy.len(), energies.energy.sum());
     let shares = Array2::from_shape_fn((width, blocks.len()), |(k, b)| {
-        (spectrum.constant[k] + in_block(k, b)) / spectrum.energy[k]
+        (energies.constant[k] + in_block(k, b)) / energies.energy[k]
     });
     // Below rounding of its values a neuron does not vary.
-    let varies = |k: usize| spectrum.energy_centred[k] > spectrum.energy[k] * f64::from(f32::EPSILON).powi(2);
+    let varies = |k: usize| energies.energy_centred[k] > energies.energy[k] * f64::from(f32::EPSILON).powi(2);
     let shares_centred = Array2::from_shape_fn((width, blocks.len()), |(k, b)| match varies(k) {
-        true => (spectrum.constant_centred[k] + in_block(k, b)) / spectrum.energy_centred[k],
+        true => (energies.constant_centred[k] + in_block(k, b)) / energies.energy_centred[k],
         false => f64::NAN,
     });
     let neuron = |k: usize| {
-        let share = spectrum.energy[k] / total;
+        let share = energies.energy[k] / total;
         let mut neuron = Neuron {
             share,
             block: None,
@@ -167,7 +168,7 @@ pub fn cluster(spectrum: &SiteSpectrum, basis: &dyn FourierBasis, candidates: Ca
         neuron
     };
     NeuronClusters {
-        site: spectrum.site.clone(),
+        site: energies.site.clone(),
         neurons: (0..width).map(neuron).collect(),
         chance: (0..blocks.len()).map(|b| basis.chance_share(b)).collect(),
         blocks: blocks.to_vec(),

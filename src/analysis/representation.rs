@@ -108,8 +108,8 @@ impl RepresentationMeasures {
 /// [`Error::Range`](crate::Error::Range) for a pair of the split beyond the task's; [`Error::Memory`](crate::Error::Memory)
 /// where sums by product, or two n x n matrices a key irrep, exceed the budget; those of [`neurons`].
 ///
-/// Cost: a pass over all pairs, one over the training pairs with 2 (k + 1) losses for k key irreps, and a spectrum of the
-/// neurons.
+/// Cost: a pass over all pairs, one over the training pairs with 2 (k + 1) losses for k key irreps, and the block
+/// energies of the neurons.
 ///
 /// ```
 /// use irreplens::analysis::representation;

@@ -161,6 +161,6 @@ pub trait FourierBasis: Send + Sync {
 
 /// An entry of an orthonormal matrix in `f32`. One that is zero but for rounding is zero: times what weight decay has left
 /// of a dead neuron it would be subnormal, and processors are many times slower on those.
-fn single(entry: f64) -> f32 {
+pub(crate) fn single(entry: f64) -> f32 {
     if entry.abs() < 1e-12 { 0.0 } else { entry as f32 }
 }

@@ -1,10 +1,10 @@
 use super::evaluate::{all_pairs_bytes, block_rows, check_memory};
-use super::{Interpretable, LOGITS, SiteSpectrum, Split2d, width};
+use super::{BlockEnergies, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Result, check_shape};
-use crate::fourier::{Direction, FourierBasis, transform_sectors};
-use crate::linalg::{matmul, vectorised};
+use crate::fourier::{Direction, FourierBasis, single, transform_sectors};
+use crate::linalg::{matmul, matmul_into, vectorised};
 use crate::task::pairs;
-use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -24,6 +24,23 @@ pub(super) fn spectrum(
     site: &str,
     basis: &dyn FourierBasis,
 ) -> Result<SiteSpectrum> {
+    Ok(energies(model, site, basis, &Terms::all(basis))?.finish(site, basis))
+}
+
+pub(super) fn block_energies(
+    model: &(impl Interpretable + ?Sized),
+    site: &str,
+    basis: &dyn FourierBasis,
+) -> Result<BlockEnergies> {
+    Ok(energies(model, site, basis, &Terms::within_blocks(basis))?.by_block(site, basis))
+}
+
+fn energies(
+    model: &(impl Interpretable + ?Sized),
+    site: &str,
+    basis: &dyn FourierBasis,
+    terms: &[Terms],
+) -> Result<Energies> {
     let width = width(model, site)?;
     check_order(model, basis)?;
     let n = model.order();
@@ -32,10 +49,9 @@ pub(super) fn spectrum(
     check_memory("coefficients along y", all_pairs_bytes(n, at_once.min(width)))?;
     for first in (0..width).step_by(at_once) {
         let channels = first..width.min(first + at_once);
-        let columns = if channels.len() == width { None } else { Some(model.neuron_columns(site, channels.clone())?) };
-        energies.add(model, site, basis, channels, columns.as_ref(), None)?;
+        energies.add(model, site, basis, channels, terms, None)?;
     }
-    Ok(energies.finish(site, basis))
+    Ok(energies)
 }
 
 /// Spectra of the neuron site and of the logits. Where the unembedding reads the neuron site, the coefficients of the
@@ -52,7 +68,7 @@ pub(super) fn spectra(
     };
     let width = unembedding.nrows();
     let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
-    neurons.add(model, site, basis, 0..width, None, Some((unembedding, &mut logits)))?;
+    neurons.add(model, site, basis, 0..width, &Terms::all(basis), Some((unembedding, &mut logits)))?;
     let offset = model.readout(Array2::zeros((1, width)).view())?;
     logits.read_constants(&neurons, unembedding, offset.row(0), basis);
     Ok((neurons.finish(site, basis), logits.finish(LOGITS, basis)))
@@ -60,6 +76,39 @@ pub(super) fn spectra(
 
 pub(super) fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
     check_shape("group of the basis", &[model.order()], &[basis.order()])
+}
+
+/// Terms row(x) x row(y) that are wanted: those of some rows of y with some of x.
+struct Terms {
+    of_y: Range<usize>,
+    of_x: Vec<usize>,
+    /// The basis's rows `of_x`, where these are not all of them.
+    matrix: Option<Array2<f32>>,
+}
+
+impl Terms {
+    fn all(basis: &dyn FourierBasis) -> Vec<Self> {
+        vec![Self { of_y: 0..basis.rows(), of_x: (0..basis.rows()).collect(), matrix: None }]
+    }
+
+    /// With the constant of y every row of x, with a row of a block the constant and that block's.
+    fn within_blocks(basis: &dyn FourierBasis) -> Vec<Self> {
+        let matrix = basis.matrix();
+        let (constant, blocks) = basis.blocks().split_first().expect("block 0 is the constant");
+        let all = Self { of_y: constant.rows.clone(), of_x: (0..basis.rows()).collect(), matrix: None };
+        let within = blocks.iter().map(|block| {
+            let of_x: Vec<usize> = constant.rows.clone().chain(block.rows.clone()).collect();
+            let matrix = matrix.select(Axis(0), &of_x).mapv(single);
+            Self { of_y: block.rows.clone(), of_x, matrix: Some(matrix) }
+        });
+        [all].into_iter().chain(within).collect()
+    }
+
+    /// The rows of y, at most so many at a time.
+    fn steps(&self, step: usize) -> impl Iterator<Item = Range<usize>> {
+        let Range { start, end } = self.of_y;
+        (start..end).step_by(step).map(move |j| j..end.min(j + step))
+    }
 }
 
 /// The sums behind a [`SiteSpectrum`].
@@ -87,18 +136,21 @@ impl Energies {
         }
     }
 
-    /// Adds a range of channels; `columns` are their activations, where they are not to be computed x by x. What is
-    /// linear in all channels, `readout`, gets the energies of its terms too, but for the constant.
+    /// Adds a range of channels. What is linear in all channels, `readout`, gets the energies of its terms too, but for the
+    /// constant.
     fn add(
         &mut self,
         model: &(impl Interpretable + ?Sized),
         site: &str,
         basis: &dyn FourierBasis,
         channels: Range<usize>,
-        columns: Option<&Array3<f32>>,
+        terms: &[Terms],
         readout: Option<(ArrayView2<'_, f32>, &mut Self)>,
     ) -> Result<()> {
         let (n, m, c) = (basis.order(), basis.rows(), channels.len());
+        // Activations of some channels stand there at once; those of all are computed x by x.
+        let some = c < self.energy.len();
+        let columns = if some { Some(model.neuron_columns(site, channels.clone())?) } else { None };
         let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
         let in_order = order.iter().copied().eq(0..n);
         // y is transformed x by x: (x, sector and row of y, channel); several x share a pass through the model. Rows stand
@@ -108,7 +160,7 @@ impl Energies {
         let at_once = block_rows(model).div_ceil(n);
         let slabs = along_y.as_slice_mut().expect("freshly made").par_chunks_mut(at_once * stride);
         let moments = slabs.zip(order.par_chunks(at_once)).map(|(slabs, xs)| {
-            let values = match columns {
+            let values = match &columns {
                 Some(columns) => {
                     columns.select(Axis(0), xs).into_shape_with_order((xs.len() * n, c)).expect("row-major")
                 }
@@ -142,10 +194,10 @@ impl Energies {
         // x is transformed in blocks of columns (rows j of y within one sector, channel), and summed up on the spot.
         // A multiple of three rows fills whole tiles of the product for the usual widths.
         let step = (COLUMNS / c.max(1) / 3 * 3).clamp(1, m);
-        let starts = (0..sectors).flat_map(|sy| (0..m).step_by(step).map(move |j| (sy, j..m.min(j + step))));
-        let starts: Vec<_> = starts.collect();
+        let within = |sy| terms.iter().flat_map(move |terms| terms.steps(step).map(move |js| (sy, terms, js)));
+        let starts: Vec<_> = (0..sectors).flat_map(within).collect();
         let weights = readout.as_ref().map(|(weights, _)| *weights);
-        let part = |(sy, js)| Columns::both(basis, &along_y, c, sy, js, weights);
+        let part = |(sy, terms, js)| Columns::both(basis, &along_y, c, sy, terms, js, weights);
         let (parts, read): (Vec<_>, Vec<_>) = starts.into_par_iter().map(part).unzip();
         parts.into_iter().for_each(|part| self.absorb(&channels, part));
         if let Some((weights, energies)) = readout {
@@ -182,6 +234,14 @@ impl Energies {
     }
 
     pub(super) fn finish(mut self, site: &str, basis: &dyn FourierBasis) -> SiteSpectrum {
+        let terms = (self.sums.len() as f64).max(1.0);
+        let (regions, mut square) = (self.sums.nrows(), std::mem::take(&mut self.square));
+        let by_block = self.by_block(site, basis);
+        square[[0, 0]] = by_block.constant.sum();
+        SiteSpectrum { regions, split: split(basis, &square), mean_square: square / terms, by_block }
+    }
+
+    fn by_block(self, site: &str, basis: &dyn FourierBasis) -> BlockEnergies {
         let (n, m) = (basis.order() as f64, basis.rows() as f64);
         let mean = self.sums.sum_axis(Axis(0)) / (n * n);
         // const is 1/sqrt(m) on each axis, so a region's coefficient is its sum over m: taken from the f64 sums.
@@ -189,13 +249,8 @@ impl Energies {
         let centred = &self.sums - &(&mean * (m * m));
         let constant_centred = centred.mapv(|sum| (sum / m).powi(2)).sum_axis(Axis(0));
         let energy_centred = &self.energy - &(&mean * &mean * (n * n));
-        self.square[[0, 0]] = constant.sum();
-        let terms = (self.sums.len() as f64).max(1.0);
-        SiteSpectrum {
+        BlockEnergies {
             site: site.into(),
-            regions: self.sums.nrows(),
-            split: split(basis, &self.square),
-            mean_square: self.square / terms,
             mean,
             energy: self.energy,
             energy_centred,
@@ -286,6 +341,7 @@ impl Columns {
         along_y: &Array2<f32>,
         channels: usize,
         sy: usize,
+        terms: &Terms,
         js: Range<usize>,
         weights: Option<ArrayView2<'_, f32>>,
     ) -> (Self, Option<Self>) {
@@ -293,24 +349,30 @@ impl Columns {
         let mut out = Self::zeros(m, &js, channels);
         let mut read = weights.map(|weights| Self::zeros(m, &js, weights.ncols()));
         let columns = (sy * m + js.start) * channels..(sy * m + js.end) * channels;
-        let mut terms = Array2::zeros((m * js.len(), channels));
-        for rows in along_y.axis_chunks_iter(Axis(0), m) {
-            let into = terms.view_mut().into_shape_with_order((m, columns.len())).expect("row-major");
-            basis.transform(Direction::Forward, rows.slice(s![.., columns.clone()]), into);
-            out.add(basis, &terms, false);
+        let is = &terms.of_x;
+        let mut coefficients = Array2::zeros((is.len() * js.len(), channels));
+        for xs in along_y.axis_chunks_iter(Axis(0), m) {
+            let values = xs.slice(s![.., columns.clone()]);
+            let into = coefficients.view_mut().into_shape_with_order((is.len(), columns.len())).expect("row-major");
+            match &terms.matrix {
+                Some(rows) => matmul_into(rows.view(), values, into),
+                None => basis.transform(Direction::Forward, values, into),
+            }
+            out.add(basis, is, &coefficients, false);
             if let (Some(read), Some(weights)) = (&mut read, weights) {
-                read.add(basis, &matmul(terms.view(), weights), true);
+                read.add(basis, is, &matmul(coefficients.view(), weights), true);
             }
         }
         (out, read)
     }
 
-    /// Adds the terms of one sector of x: rows (i, j), j in `js`; the energy by channel too, where it is wanted.
-    fn add(&mut self, basis: &dyn FourierBasis, terms: &Array2<f32>, energy: bool) {
+    /// Adds the terms of one sector of x: rows (i, j), i in `is` and j in `js`; the energy by channel too, where it is
+    /// wanted.
+    fn add(&mut self, basis: &dyn FourierBasis, is: &[usize], terms: &Array2<f32>, energy: bool) {
         let block_of = basis.block_of_row();
         let js = self.js.clone();
         for (row, values) in terms.outer_iter().enumerate() {
-            let (i, j) = (row / js.len(), js.start + row % js.len());
+            let (i, j) = (is[row / js.len()], js.start + row % js.len());
             let values = values.to_slice().expect("row-major");
             self.square[[i, j - js.start]] += sum_and_squares(values).1;
             let (bi, bj) = (block_of[i], block_of[j]);

@@ -42,7 +42,7 @@ pub use one_layer::OneLayerMlp;
 pub use pair_sums::PairSums;
 pub use precomputed::Precomputed;
 pub use separable::{Combiner, Separable};
-pub use spectrum::{SiteSpectrum, Split2d};
+pub use spectrum::{BlockEnergies, SiteSpectrum, Split2d};
 pub(crate) use stream::{LossSum, PairBlock, stream};
 pub use summed::SummedMlp;
 pub use two_layer::TwoLayerMlp;
@@ -265,6 +265,16 @@ pub trait Interpretable: Send + Sync {
         energies::spectrum(self, site, basis)
     }
 
+    /// The part of [`spectrum`](Interpretable::spectrum) that neurons are labelled by, without the terms across blocks.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order.
+    ///
+    /// Cost: a pass over all pairs and the transform of y; that of x only within blocks.
+    fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
+        energies::block_energies(self, site, basis)
+    }
+
     /// [`spectrum`](Interpretable::spectrum) of the neuron site and of the logits, sharing what they have in common.
     ///
     /// # Errors
@@ -343,6 +353,9 @@ macro_rules! forward_interpretable {
             }
             fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
                 (**self).spectrum(site, basis)
+            }
+            fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
+                (**self).block_energies(site, basis)
             }
             fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
                 (**self).neuron_and_logit_spectra(basis)

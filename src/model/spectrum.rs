@@ -32,16 +32,15 @@ impl Split2d {
     }
 }
 
-/// Energies of the 2-D transforms of all channels of a site, summed over regions.
+/// Energies of the 2-D transforms of all channels of a site in the terms of each block, summed over regions: what
+/// [`Interpretable::block_energies`](super::Interpretable::block_energies) returns.
 ///
 /// For block b of a channel, its terms ({const} union b)^2 hold
 /// `constant + linear_x[b] + linear_y[b] + product[b]` of its `energy`.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct SiteSpectrum {
+pub struct BlockEnergies {
     /// The site.
     pub site: String,
-    /// Number of regions, (sector of x, sector of y).
-    pub regions: usize,
     /// Mean over all pairs, by channel.
     pub mean: Array1<f64>,
     /// Sum of squares over all pairs, by channel.
@@ -58,6 +57,16 @@ pub struct SiteSpectrum {
     pub linear_y: Array2<f64>,
     /// Energy in row(x) x row(y) with both rows in the block, by (channel, block).
     pub product: Array2<f64>,
+}
+
+/// Energies of the 2-D transforms of all channels of a site, summed over regions, in all terms.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct SiteSpectrum {
+    /// By channel and block.
+    #[serde(flatten)]
+    pub by_block: BlockEnergies,
+    /// Number of regions, (sector of x, sector of y).
+    pub regions: usize,
     /// Squares of the coefficients averaged over regions and channels, by (row of x, row of y).
     pub mean_square: Array2<f64>,
     /// Energy by kind of term, summed over channels.
@@ -69,20 +78,20 @@ impl SiteSpectrum {
     #[must_use]
     pub fn mean_square_centred(&self) -> Array2<f64> {
         let mut centred = self.mean_square.clone();
-        centred[[0, 0]] = self.constant_centred.sum() / (self.regions * self.energy.len()) as f64;
+        centred[[0, 0]] = self.by_block.constant_centred.sum() / (self.regions * self.by_block.energy.len()) as f64;
         centred
     }
 
     /// `split` with every channel's mean over all pairs removed first.
     #[must_use]
     pub fn split_centred(&self) -> Split2d {
-        Split2d { constant: self.constant_centred.sum(), ..self.split }
+        Split2d { constant: self.by_block.constant_centred.sum(), ..self.split }
     }
 }
 
 impl fmt::Display for SiteSpectrum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {} channels, shares of energy", self.site, self.energy.len())?;
+        write!(f, "{}: {} channels, shares of energy", self.by_block.site, self.by_block.energy.len())?;
         for (what, split) in [("as it is", self.split), ("means removed", self.split_centred())] {
             write!(f, "\n{what:>14}: {}", split.shares())?;
         }

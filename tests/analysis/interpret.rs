@@ -17,18 +17,19 @@ fn near_loss(what: &str, got: Evaluation, want: Evaluation) {
 
 #[track_caller]
 fn near_spectrum(what: &str, got: &SiteSpectrum, want: &SiteSpectrum) {
-    assert_eq!((&got.site, got.regions), (&want.site, want.regions), "{what}");
+    assert_eq!((&got.by_block.site, got.regions), (&want.by_block.site, want.regions), "{what}");
     // Every field is an energy, but for the means, and small beside the total: that sets the scale.
-    let scale = want.energy.sum();
+    let scale = want.by_block.energy.sum();
     let fields = |s: &SiteSpectrum| {
         let split = [s.split.constant, s.split.linear_x, s.split.linear_y, s.split.within_block, s.split.across_blocks];
-        let by_channel = [&s.energy, &s.energy_centred, &s.constant, &s.constant_centred];
-        let by_block = [&s.linear_x, &s.linear_y, &s.product, &s.mean_square];
+        let b = &s.by_block;
+        let by_channel = [&b.energy, &b.energy_centred, &b.constant, &b.constant_centred];
+        let by_block = [&b.linear_x, &b.linear_y, &b.product, &s.mean_square];
         let arrays = by_channel.into_iter().flatten().chain(by_block.into_iter().flatten());
         arrays.copied().chain(split).collect::<Vec<f64>>()
     };
     near_of(&format!("{what}: energies"), &fields(got), &fields(want), scale);
-    near_of(&format!("{what}: means"), &got.mean.to_vec(), &want.mean.to_vec(), scale.sqrt());
+    near_of(&format!("{what}: means"), &got.by_block.mean.to_vec(), &want.by_block.mean.to_vec(), scale.sqrt());
 }
 
 fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Interpretation {
@@ -43,7 +44,10 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     let all = neurons(model, basis, Candidates::AllBlocks).unwrap();
     let clusters = all.clusters();
     assert!(keys.iter().eq(clusters.keys()), "{what}");
-    assert_eq!(format!("{:?}", found.neurons), format!("{all:?}"), "{what}"); // NaN stands for itself
+    assert_eq!(found.neurons.clusters(), clusters, "{what}");
+    for (got, want) in [(&found.neurons.shares, &all.shares), (&found.neurons.shares_centred, &all.shares_centred)] {
+        near(what, got.iter().copied(), want.iter().copied());
+    }
     let published = neurons(model, basis, Candidates::AsPublished).unwrap().clusters();
     assert_eq!(found.clusters_as_published, published.iter().map(|(&b, c)| (b, c.len())).collect(), "{what}");
     assert_eq!(found.embedding, embedding(model, basis).unwrap(), "{what}");
@@ -67,7 +71,7 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     let baseline = model.evaluate(task, &Hooks::none()).unwrap();
     near_loss(&format!("{what}: baseline"), found.baseline, baseline);
     assert_eq!(found.baseline.accuracy, baseline.accuracy, "{what}");
-    let want = hidden_centred(model, task, &spectrum.mean).unwrap();
+    let want = hidden_centred(model, task, &spectrum.by_block.mean).unwrap();
     near_loss(&format!("{what}: centred"), found.hidden_centred.unwrap(), want);
     let want = own_block_only(model, basis, task, &all).unwrap();
     near_loss(&format!("{what}: own block"), found.own_block_only.unwrap(), want);

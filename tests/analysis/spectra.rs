@@ -3,7 +3,7 @@
 use crate::models::{self, Draw, Opaque};
 use crate::oracle::{Case, near, near_of, rows, values};
 use irreplens::analysis::{component_norms, component_norms_of_sum, embedding, neuron_spectrum, unembedding_of};
-use irreplens::model::{Interpretable, Separable, SiteSpectrum};
+use irreplens::model::{Interpretable, Separable};
 use ndarray::{Array1, Array2, ArrayView2};
 use proptest::prelude::{ProptestConfig, any, proptest};
 
@@ -91,11 +91,13 @@ fn embedding_spectra_are_those_of_the_maps() {
     }
 }
 
-/// Every field of a [`SiteSpectrum`] from its definition.
-fn check_spectrum(what: &str, case: &Case, site: &str, found: &SiteSpectrum, values: &[Vec<f64>]) {
+/// Every field of the spectrum and of the block energies of a site from its definition.
+fn check_spectrum(what: &str, case: &Case, model: &impl Interpretable, site: &str) {
+    let values = values(model, case, site);
+    let found = model.spectrum(site, &case.basis).unwrap();
+    let alone = model.block_energies(site, &case.basis).unwrap();
     let (n, m, width, sectors) = (case.n, case.m, values[0].len(), case.sectors.len());
     let blocks = case.blocks.len();
-    assert_eq!(found.site, site);
     let column = |k: usize| values.iter().map(move |row| row[k]);
     let mean: Vec<f64> = (0..width).map(|k| column(k).sum::<f64>() / (n * n) as f64).collect();
     let energy: Vec<f64> = (0..width).map(|k| column(k).map(|v| v * v).sum()).collect();
@@ -144,19 +146,22 @@ fn check_spectrum(what: &str, case: &Case, site: &str, found: &SiteSpectrum, val
     };
     let largest = values.iter().flatten().fold(0.0f64, |m, v| m.max(v.abs()));
     let flat = |matrix: &Array2<f64>| matrix.iter().copied().collect::<Vec<_>>();
-    check("mean", found.mean.to_vec(), mean, largest);
-    check("energy", found.energy.to_vec(), energy, total);
-    check("energy centred", found.energy_centred.to_vec(), centred, total);
-    check("constant", found.constant.to_vec(), constant, total);
-    check("constant centred", found.constant_centred.to_vec(), constant_centred, total);
-    for (field, got, want) in [
-        ("linear in x", &found.linear_x, &linear_x),
-        ("linear in y", &found.linear_y, &linear_y),
-        ("products", &found.product, &product),
-    ] {
-        assert_eq!(got.dim(), (width, blocks));
-        assert!(got.column(0).iter().all(|&v| v == 0.0), "{what}: {field}: block 0");
-        check(field, flat(got), flat(want), total);
+    for by_block in [&found.by_block, &alone] {
+        assert_eq!(by_block.site, site);
+        check("mean", by_block.mean.to_vec(), mean.clone(), largest);
+        check("energy", by_block.energy.to_vec(), energy.clone(), total);
+        check("energy centred", by_block.energy_centred.to_vec(), centred.clone(), total);
+        check("constant", by_block.constant.to_vec(), constant.clone(), total);
+        check("constant centred", by_block.constant_centred.to_vec(), constant_centred.clone(), total);
+        for (field, got, want) in [
+            ("linear in x", &by_block.linear_x, &linear_x),
+            ("linear in y", &by_block.linear_y, &linear_y),
+            ("products", &by_block.product, &product),
+        ] {
+            assert_eq!(got.dim(), (width, blocks));
+            assert!(got.column(0).iter().all(|&v| v == 0.0), "{what}: {field}: block 0");
+            check(field, flat(got), flat(want), total);
+        }
     }
     let count = (sectors * sectors * width) as f64;
     check("mean square", flat(&found.mean_square), flat(&(&square / count)), total / count);
@@ -175,9 +180,7 @@ fn spectra_are_2d_transforms_written_out() {
     for case in Case::all() {
         for (kind, model) in models::all(case.n, 30) {
             for site in model.sites() {
-                let values = values(&model, &case, &site.name);
-                let found = model.spectrum(&site.name, &case.basis).unwrap();
-                check_spectrum(&format!("{}, {kind}", case.name), &case, &site.name, &found, &values);
+                check_spectrum(&format!("{}, {kind}", case.name), &case, &model, &site.name);
             }
         }
     }
@@ -206,7 +209,6 @@ proptest! {
     fn spectra_of_any_shape(n in 1..7_usize, d in 1..20_usize, dihedral in any::<bool>(), seed in any::<u32>()) {
         let case = if dihedral { Case::dihedral(n) } else { Case::cyclic(n) };
         let model = models::one_layer(case.n, 2, d, true, seed.into());
-        let found = model.spectrum("hidden", &case.basis).unwrap();
-        check_spectrum(&case.name, &case, "hidden", &found, &values(&model, &case, "hidden"));
+        check_spectrum(&case.name, &case, &model, "hidden");
     }
 }

@@ -5,7 +5,7 @@ use super::{assert_close, device, emulated};
 use irreplens::device::{ACTIVATIONS, Device, LOSSES, Tile};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::{CayleyTable, Cyclic, Dihedral, Elem, Group, GroupExt, Symmetric};
-use irreplens::model::{Hook, Hooks, Interpretable, SiteSpectrum, Values};
+use irreplens::model::{BlockEnergies, Hook, Hooks, Interpretable, SiteSpectrum, Values};
 use irreplens::task::{Pair, Task};
 use ndarray::{Array1, Array2};
 use std::sync::Arc;
@@ -267,9 +267,15 @@ fn sums_and_moments_are_the_processors() {
 
 #[track_caller]
 fn same_spectrum(name: &str, expected: &SiteSpectrum, got: &SiteSpectrum) {
-    assert_eq!((&expected.site, expected.regions), (&got.site, got.regions));
+    assert_eq!(expected.regions, got.regions);
+    assert_close(name, ACTIVATIONS, expected.mean_square.iter().copied(), got.mean_square.iter().copied());
+    same_energies(name, &expected.by_block, &got.by_block);
+}
+
+#[track_caller]
+fn same_energies(name: &str, expected: &BlockEnergies, got: &BlockEnergies) {
+    assert_eq!(expected.site, got.site);
     let name = format!("{name}, {}", expected.site);
-    assert_close(&name, ACTIVATIONS, expected.mean_square.iter().copied(), got.mean_square.iter().copied());
     let total = expected.energy.iter().fold(0.0f64, |most, &v| most.max(v));
     let channels = [
         (&expected.energy, &got.energy),
@@ -311,6 +317,11 @@ fn spectra_are_the_processors_in_any_basis() {
                     &name,
                     &model.spectrum(site, basis.as_ref()).unwrap(),
                     &on_device.spectrum(site, basis.as_ref()).unwrap(),
+                );
+                same_energies(
+                    &name,
+                    &model.block_energies(site, basis.as_ref()).unwrap(),
+                    &on_device.block_energies(site, basis.as_ref()).unwrap(),
                 );
             }
         }

@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis};
 use crate::group::{Dihedral, Elem};
 use crate::laws::{ACTIVATION, EXHAUSTIVE, TRANSFORM, Violation, answer, uniform};
-use crate::model::{Hook, Hooks, Interpretable, LOGITS, MEMORY_BUDGET, Moments, SiteSpectrum, Values};
+use crate::model::{BlockEnergies, Hook, Hooks, Interpretable, LOGITS, MEMORY_BUDGET, Moments, SiteSpectrum, Values};
 use crate::task::{Pair, Task, pairs};
 use ndarray::{Array1, Array2, Array3, Axis, s};
 use std::sync::Arc;
@@ -34,9 +34,11 @@ pub fn streams(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
         reference.moments(&answer(LAW, format_args!("moments of {}", site.name), model.moments(&site.name))?)?;
         reference.columns(model)?;
         for basis in &bases {
-            let case = format!("spectrum of {} in {} sectors", site.name, basis.sectors().len());
-            let spectrum = answer(LAW, format_args!("{case}"), model.spectrum(&site.name, basis))?;
-            reference.spectrum(&case, &spectrum, basis)?;
+            let case = format!("{} in {} sectors", site.name, basis.sectors().len());
+            let spectrum = answer(LAW, format_args!("spectrum of {case}"), model.spectrum(&site.name, basis))?;
+            let blocks =
+                answer(LAW, format_args!("block energies of {case}"), model.block_energies(&site.name, basis))?;
+            reference.spectrum(&case, &spectrum, &blocks, basis)?;
         }
     }
     Ok(())
@@ -193,8 +195,7 @@ impl<'a> Reference<'a> {
         Ok(())
     }
 
-    fn spectrum(&self, case: &str, got: &SiteSpectrum, basis: &impl FourierBasis) -> Result<(), Violation> {
-        let (width, blocks) = (self.width, basis.blocks().len());
+    fn shapes(&self, case: &str, got: &BlockEnergies, blocks: usize) -> Result<(), Violation> {
         Violation::unless_equal(LAW, format_args!("{case}, site"), got.site.as_str(), self.site)?;
         for (what, field) in [
             ("mean", &got.mean),
@@ -202,13 +203,33 @@ impl<'a> Reference<'a> {
             ("constant", &got.constant),
             ("centred", &got.constant_centred),
         ] {
-            Violation::unless_equal(LAW, format_args!("{case}, length of {what}"), field.len(), width)?;
+            Violation::unless_equal(LAW, format_args!("{case}, length of {what}"), field.len(), self.width)?;
         }
         for (what, field) in [("linear_x", &got.linear_x), ("linear_y", &got.linear_y), ("product", &got.product)] {
-            Violation::unless_equal(LAW, format_args!("{case}, shape of {what}"), field.dim(), (width, blocks))?;
+            Violation::unless_equal(LAW, format_args!("{case}, shape of {what}"), field.dim(), (self.width, blocks))?;
+        }
+        Ok(())
+    }
+
+    /// `blocks` on its own and as part of `got`.
+    fn spectrum(
+        &self,
+        case: &str,
+        got: &SiteSpectrum,
+        blocks: &BlockEnergies,
+        basis: &impl FourierBasis,
+    ) -> Result<(), Violation> {
+        let both = [("spectrum", &got.by_block), ("block energies", blocks)];
+        for (method, found) in both {
+            self.shapes(&format!("{method} of {case}"), found, basis.blocks().len())?;
         }
         let (m, block_of) = (basis.rows(), basis.block_of_row());
-        Violation::unless_equal(LAW, format_args!("{case}, shape of mean_square"), got.mean_square.dim(), (m, m))?;
+        Violation::unless_equal(
+            LAW,
+            format_args!("spectrum of {case}, shape of mean_square"),
+            got.mean_square.dim(),
+            (m, m),
+        )?;
         let mut square = Array2::<f64>::zeros((m, m));
         // constant, linear in x, linear in y, within a block, across blocks
         let (mut split, mut total) = ([0.0; 5], 0.0);
@@ -217,21 +238,7 @@ impl<'a> Reference<'a> {
             let mean = values.sum() / values.len() as f64;
             let centred = energies(basis, &values.mapv(|v| v - mean));
             let energy = values.mapv(|v| v * v).sum();
-            let close = |what: &str, got: f64, expected: f64| {
-                let tolerance = 2.0 * (ACTIVATION + TRANSFORM) * self.scale.powi(2) * values.len() as f64;
-                Violation::unless_close(LAW, format_args!("{case}, {what}, channel {k}"), got, expected, tolerance)
-            };
-            Violation::unless_close(
-                LAW,
-                format_args!("{case}, mean, channel {k}"),
-                got.mean[k],
-                mean,
-                ACTIVATION * self.scale,
-            )?;
-            close("energy", got.energy[k], energy)?;
-            close("constant", got.constant[k], squares[[0, 0]])?;
-            close("constant centred", got.constant_centred[k], centred[[0, 0]])?;
-            let mut by_block = Array2::<f64>::zeros((3, blocks));
+            let mut by_block = Array2::<f64>::zeros((3, basis.blocks().len()));
             for ((i, j), &e) in squares.indexed_iter() {
                 let (a, b) = (block_of[i], block_of[j]);
                 let kind = match (a, b) {
@@ -251,26 +258,38 @@ impl<'a> Reference<'a> {
                     by_block[[kind - 1, a.max(b)]] += e;
                 }
             }
-            for b in 0..blocks {
-                close(&format!("linear_x of block {b}"), got.linear_x[[k, b]], by_block[[0, b]])?;
-                close(&format!("linear_y of block {b}"), got.linear_y[[k, b]], by_block[[1, b]])?;
-                close(&format!("product of block {b}"), got.product[[k, b]], by_block[[2, b]])?;
+            for (method, found) in both {
+                let close = |what: &str, got: f64, expected: f64| {
+                    let tolerance = 2.0 * (ACTIVATION + TRANSFORM) * self.scale.powi(2) * values.len() as f64;
+                    let witness = format_args!("{method} of {case}, {what}, channel {k}");
+                    Violation::unless_close(LAW, witness, got, expected, tolerance)
+                };
+                let witness = format_args!("{method} of {case}, mean, channel {k}");
+                Violation::unless_close(LAW, witness, found.mean[k], mean, ACTIVATION * self.scale)?;
+                close("energy", found.energy[k], energy)?;
+                close("constant", found.constant[k], squares[[0, 0]])?;
+                close("constant centred", found.constant_centred[k], centred[[0, 0]])?;
+                for (b, expected) in by_block.columns().into_iter().enumerate() {
+                    close(&format!("linear_x of block {b}"), found.linear_x[[k, b]], expected[0])?;
+                    close(&format!("linear_y of block {b}"), found.linear_y[[k, b]], expected[1])?;
+                    close(&format!("product of block {b}"), found.product[[k, b]], expected[2])?;
+                }
             }
             square += &squares;
             total += self.scale.powi(2) * values.len() as f64;
         }
-        if self.channels.len() < width {
+        if self.channels.len() < self.width {
             return Ok(());
         }
         let s = got.split;
         let tolerance = 2.0 * (ACTIVATION + TRANSFORM) * total;
         let got_split = [s.constant, s.linear_x, s.linear_y, s.within_block, s.across_blocks];
         for (kind, (got, expected)) in got_split.into_iter().zip(split).enumerate() {
-            Violation::unless_close(LAW, format_args!("{case}, split {kind}"), got, expected, tolerance)?;
+            Violation::unless_close(LAW, format_args!("spectrum of {case}, split {kind}"), got, expected, tolerance)?;
         }
-        let terms = (basis.sectors().len().pow(2) * width.max(1)) as f64;
+        let terms = (basis.sectors().len().pow(2) * self.width.max(1)) as f64;
         got.mean_square.indexed_iter().try_for_each(|((i, j), &got)| {
-            let witness = format_args!("{case}, mean square at {:?}", [i, j]);
+            let witness = format_args!("spectrum of {case}, mean square at {:?}", [i, j]);
             Violation::unless_close(LAW, witness, got, square[[i, j]] / terms, tolerance / terms)
         })
     }

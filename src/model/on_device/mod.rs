@@ -8,8 +8,8 @@ mod transform;
 use super::evaluate::check_columns;
 use super::pair_sums::check_sets;
 use super::{
-    ActivationCache, Combiner, Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, Separable, Site,
-    SiteSpectrum, check_task, width,
+    ActivationCache, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, Separable,
+    Site, SiteSpectrum, check_task, width,
 };
 use crate::device::{Buffer, Device, DeviceInfo};
 use crate::error::{Error, Result};
@@ -284,6 +284,10 @@ impl Interpretable for OnDevice {
 
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
         self.site_spectrum(site, basis)
+    }
+
+    fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
+        Ok(self.site_spectrum(site, basis)?.by_block)
     }
 
     fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {

@@ -42,7 +42,7 @@ pub fn neuron_regions(
 /// # Arguments
 /// `shared`: whether the two have one colour range, so that they can be compared; else each has its own.
 pub fn mean_squares(names: &[String], neurons: &SiteSpectrum, logits: &SiteSpectrum, shared: bool) -> [Figure; 2] {
-    let site = &neurons.site;
+    let site = &neurons.by_block.site;
     let [hidden, logits] = [neurons.mean_square_centred(), logits.mean_square.clone()].map(|v| v.mapv(|v| v as f32));
     let most = largest(&hidden).max(largest(&logits));
     let limit = Some(most).filter(|&most| shared && most > 0.0);
