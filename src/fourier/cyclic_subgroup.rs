@@ -108,6 +108,16 @@ fn value(m: usize, row: usize, position: usize) -> f64 {
     norm(m, row) * if row == 0 || row % 2 == 1 { angle.cos() } else { angle.sin() }
 }
 
+/// Every [`value`]. They repeat with k * position modulo m: a cosine and a sine each for m angles are all there are.
+fn matrix(m: usize) -> Array2<f64> {
+    let angles: Vec<_> = (0..m).map(|t| (TAU * t as f64 / m as f64).sin_cos()).collect();
+    let norms: Vec<_> = (0..m).map(|row| norm(m, row)).collect();
+    Array2::from_shape_fn((m, m), |(row, position)| {
+        let (sin, cos) = angles[row.div_ceil(2) * position % m];
+        norms[row] * if row == 0 || row % 2 == 1 { cos } else { sin }
+    })
+}
+
 impl FourierBasis for CyclicSubgroupBasis {
     fn sectors(&self) -> &[Vec<Elem>] {
         &self.sectors
@@ -128,6 +138,9 @@ impl FourierBasis for CyclicSubgroupBasis {
     }
     fn generator(&self) -> Option<Elem> {
         Some(self.generator)
+    }
+    fn matrix(&self) -> Array2<f64> {
+        matrix(self.rows())
     }
     fn transform(&self, direction: Direction, input: ArrayView2<'_, f32>, mut output: ArrayViewMut2<'_, f32>) {
         match (&self.kernel, direction) {
@@ -156,13 +169,7 @@ impl FourierBasis for CyclicSubgroupBasis {
 impl Kernel {
     fn new(m: usize, dense: bool) -> Self {
         if dense {
-            // Entries repeat with k * position modulo m: a cosine and a sine each for m angles are all there are.
-            let angles: Vec<_> = (0..m).map(|t| (TAU * t as f64 / m as f64).sin_cos()).collect();
-            let norms: Vec<_> = (0..m).map(|row| norm(m, row)).collect();
-            return Self::Dense(Array2::from_shape_fn((m, m), |(row, position)| {
-                let (sin, cos) = angles[row.div_ceil(2) * position % m];
-                single(norms[row] * if row == 0 || row % 2 == 1 { cos } else { sin })
-            }));
+            return Self::Dense(matrix(m).mapv(single));
         }
         let mut planner = RealFftPlanner::new();
         Self::Fft { forward: planner.plan_fft_forward(m), inverse: planner.plan_fft_inverse(m) }
