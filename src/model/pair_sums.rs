@@ -52,8 +52,8 @@ struct Sums {
     product: Array2<f64>,
     energy: Array1<f64>,
     logit_energy: f64,
-    /// Of every set, then of all pairs.
-    losses: Vec<LossSum>,
+    /// Of every block: of every set, then of all pairs. Added up block by block, losses are those of `evaluate` to the bit.
+    losses: Vec<Vec<LossSum>>,
 }
 
 pub(super) fn check_sets(task: &Task, sets: &[&[bool]]) -> Result<()> {
@@ -72,20 +72,20 @@ pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets
         product: Array2::zeros((n, width)),
         energy: Array1::zeros(width),
         logit_energy: 0.0,
-        losses: vec![LossSum::default(); sets.len() + 1],
+        losses: Vec::new(),
     };
     let blocks = stream_to(model, task, totals, start, |total, block| {
-        let outcomes = outcomes(block.logits.view(), block.labels);
-        for ((x, y), outcome) in block.pairs.iter().zip(outcomes) {
+        let mut losses = vec![LossSum::default(); sets.len() + 1];
+        for ((x, y), outcome) in block.pairs.iter().zip(outcomes(block.logits.view(), block.labels)) {
             let pair = x.index() * n + y.index();
-            let (all, losses) = total.losses.split_last_mut().expect("one more than sets");
-            all.add_one(outcome);
-            sets.iter().zip(losses).filter(|(set, _)| set[pair]).for_each(|(_, loss)| loss.add_one(outcome));
+            losses[sets.len()].add_one(outcome);
+            sets.iter().zip(&mut losses).filter(|(set, _)| set[pair]).for_each(|(_, loss)| loss.add_one(outcome));
         }
+        total.losses.push(losses);
         total.add_readout(block);
         total.logit_energy += centred_energy(block.logits.view());
     })?;
-    let evaluation = |i: usize| LossSum::mean(blocks.iter().map(|sums| sums.losses[i]));
+    let evaluation = |i: usize| LossSum::mean(blocks.iter().flat_map(|sums| &sums.losses).map(|losses| losses[i]));
     let of_set = |(i, set): (usize, &&[bool])| set.contains(&true).then(|| evaluation(i));
     let of_sets = sets.iter().enumerate().map(of_set).collect();
     let all = evaluation(sets.len());

@@ -3,8 +3,8 @@
 use crate::models::{self, Opaque};
 use crate::oracle::{Case, near, near_of};
 use irreplens::analysis::{
-    Candidates, Cluster, Interpretation, cluster_losses, embedding, hidden_centred, interpret, logit_directions,
-    neurons, own_block_only, parity, unembedding_of,
+    Candidates, Cluster, Interpretation, cluster, cluster_losses, embedding, hidden_centred, interpret,
+    logit_directions, neurons, own_block_only, parity, unembedding_of,
 };
 use irreplens::model::{Evaluation, Hooks, Interpretable, SiteSpectrum};
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -44,6 +44,8 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     let all = neurons(model, basis, Candidates::AllBlocks).unwrap();
     let clusters = all.clusters();
     assert!(keys.iter().eq(clusters.keys()), "{what}");
+    let labelled = cluster(&spectrum.by_block, basis, Candidates::AllBlocks);
+    assert_eq!(format!("{:?}", found.neurons), format!("{labelled:?}"), "{what}"); // NaN stands for itself
     assert_eq!(found.neurons.clusters(), clusters, "{what}");
     for (got, want) in [(&found.neurons.shares, &all.shares), (&found.neurons.shares_centred, &all.shares_centred)] {
         near(what, got.iter().copied(), want.iter().copied());

@@ -80,9 +80,13 @@ fn shares_are_those_of_the_terms() {
                 let found = neurons(&model, &case.basis, candidates).unwrap();
                 check(&format!("{}, {kind}, {candidates:?}", case.name), &case, &found, &values, last);
                 assert_eq!(found.site, model.neuron_site());
+                let energies = model.block_energies(model.neuron_site(), &case.basis).unwrap();
+                assert_eq!(found, cluster(&energies, &case.basis, candidates));
                 let spectrum = model.spectrum(model.neuron_site(), &case.basis).unwrap();
                 let again = cluster(&spectrum.by_block, &case.basis, candidates);
+                assert_eq!(found.clusters(), again.clusters());
                 near("shares", found.shares.iter().copied(), again.shares.iter().copied());
+                near("centred", found.shares_centred.iter().copied(), again.shares_centred.iter().copied());
                 let members: usize = found.clusters().values().map(Vec::len).sum();
                 assert_eq!(members + found.dim().len(), found.neurons.len());
             }
