@@ -8,6 +8,10 @@
 //!
 //! The page that goes with it: `docs/training.md`. Next: `02_dihedral.rs`.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use irreplens::analysis::{
     Candidates, Cluster, NeuronClusters, RepresentationMeasures, cluster_losses, component_norms, neurons,
     representation,

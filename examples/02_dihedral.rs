@@ -7,6 +7,10 @@
 //!
 //! The page that goes with it, with the numbers: `docs/dihedral.md`. Next: `03_symmetric_group.rs`.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use irreplens::analysis::{Interpretation, RepresentationMeasures, interpret, neuron_spectrum, representation};
 use irreplens::checkpoint::Run;
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};

@@ -7,6 +7,10 @@
 //! An untrained net stands beside it: what that has too, says nothing.
 //! The page that goes with it: `docs/replication.md`. Next: `04_your_own_checkpoint.rs`.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use irreplens::analysis::{Controls, CosetMeasures, RepresentationMeasures, cosets, representation, with_controls};
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::{Group, Symmetric, subgroup_classes};

@@ -13,6 +13,10 @@
 //!
 //! The page that goes with it: `docs/adding-a-model.md`. Next: `05_your_own_group.rs`.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::checkpoint::{Tensor, Tensors, matrix, read_precomputed, read_tensors, vector, write_safetensors};
 use irreplens::fourier::CyclicSubgroupBasis;

@@ -8,6 +8,10 @@
 //!
 //! The page that goes with it: `docs/adding-a-group.md`. Next: `06_your_own_model.rs`.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use irreplens::analysis::{RepresentationMeasures, representation};
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::{Elem, Group, GroupExt};

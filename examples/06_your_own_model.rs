@@ -7,6 +7,10 @@
 //!
 //! The page that goes with it: `docs/adding-a-model.md`.
 
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::fourier::CyclicSubgroupBasis;
 use irreplens::group::Cyclic;

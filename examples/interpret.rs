@@ -1,5 +1,4 @@
-//! Explains a trained network: `cargo run --release --example interpret -- [RUN_DIR] [--order FILE] [--json FILE]
-//! [--repeat N] [--device cpu|cuda:N]`.
+//! Explains a trained network: `cargo run --release --example interpret -- [RUN_DIR]`; `--help` lists the options.
 //!
 //! Without a run directory it explains the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`).
@@ -7,22 +6,24 @@
 //! were trained with (`--order`, a file of permutations); they are looked at along the cyclic subgroup of an element of
 //! the largest order.
 
-#[path = "support/place.rs"]
-mod place;
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+#[path = "support/tool.rs"]
+mod tool;
 
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
-pub use place::Place;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
-
-/// The run directory of the shipped model.
-pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
+use tool::{Failure, check_writable};
+pub use tool::{Place, SHIPPED};
 
 /// A run, read and explained.
 pub struct Explained {
@@ -145,25 +146,40 @@ fn nested(array: &ndarray::Array4<f64>, block: usize) -> Value {
     array.outer_iter().map(|plane| rows(&plane.to_owned())).collect()
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: interpret [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N]";
-    let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
-    let mut place = Place::Cpu;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
-        match argument.as_str() {
-            "--order" => order = Some(PathBuf::from(value()?)),
-            "--json" => json_file = Some(PathBuf::from(value()?)),
-            "--device" => place = Place::open(&value()?)?,
-            "--repeat" => {
-                repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
-            }
-            _ if directory.is_none() && !argument.starts_with("--") => directory = Some(PathBuf::from(argument)),
-            _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
-        }
-    }
-    let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
+/// Explains a trained network: which irreps or frequencies its neurons compute with, and what ablation says of it.
+#[derive(clap::Parser)]
+#[command(name = "interpret", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// The run directory, or a weights file in one.
+    #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
+    run: PathBuf,
+    /// The element order of a symmetric or alternating group: a file of permutations.
+    #[arg(long, value_name = "FILE")]
+    order: Option<PathBuf>,
+    /// Writes every number there.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Takes median times of so many runs.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: u64,
+    /// Where the model runs: cpu or cuda:N.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+}
+
+const EXAMPLES: &str = "Examples:
+  interpret                                   the shipped network on the dihedral group of order 106
+  interpret runs/S5 --order orders/S5.json    a run on a symmetric group
+  interpret runs/D53 --json found.json        every number, for other programs";
+
+fn main() -> ExitCode {
+    tool::main(explain)
+}
+
+fn explain(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { run: directory, order, json: json_file, repeat, device } = arguments;
+    json_file.as_deref().map_or(Ok(()), check_writable)?;
+    let place = Place::open(&device)?;
     let mut runs = Vec::new();
     for _ in 0..repeat {
         runs.push(run(&directory, order.as_deref(), &place)?);
@@ -180,7 +196,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "total": median(|r| r.load_ms + r.analysis_ms),
     });
     let last = runs.last().expect("at least one run");
-    println!("{} {} of {}\n", last.config.group_parameter, json!(last.config.group), directory.display());
+    let (n, group) = (last.config.group_parameter, json!(last.config.group));
+    println!("{n} {group} of {}\n", directory.display());
     println!("{}", last.found);
     println!("milliseconds: {timing}");
     if let Some(file) = json_file {

@@ -1,20 +1,23 @@
 //! Writes a report of a trained network, one HTML page that opens offline:
-//! `cargo run --release --example report -- [RUN_DIR] [--out FILE] [--order FILE] [--device cpu|cuda:N]`.
+//! `cargo run --release --example report -- [RUN_DIR]`; `--help` lists the options.
 //!
 //! Without a run directory it reports on the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`), in `report.html`. Symmetric and alternating runs need the element order they were trained with
 //! (`--order`, a file of permutations).
 
-#[path = "support/place.rs"]
-mod place;
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+#[path = "support/tool.rs"]
+mod tool;
 
 use irreplens::report::of_run;
-pub use place::Place;
+use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
-
-/// The run directory of the shipped model.
-pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
+use tool::{Failure, check_writable};
+pub use tool::{Place, SHIPPED};
 
 /// Writes the report of a run directory.
 ///
@@ -32,25 +35,43 @@ pub fn run(
     page.write(out)
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: report [RUN_DIR] [--out FILE] [--order FILE] [--device cpu|cuda:N]";
-    let (mut directory, mut order, mut out, mut place) = (None, None, PathBuf::from("report.html"), Place::Cpu);
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
-        match argument.as_str() {
-            "--out" => out = PathBuf::from(value()?),
-            "--order" => order = Some(PathBuf::from(value()?)),
-            "--device" => place = Place::open(&value()?)?,
-            _ if directory.is_none() && !argument.starts_with("--") => directory = Some(PathBuf::from(argument)),
-            _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
-        }
-    }
-    let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
+/// Writes a report of a trained network: one HTML page of tables and pictures that opens offline.
+#[derive(clap::Parser)]
+#[command(name = "report", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// The run directory, or a weights file in one.
+    #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
+    run: PathBuf,
+    /// The page.
+    #[arg(long, value_name = "FILE", default_value = "report.html")]
+    out: PathBuf,
+    /// The element order of a symmetric or alternating group: a file of permutations.
+    #[arg(long, value_name = "FILE")]
+    order: Option<PathBuf>,
+    /// Where the model runs: cpu or cuda:N.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+}
+
+const EXAMPLES: &str = "Examples:
+  report                                             the shipped network, in report.html
+  report runs/S5 --order orders/S5.json --out S5.html";
+
+fn main() -> ExitCode {
+    tool::main(write)
+}
+
+fn write(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { run: directory, out, order, device } = arguments;
+    check_writable(&out)?;
+    let place = Place::open(&device)?;
     let start = Instant::now();
-    let mut step = |what: &str| eprintln!("{:7.2} s  {what}", start.elapsed().as_secs_f64());
+    let mut step = |what: &str| {
+        let _ = writeln!(std::io::stderr(), "{:7.2} s  {what}", start.elapsed().as_secs_f64());
+    };
     run(&directory, order.as_deref(), &place, &out, &mut step)?;
     step("written");
-    println!("{}: {:.1} MB", out.display(), std::fs::metadata(&out)?.len() as f64 / 1e6);
+    let megabytes = std::fs::metadata(&out)?.len() as f64 / 1e6;
+    println!("{}: {megabytes:.1} MB", out.display());
     Ok(())
 }

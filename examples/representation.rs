@@ -1,5 +1,5 @@
-//! Measures a trained network in the irreps of its group: `cargo run --release --example representation -- [RUN_DIR]
-//! [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N] [--controls]`.
+//! Measures a trained network in the irreps of its group: `cargo run --release --example representation -- [RUN_DIR]`;
+//! `--help` lists the options.
 //!
 //! Without a run directory it looks at the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`). Prints the measures as tables and writes them as JSON. Symmetric and alternating runs need the
@@ -7,8 +7,11 @@
 //! is constant on stand beside its irrep, and everything is measured once more on an untrained network and with the group's
 //! elements shuffled.
 
-#[path = "support/place.rs"]
-mod place;
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+#[path = "support/tool.rs"]
+mod tool;
 
 use irreplens::analysis::{
     Controls, CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures, cosets, representation, with_controls,
@@ -20,14 +23,13 @@ use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
 use irreplens::train::{Architecture, Network};
-pub use place::Place;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::Instant;
-
-/// The run directory of the shipped model.
-pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
+use tool::{Failure, check_writable};
+pub use tool::{Place, SHIPPED};
 
 /// A run, read and measured.
 pub struct Measured {
@@ -119,7 +121,7 @@ pub fn side_by_side(
     counts
 }
 
-fn print_controls(controls: &Explanations) {
+fn print_controls(controls: &Explanations) -> Result<(), Failure> {
     let (irreps, cosets) = &controls.found;
     println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
@@ -144,6 +146,7 @@ fn print_controls(controls: &Explanations) {
         let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
         println!("{what:>16}{fve:>15.4e}{keys:>12}{hidden:>15.4e}{on_cosets:>20}");
     }
+    Ok(())
 }
 
 fn milliseconds(start: Instant) -> f64 {
@@ -208,28 +211,43 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
     out[format!("logit_excluded_loss{suffix}")] = json!(losses.logit_excluded.map(|e| e.loss));
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage =
-        "usage: representation [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N] [--controls]";
-    let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
-    let mut with_controls = false;
-    let mut place = Place::Cpu;
-    let mut arguments = std::env::args().skip(1);
-    while let Some(argument) = arguments.next() {
-        let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
-        match argument.as_str() {
-            "--order" => order = Some(PathBuf::from(value()?)),
-            "--json" => json_file = Some(PathBuf::from(value()?)),
-            "--device" => place = Place::open(&value()?)?,
-            "--repeat" => {
-                repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
-            }
-            "--controls" => with_controls = true,
-            _ if directory.is_none() && !argument.starts_with("--") => directory = Some(PathBuf::from(argument)),
-            _ => return Err(format!("unknown argument {argument}\n{usage}").into()),
-        }
-    }
-    let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
+/// Measures a trained network in the irreps of its group: the paper's measures, for any group.
+#[derive(clap::Parser)]
+#[command(name = "representation", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// The run directory, or a weights file in one.
+    #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
+    run: PathBuf,
+    /// The element order of a symmetric or alternating group: a file of permutations.
+    #[arg(long, value_name = "FILE")]
+    order: Option<PathBuf>,
+    /// Writes every number there.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Takes median times of so many runs.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    repeat: u64,
+    /// Where the model runs: cpu or cuda:N.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+    /// Also measures the cosets of every neuron, an untrained network, and the model with the group's elements shuffled.
+    #[arg(long)]
+    controls: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  representation                                   the shipped network on the dihedral group of order 106
+  representation runs/S5 --order orders/S5.json    a run on a symmetric group
+  representation runs/D53 --controls               beside an untrained network and a shuffled group";
+
+fn main() -> ExitCode {
+    tool::main(measure)
+}
+
+fn measure(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { run: directory, order, json: json_file, repeat, device, controls: with_controls } = arguments;
+    json_file.as_deref().map_or(Ok(()), check_writable)?;
+    let place = Place::open(&device)?;
     let mut runs = Vec::new();
     for _ in 0..repeat {
         runs.push(run(&directory, order.as_deref(), &place)?);
@@ -246,12 +264,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "total": median(|r| r.load_ms + r.analysis_ms),
     });
     let last = runs.last().expect("at least one run");
-    println!("{} {} of {}\n", last.config.group_parameter, json!(last.config.group), directory.display());
+    let (n, group) = (last.config.group_parameter, json!(last.config.group));
+    println!("{n} {group} of {}\n", directory.display());
     println!("{}", last.found);
     println!("milliseconds: {timing}");
     let controls = if with_controls { Some(controls(&directory, order.as_deref())?) } else { None };
     if let Some(controls) = &controls {
-        print_controls(controls);
+        print_controls(controls)?;
     }
     if let Some(file) = json_file {
         let mut out = to_json(last);

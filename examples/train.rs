@@ -5,24 +5,24 @@
 //! override them. `--seeds 1,2,3` trains one run for each, side by side, in `DIR/seed-1`, ...; a split is that of the
 //! published code for the run's seed, where seed 0 means the first pairs in order.
 
-#[path = "support/place.rs"]
-mod place;
+#[macro_use]
+#[path = "support/print.rs"]
+mod print;
+#[path = "support/tool.rs"]
+mod tool;
 
+use clap::Parser;
+use clap::builder::PossibleValuesParser;
 use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, RunConfig, atomic_write};
 use irreplens::group::{Cyclic, Dihedral, Group};
 use irreplens::task::Split;
 use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
-pub use place::Place;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::Arc;
-
-type Failure = Box<dyn std::error::Error>;
-
-const USAGE: &str = "usage: train [--group cyclic:N|dihedral:N] [--cfg FILE] \
-[--model one-layer|one-layer-bias|summed|two-layer|bilinear] [--embed E] [--hidden D] [--fraction F] [--lr L] \
-[--weight-decay W] [--epochs N] [--warmup N] [--decay constant|linear|cosine] [--seed S | --seeds S,S,...] \
-[--test-loss-below L] [--patience N] [--out DIR] [--json FILE] [--device cpu|cuda:N]";
+pub use tool::Place;
+use tool::{Failure, check_writable};
 
 /// What is to be trained and where it is kept.
 pub struct Settings {
@@ -60,82 +60,127 @@ fn published() -> RunConfig {
     }
 }
 
-/// Reads the command line.
+/// Trains a network on a group and writes a run directory.
+#[derive(clap::Parser)]
+#[command(name = "train", version, after_help = EXAMPLES)]
+struct Arguments {
+    /// Settings to start from, a cfg.json: options override it. Without one, the published settings on D53.
+    #[arg(long, value_name = "FILE")]
+    cfg: Option<PathBuf>,
+    /// The group: cyclic:N or dihedral:N, the latter of order 2 N.
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    group: Option<(GroupKind, usize)>,
+    /// The architecture.
+    #[arg(long, value_name = "MODEL", value_parser = PossibleValuesParser::new(MODELS.map(|(name, _)| name)))]
+    model: Option<String>,
+    /// Width of the embeddings.
+    #[arg(long, value_name = "E")]
+    embed: Option<usize>,
+    /// Number of hidden neurons.
+    #[arg(long, value_name = "D")]
+    hidden: Option<usize>,
+    /// Share of all pairs that it is trained on.
+    #[arg(long, value_name = "F")]
+    fraction: Option<f64>,
+    /// Learning rate.
+    #[arg(long, value_name = "L")]
+    lr: Option<f64>,
+    /// AdamW's weight decay.
+    #[arg(long, value_name = "W")]
+    weight_decay: Option<f64>,
+    /// Full-batch steps.
+    #[arg(long, value_name = "N")]
+    epochs: Option<u64>,
+    /// Steps over which the learning rate rises.
+    #[arg(long, value_name = "N")]
+    warmup: Option<u64>,
+    /// What the learning rate does after that.
+    #[arg(long, value_name = "DECAY", value_parser = ["constant", "linear", "cosine"])]
+    decay: Option<String>,
+    /// Seed of the split and of the initial weights.
+    #[arg(long, value_name = "S", conflicts_with = "seeds")]
+    seed: Option<u64>,
+    /// Seeds of several runs, side by side, in DIR/seed-S.
+    #[arg(long, value_name = "S,S,...", value_delimiter = ',', requires = "out")]
+    seeds: Vec<u64>,
+    /// Stops once the test loss is below this.
+    #[arg(long, value_name = "L")]
+    test_loss_below: Option<f64>,
+    /// Stops once the test loss has not improved for so many epochs.
+    #[arg(long, value_name = "N")]
+    patience: Option<u64>,
+    /// The run directory.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Writes the results there.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Where it trains: cpu or cuda:N.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+}
+
+const EXAMPLES: &str = "Examples:
+  train --group dihedral:53 --seed 2 --epochs 60000 --out runs/D53
+  train --group cyclic:59 --seeds 1,2,3 --test-loss-below 1e-4 --out runs/C59
+  train --cfg runs/D53/cfg.json --lr 5e-4 --out runs/slower";
+
+const MODELS: [(&str, ModelKind); 5] = [
+    ("one-layer", ModelKind::OneLayerMlp),
+    ("one-layer-bias", ModelKind::OneLayerMlpWithBias),
+    ("summed", ModelKind::SummedMlp),
+    ("two-layer", ModelKind::TwoLayerMlp),
+    ("bilinear", ModelKind::Bilinear),
+];
+
+/// Reads the command line, without the program's name.
 ///
 /// # Errors
 /// A message that names the option, or the error of reading the `--cfg` file.
 pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Settings, Failure> {
-    let arguments: Vec<String> = arguments.into_iter().collect();
-    let mut pairs = Vec::new();
-    for pair in arguments.chunks(2) {
-        match pair {
-            [option, value] if option.starts_with("--") => pairs.push((option.as_str(), value.as_str())),
-            [option, ..] => return Err(format!("{option}: expected an option and its value\n{USAGE}").into()),
-            [] => {}
-        }
-    }
-    // The file first, wherever it stands: options override it.
-    let file = pairs.iter().find(|(option, _)| *option == "--cfg");
-    let config = file.map_or(Ok(published()), |(_, path)| RunConfig::read(path))?;
-    let mut settings =
-        Settings { config, stop: StopRules::default(), seeds: Vec::new(), out: None, json: None, place: Place::Cpu };
-    let Settings { config, stop, seeds, out, json, place } = &mut settings;
-    for (option, value) in pairs {
-        match option {
-            "--cfg" => {}
-            "--group" => (config.group, config.group_parameter) = group(value)?,
-            "--model" => config.model = model(value)?,
-            "--embed" => config.layers.embed_dim = number(option, value)?,
-            "--hidden" => config.layers.hidden_dim = Some(number(option, value)?),
-            "--fraction" => config.frac_train = number(option, value)?,
-            "--lr" => config.lr = number(option, value)?,
-            "--weight-decay" => config.weight_decay = number(option, value)?,
-            "--epochs" => config.num_epochs = number(option, value)?,
-            "--warmup" => config.warmup_epochs = number(option, value)?,
-            "--decay" => config.lr_decay = serde_json::from_value(json!(value)).map_err(|e| format!("--decay: {e}"))?,
-            "--seed" => config.seed = number(option, value)?,
-            "--seeds" => *seeds = value.split(',').map(|seed| number(option, seed)).collect::<Result<_, _>>()?,
-            "--test-loss-below" => stop.test_loss_below = Some(number(option, value)?),
-            "--patience" => stop.patience = Some(number(option, value)?),
-            "--out" => *out = Some(value.into()),
-            "--json" => *json = Some(value.into()),
-            "--device" => *place = Place::open(value)?,
-            _ => return Err(format!("unknown option {option}\n{USAGE}").into()),
-        }
-    }
-    if !seeds.is_empty() && out.is_none() {
-        return Err("--seeds needs --out DIR".into());
-    }
-    Ok(settings)
+    let program = std::iter::once("train".to_owned());
+    settings(Arguments::try_parse_from(program.chain(arguments))?)
 }
 
-fn number<T: std::str::FromStr>(option: &str, value: &str) -> Result<T, Failure>
-where
-    T::Err: std::fmt::Display,
-{
-    value.parse().map_err(|error| format!("{option} {value}: {error}").into())
+/// Settings of a file, or the published ones, with the options over them.
+fn settings(arguments: Arguments) -> Result<Settings, Failure> {
+    let mut config = arguments.cfg.map_or(Ok(published()), RunConfig::read)?;
+    if let Some((group, parameter)) = arguments.group {
+        (config.group, config.group_parameter) = (group, parameter);
+    }
+    if let Some(model) = arguments.model {
+        config.model = MODELS.iter().find(|(name, _)| *name == model).ok_or("the parser knows the names")?.1;
+    }
+    if let Some(decay) = arguments.decay {
+        config.lr_decay = serde_json::from_value(json!(decay))?;
+    }
+    fn replace<T>(old: &mut T, new: Option<T>) {
+        if let Some(new) = new {
+            *old = new;
+        }
+    }
+    replace(&mut config.layers.embed_dim, arguments.embed);
+    replace(&mut config.layers.hidden_dim, arguments.hidden.map(Some));
+    replace(&mut config.frac_train, arguments.fraction);
+    replace(&mut config.lr, arguments.lr);
+    replace(&mut config.weight_decay, arguments.weight_decay);
+    replace(&mut config.num_epochs, arguments.epochs);
+    replace(&mut config.warmup_epochs, arguments.warmup);
+    replace(&mut config.seed, arguments.seed);
+    let Arguments { test_loss_below, patience, seeds, out, json, device, .. } = arguments;
+    let stop = StopRules { test_loss_below, patience, ..StopRules::default() };
+    Ok(Settings { config, stop, seeds, out, json, place: Place::open(&device)? })
 }
 
-fn group(value: &str) -> Result<(GroupKind, usize), Failure> {
-    let expected = || format!("--group {value}: expected cyclic:N or dihedral:N");
-    let (name, n) = value.split_once(':').ok_or_else(expected)?;
+fn group(value: &str) -> Result<(GroupKind, usize), String> {
+    let (name, n) = value.split_once(':').ok_or("expected cyclic:N or dihedral:N")?;
     let kind = match name {
         "cyclic" => GroupKind::CyclicGroup,
         "dihedral" => GroupKind::DihedralGroup,
-        _ => return Err(expected().into()),
+        _ => return Err("expected cyclic:N or dihedral:N".into()),
     };
-    Ok((kind, number("--group", n)?))
-}
-
-fn model(value: &str) -> Result<ModelKind, Failure> {
-    Ok(match value {
-        "one-layer" => ModelKind::OneLayerMlp,
-        "one-layer-bias" => ModelKind::OneLayerMlpWithBias,
-        "summed" => ModelKind::SummedMlp,
-        "two-layer" => ModelKind::TwoLayerMlp,
-        "bilinear" => ModelKind::Bilinear,
-        _ => return Err(format!("--model {value}: no such model\n{USAGE}").into()),
-    })
+    let n = n.parse().map_err(|error| format!("expected a number after {name}:, got {n}: {error}"))?;
+    Ok((kind, n))
 }
 
 /// The trainer of one run, kept in `out` with a log of its metrics.
@@ -228,8 +273,11 @@ fn peak_rss_mb() -> Option<f64> {
     line.trim().strip_suffix(" kB")?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
 }
 
-fn main() -> Result<(), Failure> {
-    let settings = parse(std::env::args().skip(1))?;
-    println!("{:#}", run(&settings)?);
-    Ok(())
+fn main() -> ExitCode {
+    tool::main(|arguments: Arguments| {
+        let settings = settings(arguments)?;
+        settings.json.as_deref().map_or(Ok(()), check_writable)?;
+        println!("{:#}", run(&settings)?);
+        Ok(())
+    })
 }

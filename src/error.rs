@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 /// Whatever can go wrong with data, files and shapes handed to this crate.
-#[derive(Debug, thiserror::Error)]
+///
+/// Its `Debug` form is its message too, so that a `main` that returns this error, and an `unwrap`, show a sentence.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     // ---- groups -------------------------------------------------------------------------------
@@ -523,4 +525,10 @@ pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Resu
         return Ok(());
     }
     Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
 }

@@ -1,0 +1,108 @@
+//! What the command-line tools among the examples share: exit codes, errors as sentences, outputs tried before the work, and
+//! the place where a model runs.
+#![allow(dead_code)]
+
+use clap::Parser;
+use irreplens::model::Interpretable;
+use std::fmt::Display;
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+/// Whatever ends a tool: its message is a sentence.
+pub type Failure = Box<dyn std::error::Error>;
+
+/// The run directory of the shipped model.
+pub const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
+
+/// Reads the command line and runs a tool.
+///
+/// Exit code 0 for success and for `--help`, 1 for a failed run, 2 for a command line that makes no sense.
+pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
+    let arguments = match A::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help is an error to the parser, with exit code 0.
+            let code = u8::try_from(error.exit_code()).unwrap_or(2);
+            let _ = error.print();
+            return code.into();
+        }
+    };
+    match run(arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Whether a file can be written there, tried before the work whose result it will hold; an existing file is left as it is.
+///
+/// # Errors
+/// A sentence that names the file and the reason.
+pub fn check_writable(file: &Path) -> Result<(), Failure> {
+    let refused = |reason: &dyn Display| Failure::from(format!("{}: cannot be written: {reason}", file.display()));
+    if file.is_dir() {
+        return Err(refused(&"it is a folder"));
+    }
+    let folder = match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    };
+    match tempfile::tempfile_in(folder) {
+        Ok(_) => Ok(()),
+        Err(error) if !folder.exists() => Err(refused(&format!("there is no folder {}: {error}", folder.display()))),
+        Err(error) => Err(refused(&error)),
+    }
+}
+
+/// The processor, or a CUDA device.
+#[derive(Clone, Debug, Default)]
+pub enum Place {
+    /// The processor.
+    #[default]
+    Cpu,
+    /// A CUDA device.
+    #[cfg(feature = "cuda")]
+    Cuda(irreplens::device::Device),
+}
+
+impl Place {
+    /// Opens what `--device` names, and prints what it is.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn open(name: &str) -> Result<Self, Failure> {
+        if name == "cpu" {
+            return Ok(Self::Cpu);
+        }
+        let number = name.strip_prefix("cuda:").and_then(|number| number.parse::<usize>().ok());
+        let ordinal = number.ok_or_else(|| format!("--device {name}: expected cpu or cuda:N"))?;
+        Self::cuda(ordinal).map_err(|reason| format!("--device {name}: {reason}").into())
+    }
+
+    #[cfg(feature = "cuda")]
+    fn cuda(ordinal: usize) -> Result<Self, Failure> {
+        let device = irreplens::device::Device::open(ordinal)?;
+        super::print::line(format_args!("{}", device.info()));
+        Ok(Self::Cuda(device))
+    }
+
+    #[cfg(not(feature = "cuda"))]
+    fn cuda(_: usize) -> Result<Self, Failure> {
+        Err("this program was built without the feature `cuda`".into())
+    }
+
+    /// The model there.
+    ///
+    /// # Errors
+    /// Those of moving it.
+    pub fn place(&self, model: Box<dyn Interpretable>) -> irreplens::Result<Box<dyn Interpretable>> {
+        match self {
+            Self::Cpu => Ok(model),
+            #[cfg(feature = "cuda")]
+            Self::Cuda(device) => Ok(Box::new(model.to_device(device)?)),
+        }
+    }
+}
