@@ -20,7 +20,7 @@ use std::sync::Arc;
 type Failure = Box<dyn std::error::Error>;
 
 const USAGE: &str = "usage: train [--group cyclic:N|dihedral:N] [--cfg FILE] \
-[--model one-layer|one-layer-bias|summed|two-layer|bilinear] [--embed E] [--hidden D] [--fraction F] [--lr L] \
+[--model one-layer|one-layer-bias|summed|two-layer|bilinear] [--embed E] [--hidden D] [--output-bias true|false] [--fraction F] [--lr L] \
 [--weight-decay W] [--epochs N] [--warmup N] [--decay constant|linear|cosine] [--seed S | --seeds S,S,...] \
 [--test-loss-below L] [--patience N] [--out DIR] [--json FILE] [--device cpu|cuda:N]";
 
@@ -48,7 +48,7 @@ fn published() -> RunConfig {
         group_parameter: 53,
         seed: 1,
         frac_train: 0.3,
-        layers: Layers { embed_dim: 256, hidden_dim: Some(128), other: Default::default() },
+        layers: Layers { embed_dim: 256, hidden_dim: Some(128), output_bias: None, other: Default::default() },
         lr: 1e-3,
         weight_decay: 1.0,
         betas: (0.9, 0.98),
@@ -87,6 +87,7 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Settings, Fa
             "--model" => config.model = model(value)?,
             "--embed" => config.layers.embed_dim = number(option, value)?,
             "--hidden" => config.layers.hidden_dim = Some(number(option, value)?),
+            "--output-bias" => config.layers.output_bias = Some(number(option, value)?),
             "--fraction" => config.frac_train = number(option, value)?,
             "--lr" => config.lr = number(option, value)?,
             "--weight-decay" => config.weight_decay = number(option, value)?,
