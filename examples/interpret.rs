@@ -127,6 +127,9 @@ pub fn to_json(explained: &Explained) -> Value {
             None => Value::Null,
         },
     });
+    if let Some(bias) = &embedding.output_bias {
+        out["output_bias_spectrum"] = json!(bias.to_vec());
+    }
     if let Some(parity) = &found.parity {
         out["loss_parity_ablated"] = json!(parity.loss);
     }

@@ -48,7 +48,7 @@ fn published() -> RunConfig {
         group_parameter: 53,
         seed: 1,
         frac_train: 0.3,
-        layers: Layers { embed_dim: 256, hidden_dim: Some(128), other: Default::default() },
+        layers: Layers { embed_dim: 256, hidden_dim: Some(128), output_bias: None, other: Default::default() },
         lr: 1e-3,
         weight_decay: 1.0,
         betas: (0.9, 0.98),
@@ -79,6 +79,9 @@ struct Arguments {
     /// Number of hidden neurons.
     #[arg(long, value_name = "D")]
     hidden: Option<usize>,
+    /// Whether the logits have a bias of their own, as those of nn.Linear have.
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
+    output_bias: Option<bool>,
     /// Share of all pairs that it is trained on.
     #[arg(long, value_name = "F")]
     fraction: Option<f64>,
@@ -161,6 +164,7 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     }
     replace(&mut config.layers.embed_dim, arguments.embed);
     replace(&mut config.layers.hidden_dim, arguments.hidden.map(Some));
+    replace(&mut config.layers.output_bias, arguments.output_bias.map(Some));
     replace(&mut config.frac_train, arguments.fraction);
     replace(&mut config.lr, arguments.lr);
     replace(&mut config.weight_decay, arguments.weight_decay);

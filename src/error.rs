@@ -249,6 +249,19 @@ pub enum Error {
         /// The largest logit.
         scale: f32,
     },
+    /// Maps of the elements whose sum or product is not what is recorded.
+    #[error(
+        "neither the sum nor the product of the two maps gives `{site}`: they differ by {difference} or more, the largest \
+         is {scale}"
+    )]
+    MapsMismatch {
+        /// The site they should give.
+        site: String,
+        /// A difference found.
+        difference: f32,
+        /// The largest value recorded there.
+        scale: f32,
+    },
     /// An analysis that needs something this model or basis does not have.
     #[error("{analysis} needs {needs}")]
     Unsupported {
@@ -438,6 +451,31 @@ pub enum Error {
         index: Vec<usize>,
         /// The value there.
         got: f64,
+    },
+    /// A bias among the weights that the model has no place for: it would compute something else without it.
+    #[error("{}: tensor `{tensor}`: expected no bias beside those of the model, got one of shape {shape:?}", path.display())]
+    UnusedBias {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// Settings and weights of a run that disagree on an output bias.
+    #[error(
+        "{}: layers.output_bias is {settings}, but {} has {}", config.display(), weights.display(),
+        tensor.as_ref().map_or("no output bias".to_owned(), |name| format!("the output bias `{name}`"))
+    )]
+    OutputBias {
+        /// The file of the settings.
+        config: PathBuf,
+        /// What they say.
+        settings: bool,
+        /// The file of the weights.
+        weights: PathBuf,
+        /// The output bias there is.
+        tensor: Option<String>,
     },
     /// No tensor of any of the names looked for.
     #[error("{}: expected a tensor named {}, got {}", path.display(), expected.join(" or "), got.join(", "))]

@@ -49,9 +49,14 @@ fn bilinear(n: usize, d: usize, seed: u64) -> Bilinear {
     Bilinear::new(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
 }
 
-/// A recording of a one-layer net, with or without its unembedding.
+/// A random output bias.
+fn output_bias(n: usize) -> Array1<f32> {
+    Draw::new(24).matrix(1, n).row(0).to_owned()
+}
+
+/// A recording of a one-layer net with an output bias, with or without its unembedding.
 fn recorded(n: usize, with_unembedding: bool) -> Precomputed {
-    let net = one_layer(n, 3, 6, true, 11);
+    let net = one_layer(n, 3, 6, true, 11).with_output_bias(output_bias(n)).unwrap();
     let recorded = Precomputed::record(&net, &["hidden_pre", "hidden", "logits"], "hidden").unwrap();
     let (left, right) = net.embeddings().unwrap();
     let recorded = recorded.with_embeddings(left.to_owned(), right.to_owned()).unwrap();
@@ -88,6 +93,11 @@ macro_rules! at_orders {
             model_laws!(two_layer_wide, two_layer($n, 5, 17, 7));
             model_laws!(bilinear_narrow, bilinear($n, 1, 8));
             model_laws!(bilinear_wide, bilinear($n, 9, 9));
+            model_laws!(one_layer_output_bias, one_layer($n, 4, 7, false, 3).with_output_bias(output_bias($n)).unwrap());
+            model_laws!(one_layer_both, one_layer($n, 4, 7, true, 3).with_output_bias(output_bias($n)).unwrap());
+            model_laws!(summed_output_bias, summed($n, 18, 5).with_output_bias(output_bias($n)).unwrap());
+            model_laws!(two_layer_output_bias, two_layer($n, 5, 17, 7).with_output_bias(output_bias($n)).unwrap());
+            model_laws!(bilinear_output_bias, bilinear($n, 9, 9).with_output_bias(output_bias($n)).unwrap());
             model_laws!(precomputed, recorded($n, false));
             model_laws!(precomputed_with_unembedding, recorded($n, true));
             model_laws!(from_fn, perfect($n));
@@ -111,6 +121,7 @@ proptest! {
         prop_assert_eq!(laws::model::check(&summed(n, d, seed)), Ok(()));
         prop_assert_eq!(laws::model::check(&two_layer(n, e, d, seed)), Ok(()));
         prop_assert_eq!(laws::model::check(&bilinear(n, d, seed)), Ok(()));
+        prop_assert_eq!(laws::model::check(&bilinear(n, d, seed).with_output_bias(output_bias(n)).unwrap()), Ok(()));
     }
 }
 
@@ -263,6 +274,33 @@ fn the_other_models_are_their_formulas() {
             }
         }
     }
+}
+
+/// Every pair's logits are those without the bias plus the bias; `unembedding` is unchanged, and the readout of nothing is
+/// the bias.
+#[test]
+fn an_output_bias_is_added_to_every_pairs_logits() {
+    let (n, bias) = (5, output_bias(5));
+    type Pairs = [(Box<dyn Interpretable>, Box<dyn Interpretable>); 4];
+    let models: Pairs = [
+        (
+            Box::new(one_layer(n, 3, 7, true, 1)),
+            Box::new(one_layer(n, 3, 7, true, 1).with_output_bias(bias.clone()).unwrap()),
+        ),
+        (Box::new(summed(n, 7, 1)), Box::new(summed(n, 7, 1).with_output_bias(bias.clone()).unwrap())),
+        (Box::new(two_layer(n, 3, 7, 1)), Box::new(two_layer(n, 3, 7, 1).with_output_bias(bias.clone()).unwrap())),
+        (Box::new(bilinear(n, 7, 1)), Box::new(bilinear(n, 7, 1).with_output_bias(bias.clone()).unwrap())),
+    ];
+    for (plain, biased) in &models {
+        let want = plain.forward(&all_pairs(n)).unwrap() + &bias;
+        assert_eq!(biased.forward(&all_pairs(n)).unwrap(), want);
+        assert_eq!(biased.unembedding(), plain.unembedding());
+        let width = plain.unembedding().unwrap().nrows();
+        assert_eq!(biased.readout(Array2::zeros((1, width)).view()).unwrap().row(0), bias);
+    }
+    assert_eq!(summed(n, 7, 1).with_output_bias(bias.clone()).unwrap().output_bias(), Some(&bias));
+    let error = summed(n, 7, 1).with_output_bias(Array1::zeros(4)).unwrap_err();
+    assert!(matches!(&error, Error::Shape { what, expected, got } if what == "b_U" && expected == &[5] && got == &[4]));
 }
 
 #[test]

@@ -60,7 +60,7 @@ pub struct CosetMeasures {
     /// By class, the share expected of a map drawn at random, for one subgroup: `(n - n / |H|) / (n - 1)`. The least over
     /// several conjugates is below that; for how far below see [`with_controls`](super::with_controls).
     pub chance: Vec<f64>,
-    /// The neurons, by channel of the separable site.
+    /// The neurons, by channel of the maps.
     pub neurons: Vec<CosetNeuron>,
 }
 
@@ -97,7 +97,7 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 
 /// Is each neuron constant on the cosets of some subgroup?
 ///
-/// A neuron of a separable model reads `left[x]` and `right[y]`. Where the one is constant on the right cosets H x and the
+/// A neuron of a model that has maps ([`Interpretable::maps`]) reads `left[x]` and `right[y]`. Where the one is constant on the right cosets H x and the
 /// other on the left cosets y K, it knows of the pair no more than (H x, y K): a coset circuit, of which trained networks
 /// have many, with H and K conjugate. The measure is the variance within cosets as a share of the whole,
 /// `sum over x of (f(x) - mean of f on the coset of x)^2 / sum over x of (f(x) - mean of f)^2`. A map `u^T rho(x) v` of an
@@ -112,7 +112,7 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 /// ([`with_controls`](super::with_controls)).
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a model that is not separable; [`Error::Shape`] for a group of another order;
+/// [`Error::Unsupported`] for a model without maps; [`Error::Shape`] for a group of another order;
 /// [`Error::UnknownElement`] for subgroups of another group, where they hold an element that this one does not have.
 ///
 /// Cost: 4 n width additions for each subgroup: a second for the 1455 subgroups of S6 and 128 neurons.
@@ -144,11 +144,11 @@ pub fn cosets(
     if let Some(x) = classes.iter().find_map(beyond) {
         return Err(Error::UnknownElement { order: n, got: x.index() });
     }
-    let maps = model.as_separable().ok_or(Error::Unsupported {
+    let (left, right) = model.maps().ok_or(Error::Unsupported {
         analysis: "cosets",
-        needs: "a model whose neurons read a map of x and a map of y",
+        needs: "a model whose neurons read a map of x and a map of y; recorded activations need the two beside them",
     })?;
-    let (left, right) = (Map::new(maps.left()), Map::new(maps.right()));
+    let (left, right) = (Map::new(left), Map::new(right));
     let width = left.values.ncols();
 
     let table = group.cayley_table();

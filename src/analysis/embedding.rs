@@ -54,14 +54,17 @@ pub struct EmbeddingSpectra {
     pub embed_left: Option<Array1<f64>>,
     /// Of the right embedding E_b.
     pub embed_right: Option<Array1<f64>>,
-    /// Of the map x -> neuron of a separable model.
+    /// Of the map x -> neuron ([`Interpretable::maps`]).
     pub neuron_left: Option<Array1<f64>>,
-    /// Of the map y -> neuron of a separable model.
+    /// Of the map y -> neuron.
     pub neuron_right: Option<Array1<f64>>,
     /// Of W_U transposed, sectors apart.
     pub unembed: Option<Array1<f64>>,
     /// Of W_U transposed with its sectors added first, as published.
     pub unembed_sum: Option<Array1<f64>>,
+    /// Of the output bias, a function of the element that is answered; `None` for a model without one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_bias: Option<Array1<f64>>,
 }
 
 /// Which components do the embeddings and the unembedding use? O(n m (embed + hidden)).
@@ -76,8 +79,10 @@ pub fn embedding(
 ) -> Result<EmbeddingSpectra> {
     let spectrum = |map: ArrayView2<'_, f32>| Ok(component_norms(basis, map)?.sum_axis(Axis(0)));
     let (embed_left, embed_right) = model.embeddings().unzip();
-    let (neuron_left, neuron_right) = model.as_separable().map(|s| (s.left(), s.right())).unzip();
+    let (neuron_left, neuron_right) = model.maps().unzip();
     let unembedding = model.unembedding();
+    let output_bias = unembedding.map(|u| model.readout(Array2::zeros((1, u.nrows())).view())).transpose()?;
+    let output_bias = output_bias.filter(|bias| bias.iter().any(|&b| b != 0.0));
     Ok(EmbeddingSpectra {
         components: basis.row_names(),
         embed_left: embed_left.map(spectrum).transpose()?,
@@ -86,6 +91,7 @@ pub fn embedding(
         neuron_right: neuron_right.map(spectrum).transpose()?,
         unembed: unembedding.map(|u| spectrum(u.t())).transpose()?,
         unembed_sum: unembedding.map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
+        output_bias: output_bias.map(|bias| spectrum(bias.t())).transpose()?,
     })
 }
 
@@ -120,6 +126,7 @@ impl fmt::Display for EmbeddingSpectra {
             ("neuron right", &self.neuron_right),
             ("unembed", &self.unembed),
             ("unembed sum", &self.unembed_sum),
+            ("output bias", &self.output_bias),
         ];
         let columns: Vec<_> = columns.iter().filter_map(|(name, c)| Some((name, c.as_ref()?))).collect();
         write!(f, "{:>10}", "component")?;

@@ -18,7 +18,7 @@ pub struct KeyBlock {
     pub name: String,
     /// Neurons labelled with it.
     pub neurons: usize,
-    /// Its share of the square norm of the map x -> neuron, of a model that is not separable the left embedding. Shares
+    /// Its share of the square norm of the map x -> neuron, of a model without such a map the left embedding. Shares
     /// are `None` where the model has no such map, or it is zero.
     pub left_share: Option<f64>,
     /// The same of the map y -> neuron, or the right embedding.
@@ -112,11 +112,7 @@ pub fn progress_measures(
     let labels: Vec<Option<usize>> =
         neurons(model, basis, Candidates::AllBlocks)?.neurons.iter().map(|neuron| neuron.block).collect();
     let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
-    let maps = match model.as_separable() {
-        Some(maps) => Some((maps.left(), maps.right())),
-        None => model.embeddings(),
-    };
-    let (left, right) = maps.unzip();
+    let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
     let left = left.map(|map| block_shares(basis, map)).transpose()?;
     let right = right.map(|map| block_shares(basis, map)).transpose()?;
     let unembed = block_shares(basis, unembedding.t())?;

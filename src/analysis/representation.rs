@@ -31,7 +31,7 @@ pub struct KeyLosses {
 pub struct IrrepMeasures {
     /// The irrep.
     pub irrep: Irrep,
-    /// Its share of the square norm of the map x -> neuron, of a model that is not separable the left embedding. Shares of
+    /// Its share of the square norm of the map x -> neuron, of a model without such a map the left embedding. Shares of
     /// maps are `None` where the model has no such map, or it is zero.
     pub embed_left: Option<f64>,
     /// The same of the map y -> neuron, or the right embedding.
@@ -150,11 +150,7 @@ pub fn representation(
     let sets = Sets::new(task, split)?;
     let pass = sets.sums(model, task)?;
 
-    let maps = match model.as_separable() {
-        Some(maps) => Some((maps.left(), maps.right())),
-        None => model.embeddings(),
-    };
-    let (left, right) = maps.unzip();
+    let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
     let shares = |map: Option<ArrayView2<'_, f32>>| map.map(|map| block_shares(basis, map)).transpose();
     let (left, right, unembed) =
         (shares(left)?, shares(right)?, shares(model.unembedding().map(|u| u.reversed_axes()))?);

@@ -90,6 +90,9 @@ pub struct Layers {
     /// Number of hidden neurons, in the models that have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hidden_dim: Option<usize>,
+    /// Whether a vector is added to the logits; where the file says nothing, the weights do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output_bias: Option<bool>,
     /// All other keys, in their order in the file.
     #[serde(flatten)]
     pub other: Map<String, Value>,
@@ -192,7 +195,7 @@ fn is_zero(count: &u64) -> bool {
 /// What a key's value must be: key, whether it must be there, the range in words, the test.
 type Rule = (&'static str, bool, &'static str, fn(&Value) -> bool);
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 16] = [
     ("model", true, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
         ModelKind::deserialize(v).is_ok()
     }),
@@ -205,6 +208,7 @@ const RULES: [Rule; 15] = [
     ("layers", true, "an object", Value::is_object),
     ("layers.embed_dim", true, "an integer from 1 up", is_positive),
     ("layers.hidden_dim", false, "an integer from 1 up", is_positive),
+    ("layers.output_bias", false, "true or false", |v| v.is_boolean() || v.is_null()),
     ("lr", true, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
     ("weight_decay", true, "a number from 0 up", |v| number(v).is_some_and(|x| x >= 0.0)),
     ("betas", false, "two numbers from 0 up and below 1", |v| {

@@ -17,6 +17,7 @@
 //! | `config.rs` | [`RunConfig`]: `cfg.json` |
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
+//! | `bias.rs` | output biases by name, and biases that no model has a place for |
 //! | `npz.rs` | [`read_precomputed`]: activations recorded elsewhere |
 //! | `torch.rs` | [`torch`]: the zip archives of `torch.save` |
 //! | `pickle.rs`, `machine.rs` | the allow-listed unpickler behind it |
@@ -25,6 +26,7 @@
 //! | `element.rs` | element types and their decoding |
 //! | `file.rs` | [`atomic_write`] and the checks on any file read |
 
+mod bias;
 mod config;
 mod element;
 mod file;
@@ -45,6 +47,8 @@ use ndarray::{Array, Array1, Array2, ArrayD, Dimension};
 
 use crate::error::{Error, Result};
 
+#[cfg(feature = "train")]
+pub(crate) use bias::no_other_bias;
 pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;

@@ -1,5 +1,6 @@
 //! Activations recorded elsewhere, from `.npz` or safetensors.
 
+use super::bias::{OUTPUT_BIAS, output_bias};
 use super::{Tensor, Tensors, file, matrix, safetensors};
 use crate::error::{Error, Result};
 use crate::model::{LOGITS, MEMORY_BUDGET, Precomputed};
@@ -13,16 +14,25 @@ use zip::ZipArchive;
 /// [`Precomputed`]).
 ///
 /// The file holds `logits` and any number of other sites, each (n^2, width) or (n, n, width), pairs in row-major order,
-/// `f32` or `f64`; and, where the model has them, `embed_left` and `embed_right` (n, embed), and `unembed` (width of
-/// the neuron site, n). Sites are taken in the order of their names, but
-/// the neuron site second to last and `logits` last.
+/// `f32` or `f64`; and, where the model has them, what stands beside sites by name alone:
+///
+/// | name | shape | what |
+/// |---|---|---|
+/// | `embed_left`, `embed_right` | (n, embed) | embeddings; they are the maps too, where the neurons read their sum or product |
+/// | `left`, `right` | (n, width of the neuron site) | maps x -> neuron and y -> neuron ([`Precomputed::with_maps`]) |
+/// | `unembed` or `W_U` | (width of the neuron site, n) | reads the logits off the neuron site |
+/// | `unembed_bias`, `b_U`, `unembed.bias`, `unembedding_bias`, `unembedding.bias`, `bias_U` or `output_bias` | (n) or (1, n) | added by the readout; where there is none, it is what all logits differ by alike |
+///
+/// Sites are taken in the order of their names, but the neuron site second to last and `logits` last.
 ///
 /// # Arguments
 /// `path`: an `.npz` (compressed or not) or safetensors file; `neuron_site`: the site whose channels are neurons.
 ///
 /// # Errors
-/// [`Error::MissingTensor`] without `logits`; [`Error::TensorShape`], [`Error::TensorDtype`], [`Error::NonFinite`];
-/// [`Error::Memory`] for a file that unfolds to more than [`MEMORY_BUDGET`]; those of [`Precomputed::new`].
+/// [`Error::MissingTensor`] without `logits`, or for one of two maps; [`Error::TensorShape`], [`Error::TensorDtype`], [`Error::NonFinite`];
+/// [`Error::Memory`] for a file that unfolds to more than [`MEMORY_BUDGET`]; [`Error::ReadoutMismatch`] and
+/// [`Error::MapsMismatch`] for an unembedding, a bias or maps that do not give what is recorded; those of
+/// [`Precomputed::new`].
 pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Precomputed> {
     let path = path.as_ref();
     let bytes = file::read_file(path)?;
@@ -34,15 +44,16 @@ pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Pre
     drop(bytes);
     precomputed(&tensors, path, neuron_site).map_err(|error| match error {
         // What does not already name the file.
-        Error::Shape { .. } | Error::UnknownSite { .. } | Error::ReadoutMismatch { .. } => {
-            Error::InFile { path: path.into(), source: Box::new(error) }
-        }
+        Error::Shape { .. }
+        | Error::UnknownSite { .. }
+        | Error::ReadoutMismatch { .. }
+        | Error::MapsMismatch { .. } => Error::InFile { path: path.into(), source: Box::new(error) },
         other => other,
     })
 }
 
-/// Arrays that are maps of elements, not sites.
-const MAPS: [&str; 3] = ["embed_left", "embed_right", "unembed"];
+/// Arrays that are maps of elements, not sites; so are the names of an output bias.
+const MAPS: [&str; 6] = ["embed_left", "embed_right", "left", "right", "unembed", "W_U"];
 
 fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Precomputed> {
     let logits = pairs_first(path, tensors, LOGITS, None)?;
@@ -50,7 +61,10 @@ fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Prec
     // By name alone: a width of n^2 makes no site of an unembedding.
     let has = |name: &str| tensors.contains_key(name);
     let mut sites = Vec::new();
-    for name in tensors.keys().filter(|name| *name != LOGITS && !MAPS.contains(&name.as_str())) {
+    for name in tensors
+        .keys()
+        .filter(|name| *name != LOGITS && !MAPS.contains(&name.as_str()) && !OUTPUT_BIAS.contains(&name.as_str()))
+    {
         sites.push((name.clone(), pairs_first(path, tensors, name, Some(n))?));
     }
     // Stable: the neuron site goes behind the others.
@@ -61,8 +75,16 @@ fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Prec
         let [left, right] = ["embed_left", "embed_right"].map(|name| matrix(path, tensors, &[name]));
         model = model.with_embeddings(left?, right?)?;
     }
-    if has("unembed") {
-        model = model.with_unembedding(matrix(path, tensors, &["unembed"])?)?;
+    if has("left") || has("right") {
+        let [left, right] = ["left", "right"].map(|name| matrix(path, tensors, &[name]));
+        model = model.with_maps(left?, right?)?;
+    }
+    if has("unembed") || has("W_U") {
+        let unembed = matrix(path, tensors, &["unembed", "W_U"])?;
+        model = match output_bias(path, tensors)? {
+            Some((_, bias)) => model.with_biased_unembedding(unembed, bias)?,
+            None => model.with_unembedding(unembed)?,
+        };
     }
     Ok(model)
 }

@@ -1,19 +1,25 @@
 //! A run directory: settings, task and weights, read as a group, a split and models.
 
+use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
 use super::{GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, read_tensors, task_file, vector};
 use crate::error::{Error, Result};
 use crate::group::{Cyclic, Dihedral, Group};
 use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
 use crate::task::Split;
-use ndarray::Array2;
+use ndarray::{Array1, Array2};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-const LEFT: &[&str] = &["W_E_a", "W_x", "W1a"];
-const RIGHT: &[&str] = &["W_E_b", "W_y", "W1b"];
-const WEIGHT: &[&str] = &["W"];
+const LEFT: Names = Names(&["W_E_a", "W_x", "W1a", "lembed.weight", "embedding_left.weight"], &[]);
+const RIGHT: Names = Names(&["W_E_b", "W_y", "W1b", "rembed.weight", "embedding_right.weight"], &[]);
+const WEIGHT: Names = Names(&["W"], &["linear.weight"]);
 const BIAS: &[&str] = &["b"];
-const UNEMBED: &[&str] = &["W_U", "Wfinal"];
+const UNEMBED: Names = Names(&["W_U", "Wfinal", "unembed.W_U"], &["unembed.weight", "unembedding.weight"]);
+
+/// Names of a weight in order of preference: those under which it is stored (in, out), as in `x W`, and those of an
+/// `nn.Linear`, which stores it (out, in).
+#[derive(Clone, Copy)]
+struct Names(&'static [&'static str], &'static [&'static str]);
 
 /// A training run on disk.
 ///
@@ -24,6 +30,20 @@ const UNEMBED: &[&str] = &["W_U", "Wfinal"];
 /// | `task.safetensors`, optional | `train`: row-major indices of the training pairs; `table`, optional: the Cayley table |
 /// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*` are the optimiser's |
 ///
+/// Weights go by the names of the published networks, or by those that `nn.Embedding` and `nn.Linear` give them:
+///
+/// | weight | names |
+/// |---|---|
+/// | E_a (n, e) | `W_E_a`, `W_x`, `W1a`, `lembed.weight`, `embedding_left.weight` |
+/// | E_b (n, e) | `W_E_b`, `W_y`, `W1b`, `rembed.weight`, `embedding_right.weight` |
+/// | W (in, out) | `W`; `linear.weight`, which is (out, in) |
+/// | b (d), after the ReLU | `b` |
+/// | W_U (d, n) | `W_U`, `Wfinal`, `unembed.W_U`; `unembed.weight`, `unembedding.weight`, which are (n, d) |
+/// | b_U (n) or (1, n), optional | `b_U`, `unembed_bias`, `unembed.bias`, `unembed.b_U`, `unembedding_bias`, `unembedding.bias`, `bias_U`, `output_bias` |
+///
+/// Whether there is an output bias b_U is for the weights to say; `layers.output_bias` of the settings must not contradict
+/// them. Any other bias that is not zero is an error, for the model would compute something else without it.
+///
 /// ```no_run
 /// use irreplens::{checkpoint::Run, model::{Hooks, Interpretable}, task::Task};
 /// let run = Run::open("runs/D53")?;
@@ -33,7 +53,7 @@ const UNEMBED: &[&str] = &["W_U", "Wfinal"];
 /// ```
 #[derive(Clone, Debug)]
 pub struct Run {
-    /// The settings.
+    /// The settings, with [`Layers::output_bias`](super::Layers::output_bias) set where the weights have one.
     pub config: RunConfig,
     /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`.
     pub tensors: Tensors,
@@ -49,7 +69,7 @@ impl Run {
     /// Those of [`RunConfig::read`] and [`read_tensors`].
     pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
         let directory = directory.as_ref();
-        let config = RunConfig::read(directory.join("cfg.json"))?;
+        let mut config = RunConfig::read(directory.join("cfg.json"))?;
         let models = ["model.safetensors", "model.pt"].map(|name| directory.join(name));
         let weights = match models.iter().find(|path| path.exists()) {
             Some(model) => model.clone(),
@@ -58,7 +78,10 @@ impl Run {
                 checkpoints_in(directory)?.pop().map_or(model, |(_, last)| last)
             }
         };
-        Ok(Self { config, tensors: read_tensors(&weights)?, directory: directory.into(), weights })
+        let tensors = read_tensors(&weights)?;
+        let biased = OUTPUT_BIAS.iter().any(|&name| tensors.contains_key(name));
+        config.layers.output_bias = config.layers.output_bias.or(biased.then_some(true));
+        Ok(Self { config, tensors, directory: directory.into(), weights })
     }
 
     /// The folder it was read from.
@@ -164,8 +187,9 @@ impl Run {
     /// The model, with every weight's shape held to the settings.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::NonFinite`], and
-    /// [`Error::TensorShape`] where a weight does not fit the group's order or the layer widths.
+    /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::NonFinite`],
+    /// [`Error::TensorShape`] where a weight does not fit the group's order or the layer widths, [`Error::OutputBias`] where
+    /// settings and weights disagree on an output bias, and [`Error::UnusedBias`] for any other that the model lacks.
     pub fn model(&self) -> Result<Box<dyn Interpretable>> {
         let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
         let kind = self.config.model;
@@ -173,6 +197,19 @@ impl Run {
         let left = self.weight(LEFT, [n, e], "group order, embed_dim")?;
         let right = self.weight(RIGHT, [n, e], "group order, embed_dim")?;
         let unembed = self.weight(UNEMBED, [d, n], "width read, group order")?;
+        let output_bias = self.output_bias(n)?;
+        let (has_b, b_u) =
+            (kind == ModelKind::OneLayerMlpWithBias, output_bias.as_ref().map(|(name, _)| name.as_str()));
+        let used: Vec<&str> = has_b.then_some(BIAS[0]).into_iter().chain(b_u).collect();
+        no_other_bias(&self.weights, &self.tensors, &used)?;
+        macro_rules! finished {
+            ($model:expr) => {
+                match output_bias {
+                    Some((_, bias)) => Box::new($model.with_output_bias(bias)?),
+                    None => Box::new($model),
+                }
+            };
+        }
         Ok(match kind {
             ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => {
                 let weight = self.weight(WEIGHT, [2 * e, d], "twice embed_dim, hidden_dim")?;
@@ -184,21 +221,46 @@ impl Run {
                         Some(bias)
                     }
                 };
-                Box::new(OneLayerMlp::new(left, right, weight, bias, unembed)?)
+                finished!(OneLayerMlp::new(left, right, weight, bias, unembed)?)
             }
             ModelKind::TwoLayerMlp => {
                 let weight = self.weight(WEIGHT, [e, d], "embed_dim, hidden_dim")?;
-                Box::new(TwoLayerMlp::new(left, right, weight, unembed)?)
+                finished!(TwoLayerMlp::new(left, right, weight, unembed)?)
             }
-            ModelKind::SummedMlp => Box::new(SummedMlp::new(left, right, unembed)?),
-            ModelKind::Bilinear => Box::new(Bilinear::new(left, right, unembed)?),
+            ModelKind::SummedMlp => finished!(SummedMlp::new(left, right, unembed)?),
+            ModelKind::Bilinear => finished!(Bilinear::new(left, right, unembed)?),
         })
     }
 
-    fn weight(&self, names: &[&str], expected: [usize; 2], because: &'static str) -> Result<Array2<f32>> {
-        let weight = matrix(&self.weights, &self.tensors, names)?;
-        self.check(names, &expected, weight.shape(), because)?;
+    /// A weight (in, out).
+    fn weight(&self, names: Names, expected: [usize; 2], because: &'static str) -> Result<Array2<f32>> {
+        let Names(plain, linear) = names;
+        let has = |names: &[&str]| names.iter().any(|&name| self.tensors.contains_key(name));
+        if has(linear) && !has(plain) {
+            let weight = matrix(&self.weights, &self.tensors, linear)?;
+            self.check(linear, &[expected[1], expected[0]], weight.shape(), because)?;
+            return Ok(weight.reversed_axes());
+        }
+        let weight = matrix(&self.weights, &self.tensors, &[plain, linear].concat())?;
+        self.check(plain, &expected, weight.shape(), because)?;
         Ok(weight)
+    }
+
+    /// The output bias and its name, if settings and weights agree that there is one.
+    fn output_bias(&self, n: usize) -> Result<Option<(String, Array1<f32>)>> {
+        let found = output_bias(&self.weights, &self.tensors)?;
+        if let Some((name, bias)) = &found {
+            self.check(&[name], &[n], bias.shape(), "group order")?;
+        }
+        match self.config.layers.output_bias {
+            Some(settings) if settings != found.is_some() => Err(Error::OutputBias {
+                config: self.directory.join("cfg.json"),
+                settings,
+                weights: self.weights.clone(),
+                tensor: found.map(|(name, _)| name),
+            }),
+            _ => Ok(found),
+        }
     }
 
     fn check(&self, names: &[&str], expected: &[usize], got: &[usize], because: &'static str) -> Result<()> {

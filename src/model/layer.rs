@@ -2,11 +2,11 @@ use super::{Combiner, ForwardPass, Separable, evaluate};
 use crate::error::{Result, check_shape};
 use crate::linalg::{matmul, vectorised};
 use crate::task::Pair;
-use ndarray::{ArcArray2, Array2, Array3, ArrayView2, Axis};
+use ndarray::{ArcArray2, Array1, Array2, Array3, ArrayView2, Axis};
 use std::ops::Range;
 
 /// The methods of [`Interpretable`](super::Interpretable) that are the same for every model with fields `embed_left`,
-/// `embed_right` and `unembed` whose last hidden layer is `hidden`.
+/// `embed_right`, `unembed` and `output_bias` whose last hidden layer is `hidden`.
 macro_rules! embedded_methods {
     () => {
         fn order(&self) -> usize {
@@ -16,7 +16,7 @@ macro_rules! embedded_methods {
             "hidden"
         }
         fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-            crate::model::layer::unembed(activations, &self.unembed)
+            crate::model::layer::unembed(activations, &self.unembed, self.output_bias.as_ref())
         }
         fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
             Some((self.embed_left.view(), self.embed_right.view()))
@@ -35,12 +35,38 @@ macro_rules! embedded_methods {
                 combiner: self.combiner(),
                 layers: self.layers(),
                 unembed: self.unembed.view(),
+                output_bias: self.output_bias.as_ref().map(|bias| bias.as_slice().expect("a vector is contiguous")),
             };
             crate::model::OnDevice::new(std::sync::Arc::new(self.clone()), device, &weights)
         }
     };
 }
 pub(super) use embedded_methods;
+
+/// What a model with a field `output_bias` has of its own.
+macro_rules! output_bias_methods {
+    ($model:ty) => {
+        impl $model {
+            /// This model with a vector (n) added to the logits, as `nn.Linear` has one by default: [`Interpretable::readout`]
+            /// adds it, [`Interpretable::unembedding`] stays the linear part.
+            ///
+            /// # Errors
+            /// [`Error::Shape`](crate::Error::Shape) unless it has one entry an element.
+            pub fn with_output_bias(mut self, bias: Array1<f32>) -> Result<Self> {
+                check_shape("b_U", &[self.unembed.ncols()], bias.shape())?;
+                self.output_bias = Some(bias.as_standard_layout().into_owned());
+                Ok(self)
+            }
+
+            /// The vector added to the logits: (n).
+            #[must_use]
+            pub fn output_bias(&self) -> Option<&Array1<f32>> {
+                self.output_bias.as_ref()
+            }
+        }
+    };
+}
+pub(super) use output_bias_methods;
 
 /// [`Separable`] for a model whose embeddings are the two maps.
 macro_rules! embeddings_are_maps {
@@ -129,11 +155,21 @@ pub(super) fn combined_embeddings(
     })
 }
 
-/// `activations W_U`, with the width checked. Column-major: a class's logits are contiguous, which is how losses read
+/// `activations W_U + b_U`, with the width checked. Column-major: a class's logits are contiguous, which is how losses read
 /// them and how the matrix product has whole tiles of pairs.
-pub(super) fn unembed(activations: ArrayView2<'_, f32>, unembedding: &Array2<f32>) -> Result<Array2<f32>> {
+pub(super) fn unembed(
+    activations: ArrayView2<'_, f32>,
+    unembedding: &Array2<f32>,
+    bias: Option<&Array1<f32>>,
+) -> Result<Array2<f32>> {
     check_shape("activations of the readout site", &[activations.nrows(), unembedding.nrows()], activations.shape())?;
-    Ok(matmul(unembedding.t(), activations.t()).reversed_axes())
+    let mut classes = matmul(unembedding.t(), activations.t());
+    if let Some(bias) = bias {
+        for (mut class, &bias) in classes.outer_iter_mut().zip(bias) {
+            class += bias;
+        }
+    }
+    Ok(classes.reversed_axes())
 }
 
 /// Channels of a site that is an elementwise function of the combined maps, without a pass over pairs: entry

@@ -2,12 +2,14 @@
 //!
 //! | type | logits |
 //! |---|---|
-//! | [`OneLayerMlp`] | relu(\[E_a\[x\], E_b\[y\]] W) W_U, optional hidden bias |
+//! | [`OneLayerMlp`] | relu(\[E_a\[x\], E_b\[y\]] W) W_U, optional bias after the ReLU |
 //! | [`SummedMlp`] | relu(E_a\[x\] + E_b\[y\]) W_U |
 //! | [`TwoLayerMlp`] | relu(relu(E_a\[x\] + E_b\[y\]) W) W_U |
 //! | [`Bilinear`] | (E_a\[x\] * E_b\[y\]) W_U |
 //! | [`Precomputed`] | activations and logits computed elsewhere |
 //! | [`FromFn`] | a closure |
+//!
+//! The first four may have an output bias too, a vector added to the logits.
 
 mod bilinear;
 mod cache;
@@ -190,9 +192,16 @@ pub trait Interpretable: Send + Sync {
         None
     }
 
-    /// The unembedding W_U (width of the readout site, n), where the readout is linear in it.
+    /// The unembedding W_U (width of the readout site, n), where the readout is `activations W_U`, plus an output bias (n)
+    /// where the model has one, which `readout` of zeros gives.
     fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
         None
+    }
+
+    /// The maps x -> neuron and y -> neuron, each (n, width), of whose sum or product the neurons are functions: those of
+    /// [`as_separable`](Interpretable::as_separable), where the model has them.
+    fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        self.as_separable().map(|maps| (maps.left(), maps.right()))
     }
 
     /// The model's split into a function of x and a function of y, where it has one.
@@ -328,6 +337,9 @@ macro_rules! forward_interpretable {
             }
             fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
                 (**self).unembedding()
+            }
+            fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+                (**self).maps()
             }
             fn as_separable(&self) -> Option<&dyn Separable> {
                 (**self).as_separable()

@@ -1,4 +1,4 @@
-use super::layer::{combine, embedded_methods, gather, positive, relu, separable_columns};
+use super::layer::{combine, embedded_methods, gather, output_bias_methods, positive, relu, separable_columns};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::{Result, check_shape};
 use crate::linalg::matmul;
@@ -6,7 +6,7 @@ use crate::task::Pair;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, concatenate, s};
 use std::ops::Range;
 
-/// The notebook's network: logits = (relu([E_a\[x\], E_b\[y\]] W) + b) W_U.
+/// The notebook's network: logits = (relu([E_a\[x\], E_b\[y\]] W) + b) W_U, and an optional output bias.
 ///
 /// Sites: `embed_left`, `embed_right`, `embed_stack`, `hidden_pre`, `hidden`, `logits`. The stacked product splits
 /// into `left[x] + right[y]` with `left = E_a W[..e]` and `right = E_b W[e..]`, computed once.
@@ -17,6 +17,7 @@ pub struct OneLayerMlp {
     weight: Array2<f32>,
     bias: Option<Array1<f32>>,
     unembed: Array2<f32>,
+    output_bias: Option<Array1<f32>>,
     left: Array2<f32>,
     right: Array2<f32>,
 }
@@ -43,7 +44,7 @@ impl OneLayerMlp {
         let left = matmul(embed_left.view(), weight.slice(s![..e, ..]));
         let right = matmul(embed_right.view(), weight.slice(s![e.., ..]));
         let unembed = unembed.as_standard_layout().into_owned();
-        Ok(Self { embed_left, embed_right, weight, bias, unembed, left, right })
+        Ok(Self { embed_left, embed_right, weight, bias, unembed, output_bias: None, left, right })
     }
 
     /// The weights of the hidden layer: (2e, d).
@@ -58,6 +59,8 @@ impl OneLayerMlp {
         self.bias.as_ref()
     }
 }
+
+output_bias_methods!(OneLayerMlp);
 
 impl Interpretable for OneLayerMlp {
     embedded_methods!();

@@ -1,10 +1,10 @@
 use super::evaluate::{all_pairs_bytes, check_memory};
 use super::from_fn::{hooks_only_on, unique};
-use super::layer::unembed;
+use super::layer::{positive, unembed};
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::task::{Pair, pairs};
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis};
 
 /// Activations and logits computed elsewhere, at all n^2 pairs: any network trained anywhere, analysed here.
 ///
@@ -19,6 +19,8 @@ use ndarray::{Array2, ArrayView2, Axis};
 /// np.savez("run.npz", logits=logits.numpy(), hidden=cache["hidden"].numpy(),
 ///          embed_left=model.W_E_a.detach().numpy(), embed_right=model.W_E_b.detach().numpy(),
 ///          unembed=model.W_U.detach().numpy())           # the last three may be left out
+/// # with an output bias (nn.Linear has one): unembed=layer.weight.T.detach().numpy(), unembed_bias=layer.bias...
+/// # where neurons read left[x] + right[y] of stacked embeddings: left=(E_a @ W[:e])..., right=(E_b @ W[e:])...
 /// # then, in Rust: irreplens::checkpoint::read_precomputed("run.npz", "hidden")?
 /// ```
 ///
@@ -29,12 +31,23 @@ pub struct Precomputed {
     order: usize,
     sites: Vec<(String, Array2<f32>)>,
     neuron_site: String,
-    embeddings: Option<(Array2<f32>, Array2<f32>)>,
+    embeddings: Option<[Array2<f32>; 2]>,
+    maps: Maps,
     unembed: Option<Array2<f32>>,
+    output_bias: Option<Array1<f32>>,
 }
 
-/// Largest difference, relative to the largest logit, that the unembedding given may show against the logits given.
-const READOUT: f32 = 1e-4;
+/// The functions of x and of y that the neurons read.
+#[derive(Clone, Debug)]
+enum Maps {
+    Unknown,
+    Embeddings,
+    Given([Array2<f32>; 2]),
+}
+
+/// Largest difference, relative to the largest value recorded, that what is given beside recorded activations (an
+/// unembedding, maps) may show against them.
+const RECORDED: f32 = 1e-4;
 
 impl Precomputed {
     /// From sites in the order they are computed, each (n^2, width), `logits` last, and the site to take neurons from.
@@ -59,43 +72,153 @@ impl Precomputed {
         for (name, activations) in &sites {
             check_shape(name, &[order * order, activations.ncols()], activations.shape())?;
         }
-        Ok(Self { order, sites, neuron_site: neuron_site.into(), embeddings: None, unembed: None })
+        Ok(Self {
+            order,
+            sites,
+            neuron_site: neuron_site.into(),
+            embeddings: None,
+            maps: Maps::Unknown,
+            unembed: None,
+            output_bias: None,
+        })
     }
 
-    /// The same with its embeddings, each (n, embed).
+    /// This recording with the model's embeddings, each (n, embed). Where they are what the neurons read
+    /// ([`with_maps`](Precomputed::with_maps)), they are the maps too.
     ///
     /// # Errors
     /// [`Error::Shape`].
     pub fn with_embeddings(mut self, left: Array2<f32>, right: Array2<f32>) -> Result<Self> {
         check_shape("left embedding", &[self.order, left.ncols()], left.shape())?;
         check_shape("right embedding", &[self.order, left.ncols()], right.shape())?;
-        self.embeddings = Some((left, right));
+        let width = self.activations(&self.neuron_site).ncols();
+        if matches!(self.maps, Maps::Unknown) && left.ncols() == width && self.off_maps(&left, &right).is_none() {
+            self.maps = Maps::Embeddings;
+        }
+        self.embeddings = Some([left, right]);
         Ok(self)
     }
 
-    /// The same with the linear map (width of the neuron site, n) that reads the logits off the neuron site.
+    /// This recording with the two maps that its neurons read, each (n, width of the neuron site): their sum or product,
+    /// `left[x] + right[y]` or `left[x] right[y]`, is the pre-activation. What [`cosets`](crate::analysis::cosets) and the
+    /// spectra of maps look at.
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::MapsMismatch`] unless they give the site named as the neuron site with `_pre` behind or,
+    /// where that is not recorded, the neuron site itself, with or without a ReLU. For another activation function record
+    /// the pre-activations.
+    ///
+    /// ```
+    /// use irreplens::model::{Interpretable, Precomputed};
+    /// use ndarray::array;
+    /// let (left, right) = (array![[1.0], [-2.0]], array![[3.0], [0.5]]);
+    /// let pre = array![[4.0], [1.5], [1.0], [-1.5]]; // at (0, 0), (0, 1), (1, 0), (1, 1)
+    /// let sites = vec![
+    ///     ("hidden_pre".to_owned(), pre.clone()),
+    ///     ("hidden".to_owned(), pre.mapv(f32::tanh)),
+    ///     ("logits".to_owned(), ndarray::Array2::zeros((4, 2))),
+    /// ];
+    /// let recorded = Precomputed::new(sites, "hidden")?;
+    /// assert!(recorded.clone().with_maps(left.clone(), right.clone())?.maps().is_some());
+    /// assert!(recorded.with_maps(right, left).is_err());
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    pub fn with_maps(mut self, left: Array2<f32>, right: Array2<f32>) -> Result<Self> {
+        let expected = [self.order, self.activations(&self.neuron_site).ncols()];
+        check_shape("left map", &expected, left.shape())?;
+        check_shape("right map", &expected, right.shape())?;
+        if let Some(error) = self.off_maps(&left, &right) {
+            return Err(error);
+        }
+        self.maps = Maps::Given([left, right]);
+        Ok(self)
+    }
+
+    /// How the maps miss what is recorded, if they do.
+    fn off_maps(&self, left: &Array2<f32>, right: &Array2<f32>) -> Option<Error> {
+        type Combine = fn(f32, f32) -> f32;
+        let before = format!("{}_pre", self.neuron_site);
+        let site = if self.sites.iter().any(|s| s.0 == before) { &before } else { &self.neuron_site };
+        let recorded = self.activations(site);
+        let ways: &[Combine] = &[|l, r| l + r, |l, r| l * r, |l, r| positive(l + r)];
+        // The ReLU comes after the pre-activations.
+        let ways = if site == &before { &ways[..2] } else { ways };
+        if left.dim() != (self.order, recorded.ncols()) || right.dim() != left.dim() {
+            let (expected, got) = (vec![self.order, recorded.ncols()], left.shape().to_vec());
+            return Some(Error::Shape { what: format!("maps to `{site}`"), expected, got });
+        }
+        let scale = largest(recorded.iter().copied());
+        let off = |combine: &Combine| {
+            let rows = recorded.outer_iter().enumerate();
+            let row = |(pair, row): (usize, ndarray::ArrayView1<'_, f32>)| {
+                let maps = left.row(pair / self.order).into_iter().zip(right.row(pair % self.order));
+                largest(row.into_iter().zip(maps).map(|(&v, (&l, &r))| combine(l, r) - v))
+            };
+            // Far off at one pair is far enough.
+            rows.map(row).try_fold(0.0, |most, off| if misses(off, scale) { Err(off) } else { Ok(off.max(most)) }).err()
+        };
+        let mut difference = f32::INFINITY;
+        for way in ways {
+            difference = difference.min(off(way)?);
+        }
+        Some(Error::MapsMismatch { site: site.clone(), difference, scale })
+    }
+
+    /// This recording with the map (width of the neuron site, n) that reads the logits off the neuron site. Where all logits
+    /// recorded differ from it by the same row, that row is the model's output bias.
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::ReadoutMismatch`] if it does not give the logits recorded.
-    pub fn with_unembedding(mut self, unembed: Array2<f32>) -> Result<Self> {
-        let hidden = self.activations(&self.neuron_site);
-        check_shape("unembedding", &[hidden.ncols(), self.order], unembed.shape())?;
-        let logits = self.activations(LOGITS);
-        let scale = logits.iter().fold(0.0f32, |m, &l| m.max(l.abs()));
-        let unembed = unembed.as_standard_layout().into_owned();
-        for first in (0..hidden.nrows()).step_by(4096) {
-            let rows = first..hidden.nrows().min(first + 4096);
-            let read = super::layer::unembed(hidden.slice_axis(Axis(0), rows.clone().into()), &unembed)?;
+    pub fn with_unembedding(self, unembed: Array2<f32>) -> Result<Self> {
+        self.read_by(unembed, None)
+    }
+
+    /// As [`with_unembedding`](Precomputed::with_unembedding), with the output bias (n).
+    ///
+    /// # Errors
+    /// [`Error::Shape`]; [`Error::ReadoutMismatch`] if the two do not give the logits recorded.
+    pub fn with_biased_unembedding(self, unembed: Array2<f32>, bias: Array1<f32>) -> Result<Self> {
+        check_shape("output bias", &[self.order], bias.shape())?;
+        self.read_by(unembed, Some(bias))
+    }
+
+    fn read_by(mut self, unembedding: Array2<f32>, mut bias: Option<Array1<f32>>) -> Result<Self> {
+        let (hidden, logits) = (self.activations(&self.neuron_site), self.activations(LOGITS));
+        check_shape("unembedding", &[hidden.ncols(), self.order], unembedding.shape())?;
+        let scale = largest(logits.iter().copied());
+        let unembedding = unembedding.as_standard_layout().into_owned();
+        // Of what is left of every class's logits: the least, the largest, the sum.
+        let mut left = vec![(f32::INFINITY, f32::NEG_INFINITY, 0.0); self.order];
+        let mut worst = 0.0f32;
+        for first in (0..hidden.nrows()).step_by(256) {
+            let rows = first..hidden.nrows().min(first + 256);
+            let read = unembed(hidden.slice_axis(Axis(0), rows.clone().into()), &unembedding, bias.as_ref())?;
             let given = logits.slice_axis(Axis(0), rows.into());
-            // NaN, once met, stays; `f32::max` would drop it.
-            let worse = |m: f32, d: f32| if d > m || d.is_nan() { d } else { m };
-            let worst = read.iter().zip(given).fold(0.0f32, |m, (a, b)| worse(m, (a - b).abs()));
-            if worst.is_nan() || worst > READOUT * scale {
-                return Err(Error::ReadoutMismatch { site: self.neuron_site, difference: worst, scale });
+            for ((read, given), left) in read.columns().into_iter().zip(given.columns()).zip(&mut left) {
+                for (read, given) in read.iter().zip(given) {
+                    let off = given - read;
+                    *left = (left.0.min(off), left.1.max(off), left.2 + f64::from(off));
+                    worst = worse(worst, off.abs());
+                }
             }
         }
-        self.unembed = Some(unembed);
+        if bias.is_none() && misses(worst, scale) {
+            let row: Array1<f32> = left.iter().map(|left| (left.2 / hidden.nrows() as f64) as f32).collect();
+            let spread = row.iter().zip(&left).map(|(&b, left)| (left.1 - b).max(b - left.0));
+            worst = if worst.is_nan() { worst } else { largest(spread) };
+            bias = Some(row);
+        }
+        if misses(worst, scale) {
+            return Err(Error::ReadoutMismatch { site: self.neuron_site, difference: worst, scale });
+        }
+        (self.unembed, self.output_bias) = (Some(unembedding), bias);
         Ok(self)
+    }
+
+    /// The row (n) added to what the unembedding reads, where there is one.
+    #[must_use]
+    pub fn output_bias(&self) -> Option<&Array1<f32>> {
+        self.output_bias.as_ref()
     }
 
     /// Records sites of another model at all pairs.
@@ -114,6 +237,21 @@ impl Precomputed {
     fn activations(&self, site: &str) -> &Array2<f32> {
         &self.sites.iter().find(|s| s.0 == site).expect("checked at construction").1
     }
+}
+
+/// The larger of two; NaN, once met, stays (`f32::max` would drop it).
+fn worse(most: f32, value: f32) -> f32 {
+    if value > most || value.is_nan() { value } else { most }
+}
+
+/// The largest absolute value, NaN where there is one.
+fn largest(values: impl Iterator<Item = f32>) -> f32 {
+    values.fold(0.0, |most, value| worse(most, value.abs()))
+}
+
+/// Whether a difference is more than rounding beside values up to `scale`.
+fn misses(difference: f32, scale: f32) -> bool {
+    difference.is_nan() || difference > RECORDED * scale
 }
 
 impl Interpretable for Precomputed {
@@ -161,7 +299,7 @@ impl Interpretable for Precomputed {
     }
     fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         match &self.unembed {
-            Some(unembedding) => unembed(activations, unembedding),
+            Some(unembedding) => unembed(activations, unembedding, self.output_bias.as_ref()),
             None => {
                 check_shape("logits", &[activations.nrows(), self.order], activations.shape())?;
                 Ok(activations.to_owned())
@@ -169,7 +307,14 @@ impl Interpretable for Precomputed {
         }
     }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
-        self.embeddings.as_ref().map(|(left, right)| (left.view(), right.view()))
+        self.embeddings.as_ref().map(|[left, right]| (left.view(), right.view()))
+    }
+    fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        match &self.maps {
+            Maps::Unknown => None,
+            Maps::Embeddings => self.embeddings(),
+            Maps::Given([left, right]) => Some((left.view(), right.view())),
+        }
     }
     fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
         self.unembed.as_ref().map(|u| u.view())

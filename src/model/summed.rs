@@ -1,11 +1,13 @@
-use super::layer::{combined_embeddings, embedded_methods, embeddings_are_maps, positive, relu, separable_columns};
+use super::layer::{
+    combined_embeddings, embedded_methods, embeddings_are_maps, output_bias_methods, positive, relu, separable_columns,
+};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::{Result, check_shape};
 use crate::task::Pair;
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array1, Array2, Array3, ArrayView2};
 use std::ops::Range;
 
-/// logits = relu(E_a\[x\] + E_b\[y\]) W_U.
+/// logits = relu(E_a\[x\] + E_b\[y\]) W_U, and an optional output bias.
 ///
 /// Sites: `embed_left`, `embed_right`, `hidden_pre`, `hidden`, `logits`.
 #[derive(Clone, Debug)]
@@ -13,6 +15,7 @@ pub struct SummedMlp {
     embed_left: Array2<f32>,
     embed_right: Array2<f32>,
     unembed: Array2<f32>,
+    output_bias: Option<Array1<f32>>,
 }
 
 impl SummedMlp {
@@ -26,9 +29,11 @@ impl SummedMlp {
         check_shape("W_U", &[d, n], unembed.shape())?;
         let [embed_left, embed_right, unembed] =
             [embed_left, embed_right, unembed].map(|w| w.as_standard_layout().into_owned());
-        Ok(Self { embed_left, embed_right, unembed })
+        Ok(Self { embed_left, embed_right, unembed, output_bias: None })
     }
 }
+
+output_bias_methods!(SummedMlp);
 
 impl Interpretable for SummedMlp {
     embedded_methods!();

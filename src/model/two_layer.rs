@@ -1,12 +1,14 @@
-use super::layer::{combined_embeddings, embedded_methods, embeddings_are_maps, positive, relu, separable_columns};
+use super::layer::{
+    combined_embeddings, embedded_methods, embeddings_are_maps, output_bias_methods, positive, relu, separable_columns,
+};
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site, evaluate};
 use crate::error::{Result, check_shape};
 use crate::linalg::matmul;
 use crate::task::Pair;
-use ndarray::{Array2, Array3, ArrayView2};
+use ndarray::{Array1, Array2, Array3, ArrayView2};
 use std::ops::Range;
 
-/// logits = relu(relu(E_a\[x\] + E_b\[y\]) W) W_U.
+/// logits = relu(relu(E_a\[x\] + E_b\[y\]) W) W_U, and an optional output bias.
 ///
 /// Sites: `embed_left`, `embed_right`, `hidden1_pre`, `hidden1`, `hidden_pre`, `hidden`, `logits`; `hidden` is the second
 /// layer.
@@ -16,6 +18,7 @@ pub struct TwoLayerMlp {
     embed_right: Array2<f32>,
     weight: Array2<f32>,
     unembed: Array2<f32>,
+    output_bias: Option<Array1<f32>>,
 }
 
 impl TwoLayerMlp {
@@ -35,7 +38,7 @@ impl TwoLayerMlp {
         check_shape("W_U", &[d, n], unembed.shape())?;
         let [embed_left, embed_right, weight, unembed] =
             [embed_left, embed_right, weight, unembed].map(|w| w.as_standard_layout().into_owned());
-        Ok(Self { embed_left, embed_right, weight, unembed })
+        Ok(Self { embed_left, embed_right, weight, unembed, output_bias: None })
     }
 
     /// The weights of the second hidden layer: (e, d).
@@ -44,6 +47,8 @@ impl TwoLayerMlp {
         self.weight.view()
     }
 }
+
+output_bias_methods!(TwoLayerMlp);
 
 impl Interpretable for TwoLayerMlp {
     embedded_methods!();

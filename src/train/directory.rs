@@ -253,6 +253,8 @@ fn same_settings(path: &Path, got: &RunConfig, expected: &RunConfig) -> Result<(
     let comparable = |config: &RunConfig| {
         let mut config = RunConfig { other: Default::default(), ..config.clone() };
         config.layers.other.clear();
+        // No word on an output bias means none.
+        config.layers.output_bias = config.layers.output_bias.filter(|&has| has);
         if config.lr_decay == LrDecay::Constant {
             config.num_epochs = 0;
         }

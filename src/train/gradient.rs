@@ -63,7 +63,7 @@ pub(super) struct Passes {
     /// The maps element -> neuron of a one-layer net, and the gradients with respect to them; else empty.
     maps: [Vec<f32>; 2],
     maps_gradient: [Vec<f32>; 2],
-    /// What a bias adds to the logits, by class; else empty.
+    /// What biases add to the logits, by class; else empty.
     offset: Vec<f32>,
 }
 
@@ -77,6 +77,8 @@ struct PairSet {
     /// Width of the first layer, where the two maps are combined.
     first: usize,
     hidden: usize,
+    /// Whether a bias, of the neurons or of the logits, adds to the logits.
+    biased: bool,
 }
 
 impl Passes {
@@ -101,6 +103,7 @@ impl Passes {
             order,
             first: if kind == ModelKind::TwoLayerMlp { e } else { d },
             hidden: d,
+            biased: kind == ModelKind::OneLayerMlpWithBias || architecture.output_bias,
         };
         let count = (sorted.len() / SEGMENT_PAIRS).clamp(1, SEGMENTS);
         let tiles = sorted.len().div_ceil(TILE);
@@ -108,7 +111,7 @@ impl Passes {
         let segments = (0..count).map(|s| Segment::new(&set, border(s)..border(s + 1), backward)).collect();
         let size = if has_maps(kind) { order * d } else { 0 };
         let maps = [vec![0.0; size], vec![0.0; size]];
-        let offset = vec![0.0; if kind == ModelKind::OneLayerMlpWithBias { order } else { 0 }];
+        let offset = vec![0.0; if set.biased { order } else { 0 }];
         Ok(Self { set, segments, buffers: Mutex::default(), maps_gradient: maps.clone(), maps, offset })
     }
 
@@ -142,6 +145,13 @@ impl Passes {
         if self.set.kind == ModelKind::OneLayerMlpWithBias {
             matmul_into(network.weight("b"), unembed, matrix_mut(&mut self.offset, (1, self.set.order)));
         }
+        if network.architecture().output_bias {
+            let bias = network.weight("b_U");
+            match self.set.kind {
+                ModelKind::OneLayerMlpWithBias => self.offset.iter_mut().zip(bias).for_each(|(sum, b)| *sum += b),
+                _ => self.offset.iter_mut().zip(bias).for_each(|(offset, &b)| *offset = b),
+            }
+        }
         let maps = match has_maps(self.set.kind) {
             true => [&self.maps[0][..], &self.maps[1]],
             false => ["W_E_a", "W_E_b"].map(|name| &network.parameters()[network.place(name).range.clone()]),
@@ -162,6 +172,10 @@ impl Passes {
     /// Adds up the segments' parts in order, and takes them back through the maps.
     fn reduce(&mut self, network: &Network, gradient: &mut [f32]) {
         let (segments, set, e) = (&self.segments, &self.set, network.architecture().embed_dim);
+        let (gradient, output_bias) = gradient.split_at_mut(network.place("W_U").range.end);
+        if !output_bias.is_empty() {
+            sum(output_bias, segments, |segment| &segment.class_gradient);
+        }
         let (left, rest) = gradient.split_at_mut(network.place("W_E_a").range.len());
         let (right, rest) = rest.split_at_mut(left.len());
         let (rest, unembed) = rest.split_at_mut(rest.len() - network.place("W_U").range.len());
@@ -335,7 +349,7 @@ struct Segment {
     /// Rows worked on at once.
     block: usize,
     /// Sums over the pairs: the gradients of the maps (of the left one from row `first_left` to the last that occurs), of
-    /// the second layer, of W_U (transposed), and of the logits by class where there is a bias.
+    /// the second layer, of W_U (transposed), and of the logits by class where there is a bias, of whichever kind.
     first_left: usize,
     left_gradient: Vec<f32>,
     right_gradient: Vec<f32>,
@@ -362,7 +376,7 @@ impl Segment {
             right_gradient: zeros(backward, n * w),
             weight_gradient: zeros(backward && two, w * d),
             unembed_gradient: zeros(backward, n * d),
-            class_gradient: zeros(backward && set.kind == ModelKind::OneLayerMlpWithBias, n),
+            class_gradient: zeros(backward && set.biased, n),
             loss: 0.0,
             correct: 0,
             range,

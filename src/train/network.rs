@@ -1,10 +1,10 @@
-use crate::checkpoint::{Layers, ModelKind, RunConfig, Tensor, Tensors, matrix, vector};
+use crate::checkpoint::{Layers, ModelKind, RunConfig, Tensor, Tensors, matrix, no_other_bias, vector};
 use crate::error::{Error, Result};
 use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
 use ndarray::{Array1, Array2, ArrayD, ArrayView2};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use std::ops::Range;
 use std::path::Path;
 
@@ -22,43 +22,57 @@ pub struct Architecture {
     pub embed_dim: usize,
     /// Number of neurons; `embed_dim` in the models whose neurons are the combined embeddings.
     pub hidden_dim: usize,
+    /// Whether a vector is added to the logits.
+    pub output_bias: bool,
 }
 
 impl Architecture {
     /// [`OneLayerMlp`] without a bias.
     #[must_use]
     pub fn one_layer(embed_dim: usize, hidden_dim: usize) -> Self {
-        Self { kind: ModelKind::OneLayerMlp, embed_dim, hidden_dim }
+        Self { kind: ModelKind::OneLayerMlp, embed_dim, hidden_dim, output_bias: false }
     }
 
     /// [`OneLayerMlp`] with a bias.
     #[must_use]
     pub fn one_layer_with_bias(embed_dim: usize, hidden_dim: usize) -> Self {
-        Self { kind: ModelKind::OneLayerMlpWithBias, embed_dim, hidden_dim }
+        Self { kind: ModelKind::OneLayerMlpWithBias, embed_dim, hidden_dim, output_bias: false }
     }
 
     /// [`SummedMlp`].
     #[must_use]
     pub fn summed(hidden_dim: usize) -> Self {
-        Self { kind: ModelKind::SummedMlp, embed_dim: hidden_dim, hidden_dim }
+        Self { kind: ModelKind::SummedMlp, embed_dim: hidden_dim, hidden_dim, output_bias: false }
     }
 
     /// [`TwoLayerMlp`].
     #[must_use]
     pub fn two_layer(embed_dim: usize, hidden_dim: usize) -> Self {
-        Self { kind: ModelKind::TwoLayerMlp, embed_dim, hidden_dim }
+        Self { kind: ModelKind::TwoLayerMlp, embed_dim, hidden_dim, output_bias: false }
     }
 
     /// [`Bilinear`].
     #[must_use]
     pub fn bilinear(hidden_dim: usize) -> Self {
-        Self { kind: ModelKind::Bilinear, embed_dim: hidden_dim, hidden_dim }
+        Self { kind: ModelKind::Bilinear, embed_dim: hidden_dim, hidden_dim, output_bias: false }
+    }
+
+    /// This architecture with a vector added to the logits.
+    ///
+    /// ```
+    /// use irreplens::train::Architecture;
+    /// let weights = Architecture::summed(8).with_output_bias().weights(5);
+    /// assert_eq!((weights.last().unwrap().name, weights.last().unwrap().shape), ("b_U", [1, 5]));
+    /// ```
+    #[must_use]
+    pub fn with_output_bias(self) -> Self {
+        Self { output_bias: true, ..self }
     }
 
     /// Its parameters on a group of `order` elements, in the order in which [`Network::parameters`] holds them.
     #[must_use]
     pub fn weights(&self, order: usize) -> Vec<Weight> {
-        let Self { kind, embed_dim: e, hidden_dim: d } = *self;
+        let Self { kind, embed_dim: e, hidden_dim: d, output_bias } = *self;
         let scale = |fan_in: usize| 1.0 / (fan_in as f64).sqrt();
         let mut shapes = vec![("W_E_a", [order, e], scale(e)), ("W_E_b", [order, e], scale(e))];
         match kind {
@@ -70,6 +84,10 @@ impl Architecture {
             shapes.push(("b", [1, d], 0.0));
         }
         shapes.push(("W_U", [d, order], scale(d)));
+        if output_bias {
+            // nn.Linear's: uniform in [-1/sqrt(d), 1/sqrt(d)).
+            shapes.push(("b_U", [1, order], scale(3 * d)));
+        }
         let mut end = 0;
         let place = |(name, shape, scale): (&'static str, [usize; 2], f64)| {
             let start = end;
@@ -83,7 +101,8 @@ impl Architecture {
     #[must_use]
     pub fn layers(&self) -> Layers {
         let hidden_dim = self.kind.has_hidden().then_some(self.hidden_dim);
-        Layers { embed_dim: self.embed_dim, hidden_dim, other: Default::default() }
+        let output_bias = self.output_bias.then_some(true);
+        Layers { embed_dim: self.embed_dim, hidden_dim, output_bias, other: Default::default() }
     }
 
     fn check(&self) -> Result<()> {
@@ -107,7 +126,7 @@ impl From<&RunConfig> for Architecture {
     fn from(config: &RunConfig) -> Self {
         let (kind, embed_dim) = (config.model, config.layers.embed_dim);
         let hidden_dim = config.layers.hidden_dim.filter(|_| kind.has_hidden()).unwrap_or(embed_dim);
-        Self { kind, embed_dim, hidden_dim }
+        Self { kind, embed_dim, hidden_dim, output_bias: config.layers.output_bias == Some(true) }
     }
 }
 
@@ -125,6 +144,11 @@ pub struct Weight {
 }
 
 impl Weight {
+    /// Whether it is a vector in a checkpoint.
+    fn is_bias(&self) -> bool {
+        self.name.starts_with('b')
+    }
+
     /// The tensor in a vector of all parameters.
     pub(super) fn of<'a>(&self, parameters: &'a [f32]) -> ArrayView2<'a, f32> {
         ArrayView2::from_shape(self.shape, &parameters[self.range.clone()]).expect("as long as its shape says")
@@ -150,10 +174,12 @@ pub struct Network {
 
 impl Network {
     /// Initial parameters as published: independent normal numbers times 1/sqrt(embed) for both embeddings,
-    /// 1/sqrt(number of rows) for `W` and `W_U`; a bias starts at 0.
+    /// 1/sqrt(number of rows) for `W` and `W_U`; `b` starts at 0. An output bias is uniform between plus and minus
+    /// 1/sqrt(rows of `W_U`), the default of `nn.Linear`, which the code of Stander et al. 2024 and of Wu et al. 2024 leaves
+    /// as it is.
     ///
     /// The numbers are the ziggurat normals of `rand_distr` in `f64` from ChaCha20 seeded with `seed`, tensor after
-    /// tensor, row-major, rounded to `f32`.
+    /// tensor, row-major, rounded to `f32`; the output bias comes last, so that what comes before does not depend on it.
     ///
     /// # Errors
     /// [`Error::Range`] for a width of 0; [`Error::GroupParameter`] for order 0.
@@ -162,22 +188,26 @@ impl Network {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         for weight in network.weights.iter().filter(|weight| weight.scale > 0.0) {
             for parameter in &mut network.parameters[weight.range.clone()] {
-                let normal: f64 = StandardNormal.sample(&mut rng);
-                *parameter = (normal * weight.scale) as f32;
+                let number: f64 = match weight.name {
+                    "b_U" => 3f64.sqrt() * (2.0 * Distribution::<f64>::sample(&StandardUniform, &mut rng) - 1.0),
+                    _ => StandardNormal.sample(&mut rng),
+                };
+                *parameter = (number * weight.scale) as f32;
             }
         }
         Ok(network)
     }
 
-    /// The parameters in the tensors of a checkpoint; tensors of other names are passed over.
+    /// The parameters in the tensors of a checkpoint; tensors of other names are passed over, unless they are biases.
     ///
     /// # Arguments
     /// `path`: the file, for errors.
     ///
     /// # Errors
-    /// Those of [`matrix`], and [`Error::TensorShape`] for another architecture or group.
+    /// Those of [`matrix`], [`Error::TensorShape`] for another architecture or group, and [`Error::UnusedBias`].
     pub fn from_tensors(architecture: Architecture, order: usize, path: &Path, tensors: &Tensors) -> Result<Self> {
         let mut network = Self::zeros(architecture, order)?;
+        no_other_bias(path, tensors, &network.weights.iter().map(|weight| weight.name).collect::<Vec<_>>())?;
         network.read(path, tensors, "")?.iter().zip(&mut network.parameters).for_each(|(&from, to)| *to = from);
         Ok(network)
     }
@@ -197,7 +227,7 @@ impl Network {
         let mut all = Vec::with_capacity(self.parameters.len());
         for weight in &self.weights {
             let name = format!("{prefix}{}", weight.name);
-            let (shape, values) = if weight.name == "b" {
+            let (shape, values) = if weight.is_bias() {
                 let bias = vector(path, tensors, &[&name])?;
                 (vec![1, bias.len()], bias.to_vec())
             } else {
@@ -221,7 +251,7 @@ impl Network {
     /// The tensors of a vector like the parameters, with `prefix` before every name.
     pub(super) fn tensors_of(&self, values: &[f32], prefix: &str) -> Tensors {
         let tensor = |weight: &Weight| {
-            let shape = if weight.name == "b" { &weight.shape[1..] } else { &weight.shape };
+            let shape = if weight.is_bias() { &weight.shape[1..] } else { &weight.shape };
             let values = values[weight.range.clone()].to_vec();
             let array = ArrayD::from_shape_vec(shape, values).expect("as long as its shape says");
             (format!("{prefix}{}", weight.name), Tensor::F32(array))
@@ -242,15 +272,24 @@ impl Network {
     pub fn model(&self) -> Result<Box<dyn Interpretable>> {
         let weight = |name: &str| -> Array2<f32> { self.weight(name).to_owned() };
         let (left, right, unembed) = (weight("W_E_a"), weight("W_E_b"), weight("W_U"));
+        let output_bias = self.architecture.output_bias.then(|| self.weight("b_U").row(0).to_owned());
+        macro_rules! finished {
+            ($model:expr) => {
+                match output_bias {
+                    Some(bias) => Box::new($model.with_output_bias(bias)?),
+                    None => Box::new($model),
+                }
+            };
+        }
         Ok(match self.architecture.kind {
-            ModelKind::OneLayerMlp => Box::new(OneLayerMlp::new(left, right, weight("W"), None, unembed)?),
+            ModelKind::OneLayerMlp => finished!(OneLayerMlp::new(left, right, weight("W"), None, unembed)?),
             ModelKind::OneLayerMlpWithBias => {
                 let bias: Array1<f32> = weight("b").row(0).to_owned();
-                Box::new(OneLayerMlp::new(left, right, weight("W"), Some(bias), unembed)?)
+                finished!(OneLayerMlp::new(left, right, weight("W"), Some(bias), unembed)?)
             }
-            ModelKind::TwoLayerMlp => Box::new(TwoLayerMlp::new(left, right, weight("W"), unembed)?),
-            ModelKind::SummedMlp => Box::new(SummedMlp::new(left, right, unembed)?),
-            ModelKind::Bilinear => Box::new(Bilinear::new(left, right, unembed)?),
+            ModelKind::TwoLayerMlp => finished!(TwoLayerMlp::new(left, right, weight("W"), unembed)?),
+            ModelKind::SummedMlp => finished!(SummedMlp::new(left, right, unembed)?),
+            ModelKind::Bilinear => finished!(Bilinear::new(left, right, unembed)?),
         })
     }
 

@@ -6,7 +6,7 @@ use irreplens::model::{
     TwoLayerMlp,
 };
 use irreplens::task::Pair;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -46,6 +46,11 @@ pub fn bilinear(n: usize, d: usize, seed: u64) -> Bilinear {
     Bilinear::new(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
 }
 
+/// A random output bias (n).
+pub fn row(n: usize, seed: u64) -> Array1<f32> {
+    Draw::new(seed).matrix(1, n).row(0).to_owned()
+}
+
 /// A recording of a one-layer net, with or without its unembedding.
 pub fn recorded(n: usize, with_unembedding: bool, seed: u64) -> Precomputed {
     let net = one_layer(n, 3, 6, true, seed);
@@ -72,6 +77,11 @@ pub fn all(n: usize, seed: u64) -> Vec<(&'static str, Box<dyn Interpretable>)> {
         ("two layers", Box::new(two_layer(n, 4, 6, seed + 3))),
         ("bilinear", Box::new(bilinear(n, 5, seed + 4))),
         ("recorded", Box::new(recorded(n, true, seed + 5))),
+        ("summed, output bias", Box::new(summed(n, 6, seed + 7).with_output_bias(row(n, seed)).unwrap())),
+        (
+            "one layer, both biases",
+            Box::new(one_layer(n, 2, 5, true, seed + 8).with_output_bias(row(n, seed)).unwrap()),
+        ),
         ("closure", Box::new(closure(n, seed + 6))),
     ]
 }

@@ -35,7 +35,12 @@ pub fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, se
         group_parameter: n,
         seed: 1,
         frac_train: 0.5,
-        layers: Layers { embed_dim: embed, hidden_dim: model.has_hidden().then_some(hidden), other: Map::new() },
+        layers: Layers {
+            embed_dim: embed,
+            hidden_dim: model.has_hidden().then_some(hidden),
+            output_bias: None,
+            other: Map::new(),
+        },
         lr: 1e-3,
         weight_decay: 1.0,
         betas: (0.9, 0.98),

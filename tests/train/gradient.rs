@@ -80,6 +80,12 @@ impl Dense {
         if has { self.tensor("b").mapv(f) } else { Array2::zeros((1, self.tensor("W_U").nrows())) }
     }
 
+    /// The output bias through `f`, 0 where there is none.
+    fn output_bias(&self, f: fn(f64) -> f64) -> Array2<f64> {
+        let has = self.weights.iter().any(|weight| weight.name == "b_U");
+        if has { self.tensor("b_U").mapv(f) } else { Array2::zeros((1, self.tensor("W_U").ncols())) }
+    }
+
     fn forward(&self, n: usize, pairs: &[usize]) -> Pass {
         let rows = |name: &str, index: fn(usize, usize) -> usize| {
             self.tensor(name).select(Axis(0), &pairs.iter().map(|&pair| index(pair, n)).collect::<Vec<_>>())
@@ -104,7 +110,7 @@ impl Dense {
             ModelKind::Bilinear => (&left * &right, Array2::ones(left.dim())),
             kind => panic!("no oracle for {kind:?}"),
         };
-        let logits = (&neurons + &self.bias(identity)).dot(&self.tensor("W_U"));
+        let logits = (&neurons + &self.bias(identity)).dot(&self.tensor("W_U")) + self.output_bias(identity);
         Pass { left, right, read, active_first, neurons, active, logits, reach }
     }
 
@@ -116,6 +122,7 @@ impl Dense {
         let mut gradient = BTreeMap::from([
             ("W_U", (neurons + self.bias(f)).t().dot(&delta)),
             ("b", back.sum_axis(Axis(0)).insert_axis(Axis(0))),
+            ("b_U", delta.sum_axis(Axis(0)).insert_axis(Axis(0))),
         ]);
         let back = back * &pass.active;
         let through = |back: &Array2<f64>| back.dot(&self.tensor("W").mapv(f).t());
@@ -170,6 +177,7 @@ fn oracle(network: &Network, task: &Task, pairs: &[usize]) -> Oracle {
     let (evaluation, delta) = cross_entropy(&pass.logits, task, pairs);
     let [gradient, terms] = [identity, f64::abs].map(|f| dense.backward(n, pairs, &pass, &delta, f));
     let sizes = (pass.neurons.mapv(f64::abs) + dense.bias(f64::abs)).dot(&dense.tensor("W_U").mapv(f64::abs));
+    let sizes = sizes + dense.output_bias(f64::abs);
     let rounding = f64::from(f32::EPSILON) * (4.0 + largest(sizes));
     Oracle { evaluation, gradient, terms, reach: pass.reach, rounding }
 }
@@ -217,18 +225,22 @@ fn draw(architecture: Architecture, order: usize, bits: i32, unembed: f32, seed:
 
 /// W_U times `factor`.
 fn scale(network: &mut Network, factor: f32) {
-    let range = network.weights().last().unwrap().range.clone();
+    let range = network.weights().iter().find(|weight| weight.name == "W_U").unwrap().range.clone();
     network.parameters_mut()[range].iter_mut().for_each(|v| *v *= factor);
 }
 
 /// Every kind of model with these widths; a model with a single width has that of its neurons.
-fn kinds(e: usize, d: usize) -> [Architecture; 5] {
+fn kinds(e: usize, d: usize) -> [Architecture; 9] {
     [
         Architecture::one_layer(e, d),
         Architecture::one_layer_with_bias(e, d),
         Architecture::summed(d),
         Architecture::two_layer(e, d),
         Architecture::bilinear(d),
+        Architecture::one_layer(e, d).with_output_bias(),
+        Architecture::one_layer_with_bias(e, d).with_output_bias(),
+        Architecture::two_layer(e, d).with_output_bias(),
+        Architecture::bilinear(d).with_output_bias(),
     ]
 }
 

@@ -16,12 +16,14 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-const ARCHITECTURES: [Architecture; 5] = [
-    Architecture { kind: ModelKind::OneLayerMlp, embed_dim: 9, hidden_dim: 17 },
-    Architecture { kind: ModelKind::OneLayerMlpWithBias, embed_dim: 8, hidden_dim: 16 },
-    Architecture { kind: ModelKind::SummedMlp, embed_dim: 13, hidden_dim: 13 },
-    Architecture { kind: ModelKind::TwoLayerMlp, embed_dim: 11, hidden_dim: 16 },
-    Architecture { kind: ModelKind::Bilinear, embed_dim: 12, hidden_dim: 12 },
+const ARCHITECTURES: [Architecture; 7] = [
+    Architecture { kind: ModelKind::OneLayerMlp, embed_dim: 9, hidden_dim: 17, output_bias: false },
+    Architecture { kind: ModelKind::OneLayerMlpWithBias, embed_dim: 8, hidden_dim: 16, output_bias: false },
+    Architecture { kind: ModelKind::SummedMlp, embed_dim: 13, hidden_dim: 13, output_bias: false },
+    Architecture { kind: ModelKind::TwoLayerMlp, embed_dim: 11, hidden_dim: 16, output_bias: false },
+    Architecture { kind: ModelKind::Bilinear, embed_dim: 12, hidden_dim: 12, output_bias: false },
+    Architecture { kind: ModelKind::OneLayerMlpWithBias, embed_dim: 8, hidden_dim: 16, output_bias: true },
+    Architecture { kind: ModelKind::SummedMlp, embed_dim: 13, hidden_dim: 13, output_bias: true },
 ];
 
 fn on_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {

@@ -1,4 +1,5 @@
-//! The first ten steps of training against PyTorch's: `golden/steps.py` made `golden/steps.json`, and says how.
+//! The first ten steps of training against PyTorch's, and of networks with an output bias against NumPy's in `f64`:
+//! `golden/steps.py` and `golden/output_bias.py` made the files, and say how.
 
 use irreplens::checkpoint::{LrDecay, ModelKind};
 use irreplens::group::{Cyclic, Dihedral, Group};
@@ -43,7 +44,9 @@ fn trainer(case: &Value, config: TrainConfig) -> Trainer {
         _ => Box::new(Dihedral::new(n).unwrap()),
     };
     let kind: ModelKind = read(case, "model");
-    let architecture = Architecture { kind, embed_dim: read(case, "embed"), hidden_dim: read(case, "hidden") };
+    let output_bias = case.get("output_bias").is_some();
+    let architecture =
+        Architecture { kind, embed_dim: read(case, "embed"), hidden_dim: read(case, "hidden"), output_bias };
     let mut network = Network::random(architecture, group.order(), 1).unwrap();
     initial(&mut network);
     let pairs = group.order() * group.order();
@@ -53,7 +56,16 @@ fn trainer(case: &Value, config: TrainConfig) -> Trainer {
 
 #[test]
 fn first_steps_are_those_of_pytorch() {
-    let golden: Value = serde_json::from_str(include_str!("golden/steps.json")).unwrap();
+    check(include_str!("golden/steps.json"));
+}
+
+#[test]
+fn first_steps_with_an_output_bias_are_those_of_numpy() {
+    check(include_str!("golden/output_bias.json"));
+}
+
+fn check(golden: &str) {
+    let golden: Value = serde_json::from_str(golden).unwrap();
     for case in golden["cases"].as_array().unwrap() {
         let what = format!("{} {}, {}", case["model"], case["group"], case["lr"]);
         let config = TrainConfig {

@@ -114,7 +114,15 @@ impl OnDevice {
             }
         };
         if pass.needs(LOGITS) {
-            let logits = self.logits(rows.count, &hidden, 0..net.n)?;
+            let mut logits = self.times_unembedding(rows.count, &hidden, 0..net.n)?;
+            if let Some(bias) = &net.output_bias {
+                self.device.launch_over(
+                    "add_row",
+                    rows.count * net.n,
+                    1,
+                    args![rows.count, net.n, &mut logits, bias, 0],
+                )?;
+            }
             pass.visit(LOGITS, logits)?;
         }
         Ok(pass.kept)
@@ -228,7 +236,12 @@ impl OnDevice {
     }
 
     /// Neurons (rows, width) times the columns `classes` of W_U.
-    pub(super) fn logits(&self, rows: usize, hidden: &Buffer<f32>, classes: Range<usize>) -> Result<Buffer<f32>> {
+    pub(super) fn times_unembedding(
+        &self,
+        rows: usize,
+        hidden: &Buffer<f32>,
+        classes: Range<usize>,
+    ) -> Result<Buffer<f32>> {
         let net = &self.net;
         let out = Buffer::new(&self.device, "logits", rows * classes.len())?;
         Product::new(rows, classes.len(), net.width).run(

@@ -31,6 +31,8 @@ pub(super) struct Weights<'a> {
     pub layers: Layers<'a>,
     /// (width, n).
     pub unembed: ArrayView2<'a, f32>,
+    /// Added to the logits: (n).
+    pub output_bias: Option<&'a [f32]>,
 }
 
 /// What lies between the embeddings and the unembedding.
@@ -79,7 +81,8 @@ struct Net {
     weight: Option<Buffer<f32>>,
     bias: Option<Buffer<f32>>,
     unembed: Buffer<f32>,
-    /// What the bias adds to the logits: (n).
+    output_bias: Option<Buffer<f32>>,
+    /// What both biases add to the logits: (n).
     offset: Option<Buffer<f32>>,
 }
 
@@ -104,7 +107,10 @@ impl OnDevice {
             Layers::Stacked { weight, bias } => (Kind::Stacked, Some(weight), bias),
             Layers::Second { weight } => (Kind::Second, Some(weight), None),
         };
-        let offset = bias.map(|bias| ndarray::aview1(bias).dot(&weights.unembed).to_vec());
+        let mut offset = bias.map(|bias| ndarray::aview1(bias).dot(&weights.unembed));
+        if let Some(added) = weights.output_bias.map(ndarray::aview1) {
+            offset = Some(offset.map_or_else(|| added.to_owned(), |offset| offset + added));
+        }
         let net = Net {
             n: host.order(),
             embed_dim: weights.embed[0].ncols(),
@@ -117,7 +123,8 @@ impl OnDevice {
             weight: weight.map(|weight| matrix("W", weight)).transpose()?,
             bias: bias.map(|bias| Buffer::from_slice(device, "b", bias)).transpose()?,
             unembed: matrix("W_U", weights.unembed)?,
-            offset: offset.map(|offset| Buffer::from_slice(device, "b W_U", &offset)).transpose()?,
+            output_bias: weights.output_bias.map(|bias| Buffer::from_slice(device, "b_U", bias)).transpose()?,
+            offset: offset.map(|offset| Buffer::from_slice(device, "b W_U + b_U", &offset.to_vec())).transpose()?,
         };
         Ok(Self { host, device: device.clone(), net, labels: Mutex::default() })
     }

@@ -76,8 +76,8 @@ impl OnDevice {
             combiner: combiner(net.combiner, net.kind != Kind::None),
             hidden: hidden.into(),
             unembed: (&net.unembed).into(),
-            // Stored neurons have the bias in them.
-            offset: net.offset.as_ref().filter(|_| hidden.is_none()).into(),
+            // Stored neurons have their own bias in them.
+            offset: if hidden.is_none() { net.offset.as_ref() } else { net.output_bias.as_ref() }.into(),
             labels: labels.into(),
             list: rows.list.into(),
             first: rows.first,

@@ -166,7 +166,7 @@ impl OnDevice {
         let at_once = self.channels_at_once(n)?;
         for first in (0..n).step_by(at_once) {
             let classes = first..n.min(first + at_once);
-            let read = self.logits(n * n, &terms, classes.clone())?;
+            let read = self.times_unembedding(n * n, &terms, classes.clone())?;
             let (n, m) = ((n, n), (transform.m, transform.m));
             let [_, squares] = self.region_moments(n, m, classes.len(), &read, true)?;
             logits.energy.slice_mut(s![classes.clone()]).assign(&squares.sum_axis(Axis(0)));

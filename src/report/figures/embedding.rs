@@ -10,7 +10,7 @@ fn norms(title: &str, names: &[String], of: &[(&str, &Array1<f64>)]) -> Figure {
 }
 
 /// Squared norm by component: W_E_a, W_E_b, both together, both maps to neurons, and W_U as published (sectors added
-/// first) and sector by sector. What the model does not have is left out.
+/// first) and sector by sector, and of the output bias. What the model does not have is left out.
 pub fn embedding_norms(spectra: &EmbeddingSpectra) -> Vec<Figure> {
     let names = &spectra.components;
     let title = |of: &str| format!("Norm of embedding coef of each Fourier Component in {of}");
@@ -31,6 +31,9 @@ pub fn embedding_norms(spectra: &EmbeddingSpectra) -> Vec<Figure> {
     }
     if let Some(apart) = &spectra.unembed {
         out.push(norms(&title("W_U, sectors apart"), names, &[("W_U", apart)]));
+    }
+    if let Some(bias) = &spectra.output_bias {
+        out.push(norms(&title("the output bias"), names, &[("b_U", bias)]));
     }
     out
 }

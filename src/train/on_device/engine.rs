@@ -72,6 +72,7 @@ pub(super) struct Sizes {
     pub(super) weight: usize,
     pub(super) bias: Option<usize>,
     pub(super) unembed: usize,
+    pub(super) output_bias: Option<usize>,
     /// Number of the combiner in the kernels.
     pub(super) combiner: i32,
 }
@@ -95,6 +96,7 @@ impl Sizes {
             weight: start("W").unwrap_or(0),
             bias: start("b"),
             unembed: start("W_U").expect("every architecture has one"),
+            output_bias: start("b_U"),
             combiner: i32::from(kind == ModelKind::Bilinear),
         }
     }
@@ -204,7 +206,7 @@ impl Engine {
 
     /// Loss and accuracy of every seed over its own pairs.
     pub(super) fn evaluate(&self, set: Set) -> Result<Vec<Option<Evaluation>>> {
-        let Sizes { seeds, n, hidden, rows, test_rows, bias, unembed, parameters, .. } = self.sizes;
+        let Sizes { seeds, n, hidden, rows, test_rows, bias, unembed, output_bias, parameters, .. } = self.sizes;
         let (pairs, rows) = match (set, &self.test) {
             (Set::Train, _) => (&self.train, rows),
             (Set::Test, Some(test)) => (test, test_rows),
@@ -218,6 +220,7 @@ impl Engine {
                 let read = self.tensors(&self.parameters, unembed, n, 0);
                 let out = Matrix::new(&offset, 0, n).batch(n, 0);
                 Product::new(1, n, hidden).batch(seeds, 1).run(&self.device, bias, read, out)?;
+                self.add_output_bias(1, &offset)?;
                 Ok(offset)
             })
             .transpose()?;
@@ -227,8 +230,10 @@ impl Engine {
         let each: usize = (0..rows).step_by(at_once).map(|start| blocks(at_once.min(rows - start))).sum();
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", seeds * 2 * each)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", seeds * each)?;
-        let offset = offset.as_ref();
         for seed in 0..seeds {
+            // Of neurons' biases and the logits' together, or of the logits' alone where it lies.
+            let alone = output_bias.map(|bias| (&self.parameters, seed * parameters + bias));
+            let offset = offset.as_ref().map(|offset| (offset, seed * n)).or(alone);
             let mut block = seed * each;
             for start in (0..rows).step_by(at_once) {
                 let count = at_once.min(rows - start);
@@ -251,7 +256,7 @@ impl Engine {
         seed: usize,
         count: usize,
         list: (&Buffer<u32>, usize),
-        offset: Option<&Buffer<f32>>,
+        offset: Option<(&Buffer<f32>, usize)>,
         sums: (&Buffer<f64>, usize),
         hits: (&Buffer<u32>, usize),
     ) -> Result<()> {
@@ -279,7 +284,7 @@ impl Engine {
             combiner,
             hidden: stored.as_ref().into(),
             unembed: (&self.parameters, seed * parameters + unembed).into(),
-            offset: offset.map(|offset| (offset, seed * n)).into(),
+            offset: offset.into(),
             labels: (&self.labels).into(),
             list: list.into(),
             first: 0,

@@ -69,7 +69,7 @@ impl Engine {
 
     /// One epoch: loss, gradient, step.
     pub(super) fn epoch(&self) -> Result<()> {
-        let Sizes { seeds, n, first, hidden, rows, parameters, weight, bias, unembed, .. } = self.sizes;
+        let Sizes { seeds, n, first, hidden, rows, parameters, weight, bias, unembed, output_bias, .. } = self.sizes;
         let device = &self.device;
         let of_rows = |buffer, width: usize| Matrix::new(buffer, 0, width).batch(rows * width, 0);
         self.compute_maps()?;
@@ -87,6 +87,7 @@ impl Engine {
         let logits = of_rows(&self.logits, n);
         let read = self.tensors(&self.parameters, unembed, n, 0);
         Product::new(rows, n, hidden).batch(seeds, 1).run(device, neurons, read, logits)?;
+        self.add_output_bias(rows, &self.logits)?;
         let none = (None::<&Buffer<f64>>, None::<&Buffer<u8>>);
         device.launch(
             "row_losses",
@@ -107,6 +108,14 @@ impl Engine {
                 &self.block_hits
             ],
         )?;
+        if let Some(bias) = output_bias {
+            let out = (&self.gradient, bias);
+            device.launch(
+                "column_sums",
+                [n.div_ceil(32), seeds, 1],
+                args![rows, n, &self.logits, rows * n, out, parameters],
+            )?;
+        }
         self.over_rows(hidden, n, neurons, logits, unembed)?;
         let back = of_rows(&self.back, hidden);
         let product = Product::new(rows, hidden, n).batch(seeds, 1).transpose_b();
@@ -162,6 +171,16 @@ impl Engine {
                 &self.counter
             ],
         )
+    }
+
+    /// Adds the output bias, where there is one, to `rows` rows of logits of every seed: a launch a seed.
+    pub(super) fn add_output_bias(&self, rows: usize, logits: &Buffer<f32>) -> Result<()> {
+        let Sizes { seeds, n, parameters, output_bias, .. } = self.sizes;
+        let Some(bias) = output_bias else { return Ok(()) };
+        (0..seeds).try_for_each(|seed| {
+            let (logits, bias) = ((logits, seed * rows * n), (&self.parameters, seed * parameters + bias));
+            self.device.launch_over("add_row", rows * n, 1, args![rows, n, logits, bias, 0])
+        })
     }
 
     /// The gradient of a tensor (m, n) at `start`: A^T B summed over the training pairs.
