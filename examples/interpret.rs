@@ -1,18 +1,19 @@
 //! Explains a trained network: `cargo run --release --example interpret -- [RUN_DIR] [--order FILE] [--json FILE]
-//! [--repeat N] [--device cpu|cuda:N]`.
+//! [--repeat N] [--device cpu|cuda:N] [--along cyclic|irreps]`.
 //!
 //! Without a run directory it explains the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`).
 //! Prints the findings as tables and writes them as JSON. Symmetric and alternating runs need the element order they
-//! were trained with (`--order`, a file of permutations); they are looked at along the cyclic subgroup of an element of
-//! the largest order.
+//! were trained with (`--order`: `sympy`, `lexicographic` or a file of permutations). The coordinates are named in the
+//! output; they are those of every report ([`Run::basis`]), or the ones asked for: along the cyclic subgroup of an element
+//! of the largest order (`--along cyclic`), or the irreps of the whole group (`--along irreps`).
 
 #[path = "support/place.rs"]
 mod place;
 
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::checkpoint::{Run, RunConfig};
-use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
+use irreplens::fourier::{FourierBasis, IrrepBasis};
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
 pub use place::Place;
@@ -29,7 +30,7 @@ pub struct Explained {
     /// Its settings.
     pub config: RunConfig,
     /// The coordinates it was looked at in.
-    pub basis: CyclicSubgroupBasis,
+    pub basis: Box<dyn FourierBasis>,
     /// What was found.
     pub found: Interpretation,
     /// Milliseconds: reading the files; the analysis with all its passes; one forward pass over all pairs on its own.
@@ -40,21 +41,48 @@ pub struct Explained {
     pub forward_ms: f64,
 }
 
-/// Reads a run directory and explains its model.
+/// Coordinates that can be asked for.
+#[derive(Clone, Copy)]
+pub enum Along {
+    /// The powers of an element of the largest order.
+    Cyclic,
+    /// The irreps of the whole group.
+    Irreps,
+}
+
+/// Reads a run directory and explains its model, in the coordinates of [`Run::basis`].
 ///
 /// # Errors
 /// Those of reading the run and the element order, and of [`interpret`].
 pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Explained> {
+    run_along(directory, order, place, None)
+}
+
+/// [`run`] in the coordinates asked for.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_along(
+    directory: &Path,
+    order: Option<&Path>,
+    place: &Place,
+    along: Option<Along>,
+) -> irreplens::Result<Explained> {
     let start = Instant::now();
     let run = Run::open(directory)?;
     let model = place.place(run.model()?)?;
-    let (group, _) = run.group_in_order(order)?;
+    let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
 
     let start = Instant::now();
-    let basis = run.cyclic_basis(&group);
+    let permutations = permutations.as_ref();
+    let basis: Box<dyn FourierBasis> = match along {
+        None => run.basis(&group, permutations)?,
+        Some(Along::Cyclic) => Box::new(run.cyclic_basis(&group)),
+        Some(Along::Irreps) => Box::new(IrrepBasis::from_irreps(&group, run.irreps(&group, permutations)?)?),
+    };
     let task = Task::new(&group);
-    let found = interpret(&model, &basis, &task)?;
+    let found = interpret(&model, &*basis, &task)?;
     let analysis_ms = milliseconds(start);
 
     let start = Instant::now();
@@ -86,6 +114,7 @@ pub fn to_json(explained: &Explained) -> Value {
         found.directions.blocks.iter().enumerate().map(|(i, b)| (b.to_string(), values(i))).collect::<Map<_, _>>()
     };
     let mut out = json!({
+        "coordinates": found.coordinates,
         "group": config.group,
         "group_parameter": config.group_parameter,
         "order": explained.basis.order(),
@@ -146,9 +175,10 @@ fn nested(array: &ndarray::Array4<f64>, block: usize) -> Value {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let usage = "usage: interpret [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N]";
+    let usage = "usage: interpret [RUN_DIR] [--order FILE] [--json FILE] [--repeat N] [--device cpu|cuda:N] \
+                 [--along cyclic|irreps]";
     let (mut directory, mut order, mut json_file, mut repeat) = (None, None, None, 1usize);
-    let mut place = Place::Cpu;
+    let (mut place, mut along) = (Place::Cpu, None);
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value\n{usage}"));
@@ -156,6 +186,13 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             "--order" => order = Some(PathBuf::from(value()?)),
             "--json" => json_file = Some(PathBuf::from(value()?)),
             "--device" => place = Place::open(&value()?)?,
+            "--along" => {
+                along = match value()?.as_str() {
+                    "cyclic" => Some(Along::Cyclic),
+                    "irreps" => Some(Along::Irreps),
+                    other => return Err(format!("--along {other}: expected cyclic or irreps\n{usage}").into()),
+                }
+            }
             "--repeat" => {
                 repeat = value()?.parse().ok().filter(|&n| n > 0).ok_or("--repeat needs a number from 1 up")?
             }
@@ -166,7 +203,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let directory = directory.unwrap_or_else(|| PathBuf::from(SHIPPED));
     let mut runs = Vec::new();
     for _ in 0..repeat {
-        runs.push(run(&directory, order.as_deref(), &place)?);
+        runs.push(run_along(&directory, order.as_deref(), &place, along)?);
     }
     let median = |time: fn(&Explained) -> f64| {
         let mut times: Vec<f64> = runs.iter().map(time).collect();

@@ -3,7 +3,7 @@
 //!
 //! Without a run directory it reports on the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`), in `report.html`. Symmetric and alternating runs need the element order they were trained with
-//! (`--order`, a file of permutations).
+//! (`--order`: `sympy`, `lexicographic` or a file of permutations).
 
 #[path = "support/place.rs"]
 mod place;
