@@ -3,8 +3,9 @@
 //! Without a run directory it explains the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`).
 //! Prints the findings as tables and writes them as JSON. Symmetric and alternating runs need the element order they
-//! were trained with (`--order`, a file of permutations); they are looked at along the cyclic subgroup of an element of
-//! the largest order.
+//! were trained with (`--order`: `sympy`, `lexicographic` or a file of permutations). The coordinates are named in the
+//! output; they are those of every report ([`Run::basis`]), or the ones asked for: along the cyclic subgroup of an element
+//! of the largest order (`--along cyclic`), or the irreps of the whole group (`--along irreps`).
 
 #[macro_use]
 #[path = "support/print.rs"]
@@ -14,7 +15,7 @@ mod tool;
 
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::checkpoint::{Run, RunConfig};
-use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
+use irreplens::fourier::{FourierBasis, IrrepBasis};
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
 use serde_json::{Map, Value, json};
@@ -30,7 +31,7 @@ pub struct Explained {
     /// Its settings.
     pub config: RunConfig,
     /// The coordinates it was looked at in.
-    pub basis: CyclicSubgroupBasis,
+    pub basis: Box<dyn FourierBasis>,
     /// What was found.
     pub found: Interpretation,
     /// Milliseconds: reading the files; the analysis with all its passes; one forward pass over all pairs on its own.
@@ -41,21 +42,48 @@ pub struct Explained {
     pub forward_ms: f64,
 }
 
-/// Reads a run directory and explains its model.
+/// Coordinates that can be asked for.
+#[derive(Clone, Copy, clap::ValueEnum)]
+pub enum Along {
+    /// The powers of an element of the largest order.
+    Cyclic,
+    /// The irreps of the whole group.
+    Irreps,
+}
+
+/// Reads a run directory and explains its model, in the coordinates of [`Run::basis`].
 ///
 /// # Errors
 /// Those of reading the run and the element order, and of [`interpret`].
 pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Explained> {
+    run_along(directory, order, place, None)
+}
+
+/// [`run`] in the coordinates asked for.
+///
+/// # Errors
+/// Those of [`run`].
+pub fn run_along(
+    directory: &Path,
+    order: Option<&Path>,
+    place: &Place,
+    along: Option<Along>,
+) -> irreplens::Result<Explained> {
     let start = Instant::now();
     let run = Run::open(directory)?;
     let model = place.place(run.model()?)?;
-    let (group, _) = run.group_in_order(order)?;
+    let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
 
     let start = Instant::now();
-    let basis = run.cyclic_basis(&group);
+    let permutations = permutations.as_ref();
+    let basis: Box<dyn FourierBasis> = match along {
+        None => run.basis(&group, permutations)?,
+        Some(Along::Cyclic) => Box::new(run.cyclic_basis(&group)),
+        Some(Along::Irreps) => Box::new(IrrepBasis::from_irreps(&group, run.irreps(&group, permutations)?)?),
+    };
     let task = Task::new(&group);
-    let found = interpret(&model, &basis, &task)?;
+    let found = interpret(&model, &*basis, &task)?;
     let analysis_ms = milliseconds(start);
 
     let start = Instant::now();
@@ -87,6 +115,7 @@ pub fn to_json(explained: &Explained) -> Value {
         found.directions.blocks.iter().enumerate().map(|(i, b)| (b.to_string(), values(i))).collect::<Map<_, _>>()
     };
     let mut out = json!({
+        "coordinates": found.coordinates,
         "group": config.group,
         "group_parameter": config.group_parameter,
         "order": explained.basis.order(),
@@ -156,9 +185,13 @@ struct Arguments {
     /// The run directory, or a weights file in one.
     #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
     run: PathBuf,
-    /// The element order of a symmetric or alternating group: a file of permutations.
-    #[arg(long, value_name = "FILE")]
+    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
+    #[arg(long, value_name = "ORDER")]
     order: Option<PathBuf>,
+    /// The coordinates: along the cyclic subgroup of an element of the largest order, or the irreps of the whole group; those
+    /// of the report where this is not given.
+    #[arg(long, value_name = "COORDINATES")]
+    along: Option<Along>,
     /// Writes every number there.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -180,12 +213,12 @@ fn main() -> ExitCode {
 }
 
 fn explain(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { run: directory, order, json: json_file, repeat, device } = arguments;
+    let Arguments { run: directory, order, along, json: json_file, repeat, device } = arguments;
     json_file.as_deref().map_or(Ok(()), check_writable)?;
     let place = Place::open(&device)?;
     let mut runs = Vec::new();
     for _ in 0..repeat {
-        runs.push(run(&directory, order.as_deref(), &place)?);
+        runs.push(run_along(&directory, order.as_deref(), &place, along)?);
     }
     let median = |time: fn(&Explained) -> f64| {
         let mut times: Vec<f64> = runs.iter().map(time).collect();

@@ -3,7 +3,7 @@
 //!
 //! Without a run directory it reports on the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`), in `report.html`. Symmetric and alternating runs need the element order they were trained with
-//! (`--order`, a file of permutations).
+//! (`--order`: `sympy`, `lexicographic` or a file of permutations).
 
 #[macro_use]
 #[path = "support/print.rs"]
@@ -45,8 +45,8 @@ struct Arguments {
     /// The page.
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     out: PathBuf,
-    /// The element order of a symmetric or alternating group: a file of permutations.
-    #[arg(long, value_name = "FILE")]
+    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
+    #[arg(long, value_name = "ORDER")]
     order: Option<PathBuf>,
     /// Where the model runs: cpu or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]

@@ -3,7 +3,7 @@
 //!
 //! Without a run directory it looks at the shipped model, a one-layer net on the dihedral group of order 106
 //! (`examples/data/D53`). Prints the measures as tables and writes them as JSON. Symmetric and alternating runs need the
-//! element order they were trained with (`--order`, a file of permutations). With `--controls` the cosets that each neuron
+//! element order they were trained with (`--order`: `sympy`, `lexicographic` or a file of permutations). With `--controls` the cosets that each neuron
 //! is constant on stand beside its irrep, and everything is measured once more on an untrained network and with the group's
 //! elements shuffled.
 
@@ -17,7 +17,7 @@ use irreplens::analysis::{
     Controls, CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures, cosets, representation, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
-use irreplens::fourier::IrrepBasis;
+use irreplens::fourier::{FourierBasis, IrrepBasis};
 use irreplens::group::{Group, GroupExt, subgroup_classes};
 use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
@@ -39,6 +39,8 @@ pub struct Measured {
     pub sum_of_squared_weights: f64,
     /// Order of the group.
     pub order: usize,
+    /// What the coordinates are.
+    pub coordinates: String,
     /// What was found.
     pub found: RepresentationMeasures,
     /// Milliseconds: reading the files; irreps, basis and measures; one forward pass over all pairs on its own.
@@ -72,6 +74,7 @@ pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::
         sum_of_squared_weights: run.sum_of_squared_weights(),
         config: run.config,
         order: group.order(),
+        coordinates: basis.name(),
         found,
         load_ms,
         analysis_ms,
@@ -179,6 +182,7 @@ pub fn to_json(measured: &Measured) -> Value {
     let mut out = json!({
         "group": config.group,
         "group_parameter": config.group_parameter,
+        "coordinates": measured.coordinates,
         "order": measured.order,
         "width": found.neurons.neurons.len(),
         "train_loss": loss(found.train),
@@ -218,8 +222,8 @@ struct Arguments {
     /// The run directory, or a weights file in one.
     #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
     run: PathBuf,
-    /// The element order of a symmetric or alternating group: a file of permutations.
-    #[arg(long, value_name = "FILE")]
+    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
+    #[arg(long, value_name = "ORDER")]
     order: Option<PathBuf>,
     /// Writes every number there.
     #[arg(long, value_name = "FILE")]
@@ -266,7 +270,7 @@ fn measure(arguments: Arguments) -> Result<(), Failure> {
     let last = runs.last().expect("at least one run");
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
     println!("{n} {group} of {}\n", directory.display());
-    println!("{}", last.found);
+    println!("Coordinates: {}\n\n{}", last.coordinates, last.found);
     println!("milliseconds: {timing}");
     let controls = if with_controls { Some(controls(&directory, order.as_deref())?) } else { None };
     if let Some(controls) = &controls {

@@ -77,6 +77,19 @@ pub enum Error {
         got: Vec<usize>,
     },
 
+    /// Two things that belong to groups of one order with different multiplication tables.
+    #[error(
+        "{what}: expected that with the multiplication table {expected}, got one with the table {got}: another group of \
+         the same order, or its elements in another order"
+    )]
+    OtherGroup {
+        /// Whose group it is.
+        what: String,
+        /// The [`Fingerprint`](crate::group::Fingerprint) it should have.
+        expected: String,
+        /// The fingerprint it has.
+        got: String,
+    },
     /// A table of images that is not an action of a group H on a group N by automorphisms.
     ///
     /// | law | witness | left | right |
@@ -101,6 +114,16 @@ pub enum Error {
         modulus: usize,
         /// The order.
         order: usize,
+    },
+    /// Elements that are no subgroup of the group they are used with.
+    #[error("{group}: expected a subgroup of order {order}, got elements that generate {generated}")]
+    NotASubgroup {
+        /// The group's name.
+        group: String,
+        /// How many elements there are.
+        order: usize,
+        /// How many they generate.
+        generated: usize,
     },
     /// A group with more subgroups than the caller allowed.
     #[error("{group}: expected at most {limit} subgroups, got {got} before the search was over")]
@@ -174,6 +197,28 @@ pub enum Error {
         needed: usize,
         /// Bytes allowed.
         budget: usize,
+    },
+
+    // ---- splits -------------------------------------------------------------------------------
+    /// A pair that a split has beyond those there are.
+    #[error("split: expected pairs below {pairs}, the number there are, got pair {got} in the {set} set")]
+    UnknownPair {
+        /// `training` or `test`.
+        set: &'static str,
+        /// The number of pairs.
+        pairs: usize,
+        /// The row-major index found.
+        got: usize,
+    },
+    /// A pair that a split has twice.
+    #[error("split: expected every pair once, got pair {pair} in the {first} set and again in the {second} set")]
+    RepeatedPair {
+        /// Its row-major index.
+        pair: usize,
+        /// `training` or `test`.
+        first: &'static str,
+        /// `training` or `test`.
+        second: &'static str,
     },
 
     // ---- models -------------------------------------------------------------------------------
@@ -544,6 +589,34 @@ pub enum Error {
         got: String,
     },
 
+    /// An element order that cannot be had, or is none of the run's group.
+    #[error(
+        "{source}. An element order is `sympy` (that of SymPy's SymmetricGroup(n).generate() or AlternatingGroup(n)\
+         .generate(), the first for the published S3 to S6), `lexicographic`, or a JSON file of the permutations in their \
+         order: {{\"composition\": \"(p*q)[i] = q[p[i]]\", \"elements\": [[0, 1, 2], [1, 2, 0], ...]}}"
+    )]
+    ElementOrder {
+        /// What is wrong with it.
+        source: Box<Error>,
+    },
+    /// Permutations that are not the group that a run's settings name.
+    #[error(
+        "{order}: expected the {count} permutations of {degree} points that are {group}, got {got_count} of {got_degree}"
+    )]
+    NotTheRunsGroup {
+        /// What was given for the element order.
+        order: String,
+        /// The group's name.
+        group: String,
+        /// Its order.
+        count: usize,
+        /// The number of points it permutes.
+        degree: usize,
+        /// How many permutations there are.
+        got_count: usize,
+        /// Of how many points.
+        got_degree: usize,
+    },
     /// A file of the right format whose contents are at fault.
     #[error("{}: {source}", path.display())]
     InFile {

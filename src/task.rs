@@ -1,7 +1,7 @@
 //! What is computed: all ordered pairs (x, y) with label x y, and seeded train/test splits of them.
 
-use crate::error::{Error, Result};
-use crate::group::{Elem, Group, GroupExt};
+use crate::error::{Error, Result, check_shape};
+use crate::group::{Elem, Fingerprint, Group, GroupExt, closed};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_mt::Mt;
@@ -19,25 +19,55 @@ pub type Pair = (Elem, Elem);
 /// assert_eq!(task.labels()[3 * 5 + 4], 2);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Task {
     order: usize,
     labels: Arc<[u32]>,
+    fingerprint: Fingerprint,
+    group_name: String,
 }
+
+/// Equal tables, whatever the groups are called.
+impl PartialEq for Task {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order && self.labels == other.labels
+    }
+}
+
+impl Eq for Task {}
 
 impl Task {
     /// The composition task of `group`. O(n^2) compositions.
+    ///
+    /// # Panics
+    /// If `compose(x, y) >= order` for some pair: the product breaks the first law of [`Group`], for the rest of which
+    /// see [`laws::group::check`](crate::laws::group::check).
     #[must_use]
     pub fn new(group: &(impl Group + ?Sized)) -> Self {
-        let labels =
-            group.elements().flat_map(|x| group.elements().map(move |y| group.compose(x, y).index() as u32)).collect();
-        Self { order: group.order(), labels }
+        let order = group.order();
+        let label = |x: Elem, y: Elem| closed(order, x, y, group.compose(x, y)).index() as u32;
+        let labels: Arc<[u32]> = group.elements().flat_map(|x| group.elements().map(move |y| label(x, y))).collect();
+        let product = |x: Elem, y: Elem| Elem::new(labels[x.index() * order + y.index()] as usize);
+        let fingerprint = Fingerprint::of_product(order, product);
+        Self { order, labels, fingerprint, group_name: group.name() }
+    }
+
+    /// That of the group.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        self.fingerprint
     }
 
     /// Order n of the group.
     #[must_use]
     pub fn order(&self) -> usize {
         self.order
+    }
+
+    /// What the group is called ([`Group::name`]).
+    #[must_use]
+    pub fn group_name(&self) -> &str {
+        &self.group_name
     }
 
     /// Labels of all n^2 pairs, row-major.
@@ -78,9 +108,19 @@ pub(crate) fn pairs(order: usize, range: Range<usize>) -> Vec<Pair> {
         .collect()
 }
 
-/// A partition of the pairs of a task into training and test set, as row-major pair indices.
+/// The pairs of a task that are trained on and those that are tested on, as row-major pair indices.
+///
+/// ```
+/// use irreplens::task::Split;
+/// let split = Split::new(2, vec![0, 3], vec![1])?;
+/// assert_eq!((split.order(), split.train.len()), (2, 2));
+/// let error = Split::new(2, vec![0, 3], vec![3]).unwrap_err();
+/// assert_eq!(error.to_string(), "split: expected every pair once, got pair 3 in the training set and again in the test set");
+/// # Ok::<(), irreplens::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Split {
+    order: usize,
     /// Training pairs.
     pub train: Vec<usize>,
     /// Test pairs.
@@ -88,6 +128,48 @@ pub struct Split {
 }
 
 impl Split {
+    /// The split of some or all pairs of a group of `order` elements; either set may be empty.
+    ///
+    /// # Errors
+    /// [`Error::UnknownPair`] for an index from `order^2` on; [`Error::RepeatedPair`] for a pair that occurs twice, in one
+    /// set or in both.
+    ///
+    /// Cost: O(n^2) bytes and steps.
+    pub fn new(order: usize, train: Vec<usize>, test: Vec<usize>) -> Result<Self> {
+        let split = Self { order, train, test };
+        split.check(order)?;
+        Ok(split)
+    }
+
+    /// Order n of the group whose pairs it divides.
+    #[must_use]
+    pub fn order(&self) -> usize {
+        self.order
+    }
+
+    /// Whether it is a split of the pairs of a group of this order: the sets can have been changed since it was made.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a group of another order; else those of [`new`](Split::new).
+    pub fn check(&self, order: usize) -> Result<()> {
+        check_shape("group of the split", &[order], &[self.order])?;
+        const SETS: [&str; 2] = ["training", "test"];
+        let (sets, pairs) = ([&self.train, &self.test], order.saturating_mul(order));
+        let mut seen_in: Vec<Option<bool>> = Vec::new(); // by pair; whether in the test set
+        for (i, set) in sets.into_iter().enumerate() {
+            if let Some(&got) = set.iter().find(|&&pair| pair >= pairs) {
+                return Err(Error::UnknownPair { set: SETS[i], pairs, got });
+            }
+            seen_in.resize(set.iter().map(|pair| pair + 1).fold(seen_in.len(), usize::max), None);
+            for &pair in set {
+                if let Some(first) = seen_in[pair].replace(i == 1) {
+                    return Err(Error::RepeatedPair { pair, first: SETS[usize::from(first)], second: SETS[i] });
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// A uniformly random split: the first `floor(fraction n^2)` pairs of a Fisher-Yates shuffle driven by ChaCha20
     /// seeded with `seed` are the training set. The same on every machine.
     ///
@@ -134,7 +216,7 @@ impl Split {
         }
         // The product in this order is the published one: (fraction * n) * n.
         let test = train.split_off((fraction * order as f64 * order as f64) as usize);
-        Ok(Self { train, test })
+        Ok(Self { order, train, test })
     }
 }
 
@@ -163,6 +245,39 @@ mod tests {
         let mut all = [split.train, split.test].concat();
         all.sort_unstable();
         assert_eq!(all, (0..49).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn splits_are_held_to_their_pairs() {
+        assert!(matches!(
+            Split::new(3, vec![9], vec![]),
+            Err(Error::UnknownPair { set: "training", pairs: 9, got: 9 })
+        ));
+        assert!(matches!(Split::new(3, vec![0], vec![10]), Err(Error::UnknownPair { set: "test", .. })));
+        assert!(matches!(Split::new(3, vec![4, 1, 4], vec![]), Err(Error::RepeatedPair { pair: 4, .. })));
+        let all: Vec<usize> = (0..9).collect();
+        let same = Split::new(3, all.clone(), all);
+        assert!(matches!(same, Err(Error::RepeatedPair { pair: 0, first: "training", second: "test" })));
+        let mut split = Split::random(3, 0.5, 1).unwrap();
+        assert_eq!(split, Split::new(3, split.train.clone(), split.test.clone()).unwrap());
+        assert!(matches!(split.check(4), Err(Error::Shape { .. })));
+        split.test.push(split.train[0]);
+        assert!(matches!(split.check(3), Err(Error::RepeatedPair { .. })));
+    }
+
+    #[test]
+    #[should_panic(expected = "the product of #1 and #2 is 3, not below the order 3")]
+    fn a_product_that_is_no_element() {
+        struct Sums;
+        impl Group for Sums {
+            fn order(&self) -> usize {
+                3
+            }
+            fn compose(&self, x: Elem, y: Elem) -> Elem {
+                Elem::new(x.index() + y.index())
+            }
+        }
+        let _ = Task::new(&Sums);
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! The law kit against bases that are deliberately broken.
 
-use irreplens::fourier::{Block, CyclicSubgroupBasis, Direction, FourierBasis};
-use irreplens::group::{Cyclic, Dihedral, Elem, Group};
+#[allow(dead_code)]
+#[path = "support/families.rs"]
+mod families;
+
+use irreplens::fourier::{Block, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
+use irreplens::group::{CayleyTable, Cyclic, Dihedral, DirectProduct, Elem, Group, GroupExt, Symmetric};
 use irreplens::laws::Violation;
 use irreplens::laws::fourier::{
     blocks, check, check_on, convolution, cosets, fast_equals_dense, inverse_1d, inverse_2d, orthonormality, parseval,
-    sectors, shift,
+    sectors, shift, translations,
 };
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 
@@ -263,10 +267,10 @@ fn sectors_that_are_no_cosets() {
     sectors[1].reverse();
     let basis = Broken { sectors, ..sound(3) };
     assert_eq!(coset_violation(&basis, &d3).witness, "[1, 1]");
-    // No generator, nothing to hold.
+    // No generator: there are no cosets to hold to, but the blocks are no blocks of the group.
     let mut basis = Broken { generator: None, ..sound(6) };
     basis.sectors[0].swap(1, 2);
-    assert_eq!(check_on(&basis, &group), Ok(()));
+    translation_violation(&basis, &group);
 }
 
 #[test]
@@ -297,4 +301,104 @@ fn waves_of_the_wrong_sign() {
 fn laws_of_the_group_alone() {
     let basis = Broken { sectors: Vec::new(), ..sound(6) };
     assert_eq!(cosets(&basis, &Cyclic::new(6).unwrap()).unwrap_err().law, "sectors");
+}
+
+/// All laws of the basis alone hold, and what it has to do with cosets; not those of its group.
+fn translation_violation(basis: &impl FourierBasis, group: &impl Group) -> Violation {
+    assert_eq!((check(basis), cosets(basis, group)), (Ok(()), Ok(())));
+    let violation = check_on(basis, group).unwrap_err();
+    assert_eq!((violation.law, translations(basis, group)), ("translations", Err(violation.clone())));
+    violation
+}
+
+/// Rows of signs: the characters of C2^k, in one block each.
+struct Walsh {
+    sectors: Vec<Vec<Elem>>,
+    blocks: Vec<Block>,
+}
+
+impl FourierBasis for Walsh {
+    fn sectors(&self) -> &[Vec<Elem>] {
+        &self.sectors
+    }
+    fn blocks(&self) -> &[Block] {
+        &self.blocks
+    }
+    fn row_name(&self, row: usize) -> String {
+        format!("{row:b}")
+    }
+    fn value(&self, row: usize, position: usize) -> f64 {
+        let size = (self.rows() as f64).sqrt().recip();
+        if (row & position).count_ones() % 2 == 0 { size } else { -size }
+    }
+}
+
+#[test]
+fn a_basis_of_another_group_of_the_same_order() {
+    let walsh = Walsh {
+        sectors: vec![(0..16).map(Elem::new).collect()],
+        blocks: (0..16).map(|row| Block { name: format!("{row:b}"), rows: row..row + 1 }).collect(),
+    };
+    translation_violation(&walsh, &Cyclic::new(16).unwrap());
+    let two = |n| Cyclic::new(n).unwrap();
+    let [four, again] = [0, 1].map(|_| DirectProduct::new(two(2), two(2)).unwrap());
+    assert_eq!(check_on(&walsh, &DirectProduct::new(four, again).unwrap()), Ok(()));
+
+    /// A basis that does not say whose it is.
+    struct Unsaid(IrrepBasis);
+    impl FourierBasis for Unsaid {
+        fn sectors(&self) -> &[Vec<Elem>] {
+            self.0.sectors()
+        }
+        fn blocks(&self) -> &[Block] {
+            self.0.blocks()
+        }
+        fn row_name(&self, row: usize) -> String {
+            self.0.row_name(row)
+        }
+        fn value(&self, row: usize, position: usize) -> f64 {
+            self.0.value(row, position)
+        }
+    }
+    let (sl, s4) = (families::sl_2_3(), Symmetric::new(4).unwrap());
+    let basis = |group: &dyn Group| IrrepBasis::new(group).unwrap();
+    translation_violation(&Unsaid(basis(&s4)), &sl);
+    translation_violation(&Unsaid(basis(&sl)), &s4);
+    assert_eq!(check_on(&Unsaid(basis(&sl)), &sl), Ok(()));
+    // One that says so is caught by that.
+    assert_eq!(translation_violation(&basis(&s4), &sl).witness, "\"fingerprint\"");
+    // Another order of the elements of the same group; where the blocks are the same, the fingerprint tells.
+    let rows: Vec<usize> = (0..24).map(|x| 7 * x % 24).collect();
+    translation_violation(&Unsaid(basis(&s4)), &s4.cayley_table().relabelled(&rows).unwrap());
+    let opposite = CayleyTable::new(s4.cayley_table().table().t().mapv(Elem::index)).unwrap();
+    assert_eq!(check_on(&Unsaid(basis(&s4)), &opposite), Ok(()));
+    translation_violation(&basis(&s4), &opposite);
+}
+
+#[test]
+fn a_cyclic_basis_of_another_group() {
+    // <r> of D6 and the powers of an element of order 6 of C6 x C2 have the same sectors.
+    let (d6, abelian) =
+        (Dihedral::new(6).unwrap(), DirectProduct::new(Cyclic::new(2).unwrap(), Cyclic::new(6).unwrap()).unwrap());
+    let basis = CyclicSubgroupBasis::dihedral(&d6);
+    assert_eq!(CyclicSubgroupBasis::new(&abelian, Elem::new(1)).sectors(), basis.sectors());
+    assert_eq!(translation_violation(&basis, &abelian).witness, "\"fingerprint\"");
+    // Blocks of one frequency split up and put together otherwise.
+    let crossed =
+        Broken { generator: None, value: |row, t, _| sound(5).inner.value([0, 1, 3, 2, 4][row], t), ..sound(5) };
+    let violation = translation_violation(&crossed, &Cyclic::new(5).unwrap());
+    assert!(violation.witness.contains("left"), "{violation}");
+    // Large: random functions alone.
+    let crossed = Broken {
+        generator: None,
+        value: |row, t, v| match row {
+            2 | 4 => {
+                (2.0f64 / 140.0).sqrt()
+                    * (f64::from(3 - row as u32 / 2) * t as f64 * std::f64::consts::TAU / 140.0).sin()
+            }
+            _ => v,
+        },
+        ..sound(140)
+    };
+    translation_violation(&crossed, &Cyclic::new(140).unwrap());
 }

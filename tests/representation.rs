@@ -272,7 +272,7 @@ fn one_element_and_no_training_pairs() {
     assert!(found.key.is_empty() && found.key_losses.is_none() && found.irreps[0].trace_similarity.is_nan());
     let group = Cyclic::new(5).unwrap();
     let basis = IrrepBasis::new(&group).unwrap();
-    let nothing = Split { train: Vec::new(), test: (0..25).collect() };
+    let nothing = Split::new(5, Vec::new(), (0..25).collect()).unwrap();
     let found = representation(&models::summed(5, 8, 1), &group, &basis, &Task::new(&group), &nothing).unwrap();
     assert!(found.train.is_none() && found.test == Some(found.all));
     assert!(found.key_losses.is_none_or(|losses| losses.hidden_excluded.is_none() && losses.logit_excluded.is_none()));
@@ -296,8 +296,11 @@ fn what_does_not_fit_is_named() {
         error(representation(&model, &five, &basis, &Task::new(&six), &split)),
         "group of the task: expected shape [5], got [6]"
     );
-    let beyond = Split { train: vec![25], test: Vec::new() };
-    assert!(error(representation(&model, &five, &basis, &task, &beyond)).contains("pair of the split"));
+    let larger = Split::random(6, 0.5, 0).unwrap();
+    assert_eq!(
+        error(representation(&model, &five, &basis, &task, &larger)),
+        "group of the split: expected shape [5], got [6]"
+    );
     let mut missing = irreps(&five).unwrap();
     missing.pop();
     let error = |result: irreplens::Result<IrrepBasis>| result.err().unwrap().to_string();
@@ -315,7 +318,8 @@ fn irrep_basis_keeps_the_laws() {
     for group in groups() {
         laws::fourier::check_on(&IrrepBasis::new(&group).unwrap(), &group).unwrap();
     }
-    laws::fourier::check(&IrrepBasis::new(&Symmetric::new(5).unwrap()).unwrap()).unwrap();
+    let s5 = Symmetric::new(5).unwrap();
+    laws::fourier::check_on(&IrrepBasis::new(&s5).unwrap(), &s5).unwrap();
 }
 
 #[test]

@@ -1,6 +1,6 @@
 use super::neurons::DIM;
 use crate::error::{Error, Result, check_shape};
-use crate::group::{Elem, Group, GroupExt, Subgroup, SubgroupClass};
+use crate::group::{Elem, Group, GroupExt, Subgroup, SubgroupClass, check_fingerprint};
 use crate::linalg::map_blocks;
 use crate::model::Interpretable;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -112,8 +112,8 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 /// ([`with_controls`](super::with_controls)).
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a model without maps; [`Error::Shape`] for a group of another order;
-/// [`Error::UnknownElement`] for subgroups of another group, where they hold an element that this one does not have.
+/// [`Error::Unsupported`] for a model without maps; [`Error::Shape`] for a group of another order, [`Error::OtherGroup`] for
+/// one that is not the model's; [`Error::UnknownElement`] and [`Error::NotASubgroup`] for subgroups of another group.
 ///
 /// Cost: 4 n width additions for each subgroup: a second for the 1455 subgroups of S6 and 128 neurons.
 ///
@@ -140,9 +140,16 @@ pub fn cosets(
 ) -> Result<CosetMeasures> {
     let n = model.order();
     check_shape("group of the cosets", &[n], &[group.order()])?;
+    check_fingerprint("group of the cosets", model.fingerprint(), group.fingerprint())?;
     let beyond = |class: &SubgroupClass| class.representative.elements().iter().find(|x| x.index() >= n).copied();
     if let Some(x) = classes.iter().find_map(beyond) {
         return Err(Error::UnknownElement { order: n, got: x.index() });
+    }
+    for subgroup in classes.iter().map(|class| &class.representative) {
+        let generated = group.subgroup(subgroup.elements()).len();
+        if generated != subgroup.order() {
+            return Err(Error::NotASubgroup { group: group.name(), order: subgroup.order(), generated });
+        }
     }
     let (left, right) = model.maps().ok_or(Error::Unsupported {
         analysis: "cosets",

@@ -1,5 +1,6 @@
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward};
+use crate::group::check_fingerprint;
 use crate::model::Interpretable;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use std::fmt;
@@ -70,13 +71,14 @@ pub struct EmbeddingSpectra {
 /// Which components do the embeddings and the unembedding use? O(n m (embed + hidden)).
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) for a basis of another order.
+/// [`Error::Shape`](crate::Error::Shape) for a basis of another order, [`Error::OtherGroup`] for one of another group.
 ///
 /// Source: Nanda et al. 2023, "Progress measures for grokking via mechanistic interpretability", section 4.1.
 pub fn embedding(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
 ) -> Result<EmbeddingSpectra> {
+    check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
     let spectrum = |map: ArrayView2<'_, f32>| Ok(component_norms(basis, map)?.sum_axis(Axis(0)));
     let (embed_left, embed_right) = model.embeddings().unzip();
     let (neuron_left, neuron_right) = model.maps().unzip();
@@ -101,12 +103,14 @@ pub fn embedding(
 /// `neurons`: channels of the readout site.
 ///
 /// # Errors
-/// [`Error::Unsupported`] without an unembedding; [`Error::UnknownChannel`] for a neuron it does not have.
+/// [`Error::Unsupported`] without an unembedding; [`Error::UnknownChannel`] for a neuron it does not have;
+/// [`Error::Shape`] and [`Error::OtherGroup`] for a basis of another group.
 pub fn unembedding_of(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
     neurons: &[usize],
 ) -> Result<Array1<f64>> {
+    check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
     let unembedding = model
         .unembedding()
         .ok_or(Error::Unsupported { analysis: "spectrum of W_U by cluster", needs: "a model with an unembedding" })?;

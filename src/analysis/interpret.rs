@@ -1,6 +1,6 @@
 use super::ablation::{Cluster, ClusterParts, add_per_class, centring, cluster_losses, hidden_centred, own_block_only};
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
-use super::logits::{DirectionSums, Directions, LogitDirections};
+use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
 use super::neurons::{Candidates, NeuronClusters, cluster};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
@@ -16,6 +16,8 @@ use std::fmt;
 /// without an unembedding, say).
 #[derive(Clone, Debug, serde::Serialize)]
 pub struct Interpretation {
+    /// What the coordinates are ([`FourierBasis::name`]): blocks and shares are of these.
+    pub coordinates: String,
     /// Loss and accuracy over all pairs.
     pub baseline: Evaluation,
     /// Components of embeddings and unembedding.
@@ -55,7 +57,8 @@ impl Interpretation {
 /// Each field equals what the function of its own name returns.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order;
+/// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order,
+/// [`Error::OtherGroup`](crate::Error::OtherGroup) for one of another group;
 /// [`Error::Memory`](crate::Error::Memory) where the activations of all neurons at all pairs exceed
 /// [`MEMORY_BUDGET`](crate::model::MEMORY_BUDGET).
 pub fn interpret(
@@ -63,6 +66,7 @@ pub fn interpret(
     basis: &dyn FourierBasis,
     task: &Task,
 ) -> Result<Interpretation> {
+    check_order(basis, task)?;
     let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(basis)?;
     let neurons = cluster(&neuron_spectrum.by_block, basis, Candidates::AllBlocks);
     let clusters = neurons.clusters();
@@ -107,6 +111,7 @@ pub fn interpret(
     let unembedding_by_cluster = unembedding_by_cluster?;
 
     Ok(Interpretation {
+        coordinates: basis.name(),
         baseline,
         embedding: embedding?,
         clusters_as_published: cluster(&neuron_spectrum.by_block, basis, Candidates::AsPublished)
@@ -166,7 +171,7 @@ impl fmt::Display for Interpretation {
         let line = |f: &mut fmt::Formatter<'_>, what: &str, e: &Evaluation| {
             writeln!(f, "  {what:<44}{:>12.4e}  accuracy {:.4}", e.loss, e.accuracy)
         };
-        writeln!(f, "Loss over all pairs")?;
+        writeln!(f, "Coordinates: {}\n\nLoss over all pairs", self.coordinates)?;
         line(f, "the model", &self.baseline)?;
         let ablations = [
             ("every neuron's mean removed", &self.hidden_centred),

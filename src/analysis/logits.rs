@@ -1,5 +1,6 @@
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
+use crate::group::check_fingerprint;
 use crate::linalg::{matmul, subtract_matmul};
 use crate::model::{Hook, Hooks, Interpretable, LOGITS, PairBlock, stream};
 use crate::task::Task;
@@ -31,7 +32,8 @@ pub struct LogitDirections {
 /// `blocks`: indices into [`FourierBasis::blocks`], the key frequencies say.
 ///
 /// # Errors
-/// [`Error::Shape`] for a basis or task of another order; [`Error::UnknownBlock`]; those of the forward pass.
+/// [`Error::Shape`] for a basis or task of another order, [`Error::OtherGroup`] for one of another group;
+/// [`Error::UnknownBlock`]; those of the forward pass.
 ///
 /// Source: Nanda et al. 2023, section 4.2; the seed notebook, "Understanding Logit Computation".
 pub fn logit_directions(
@@ -72,7 +74,8 @@ pub fn output_sectors(basis: &dyn FourierBasis, task: &Task) -> Option<Array2<us
 /// of every output sector but the one where xy lies.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::UnknownBlock`].
+/// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::UnknownBlock`]; [`Error::Shape`] and
+/// [`Error::OtherGroup`] for a basis of another group than the task's.
 pub fn parity_hooks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<Hooks> {
     check_blocks(basis, task, blocks)?;
     let output = output_sectors(basis, task).ok_or(Error::Unsupported {
@@ -127,7 +130,8 @@ pub(super) fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usiz
 }
 
 pub(super) fn check_order(basis: &dyn FourierBasis, task: &Task) -> Result<()> {
-    check_shape("group of the basis", &[task.order()], &[basis.order()])
+    check_shape("group of the basis", &[task.order()], &[basis.order()])?;
+    check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())
 }
 
 /// [`logit_directions`] as one observer of a forward pass.

@@ -63,8 +63,8 @@ pub struct ProgressMeasures {
 ///
 /// # Errors
 /// [`Error::Unsupported`] unless the model has an unembedding that reads its neuron site; [`Error::Shape`] for a basis or
-/// task of another order; [`Error::UnknownBlock`]; [`Error::Range`] for a pair of the split beyond the task's;
-/// [`Error::Memory`] where the sums by product, or one n x n matrix a key block, exceed the budget.
+/// task of another order, [`Error::OtherGroup`] for one of another group; [`Error::UnknownBlock`]; those of
+/// [`Split::check`]; [`Error::Memory`] where the sums by product, or one n x n matrix a key block, exceed the budget.
 ///
 /// Cost: the block energies of the neurons, a pass over all pairs and one over the training pairs; no n^3 array.
 ///

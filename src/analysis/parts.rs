@@ -4,7 +4,7 @@
 //! With `H[p] = (1/n) sum over pairs with xy = p of hidden(x, y)`, block b's part at (x, y) is `R_b[xy]`, R_b the
 //! projection of H onto the rows of b in every sector.
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fourier::{FourierBasis, forward, inverse};
 use crate::group::Elem;
 use crate::linalg::{map_blocks, matmul};
@@ -20,20 +20,15 @@ pub(super) struct Sets {
 }
 
 impl Sets {
-    /// Held to the number of pairs of `task`.
+    /// Held to the order of `task`.
     pub(super) fn new(task: &Task, split: &Split) -> Result<Self> {
+        split.check(task.order())?;
         let flags = |set: &[usize]| {
             let mut flags = vec![false; task.labels().len()];
-            for &pair in set {
-                *flags.get_mut(pair).ok_or(Error::Range {
-                    what: "pair of the split",
-                    expected: "an index below the task's number of pairs",
-                    got: pair as f64,
-                })? = true;
-            }
-            Ok(flags)
+            set.iter().for_each(|&pair| flags[pair] = true);
+            flags
         };
-        Ok(Self { train: flags(&split.train)?, test: flags(&split.test)? })
+        Ok(Self { train: flags(&split.train), test: flags(&split.test) })
     }
 
     /// The pass over all pairs that measures start from.

@@ -20,6 +20,8 @@ pub struct ProgressRow {
 /// A training run, checkpoint by checkpoint: what [`progress`] returns.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Progress {
+    /// What the coordinates are ([`FourierBasis::name`]).
+    pub coordinates: String,
     /// The blocks that own a cluster of neurons at the last checkpoint.
     pub keys: Vec<usize>,
     /// The checkpoints, by epoch.
@@ -30,7 +32,7 @@ pub struct Progress {
 /// cluster of neurons at the last one.
 ///
 /// # Arguments
-/// `basis` and `task`: of the run's group, [`Run::group`].
+/// `basis` and `task`: of the run's group, [`Run::group`]; for the basis see [`Run::basis`].
 ///
 /// # Errors
 /// Those of [`progress_measures`], [`Run::split`], [`Run::checkpoints`], [`Run::at`] and [`Run::model`];
@@ -40,9 +42,10 @@ pub struct Progress {
 ///
 /// ```no_run
 /// use irreplens::analysis::progress;
-/// use irreplens::{checkpoint::Run, fourier::CyclicSubgroupBasis, group::Cyclic, task::Task};
-/// let (run, group) = (Run::open("runs/C113")?, Cyclic::new(113)?);
-/// println!("{}", progress(&run, &CyclicSubgroupBasis::cyclic(&group), &Task::new(&group))?);
+/// use irreplens::{checkpoint::Run, task::Task};
+/// let run = Run::open("runs/C113")?;
+/// let group = run.group()?;
+/// println!("{}", progress(&run, &*run.basis(&group, None)?, &Task::new(&group))?);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn progress(run: &Run, basis: &dyn FourierBasis, task: &Task) -> Result<Progress> {
@@ -61,12 +64,13 @@ pub fn progress(run: &Run, basis: &dyn FourierBasis, task: &Task) -> Result<Prog
         })
     };
     let rows = checkpoints.iter().map(row).collect::<Result<_>>()?;
-    Ok(Progress { keys, rows })
+    Ok(Progress { coordinates: basis.name(), keys, rows })
 }
 
 /// A table with a row a checkpoint, then one for every quantity that key blocks have, with a column a block.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Coordinates: {}", self.coordinates)?;
         write!(f, "{:>10}", "epoch")?;
         let columns = ["train", "accuracy", "test", "accuracy", "restricted", "excluded", "weights^2"];
         columns.iter().try_for_each(|name| write!(f, "{name:>12}"))?;

@@ -3,7 +3,7 @@ use super::neurons::{Candidates, NeuronClusters, neurons};
 use super::parts::{Sets, check_corrections, excluded, parts, restricted, written};
 use crate::error::{Result, check_shape};
 use crate::fourier::{FourierBasis, IrrepBasis};
-use crate::group::{Elem, Group, GroupExt};
+use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::model::{Evaluation, Interpretable, PairSums, check_task};
 use crate::task::{Split, Task};
@@ -104,8 +104,9 @@ impl RepresentationMeasures {
 /// `basis`: of `group`, whose composition `task` is and whose pairs `split` divides.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) for a group, basis or task of another order than the model's;
-/// [`Error::Range`](crate::Error::Range) for a pair of the split beyond the task's; [`Error::Memory`](crate::Error::Memory)
+/// [`Error::Shape`](crate::Error::Shape) for a group, basis, task or split of another order than the model's;
+/// [`Error::OtherGroup`](crate::Error::OtherGroup) for those of different groups of one order; those of
+/// [`Split::check`]; [`Error::Memory`](crate::Error::Memory)
 /// where sums by product, or two n x n matrices a key irrep, exceed the budget; those of [`neurons`].
 ///
 /// Cost: a pass over all pairs, one over the training pairs with 2 (k + 1) losses for k key irreps, and the block
@@ -147,6 +148,8 @@ pub fn representation(
     check_shape("group of the representation", &[n], &[group.order()])?;
     check_shape("group of the basis", &[n], &[basis.order()])?;
     check_task(model, task)?;
+    check_fingerprint("group of the representation", task.fingerprint(), group.fingerprint())?;
+    check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())?;
     let sets = Sets::new(task, split)?;
     let pass = sets.sums(model, task)?;
 

@@ -1,5 +1,6 @@
 use crate::error::Result;
 use crate::fourier::{FourierBasis, forward_2d};
+use crate::group::check_fingerprint;
 use crate::model::Interpretable;
 use ndarray::{Array4, Axis};
 
@@ -10,7 +11,8 @@ use ndarray::{Array4, Axis};
 ///
 /// # Errors
 /// [`Error::UnknownSite`](crate::Error::UnknownSite), [`Error::UnknownChannel`](crate::Error::UnknownChannel), and
-/// [`Error::Shape`](crate::Error::Shape) for a basis of another order.
+/// [`Error::Shape`](crate::Error::Shape) for a basis of another order, [`Error::OtherGroup`](crate::Error::OtherGroup)
+/// for one of another group.
 ///
 /// Cost: one channel block of a forward pass and O(n^2 m).
 ///
@@ -30,6 +32,7 @@ pub fn neuron_spectrum(
     site: &str,
     channel: usize,
 ) -> Result<Array4<f32>> {
+    check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
     let columns = model.neuron_columns(site, channel..channel + 1)?;
     Ok(forward_2d(basis, columns.view())?.index_axis_move(Axis(4), 0))
 }

@@ -58,6 +58,8 @@ pub use run::Run;
 #[cfg(feature = "train")]
 pub(crate) use run::checkpoints_in;
 pub use safetensors::write_safetensors;
+#[cfg(feature = "train")]
+pub(crate) use task_file::GROUP;
 
 /// One array out of a checkpoint, in row-major (logical) order whatever its strides were.
 ///

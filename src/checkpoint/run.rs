@@ -3,8 +3,8 @@
 use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
 use super::{GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, read_tensors, task_file, vector};
 use crate::error::{Error, Result};
-use crate::group::{Cyclic, Dihedral, Group};
-use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
+use crate::group::{Cyclic, Dihedral, Group, GroupExt};
+use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, SummedMlp, TwoLayerMlp};
 use crate::task::Split;
 use ndarray::{Array1, Array2};
 use std::io::ErrorKind;
@@ -90,16 +90,17 @@ impl Run {
         &self.directory
     }
 
-    /// The group: that of `table` in `task.safetensors`, for any kind of group; else, for a cyclic or dihedral run, the
-    /// one its settings name.
+    /// The group: that of `table` in `task.safetensors`, for any kind of group, under the name that the file's metadata has;
+    /// else the one that the settings name, of a symmetric or alternating run in the order that their key `element_order`
+    /// names: `sympy` or `lexicographic` ([`group_in_order`](Run::group_in_order)).
     ///
     /// # Errors
     /// - For a table: [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::TensorShape`] unless it is square and of
     ///   the settings' order, [`Error::TensorLayout`] for a negative entry, and [`Error::InFile`] around what
     ///   [`CayleyTable::new`](crate::group::CayleyTable::new) rejects.
     /// - Without one: [`Error::Io`] or [`Error::MissingTensor`] for [`GroupKind::CayleyTable`], and
-    ///   [`Error::Unsupported`] for a symmetric or alternating group, whose element order has then to be read with
-    ///   [`PermutationGroup::from_json`](crate::group::PermutationGroup::from_json).
+    ///   [`Error::Unsupported`] for a symmetric or alternating group without an order, which can be given to
+    ///   [`group_in_order`](Run::group_in_order); [`Error::Config`] for an order that has another name.
     pub fn group(&self) -> Result<Box<dyn Group>> {
         let (kind, n) = (self.config.group, self.config.group_parameter);
         let path = self.directory.join(task_file::NAME);
@@ -108,14 +109,19 @@ impl Run {
         {
             return Ok(Box::new(table));
         }
+        if let Some(permutations) = self.named_order()? {
+            return Ok(Box::new(permutations.cayley_table()));
+        }
         Ok(match kind {
             GroupKind::CyclicGroup => Box::new(Cyclic::new(n)?),
             GroupKind::DihedralGroup => Box::new(Dihedral::new(n)?),
             GroupKind::SymmetricGroup | GroupKind::AlternatingGroup | GroupKind::CayleyTable => {
                 return Err(Error::Unsupported {
                     analysis: "the group of this run",
-                    needs: "its `table` in task.safetensors, or the element order it was trained with, as a file of \
-                            permutations",
+                    needs: "its `table` in task.safetensors, or the element order it was trained with (--order, or \
+                            `element_order` in cfg.json): `sympy` (SymPy's SymmetricGroup(n).generate(), that of the \
+                            published S3 to S6), `lexicographic`, or for --order a JSON file of the permutations in \
+                            their order: {\"composition\": \"(p*q)[i] = q[p[i]]\", \"elements\": [[0, 1, 2], ...]}",
                 });
             }
         })
@@ -184,7 +190,8 @@ impl Run {
         self.tensors.iter().filter(|(name, _)| !name.starts_with("adamw.")).map(|(_, tensor)| squares(tensor)).sum()
     }
 
-    /// The model, with every weight's shape held to the settings.
+    /// The model, with every weight's shape held to the settings; where the run says what its group is, one that knows it
+    /// ([`OfGroup`]).
     ///
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::NonFinite`],
@@ -210,7 +217,7 @@ impl Run {
                 }
             };
         }
-        Ok(match kind {
+        let model: Box<dyn Interpretable> = match kind {
             ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => {
                 let weight = self.weight(WEIGHT, [2 * e, d], "twice embed_dim, hidden_dim")?;
                 let bias = match kind {
@@ -229,7 +236,8 @@ impl Run {
             }
             ModelKind::SummedMlp => finished!(SummedMlp::new(left, right, unembed)?),
             ModelKind::Bilinear => finished!(Bilinear::new(left, right, unembed)?),
-        })
+        };
+        Ok(Box::new(OfGroup::with_fingerprint(model, self.fingerprint())))
     }
 
     /// A weight (in, out).

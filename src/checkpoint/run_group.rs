@@ -1,53 +1,172 @@
-use super::{GroupKind, Run};
-use crate::error::Result;
-use crate::fourier::CyclicSubgroupBasis;
-use crate::group::{Alternating, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Symmetric};
+use super::file::shown;
+use super::{GroupKind, Run, task_file};
+use crate::error::{Error, Result};
+use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
+use crate::group::{
+    Alternating, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, PermutationGroup, Symmetric, check_fingerprint,
+};
 use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
+use serde_json::Value;
 use std::path::Path;
+
+/// Cosets of the longest cyclic subgroup up to which a run is looked at along it; beyond, in irreps.
+const SECTORS: usize = 2;
+
+/// The element orders that have a name.
+const SYMPY: &str = "sympy";
+const LEXICOGRAPHIC: &str = "lexicographic";
 
 /// The group of a run, and the coordinates and names that its family has.
 impl Run {
-    /// The group in the element order of a file, and the permutations that its elements are; without a file,
-    /// [`group`](Run::group).
+    /// The group in an element order, and the permutations that its elements are; without an order the one that
+    /// `element_order` in the settings names, else [`group`](Run::group).
     ///
     /// # Arguments
-    /// `order`: a file of permutations, which a symmetric or alternating run needs.
+    /// `order`, which a symmetric or alternating run needs: `sympy` ([`Symmetric::in_sympy_order`] or
+    /// [`Alternating::in_sympy_order`]), `lexicographic` ([`Symmetric`], [`Alternating`]), or a file of permutations
+    /// ([`PermutationGroup::from_json`]). A file of such a name is given as `./sympy`.
     ///
     /// # Errors
-    /// Those of [`PermutationGroup::from_json`] and of [`group`](Run::group).
+    /// [`Error::ElementOrder`] around whatever is wrong with the order: those of [`PermutationGroup::from_json`];
+    /// [`Error::NotTheRunsGroup`] unless its permutations are those of the settings' group; [`Error::OtherGroup`] for
+    /// another order than that of the run's own table. Those of [`group`](Run::group).
     ///
     /// ```no_run
     /// use irreplens::{checkpoint::Run, fourier::IrrepBasis};
     /// let run = Run::open("runs/S5")?;
-    /// let (group, permutations) = run.group_in_order(Some("orders/S5.json".as_ref()))?;
+    /// let (group, permutations) = run.group_in_order(Some("sympy".as_ref()))?;
     /// let basis = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?; // (5), (4,1), ...
     /// let along = run.cyclic_basis(&group); // powers of a permutation of order 6
     /// # Ok::<(), irreplens::Error>(())
     /// ```
     pub fn group_in_order(&self, order: Option<&Path>) -> Result<(Box<dyn Group>, Option<PermutationGroup>)> {
-        let permutations = order.map(PermutationGroup::from_json).transpose()?;
-        let group: Box<dyn Group> = match &permutations {
-            Some(permutations) => Box::new(permutations.cayley_table().with_name(permutations.name())),
-            None => self.group()?,
+        let explained = |source| Error::ElementOrder { source: Box::new(source) };
+        let permutations = match order {
+            Some(order) => self.permutations(order).map_err(explained)?,
+            None => match self.named_order()? {
+                Some(named) => named,
+                None => return Ok((self.group()?, None)),
+            },
         };
-        Ok((group, permutations))
+        let table = permutations.cayley_table().with_name(permutations.name());
+        let path = self.directory().join(task_file::NAME);
+        if let Some(own) = self.table_fingerprint()? {
+            let what = format!("{}: table of the run, beside the element order", path.display());
+            check_fingerprint(&what, table.fingerprint(), own).map_err(explained)?;
+        }
+        Ok((Box::new(table), Some(permutations)))
     }
 
-    /// Cosines and sines along the powers of an element: r of a cyclic or dihedral run, else an element of the largest order.
+    /// The permutations of the settings' group in an order with a name, or in that of a file.
+    fn permutations(&self, order: &Path) -> Result<PermutationGroup> {
+        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let found = match (kind, order.to_str()) {
+            (GroupKind::SymmetricGroup, Some(SYMPY)) => Symmetric::in_sympy_order(n)?,
+            (GroupKind::AlternatingGroup, Some(SYMPY)) => Alternating::in_sympy_order(n)?,
+            (GroupKind::SymmetricGroup, Some(LEXICOGRAPHIC)) => Symmetric::new(n)?.as_permutations()?,
+            (GroupKind::AlternatingGroup, Some(LEXICOGRAPHIC)) => Alternating::new(n)?.as_permutations()?,
+            (_, Some(SYMPY | LEXICOGRAPHIC)) => {
+                let needs = "a symmetric or alternating group in the settings of the run";
+                return Err(Error::Unsupported { analysis: "an element order by name", needs });
+            }
+            _ => PermutationGroup::from_json(order)?,
+        };
+        let (group, degree) = match kind {
+            GroupKind::SymmetricGroup => (format!("S{n}"), n),
+            GroupKind::AlternatingGroup => (format!("A{n}"), n),
+            _ => ("the group of the run".into(), found.degree()),
+        };
+        let (count, got) = (self.config.order()?, (found.order(), found.degree()));
+        if got != (count, degree) {
+            let order = order.display().to_string();
+            return Err(Error::NotTheRunsGroup { order, group, count, degree, got_count: got.0, got_degree: got.1 });
+        }
+        Ok(found)
+    }
+
+    /// The group in the order that `element_order` in the settings names.
+    pub(super) fn named_order(&self) -> Result<Option<PermutationGroup>> {
+        match self.config.other.get("element_order") {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(name)) if name == SYMPY || name == LEXICOGRAPHIC => {
+                self.permutations(name.as_ref()).map(Some)
+            }
+            Some(other) => Err(Error::Config {
+                path: self.directory().join("cfg.json"),
+                key: "element_order",
+                expected: "sympy or lexicographic",
+                got: shown(&other.to_string()),
+            }),
+        }
+    }
+
+    /// The fingerprint of the table in the run's own files, not checked to be a group's.
+    fn table_fingerprint(&self) -> Result<Option<Fingerprint>> {
+        let path = self.directory().join(task_file::NAME);
+        if !task_file::exists(&path)? {
+            return Ok(None);
+        }
+        let order = self.config.order()?;
+        let Some(table) = task_file::entries(&path, order, false)? else { return Ok(None) };
+        let closed = table.iter().all(|&entry| entry < order);
+        Ok(closed.then(|| Fingerprint::of_product(order, |x, y| Elem::new(table[[x.index(), y.index()]]))))
+    }
+
+    /// The fingerprint of the group, where the run says which it is and in what order its elements stand.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        let (kind, n) = (self.config.group, self.config.group_parameter);
+        match (self.table_fingerprint(), kind) {
+            (Ok(None), GroupKind::CyclicGroup) => Some(Cyclic::new(n).ok()?.fingerprint()),
+            (Ok(None), GroupKind::DihedralGroup) => Some(Dihedral::new(n).ok()?.fingerprint()),
+            (Ok(None), _) => Some(self.named_order().ok()??.fingerprint()),
+            (found, _) => found.ok()?,
+        }
+    }
+
+    /// Cosines and sines along the powers of an element: r of a cyclic or dihedral run in its family's order, else the first
+    /// element of the largest order.
     ///
     /// # Arguments
     /// `group`: that of the run.
     #[must_use]
     pub fn cyclic_basis(&self, group: &(impl Group + ?Sized)) -> CyclicSubgroupBasis {
-        let along = match self.config.group {
-            GroupKind::CyclicGroup | GroupKind::DihedralGroup => group.element(1 % self.config.group_parameter),
-            _ => {
-                let orders = group.element_orders();
-                let longest = group.elements().rev().max_by_key(|e| orders[e.index()]);
-                longest.unwrap_or(group.identity())
-            }
+        let n = self.config.group_parameter;
+        let r = match self.config.group {
+            GroupKind::CyclicGroup | GroupKind::DihedralGroup => Some(group.element(1 % group.order().min(n))),
+            _ => None,
         };
+        // A table may have the elements in another order.
+        let along = r.filter(|&r| group.element_order(r) == n).unwrap_or_else(|| {
+            let orders = group.element_orders();
+            let longest = group.elements().rev().max_by_key(|e| orders[e.index()]);
+            longest.unwrap_or(group.identity())
+        });
         CyclicSubgroupBasis::new(group, along)
+    }
+
+    /// The coordinates that a run is looked at in, one rule for all: along the powers of an element
+    /// ([`cyclic_basis`](Run::cyclic_basis)) where these have at most two cosets, as in every cyclic and dihedral group;
+    /// else in the irreps of the whole group ([`irreps`](Run::irreps)). [`FourierBasis::name`] says which.
+    ///
+    /// # Arguments
+    /// `group`, `permutations`: what [`group_in_order`](Run::group_in_order) returns.
+    ///
+    /// # Errors
+    /// Those of [`irreps`](Run::irreps) and [`IrrepBasis::from_irreps`].
+    pub fn basis(
+        &self,
+        group: &(impl Group + ?Sized),
+        permutations: Option<&PermutationGroup>,
+    ) -> Result<Box<dyn FourierBasis>> {
+        Ok(match self.along(group) {
+            Some(along) => Box::new(along),
+            None => Box::new(IrrepBasis::from_irreps(group, self.irreps(group, permutations)?)?),
+        })
+    }
+
+    /// The cyclic basis of a run that is looked at along one.
+    pub(crate) fn along(&self, group: &(impl Group + ?Sized)) -> Option<CyclicSubgroupBasis> {
+        Some(self.cyclic_basis(group)).filter(|along| along.sectors().len() <= SECTORS)
     }
 
     /// The irreps under the names that the group's family has for them, where it has any.

@@ -2,8 +2,10 @@
 
 use std::path::Path;
 
-use ndarray::{ArrayD, Ix1, Ix2};
+use ndarray::{Array2, ArrayD, Ix1, Ix2};
 
+use super::file::shown;
+use super::safetensors::read_metadata;
 use super::{Tensor, Tensors, listed, read_tensors};
 use crate::error::{Error, Result};
 use crate::group::CayleyTable;
@@ -12,13 +14,28 @@ use crate::task::Split;
 /// The file's name.
 pub(super) const NAME: &str = "task.safetensors";
 
+/// The key of its metadata that holds the group's name.
+pub(crate) const GROUP: &str = "group";
+
 /// Whether the run has the file.
 pub(super) fn exists(path: &Path) -> Result<bool> {
     path.try_exists().map_err(|source| Error::Io { path: path.into(), source })
 }
 
-/// The group of the tensor `table` (order x order); `None` if the file has none and it is not `required`.
+/// The group of the tensor `table` (order x order), under the name in the file's metadata; `None` if the file has no table
+/// and it is not `required`.
 pub(super) fn table(path: &Path, order: usize, required: bool) -> Result<Option<CayleyTable>> {
+    let Some(entries) = entries(path, order, required)? else { return Ok(None) };
+    let table =
+        CayleyTable::new(entries).map_err(|source| Error::InFile { path: path.into(), source: source.into() })?;
+    Ok(Some(match read_metadata(path)?.get(GROUP) {
+        Some(name) if !name.is_empty() => table.with_name(shown(name)),
+        _ => table,
+    }))
+}
+
+/// The entries of the tensor `table`, which may be no group's.
+pub(super) fn entries(path: &Path, order: usize, required: bool) -> Result<Option<Array2<usize>>> {
     const NAME: &str = "table";
     let tensors = read_tensors(path)?;
     if !required && !tensors.contains_key(NAME) {
@@ -39,8 +56,7 @@ pub(super) fn table(path: &Path, order: usize, required: bool) -> Result<Option<
     if let Some(((x, y), entry)) = table.indexed_iter().find(|(_, entry)| **entry < 0) {
         return Err(layout(path, NAME, "row indices from 0 up", format!("{entry} at [{x}, {y}]")));
     }
-    let table = CayleyTable::new(table.mapv(|entry| entry as usize));
-    table.map(Some).map_err(|source| Error::InFile { path: path.into(), source: source.into() })
+    Ok(Some(table.mapv(|entry| entry as usize)))
 }
 
 /// The split whose training pairs are the tensor `train`.
@@ -64,10 +80,8 @@ pub(super) fn split(path: &Path, order: usize) -> Result<Split> {
             return Err(bad("every pair once", format!("{pair} again at {i}")));
         }
     }
-    Ok(Split {
-        train: train.iter().map(|&pair| pair as usize).collect(),
-        test: (0..pairs).filter(|&pair| !seen[pair]).collect(),
-    })
+    let test = (0..pairs).filter(|&pair| !seen[pair]).collect();
+    Split::new(order, train.iter().map(|&pair| pair as usize).collect(), test)
 }
 
 /// The integers of a tensor.

@@ -1,5 +1,5 @@
 use super::{Block, Direction, FourierBasis, single};
-use crate::group::{Cyclic, Dihedral, Elem, Group, GroupExt};
+use crate::group::{Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt};
 use crate::linalg::matmul_into;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use realfft::num_complex::Complex;
@@ -35,6 +35,7 @@ pub struct CyclicSubgroupBasis {
     sectors: Vec<Vec<Elem>>,
     blocks: Vec<Block>,
     kernel: Kernel,
+    fingerprint: Fingerprint,
 }
 
 enum Kernel {
@@ -45,10 +46,10 @@ enum Kernel {
 impl CyclicSubgroupBasis {
     /// The basis along the right cosets `<generator> g`, whose representatives g are the first rows not yet covered.
     ///
-    /// Any group has one; take an element of large order. O(n + m^2).
+    /// Any group has one; take an element of large order. O(n log n + m^2).
     ///
     /// # Panics
-    /// If `generator.index() >= group.order()`.
+    /// If `generator.index() >= group.order()`, or a product is not below the order.
     #[must_use]
     pub fn new(group: &(impl Group + ?Sized), generator: Elem) -> Self {
         let mut seen = vec![false; group.order()];
@@ -66,7 +67,13 @@ impl CyclicSubgroupBasis {
             sectors.push(sector);
         }
         let m = sectors[0].len();
-        Self { generator, sectors, blocks: frequency_blocks(m), kernel: Kernel::new(m, m <= LONGEST_DENSE) }
+        Self {
+            generator,
+            sectors,
+            blocks: frequency_blocks(m),
+            kernel: Kernel::new(m, m <= LONGEST_DENSE),
+            fingerprint: group.fingerprint(),
+        }
     }
 
     /// The real Fourier basis of C_n: one sector.
@@ -138,6 +145,14 @@ impl FourierBasis for CyclicSubgroupBasis {
     }
     fn generator(&self) -> Option<Elem> {
         Some(self.generator)
+    }
+    fn name(&self) -> String {
+        let (h, m, cosets) = (self.generator.index(), self.rows(), self.sectors.len());
+        let each = if cosets == 1 { String::new() } else { format!(", on each of its {cosets} cosets") };
+        format!("cosines and sines along the {m} powers of element {h}{each}")
+    }
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.fingerprint)
     }
     fn matrix(&self) -> Array2<f64> {
         matrix(self.rows())

@@ -1,6 +1,6 @@
 use super::{Block, Direction, FourierBasis, single};
 use crate::error::Result;
-use crate::group::{Elem, Group, GroupExt};
+use crate::group::{Elem, Fingerprint, Group, GroupExt};
 use crate::irrep::{Irrep, irreps};
 use crate::linalg::matmul_into;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -24,6 +24,7 @@ pub struct IrrepBasis {
     blocks: Vec<Block>,
     matrix: Array2<f64>,
     single: Array2<f32>,
+    fingerprint: Fingerprint,
 }
 
 impl IrrepBasis {
@@ -62,7 +63,8 @@ impl IrrepBasis {
             blocks.push(Block { name: irrep.label.clone(), rows });
         }
         let single = matrix.mapv(single);
-        Ok(Self { irreps, sectors: vec![group.elements().collect()], blocks, matrix, single })
+        let (sectors, fingerprint) = (vec![group.elements().collect()], group.fingerprint());
+        Ok(Self { irreps, sectors, blocks, matrix, single, fingerprint })
     }
 
     /// The irreps, one for each block.
@@ -88,6 +90,12 @@ impl FourierBasis for IrrepBasis {
     }
     fn value(&self, row: usize, position: usize) -> f64 {
         self.matrix[[row, position]]
+    }
+    fn name(&self) -> String {
+        format!("the {} real irreps of the whole group", self.irreps.len())
+    }
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        Some(self.fingerprint)
     }
     fn matrix(&self) -> Array2<f64> {
         self.matrix.clone()

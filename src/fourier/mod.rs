@@ -17,7 +17,7 @@ pub use irrep_basis::IrrepBasis;
 pub(crate) use transform::transform_sectors;
 pub use transform::{forward, forward_2d, inverse, inverse_2d, tile_2d, untile_2d};
 
-use crate::group::Elem;
+use crate::group::{Elem, Fingerprint};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use std::ops::Range;
 
@@ -61,7 +61,11 @@ pub enum Direction {
 /// 7. where [`generator`](FourierBasis::generator) is `Some(h)`, sectors are cosets in the order h^0 g, h^1 g, ...
 ///    ([`cosets`](crate::laws::fourier::cosets)), shifting a function turns each block by an angle
 ///    ([`shift`](crate::laws::fourier::shift)) and convolution multiplies blocks as complex numbers
-///    ([`convolution`](crate::laws::fourier::convolution)).
+///    ([`convolution`](crate::laws::fourier::convolution));
+/// 8. blocks belong to the group: the projector of every block commutes with translations by the transformed subgroup,
+///    x -> h x, and where there is one sector, the whole group, with x -> x h too; where
+///    [`fingerprint`](FourierBasis::fingerprint) is known, it is that of the group
+///    ([`translations`](crate::laws::fourier::translations)).
 ///
 /// # Example
 /// The Walsh-Hadamard basis of C2 x C2, complete, with its laws:
@@ -87,7 +91,12 @@ pub enum Direction {
 ///     }
 /// }
 ///
-/// irreplens::laws::fourier::check(&Walsh::new()).unwrap();
+/// use irreplens::group::{Cyclic, DirectProduct};
+/// let two = Cyclic::new(2)?;
+/// irreplens::laws::fourier::check_on(&Walsh::new(), &DirectProduct::new(two, two)?)?;
+/// let violation = irreplens::laws::fourier::check_on(&Walsh::new(), &Cyclic::new(4)?).unwrap_err();
+/// assert_eq!(violation.law, "translations"); // orthonormal, but no basis for C4
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub trait FourierBasis: Send + Sync {
     /// The elements of each sector, in order.
@@ -104,6 +113,17 @@ pub trait FourierBasis: Send + Sync {
 
     /// The element h whose powers number the positions of every sector, where there is one.
     fn generator(&self) -> Option<Elem> {
+        None
+    }
+
+    /// What the coordinates are, in words, for results that are printed.
+    fn name(&self) -> String {
+        format!("{} functions in {} blocks, on {} sectors", self.rows(), self.blocks().len(), self.sectors().len())
+    }
+
+    /// The fingerprint of the group whose functions it is a basis of, where it is known: then it is an error to use the
+    /// basis with another group of the same order. A basis that does not say is held to the order alone.
+    fn fingerprint(&self) -> Option<Fingerprint> {
         None
     }
 

@@ -1,5 +1,5 @@
 use super::closure::Closure;
-use super::{CayleyTable, Elem, Group};
+use super::{CayleyTable, Elem, Fingerprint, Group};
 use ndarray::Array2;
 use std::convert::Infallible;
 use std::iter::Map;
@@ -36,6 +36,16 @@ pub trait GroupExt: Group {
         let order = self.order();
         assert!(index < order, "element index {index} must be below the order {order}");
         Elem::new(index)
+    }
+
+    /// What tells its multiplication table from others: what belongs to this group has the same.
+    ///
+    /// Costs O(n k).
+    ///
+    /// # Panics
+    /// If a product is not below the order.
+    fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of_product(self.order(), |x, y| self.compose(x, y))
     }
 
     /// `x^-1 y`, the solution z of `x z = y`.

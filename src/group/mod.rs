@@ -13,6 +13,7 @@
 //! | [`PermutationGroup`] | any group of permutations | as listed, or as generated |
 //!
 //! [`Group`] has two required methods; [`GroupExt`] derives everything else, once, for all groups.
+//! A [`Fingerprint`] tells one multiplication table from another; what is made for a group carries it.
 //! [`Subgroup`] has cosets and conjugates, [`subgroup_classes`] finds all subgroups up to conjugacy.
 
 mod alternating;
@@ -23,12 +24,14 @@ mod derived;
 mod dicyclic;
 mod dihedral;
 mod file;
+mod fingerprint;
 mod permutation;
 mod product;
 mod semidirect;
 mod subgroup;
 mod subgroup_classes;
 mod symmetric;
+mod sympy;
 
 pub use alternating::Alternating;
 pub use cayley::CayleyTable;
@@ -36,6 +39,8 @@ pub use cyclic::Cyclic;
 pub use derived::{Elements, GroupExt};
 pub use dicyclic::Dicyclic;
 pub use dihedral::Dihedral;
+pub use fingerprint::Fingerprint;
+pub(crate) use fingerprint::{check_fingerprint, closed};
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;
 pub use semidirect::SemidirectProduct;

@@ -232,7 +232,7 @@ impl Group for PermutationGroup {
 }
 
 /// At least one permutation of at least one point, all of the degree of the first.
-fn check_permutations(permutations: &[Vec<usize>]) -> Result<()> {
+pub(super) fn check_permutations(permutations: &[Vec<usize>]) -> Result<()> {
     let degree = permutations.first().map_or(0, Vec::len);
     if degree == 0 {
         return Err(Error::Shape {

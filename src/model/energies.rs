@@ -2,6 +2,7 @@ use super::evaluate::{all_pairs_bytes, block_rows, check_memory};
 use super::{BlockEnergies, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Result, check_shape};
 use crate::fourier::{Direction, FourierBasis, single, transform_sectors};
+use crate::group::check_fingerprint;
 use crate::linalg::{matmul, matmul_into, vectorised};
 use crate::task::pairs;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
@@ -75,7 +76,8 @@ pub(super) fn spectra(
 }
 
 pub(super) fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
-    check_shape("group of the basis", &[model.order()], &[basis.order()])
+    check_shape("group of the basis", &[model.order()], &[basis.order()])?;
+    check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())
 }
 
 /// Terms row(x) x row(y) that are wanted: those of some rows of y with some of x.

@@ -2,6 +2,7 @@ use super::energies::sums_and_squares;
 use super::loss::{Outcome, outcomes};
 use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result, check_shape};
+use crate::group::check_fingerprint;
 use crate::linalg::{map_blocks, matmul_into};
 use crate::task::{Task, pairs};
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
@@ -98,7 +99,8 @@ fn stream<T: Send>(
 }
 
 pub(crate) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {
-    check_shape("group of the task", &[model.order()], &[task.order()])
+    check_shape("group of the task", &[model.order()], &[task.order()])?;
+    check_fingerprint("group of the task", model.fingerprint(), task.fingerprint())
 }
 
 pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Evaluation> {

@@ -8,6 +8,7 @@
 //! | [`Bilinear`] | (E_a\[x\] * E_b\[y\]) W_U |
 //! | [`Precomputed`] | activations and logits computed elsewhere |
 //! | [`FromFn`] | a closure |
+//! | [`OfGroup`] | those of the model in it, which it holds to one group |
 //!
 //! The first four may have an output bias too, a vector added to the logits.
 
@@ -19,6 +20,7 @@ mod from_fn;
 mod hooks;
 mod layer;
 mod loss;
+mod of_group;
 #[cfg(feature = "cuda")]
 mod on_device;
 mod one_layer;
@@ -38,6 +40,7 @@ pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
 pub(crate) use loss::{loss_gradient, outcomes};
+pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
 pub use one_layer::OneLayerMlp;
@@ -51,6 +54,7 @@ pub use two_layer::TwoLayerMlp;
 
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
+use crate::group::Fingerprint;
 use crate::task::{Pair, Task};
 use ndarray::{Array2, Array3, ArrayView2};
 use std::ops::Range;
@@ -146,6 +150,12 @@ impl Site {
 pub trait Interpretable: Send + Sync {
     /// Order n of the group whose elements it takes.
     fn order(&self) -> usize;
+
+    /// The fingerprint of the group it was trained on, where it is known: then analyses refuse bases, tasks and groups with
+    /// another. A model that does not say ([`OfGroup`] says it for it) is held to the order alone.
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        None
+    }
 
     /// Its sites in the order they are computed; the last is [`LOGITS`], n wide.
     fn sites(&self) -> Vec<Site>;
@@ -305,73 +315,84 @@ pub(crate) fn width(model: &(impl Interpretable + ?Sized), site: &str) -> Result
     }
 }
 
+/// The methods of [`Interpretable`] but `fingerprint` and `to_device`, as those of what `self` points to.
+macro_rules! forwarded_methods {
+    () => {
+        fn order(&self) -> usize {
+            (**self).order()
+        }
+        fn sites(&self) -> Vec<Site> {
+            (**self).sites()
+        }
+        fn neuron_site(&self) -> &str {
+            (**self).neuron_site()
+        }
+        fn readout_site(&self) -> &str {
+            (**self).readout_site()
+        }
+        fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+            (**self).run_with_hooks(pairs, hooks, keep)
+        }
+        fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+            (**self).readout(activations)
+        }
+        fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
+            (**self).forward(pairs)
+        }
+        fn run_with_cache(&self, pairs: &[Pair], keep: &[&str]) -> Result<ActivationCache> {
+            (**self).run_with_cache(pairs, keep)
+        }
+        fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+            (**self).embeddings()
+        }
+        fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+            (**self).unembedding()
+        }
+        fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+            (**self).maps()
+        }
+        fn as_separable(&self) -> Option<&dyn Separable> {
+            (**self).as_separable()
+        }
+        fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
+            (**self).evaluate(task, hooks)
+        }
+        fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
+            (**self).pair_losses(task, hooks)
+        }
+        fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+            (**self).pair_sums(task, sets)
+        }
+        fn moments(&self, site: &str) -> Result<Moments> {
+            (**self).moments(site)
+        }
+        fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+            (**self).neuron_columns(site, range)
+        }
+        fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
+            (**self).spectrum(site, basis)
+        }
+        fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
+            (**self).block_energies(site, basis)
+        }
+        fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
+            (**self).neuron_and_logit_spectra(basis)
+        }
+    };
+}
+pub(crate) use forwarded_methods;
+
 macro_rules! forward_interpretable {
     ($($pointer:ty),*) => {$(
         impl<M: Interpretable + ?Sized> Interpretable for $pointer {
-            fn order(&self) -> usize {
-                (**self).order()
-            }
-            fn sites(&self) -> Vec<Site> {
-                (**self).sites()
-            }
-            fn neuron_site(&self) -> &str {
-                (**self).neuron_site()
-            }
-            fn readout_site(&self) -> &str {
-                (**self).readout_site()
-            }
-            fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
-                (**self).run_with_hooks(pairs, hooks, keep)
-            }
-            fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-                (**self).readout(activations)
-            }
-            fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
-                (**self).forward(pairs)
-            }
-            fn run_with_cache(&self, pairs: &[Pair], keep: &[&str]) -> Result<ActivationCache> {
-                (**self).run_with_cache(pairs, keep)
-            }
-            fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
-                (**self).embeddings()
-            }
-            fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-                (**self).unembedding()
-            }
-            fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
-                (**self).maps()
-            }
-            fn as_separable(&self) -> Option<&dyn Separable> {
-                (**self).as_separable()
+            fn fingerprint(&self) -> Option<Fingerprint> {
+                (**self).fingerprint()
             }
             #[cfg(feature = "cuda")]
             fn to_device(&self, device: &crate::device::Device) -> Result<OnDevice> {
                 (**self).to_device(device)
             }
-            fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
-                (**self).evaluate(task, hooks)
-            }
-            fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-                (**self).pair_losses(task, hooks)
-            }
-            fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
-                (**self).pair_sums(task, sets)
-            }
-            fn moments(&self, site: &str) -> Result<Moments> {
-                (**self).moments(site)
-            }
-            fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
-                (**self).neuron_columns(site, range)
-            }
-            fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
-                (**self).spectrum(site, basis)
-            }
-            fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
-                (**self).block_energies(site, basis)
-            }
-            fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
-                (**self).neuron_and_logit_spectra(basis)
-            }
+            forwarded_methods!();
         }
     )*};
 }

@@ -146,6 +146,7 @@ fn summary(
         Cell::Number(found.baseline.loss),
         per_cent(found.baseline.accuracy),
     ));
+    page.text(format!("Its blocks and shares are in these coordinates: {}.", found.coordinates));
     let all: Vec<usize> = clusters.values().flatten().copied().collect();
     page.text(match mean(neurons, &all, |n| n.fraction_explained) {
         None => "No neuron computes with any block of the basis.".to_owned(),

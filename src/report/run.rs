@@ -13,17 +13,14 @@ use std::path::Path;
 
 /// Checkpoints on the slider, at most.
 const CHECKPOINTS: usize = 100;
-/// Cosets of the longest cyclic subgroup up to which the pictures are along it; beyond, they are in the irreps.
-const SECTORS: usize = 2;
 
 /// The whole report of a run directory: that of its model ([`of_model`]) and, where there are checkpoints or a
 /// `metrics.csv`, its training.
 ///
-/// The pictures are in cosines and sines where the group has a cyclic subgroup of index 2 at most, else in the matrix
-/// coefficients of its irreps.
+/// The pictures are in the coordinates of [`Run::basis`]; the page names them.
 ///
 /// # Arguments
-/// `order`: a file of permutations, the element order that a symmetric or alternating run was trained with; `place`: where
+/// `order`: the element order that a symmetric or alternating run was trained with ([`Run::group_in_order`]); `place`: where
 /// the model runs; `step`: is told, before each of the longer steps, what comes.
 ///
 /// # Errors
@@ -47,12 +44,14 @@ pub fn of_run(
     let (model, split) = (place(run.model()?)?, run.split()?);
     step("irreps of the group");
     let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?;
-    let along = run.cyclic_basis(&group);
-    let cyclic = along.sectors().len() <= SECTORS;
-    let basis: &dyn FourierBasis = if cyclic { &along } else { &irreps };
-    let sectors = match (run.config.group, basis.sectors().len()) {
-        (GroupKind::DihedralGroup, 2) => vec!["rot".into(), "ref".into()],
-        (_, count) => (0..count).map(|s| format!("sector {s}")).collect(),
+    let along = run.along(&group);
+    let basis: &dyn FourierBasis = along.as_ref().map_or(&irreps, |along| along);
+    let sectors = match (run.config.group, basis.sectors()) {
+        (GroupKind::DihedralGroup, [first, _]) => {
+            let names = if first.contains(&group.identity()) { ["rot", "ref"] } else { ["ref", "rot"] };
+            names.map(String::from).to_vec()
+        }
+        (_, sectors) => (0..sectors.len()).map(|s| format!("sector {s}")).collect(),
     };
     let name =
         std::path::absolute(directory).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));

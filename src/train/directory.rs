@@ -2,7 +2,8 @@ use super::adamw::AdamW;
 use super::{Network, TrainConfig};
 use crate::checkpoint::safetensors::read_metadata;
 use crate::checkpoint::{
-    GroupKind, LrDecay, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in, read_tensors, write_safetensors,
+    GROUP, GroupKind, LrDecay, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in, read_tensors,
+    write_safetensors,
 };
 use crate::error::{Error, Result};
 use crate::group::{Cyclic, Dihedral};
@@ -16,6 +17,8 @@ use std::path::{Path, PathBuf};
 
 const FIRST: &str = "adamw.first.";
 const SECOND: &str = "adamw.second.";
+/// Characters of a group's name that are kept.
+const GROUP_NAME: usize = 120;
 
 /// All that changes from epoch to epoch.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +108,8 @@ impl RunDirectory {
         }
         let path = self.path.join("task.safetensors");
         if !path.exists() {
-            return write_safetensors(&path, &tensors, &BTreeMap::new());
+            let name = task.group_name().chars().take(GROUP_NAME).collect();
+            return write_safetensors(&path, &tensors, &BTreeMap::from([(GROUP.to_owned(), name)]));
         }
         let there = read_tensors(&path)?;
         match tensors.iter().find(|(name, tensor)| there.get(*name) != Some(tensor)) {

@@ -66,8 +66,8 @@ impl Trainer {
     /// A run from new parameters, [`Network::random`] of the config's seed.
     ///
     /// # Errors
-    /// [`Error::Range`] for a setting out of its range, a width of 0, no training pairs, no test pairs where a stop rule
-    /// needs them, or a pair beyond n^2.
+    /// [`Error::Range`] for a setting out of its range, a width of 0, no training pairs, or no test pairs where a stop rule
+    /// needs them; those of [`Split::check`] for a split of another order, or whose test set holds training pairs.
     pub fn new(
         group: &(impl Group + ?Sized),
         architecture: Architecture,
@@ -89,6 +89,7 @@ impl Trainer {
         config: TrainConfig,
     ) -> Result<Self> {
         check_shape("group of the network", &[group.order()], &[network.order()])?;
+        split.check(group.order())?;
         config.check(split.test.len())?;
         let task = Task::new(group);
         let train = Passes::new(&network, &task, &split.train, true)?;
@@ -122,7 +123,7 @@ impl Trainer {
     /// [`save_every`](TrainConfig::save_every). Every file is replaced in one step
     /// ([`atomic_write`](crate::checkpoint::atomic_write)). The directory stays locked as long as the trainer lives.
     ///
-    /// A group that is neither `Cyclic` nor `Dihedral`, row by row, is written as its Cayley table.
+    /// A group that is neither `Cyclic` nor `Dihedral`, row by row, is written as its Cayley table, with its name.
     ///
     /// # Errors
     /// [`Error::RunLocked`] while another process trains there; [`Error::RunDiffers`] for a run of another architecture,

@@ -167,7 +167,7 @@ fn sets_may_be_empty_and_in_any_order() {
     let model = models::one_layer(6, 3, 5, false, 310);
     let all: Vec<usize> = (0..36).collect();
     let measures = |train: &[usize], test: &[usize]| {
-        let split = Split { train: train.to_vec(), test: test.to_vec() };
+        let split = Split::new(case.task.order(), train.to_vec(), test.to_vec()).unwrap();
         check("D3", &case, &model, &split);
         progress_measures(&model, &case.basis, &case.task, &split, &[1]).unwrap()
     };
@@ -209,9 +209,12 @@ fn what_is_refused() {
     assert!(matches!(measures(&other, &case, &split, &[1]), Error::Shape { .. }));
     assert!(matches!(measures(&case, &other, &split, &[1]), Error::Shape { .. }));
     assert!(matches!(measures(&case, &case, &split, &[1, 2]), Error::UnknownBlock { block: 2, blocks: 2 }));
-    let beyond = Split { train: vec![0], test: vec![36] };
+    let mut beyond = split.clone();
+    beyond.test.push(36);
     let error = measures(&case, &case, &beyond, &[1]).to_string();
-    assert_eq!(error, "pair of the split: expected an index below the task's number of pairs, got 36");
+    assert_eq!(error, "split: expected pairs below 36, the number there are, got pair 36 in the test set");
+    let smaller = Split::random(5, 0.5, 1).unwrap();
+    assert!(matches!(measures(&case, &case, &smaller, &[1]), Error::Shape { .. }));
 
     /// Its neurons are not what the unembedding reads.
     struct Elsewhere(irreplens::model::TwoLayerMlp);
@@ -285,7 +288,7 @@ fn a_runs_checkpoints_are_the_rows() {
     let directory = tempfile::tempdir().unwrap();
     write_run(directory.path(), &[5, 0, 1]);
     let run = Run::open(directory.path()).unwrap();
-    let Progress { keys, rows } = progress(&run, &case.basis, &case.task).unwrap();
+    let Progress { coordinates, keys, rows } = progress(&run, &case.basis, &case.task).unwrap();
     assert_eq!(rows.iter().map(|row| row.epoch).collect::<Vec<_>>(), [0, 1, 5]);
     let checkpoints = run.checkpoints().unwrap();
     let last = run.at(&checkpoints[2].1).unwrap().model().unwrap();
@@ -304,7 +307,7 @@ fn a_runs_checkpoints_are_the_rows() {
         assert_eq!(row.measures.dim_neurons, clusters.dim().len());
     }
 
-    let text = Progress { keys: keys.clone(), rows: rows.clone() }.to_string();
+    let text = Progress { coordinates, keys: keys.clone(), rows: rows.clone() }.to_string();
     let tables: Vec<Vec<&str>> = text.split("\n\n").map(|table| table.lines().collect()).collect();
     assert_eq!(tables.iter().map(Vec::len).collect::<Vec<_>>(), [4, 5, 5, 5, 5, 5, 5], "{text}");
     for (i, table) in tables.iter().enumerate() {

@@ -71,7 +71,7 @@ fn two_hundred_steps_are_the_processors() {
 fn few_pairs_of_a_larger_group() {
     let Some(device) = device() else { return };
     let group = Cyclic::new(131).unwrap();
-    let split = Split { train: (0..40).map(|i| i * 401).collect(), test: (0..25).map(|i| i * 397 + 5).collect() };
+    let split = Split::new(131, (0..40).map(|i| i * 401).collect(), (0..25).map(|i| i * 397 + 5).collect()).unwrap();
     for architecture in
         [Architecture::summed(3), Architecture::two_layer(2, 3), Architecture::one_layer_with_bias(2, 3)]
     {

@@ -71,10 +71,31 @@ fn splits_that_cannot_be_trained_on() {
             "test pairs, which a stop rule looks at: expected at least 1, got 0"
         );
     }
-    let none = Split { train: Vec::new(), test: vec![0] };
+    let none = Split::new(6, Vec::new(), vec![0]).unwrap();
     assert_eq!(message(new(ok, none, config(1))), "number of pairs: expected at least 1, got 0");
-    let beyond = Split { train: vec![0, 36], test: Vec::new() };
-    assert_eq!(message(new(ok, beyond, config(1))), "pair: expected an index below n^2, got 36");
+    // A split of a smaller group, whose pairs are all pairs of this one too, and sets that were changed afterwards.
+    assert_eq!(message(new(ok, split(5), config(1))), "group of the split: expected shape [6], got [5]");
+    let changed = |train: &[usize], test: &[usize]| {
+        let mut changed = split(6);
+        (changed.train, changed.test) = (train.to_vec(), test.to_vec());
+        changed
+    };
+    for (split, expected) in [
+        (
+            changed(&[0, 36], &[]),
+            "split: expected pairs below 36, the number there are, got pair 36 in the training set",
+        ),
+        (
+            changed(&[3, 4], &[3, 4]),
+            "split: expected every pair once, got pair 3 in the training set and again in the test set",
+        ),
+        (
+            changed(&[3, 3], &[4]),
+            "split: expected every pair once, got pair 3 in the training set and again in the training set",
+        ),
+    ] {
+        assert_eq!(message(new(ok, split, config(1))), expected);
+    }
     let network = Network::random(ok, 5, 1).unwrap();
     let other = Trainer::from_network(&Cyclic::new(6).unwrap(), network, split(6), config(1));
     assert!(matches!(other, Err(Error::Shape { .. })));

@@ -51,7 +51,7 @@ fn trainer(case: &Value, config: TrainConfig) -> Trainer {
     initial(&mut network);
     let pairs = group.order() * group.order();
     let train = (0..pairs / 2).map(|i| (7919 * i + 17) % pairs).collect();
-    Trainer::from_network(&group, network, Split { train, test: Vec::new() }, config).unwrap()
+    Trainer::from_network(&group, network, Split::new(group.order(), train, Vec::new()).unwrap(), config).unwrap()
 }
 
 #[test]

@@ -8,9 +8,11 @@
 
 mod coset;
 mod transform;
+mod translation;
 
 pub use coset::{convolution, cosets, shift};
 pub use transform::{fast_equals_dense, inverse_1d, inverse_2d, parseval};
+pub use translation::translations;
 
 use super::{DOUBLE, EXHAUSTIVE, Violation, uniform};
 use crate::fourier::FourierBasis;
@@ -62,13 +64,14 @@ pub fn check(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
     convolution(basis)
 }
 
-/// [`check`], and [`cosets`].
+/// [`check`], and those that tie the basis to its group: [`cosets`] and [`translations`].
 ///
 /// # Errors
 /// The first violation found.
 pub fn check_on(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + ?Sized)) -> Result<(), Violation> {
     check(basis)?;
-    cosets(basis, group)
+    cosets(basis, group)?;
+    translations(basis, group)
 }
 
 /// Sectors partition `0..order`, in equal sizes m >= 1; `rows` is m and `order` is sectors times m.
@@ -239,6 +242,12 @@ macro_rules! fourier_laws {
             #[test]
             fn cosets() {
                 if let Err(violation) = $crate::laws::fourier::cosets(&$basis, &$group) {
+                    panic!("{violation}");
+                }
+            }
+            #[test]
+            fn translations() {
+                if let Err(violation) = $crate::laws::fourier::translations(&$basis, &$group) {
                     panic!("{violation}");
                 }
             }
