@@ -56,6 +56,7 @@ fn published() -> RunConfig {
         warmup_epochs: 0,
         lr_decay: LrDecay::Constant,
         num_epochs: 250_000,
+        missing: Vec::new(),
         other: Default::default(),
     }
 }

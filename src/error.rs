@@ -405,13 +405,25 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A pickle that asks for a Python object outside the allow-list, so that loading it could run code.
-    #[error("{}: expected a state dict of plain tensors, got a pickle that calls for `{global}`", path.display())]
+    /// A pickle whose weights are inside Python objects, so that only running code could make them.
+    #[error("{}: expected a state dict of plain tensors, got a Python object made by `{global}`, which is not run", path.display())]
     UnsafePickle {
         /// The file.
         path: PathBuf,
         /// The Python object it names.
         global: String,
+    },
+    /// Several state dicts or weights files where one is needed and no rule says which.
+    #[error("{}: expected one {what}, got {got}: {how}", path.display())]
+    SeveralWeights {
+        /// The file or folder.
+        path: PathBuf,
+        /// What there are several of.
+        what: &'static str,
+        /// Their names.
+        got: String,
+        /// How to choose.
+        how: &'static str,
     },
     /// A pickle that breaks off or contradicts itself.
     #[error("{}: pickle byte {offset}: expected {expected}, got {got}", path.display())]
@@ -523,7 +535,7 @@ pub enum Error {
         tensor: Option<String>,
     },
     /// No tensor of any of the names looked for.
-    #[error("{}: expected a tensor named {}, got {}", path.display(), expected.join(" or "), got.join(", "))]
+    #[error("{}: expected a tensor named {}, got {}{}", path.display(), expected.join(" or "), got.join(", "), nearest_of(expected, got))]
     MissingTensor {
         /// The file.
         path: PathBuf,
@@ -642,4 +654,38 @@ impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
     }
+}
+
+/// The name in `there` that is most like one of `wanted`: equal but for case, or a few letters away.
+pub(crate) fn nearest<'a>(wanted: &[&str], there: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let distances = there.flat_map(|name| wanted.iter().filter_map(move |want| Some((distance(want, name)?, name))));
+    distances.min_by_key(|&(distance, _)| distance).map(|(_, name)| name)
+}
+
+/// The letters that two names differ in, without regard to case; `None` if they are not alike.
+fn distance(a: &str, b: &str) -> Option<usize> {
+    let letters = |text: &str| text.chars().take(65).flat_map(char::to_lowercase).collect::<Vec<_>>();
+    let (a, b) = (letters(a), letters(b));
+    if a.len().max(b.len()) > 64 {
+        return None;
+    }
+    // Levenshtein's distance, row by row.
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
+        for (j, y) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(x != y);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    let distance = row[b.len()];
+    (2 * distance <= a.len().max(b.len())).then_some(distance)
+}
+
+/// The nearest of the tensors listed as `name (type shape)`, as the end of a sentence.
+fn nearest_of(expected: &[String], got: &[String]) -> String {
+    let wanted: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let names = got.iter().take(1000).map(|text| text.rsplit_once(" (").map_or(&text[..], |(name, _)| name));
+    nearest(&wanted, names).map_or_else(String::new, |name| format!("; the nearest name is `{name}`"))
 }

@@ -83,9 +83,10 @@ impl GroupKind {
 }
 
 /// Widths of the network's layers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layers {
-    /// Width of each embedding.
+    /// Width of each embedding; 0 where the file does not state it, until [`Run`](super::Run) reads it off the weights.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub embed_dim: usize,
     /// Number of hidden neurons, in the models that have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -140,6 +141,7 @@ impl LrDecay {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(from = "Keys", into = "Keys")]
 pub struct RunConfig {
     /// The architecture.
     pub model: ModelKind,
@@ -158,22 +160,101 @@ pub struct RunConfig {
     /// AdamW's decoupled weight decay, from 0 up.
     pub weight_decay: f64,
     /// Adam's decay rates, each in [0, 1); (0.9, 0.999) where the file has none.
-    #[serde(default = "default_betas")]
     pub betas: (f64, f64),
     /// Added to the denominator of Adam's step; 1e-8 where the file has none.
-    #[serde(default = "default_eps", skip_serializing_if = "is_default_eps")]
     pub eps: f64,
     /// Steps over which the learning rate rises linearly from 0; 0 where the file has none.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub warmup_epochs: u64,
     /// What the learning rate does after that; constant where the file says nothing.
-    #[serde(default, skip_serializing_if = "LrDecay::is_constant")]
     pub lr_decay: LrDecay,
     /// Full-batch steps.
     pub num_epochs: u64,
+    /// Keys of [`TRAINING_KEYS`](RunConfig::TRAINING_KEYS) that the file does not have; their fields are 0, stand for
+    /// nothing and are not written. Always empty after [`read`](RunConfig::read).
+    pub missing: Vec<&'static str>,
     /// All other keys, in their order in the file.
-    #[serde(flatten)]
     pub other: Map<String, Value>,
+}
+
+/// The keys of the file, as they are there.
+#[derive(Serialize, Deserialize)]
+struct Keys {
+    model: ModelKind,
+    group: GroupKind,
+    group_parameter: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    frac_train: Option<f64>,
+    #[serde(default)]
+    layers: Layers,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lr: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight_decay: Option<f64>,
+    #[serde(default = "default_betas")]
+    betas: (f64, f64),
+    #[serde(default = "default_eps", skip_serializing_if = "is_default_eps")]
+    eps: f64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    warmup_epochs: u64,
+    #[serde(default, skip_serializing_if = "LrDecay::is_constant")]
+    lr_decay: LrDecay,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    num_epochs: Option<u64>,
+    #[serde(flatten)]
+    other: Map<String, Value>,
+}
+
+impl From<Keys> for RunConfig {
+    fn from(keys: Keys) -> Self {
+        let Keys { model, group, group_parameter, layers, betas, eps, warmup_epochs, lr_decay, other, .. } = keys;
+        let Keys { seed, frac_train, lr, weight_decay, num_epochs, .. } = keys;
+        let there = [seed.is_some(), frac_train.is_some(), lr.is_some(), weight_decay.is_some(), num_epochs.is_some()];
+        let missing = Self::TRAINING_KEYS.into_iter().zip(there).filter(|(_, there)| !there).map(|(key, _)| key);
+        Self {
+            missing: missing.collect(),
+            seed: seed.unwrap_or_default(),
+            frac_train: frac_train.unwrap_or_default(),
+            lr: lr.unwrap_or_default(),
+            weight_decay: weight_decay.unwrap_or_default(),
+            num_epochs: num_epochs.unwrap_or_default(),
+            model,
+            group,
+            group_parameter,
+            layers,
+            betas,
+            eps,
+            warmup_epochs,
+            lr_decay,
+            other,
+        }
+    }
+}
+
+impl From<RunConfig> for Keys {
+    fn from(config: RunConfig) -> Self {
+        let [seed, frac_train, lr, weight_decay, num_epochs] =
+            RunConfig::TRAINING_KEYS.map(|key| !config.missing.contains(&key));
+        let RunConfig { model, group, group_parameter, layers, betas, eps, warmup_epochs, lr_decay, other, .. } =
+            config;
+        Self {
+            seed: seed.then_some(config.seed),
+            frac_train: frac_train.then_some(config.frac_train),
+            lr: lr.then_some(config.lr),
+            weight_decay: weight_decay.then_some(config.weight_decay),
+            num_epochs: num_epochs.then_some(config.num_epochs),
+            model,
+            group,
+            group_parameter,
+            layers,
+            betas,
+            eps,
+            warmup_epochs,
+            lr_decay,
+            other,
+        }
+    }
 }
 
 fn default_betas() -> (f64, f64) {
@@ -188,64 +269,119 @@ fn is_default_eps(eps: &f64) -> bool {
     *eps == default_eps()
 }
 
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
+    *count == T::default()
 }
 
-/// What a key's value must be: key, whether it must be there, the range in words, the test.
-type Rule = (&'static str, bool, &'static str, fn(&Value) -> bool);
+/// Who needs a key.
+#[derive(Clone, Copy, PartialEq)]
+enum Need {
+    /// Whoever reads the run.
+    Always,
+    /// Whoever trains; of the layers, the weights themselves tell.
+    Training,
+    /// Nobody: it has a default.
+    Never,
+}
+use Need::{Always, Never, Training};
+
+/// What a key's value must be: key, who needs it, the range in words, the test.
+type Rule = (&'static str, Need, &'static str, fn(&Value) -> bool);
+
+/// Keys of whole numbers.
+const INTEGERS: [&str; 6] =
+    ["group_parameter", "seed", "layers.embed_dim", "layers.hidden_dim", "warmup_epochs", "num_epochs"];
 
 const RULES: [Rule; 16] = [
-    ("model", true, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
+    ("model", Always, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
         ModelKind::deserialize(v).is_ok()
     }),
-    ("group", true, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
+    ("group", Always, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
         GroupKind::deserialize(v).is_ok()
     }),
-    ("group_parameter", true, "an integer from 1 up", is_positive),
-    ("seed", true, "an integer from 0 up", Value::is_u64),
-    ("frac_train", true, "a number above 0 and up to 1", |v| number(v).is_some_and(|x| x > 0.0 && x <= 1.0)),
-    ("layers", true, "an object", Value::is_object),
-    ("layers.embed_dim", true, "an integer from 1 up", is_positive),
-    ("layers.hidden_dim", false, "an integer from 1 up", is_positive),
-    ("layers.output_bias", false, "true or false", |v| v.is_boolean() || v.is_null()),
-    ("lr", true, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
-    ("weight_decay", true, "a number from 0 up", |v| number(v).is_some_and(|x| x >= 0.0)),
-    ("betas", false, "two numbers from 0 up and below 1", |v| {
+    ("group_parameter", Always, "an integer from 1 up", is_positive),
+    ("seed", Training, "an integer from 0 up", is_whole),
+    ("frac_train", Training, "a number above 0 and up to 1", |v| number(v).is_some_and(|x| x > 0.0 && x <= 1.0)),
+    ("layers", Training, "an object", Value::is_object),
+    ("layers.embed_dim", Training, "an integer from 1 up", is_positive),
+    ("layers.hidden_dim", Never, "an integer from 1 up", is_positive),
+    ("layers.output_bias", Never, "true or false", |v| v.is_boolean() || v.is_null()),
+    ("lr", Training, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
+    ("weight_decay", Training, "a number from 0 up", |v| number(v).is_some_and(|x| x >= 0.0)),
+    ("betas", Never, "two numbers from 0 up and below 1", |v| {
         let beta = |v| number(v).is_some_and(|x| (0.0..1.0).contains(&x));
         v.as_array().is_some_and(|b| b.len() == 2 && b.iter().all(beta))
     }),
-    ("eps", false, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
-    ("warmup_epochs", false, "an integer from 0 up", Value::is_u64),
-    ("lr_decay", false, "constant, linear or cosine", |v| LrDecay::deserialize(v).is_ok()),
-    ("num_epochs", true, "an integer from 0 up", Value::is_u64),
+    ("eps", Never, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
+    ("warmup_epochs", Never, "an integer from 0 up", is_whole),
+    ("lr_decay", Never, "constant, linear or cosine", |v| LrDecay::deserialize(v).is_ok()),
+    ("num_epochs", Training, "an integer from 0 up", is_whole),
 ];
 
 fn number(value: &Value) -> Option<f64> {
     value.as_f64().filter(|x| x.is_finite())
 }
 
+/// A whole number from 0 up, also as Python writes one that was computed: 100000.0.
+fn whole(value: &Value) -> Option<u64> {
+    let exact = |x: &f64| (0.0..=9_007_199_254_740_992.0).contains(x) && x.fract() == 0.0;
+    value.as_u64().or_else(|| value.as_f64().filter(exact).map(|x| x as u64))
+}
+
+fn is_whole(value: &Value) -> bool {
+    whole(value).is_some()
+}
+
 fn is_positive(value: &Value) -> bool {
-    value.as_u64().is_some_and(|n| n > 0 && usize::try_from(n).is_ok())
+    whole(value).is_some_and(|n| n > 0 && usize::try_from(n).is_ok())
 }
 
 impl RunConfig {
-    /// Reads and checks a `cfg.json`.
+    /// Keys without which a trained network can be analysed: those of how it was trained.
+    pub const TRAINING_KEYS: [&'static str; 5] = ["seed", "frac_train", "lr", "weight_decay", "num_epochs"];
+
+    /// Reads and checks a `cfg.json` with all that training needs.
+    ///
+    /// Whole numbers may be written as Python writes them (`1e5` is 100000.0), and `null` is as good as no key.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::LfsPointer`], [`Error::Format`] for what is not a JSON object, and [`Error::Config`]
-    /// naming the first key that is missing or out of range.
+    /// [`Error::Io`], [`Error::LfsPointer`], [`Error::Format`] for what is not a JSON object (with the place of a `NaN`
+    /// or `Infinity`, which JSON does not have), and [`Error::Config`] naming the first key that is missing or out of
+    /// range.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
+        Self::read_for(path.as_ref(), true)
+    }
+
+    /// As [`read`](RunConfig::read), but keys of how the network was trained and the widths of its layers may be missing:
+    /// an analysis of all pairs does not need them.
+    ///
+    /// # Errors
+    /// Those of [`read`](RunConfig::read).
+    pub fn read_for_analysis(path: impl AsRef<Path>) -> Result<Self> {
+        Self::read_for(path.as_ref(), false)
+    }
+
+    fn read_for(path: &Path, training: bool) -> Result<Self> {
         let bytes = read_file(path)?;
-        let not_json = |e: serde_json::Error| Error::Format {
-            path: path.into(),
-            expected: "a run's settings as a JSON object",
-            got: shown(&e.to_string()),
-        };
-        let value: Value = serde_json::from_slice(&bytes).map_err(not_json)?;
-        check(&value, path)?;
-        serde_json::from_value(value).map_err(not_json)
+        let format =
+            |got: String| Error::Format { path: path.into(), expected: "a run's settings as a JSON object", got };
+        let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+        let mut value: Value = serde_json::from_slice(bytes)
+            .map_err(|e| format(not_a_number(bytes).unwrap_or_else(|| shown(&e.to_string()))))?;
+        check(&value, path, training)?;
+        tidy(&mut value);
+        serde_json::from_value(value).map_err(|e| format(shown(&e.to_string())))
+    }
+
+    /// [`Error::Config`] if the file does not have a key.
+    pub(super) fn require(&self, path: &Path, key: &str) -> Result<()> {
+        let rule = RULES.iter().find(|(name, ..)| *name == key && self.missing.contains(name));
+        match rule {
+            Some(&(key, _, expected, _)) => {
+                Err(Error::Config { path: path.into(), key, expected, got: "nothing".into() })
+            }
+            None => Ok(()),
+        }
     }
 
     /// Checks the settings and writes them in one step (see [`atomic_write`]).
@@ -260,7 +396,7 @@ impl RunConfig {
             got: shown(&e.to_string()),
         };
         let value = serde_json::to_value(self).map_err(format)?;
-        check(&value, path)?;
+        check(&value, path, self.missing.is_empty())?;
         let mut text = serde_json::to_string_pretty(&value).map_err(format)?;
         text.push('\n');
         atomic_write(path, text.as_bytes())
@@ -275,7 +411,53 @@ impl RunConfig {
     }
 }
 
-fn check(config: &Value, path: &Path) -> Result<()> {
+/// Leaves out nulls of known keys and makes whole numbers of floats like 100000.0; whoever calls has checked them.
+fn tidy(config: &mut Value) {
+    for (key, ..) in RULES {
+        let (outer, inner) = key.split_once('.').map_or((None, key), |(outer, inner)| (Some(outer), inner));
+        let object = match outer {
+            Some(outer) => config.get_mut(outer).and_then(Value::as_object_mut),
+            None => config.as_object_mut(),
+        };
+        let Some(object) = object else { continue };
+        match object.get(inner) {
+            Some(Value::Null) => drop(object.shift_remove(inner)),
+            Some(value) if INTEGERS.contains(&key) => {
+                if let Some(n) = whole(value) {
+                    object.insert(inner.into(), n.into());
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Where a `NaN` or `Infinity` outside of texts stands, in words.
+fn not_a_number(bytes: &[u8]) -> Option<String> {
+    let (mut in_text, mut at) = (false, 0);
+    while let Some(&byte) = bytes.get(at) {
+        match byte {
+            b'\\' if in_text => at += 1,
+            b'"' => in_text = !in_text,
+            b'N' | b'I' if !in_text => {
+                let word = ["NaN", "Infinity"].into_iter().find(|word| bytes[at..].starts_with(word.as_bytes()));
+                if let Some(word) = word {
+                    let before = &bytes[..at];
+                    let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
+                    let column = 1 + before.iter().rev().take_while(|&&b| b != b'\n').count();
+                    return Some(format!(
+                        "{word} at line {line} column {column}, which JSON does not have: write null"
+                    ));
+                }
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
     let Value::Object(_) = config else {
         return Err(Error::Format {
             path: path.into(),
@@ -290,19 +472,24 @@ fn check(config: &Value, path: &Path) -> Result<()> {
         expected,
         got: value.map_or_else(|| "nothing".into(), |v| shown(&v.to_string())),
     };
-    for (key, required, expected, test) in RULES {
+    for (key, need, expected, test) in RULES {
         let value = find(key);
-        if !value.map_or(!required, test) {
+        let fits = match value {
+            None | Some(Value::Null) => need == Never || need == Training && !training,
+            Some(value) => test(value),
+        };
+        if !fits {
             return Err(bad(key, expected, value));
         }
     }
     let model = config.get("model").map(ModelKind::deserialize);
-    if matches!(model, Some(Ok(kind)) if kind.has_hidden()) && find("layers.hidden_dim").is_none() {
+    let hidden = find("layers.hidden_dim").is_some_and(|width| !width.is_null());
+    if training && !hidden && matches!(model, Some(Ok(kind)) if kind.has_hidden()) {
         return Err(bad("layers.hidden_dim", "an integer from 1 up, which this model needs", None));
     }
     let (group, n) = (config.get("group").map(GroupKind::deserialize), config.get("group_parameter"));
     if let (Some(Ok(group)), Some(n)) = (group, n)
-        && n.as_u64().and_then(|n| usize::try_from(n).ok()).is_some_and(|n| group.order(n).is_err())
+        && whole(n).and_then(|n| usize::try_from(n).ok()).is_some_and(|n| group.order(n).is_err())
     {
         return Err(bad("group_parameter", "a group whose order fits in usize", Some(n)));
     }

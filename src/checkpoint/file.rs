@@ -1,22 +1,57 @@
 //! Whole files: checked reading and atomic writing.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, nearest};
 
 /// Reads a file whole; refuses a folder or device and what [`check`] refuses.
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let io = |source| Error::Io { path: path.into(), source };
-    if !fs::metadata(path).map_err(io)?.is_file() {
+    if !fs::metadata(path).map_err(|error| not_found(path, error))?.is_file() {
         return Err(Error::Format { path: path.into(), expected: "a file", got: "a directory or device".into() });
     }
     let bytes = fs::read(path).map_err(io)?;
     check(&bytes, path)?;
     Ok(bytes)
+}
+
+/// The error for a path that cannot be opened: where it is not there, what is in its folder and nearest in name.
+pub(super) fn not_found(path: &Path, source: io::Error) -> Error {
+    if source.kind() != io::ErrorKind::NotFound {
+        return Error::Io { path: path.into(), source };
+    }
+    // The innermost folder that is there, and the name that is not in it.
+    let above = path.ancestors().zip(path.ancestors().skip(1));
+    let found =
+        above.map(|(inner, folder)| (inner, if folder.as_os_str().is_empty() { Path::new(".") } else { folder }));
+    let found = found.into_iter().find_map(|(inner, folder)| Some((inner, folder, fs::read_dir(folder).ok()?)));
+    let Some((inner, folder, entries)) = found else { return Error::Io { path: path.into(), source } };
+    let mut names: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();
+    names.retain(|name| !name.starts_with('.'));
+    names.sort_unstable();
+    let wanted = inner.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    let mut text = match in_words(names.iter().map(String::as_str)) {
+        none if none.is_empty() => format!("not found; `{}` is empty", folder.display()),
+        there => format!("not found; in `{}` there are {there}", folder.display()),
+    };
+    if let Some(name) = nearest(&[&wanted], names.iter().map(String::as_str)) {
+        text.push_str(&format!("; the nearest name is `{}`", shown(name)));
+    }
+    Error::Io { path: path.into(), source: io::Error::new(io::ErrorKind::NotFound, text) }
+}
+
+/// At most a dozen names in words.
+pub(super) fn in_words<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.collect();
+    let mut words = names.iter().take(12).map(|name| format!("`{}`", shown(name))).collect::<Vec<_>>().join(", ");
+    if names.len() > 12 {
+        words.push_str(&format!(" and {} more", names.len() - 12));
+    }
+    words
 }
 
 /// Refuses what stands in for a file: nothing at all, or a Git LFS pointer.

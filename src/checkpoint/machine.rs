@@ -1,9 +1,9 @@
-//! A pickle machine that can build dictionaries of tensors and nothing else.
+//! A pickle machine that makes no Python objects.
 //!
-//! Python's unpickler runs whatever the file asks for. This one knows the opcodes that `torch.save` writes (protocols 2
-//! to 5) and a fixed list of globals; anything else is an error. It makes no Python objects: a value is a small copy that
-//! points into flat arenas, so one that contains itself or a million copies of another costs nothing, and nothing
-//! recurses. Each byte of input makes a bounded number of bytes of memory.
+//! Python's unpickler runs whatever the file asks for. This one knows the opcodes that Python's picklers write (protocols
+//! 0 to 5) and calls nothing: a value is a small copy that points into flat arenas, so one that contains itself or a
+//! million copies of another costs nothing, and nothing recurses. Each byte of input makes a bounded number of bytes of
+//! memory.
 //!
 //! Source of the opcodes: CPython `Lib/pickletools.py`.
 
@@ -11,11 +11,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::file::shown;
-use super::pickle::{Entry, Global, RawTensor, Span, Storage, Value};
+use super::pickle::{Class, Container, Entry, Known, Object, RawTensor, Span, Storage, Value};
 use crate::error::{Error, Result};
 
 /// PyTorch's own limit on a tensor's axes.
 const MAX_RANK: usize = 64;
+/// How many subclasses of tensors may be wrapped in each other.
+const MAX_WRAPPERS: usize = 8;
 
 pub(super) struct Machine<'a> {
     path: &'a Path,
@@ -26,11 +28,15 @@ pub(super) struct Machine<'a> {
     marks: Vec<usize>,
     memo: BTreeMap<u32, Value>,
     pub(super) items: Vec<Value>,
+    pub(super) tuples: Vec<Span>,
+    pub(super) ints: Vec<i64>,
     pub(super) texts: Vec<&'a str>,
+    pub(super) globals: Vec<Class<'a>>,
     pub(super) storages: Vec<Storage<'a>>,
     pub(super) tensors: Vec<RawTensor>,
+    pub(super) containers: Vec<Container>,
     pub(super) entries: Vec<Entry>,
-    dicts: u32,
+    pub(super) objects: Vec<Object>,
 }
 
 impl<'a> Machine<'a> {
@@ -43,35 +49,63 @@ impl<'a> Machine<'a> {
             marks: Vec::new(),
             memo: BTreeMap::new(),
             items: Vec::new(),
+            tuples: vec![Span { start: 0, len: 0 }], // the empty one is made once
+            ints: Vec::new(),
             texts: Vec::new(),
+            globals: Vec::new(),
             storages: Vec::new(),
             tensors: Vec::new(),
+            containers: Vec::new(),
             entries: Vec::new(),
-            dicts: 0,
+            objects: Vec::new(),
         }
     }
 
-    /// Obeys opcodes up to STOP and returns the value then on top.
+    /// Obeys opcodes up to STOP and returns the value then on top; a pickle that follows is run by the next call.
     pub(super) fn run(&mut self) -> Result<Value> {
+        let top = self.obey()?;
+        (self.stack, self.marks, self.memo) = Default::default();
+        Ok(top)
+    }
+
+    /// The position after the last STOP.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
+    fn obey(&mut self) -> Result<Value> {
         loop {
             match self.byte()? {
                 b'.' => return self.pop(),
                 0x80 => {
                     let protocol = self.byte()?;
-                    if !(2..=5).contains(&protocol) {
-                        return Err(self.bad("pickle protocol 2 to 5", format!("{protocol}")));
+                    if protocol > 5 {
+                        return Err(self.bad("pickle protocol 0 to 5", format!("{protocol}")));
                     }
                 }
                 0x95 => self.skip(8)?, // FRAME
                 b'(' => self.marks.push(self.stack.len()),
-                b'0' => drop(self.pop()?),
-                b'1' => self.discard_to_mark()?,
+                b'0' => match self.marks.last() {
+                    Some(&mark) if mark == self.stack.len() => drop(self.marks.pop()), // POP of a mark
+                    _ => drop(self.pop()?),
+                },
+                b'1' => {
+                    let start = self.pop_mark()?;
+                    self.stack.truncate(start);
+                }
                 b'2' => self.stack.push(self.top()?),
-                b'N' | 0x88 | 0x89 | b']' | 0x8f => self.stack.push(Value::Other), // None, true, false, list, set
+                b'N' | 0x8f => self.stack.push(Value::Other), // None, set
+                0x88 => self.stack.push(Value::Bool(true)),
+                0x89 => self.stack.push(Value::Bool(false)),
                 b'G' => {
                     self.skip(8)?;
                     self.stack.push(Value::Other);
                 }
+                b'F' => {
+                    self.line()?;
+                    self.stack.push(Value::Other);
+                }
+                b'I' | b'L' => self.int_line()?,
                 b'K' => self.int(1, false)?,
                 b'M' => self.int(2, false)?,
                 b'J' => self.int(4, true)?,
@@ -83,30 +117,54 @@ impl<'a> Machine<'a> {
                     let len = self.length(4)?;
                     self.int(len, true)?;
                 }
-                0x8c => self.text(1)?,
-                b'X' => self.text(4)?,
+                0x8c | b'U' => self.text(1)?, // SHORT_BINUNICODE, SHORT_BINSTRING
+                b'X' | b'T' => self.text(4)?, // BINUNICODE, BINSTRING
                 0x8d => self.text(8)?,
-                b'C' | b'U' => self.opaque(1)?, // BINBYTES and BINSTRING, short and long
-                b'B' | b'T' => self.opaque(4)?,
-                0x8e | 0x96 => self.opaque(8)?,
-                b'}' => {
-                    let dict = self.new_dict();
-                    self.stack.push(dict);
+                b'S' | b'V' => {
+                    let line = self.line()?;
+                    let quoted = [('\'', '\''), ('"', '"')];
+                    let inner = quoted.iter().find_map(|&(a, b)| line.strip_prefix(a)?.strip_suffix(b));
+                    self.push_text(inner.unwrap_or(line));
                 }
-                b')' => self.tuple(self.stack.len())?,
+                b'C' => self.opaque(1)?,
+                b'B' => self.opaque(4)?,
+                0x8e | 0x96 => self.opaque(8)?, // BINBYTES8, BYTEARRAY8
+                b'}' => {
+                    let container = self.container();
+                    self.stack.push(Value::Dict(container));
+                }
+                b']' => {
+                    let container = self.container();
+                    self.stack.push(Value::List(container));
+                }
+                b'd' => {
+                    let start = self.pop_mark()?;
+                    let container = self.container();
+                    self.stack.insert(start, Value::Dict(container));
+                    self.set_items(start + 1)?;
+                }
+                b'l' => {
+                    let start = self.pop_mark()?;
+                    let container = self.container();
+                    self.stack.insert(start, Value::List(container));
+                    self.append(start + 1)?;
+                }
+                b')' => self.stack.push(Value::Tuple(0)),
                 op @ 0x85..=0x87 => {
                     let start = self.below(usize::from(op - 0x84))?;
-                    self.tuple(start)?;
+                    self.tuple(start);
                 }
                 b't' => {
                     let start = self.pop_mark()?;
-                    self.tuple(start)?;
+                    self.tuple(start);
                 }
-                b'a' => drop(self.pop()?), // APPEND: what lists and sets hold is of no use
-                b'e' | 0x90 => self.discard_to_mark()?,
-                0x91 => {
-                    self.discard_to_mark()?;
-                    self.stack.push(Value::Other);
+                b'a' => {
+                    let start = self.below(1)?;
+                    self.append(start)?;
+                }
+                b'e' => {
+                    let start = self.pop_mark()?;
+                    self.append(start)?;
                 }
                 b's' => {
                     let start = self.below(2)?;
@@ -116,44 +174,81 @@ impl<'a> Machine<'a> {
                     let start = self.pop_mark()?;
                     self.set_items(start)?;
                 }
+                0x90 => {
+                    let start = self.pop_mark()?; // ADDITEMS: what sets hold has no name
+                    self.stack.truncate(start);
+                    self.top()?;
+                }
+                0x91 => {
+                    let start = self.pop_mark()?;
+                    self.stack.truncate(start);
+                    self.stack.push(Value::Other);
+                }
                 b'q' => self.memoize(1)?,
                 b'r' => self.memoize(4)?,
-                0x94 => drop(self.memo.insert(self.memo.len() as u32, self.top()?)),
-                b'h' => self.recall(1)?,
-                b'j' => self.recall(4)?,
-                b'c' => {
-                    let (module, name) = (self.line()?, self.line()?);
-                    self.global(module, name)?;
+                b'p' => {
+                    let key = self.key_line()?;
+                    self.memo.insert(key, self.top()?);
                 }
-                b'i' => {
-                    let (module, name) = (self.line()?, self.line()?);
-                    return Err(self.not_allowed(module, name)); // INST: no allowed object is made by it
+                0x94 => drop(self.memo.insert(self.memo.len() as u32, self.top()?)),
+                b'h' => {
+                    let key = self.number(1)? as u32;
+                    self.recall(key)?;
+                }
+                b'j' => {
+                    let key = self.number(4)? as u32;
+                    self.recall(key)?;
+                }
+                b'g' => {
+                    let key = self.key_line()?;
+                    self.recall(key)?;
+                }
+                b'c' => {
+                    let class = self.class_lines()?;
+                    self.global(class);
                 }
                 0x93 => {
                     let (name, module) = (self.pop_text()?, self.pop_text()?);
-                    self.global(module, name)?;
+                    self.global(Class { module, name });
+                }
+                b'i' => {
+                    let class = self.class_lines()?;
+                    let start = self.pop_mark()?;
+                    self.tuple(start);
+                    let arguments = self.pop()?;
+                    self.global(class);
+                    let class = self.pop()?;
+                    self.object(class, arguments)?;
+                }
+                b'o' => {
+                    let start = self.pop_mark()?;
+                    if start == self.stack.len() {
+                        return Err(self.bad("a class and what it is called with", "nothing"));
+                    }
+                    self.tuple(start + 1);
+                    let (arguments, class) = (self.pop()?, self.pop()?);
+                    self.object(class, arguments)?;
+                }
+                0x81 => {
+                    let (arguments, class) = (self.pop()?, self.pop()?);
+                    self.object(class, arguments)?;
+                }
+                0x92 => {
+                    let (_, arguments, class) = (self.pop()?, self.pop()?, self.pop()?);
+                    self.object(class, arguments)?;
                 }
                 b'Q' => self.persistent()?,
                 b'R' => self.reduce()?,
-                b'b' => {
-                    self.pop()?; // BUILD: the state dict's `_metadata`
-                    if !matches!(self.top()?, Value::Dict(_)) {
-                        return Err(self.bad("state set on a dictionary", "state set on something else"));
-                    }
-                }
-                op => return Err(self.bad("an opcode of torch.save", format!("{op:#04x}"))),
+                b'b' => self.build()?,
+                op => return Err(self.bad("an opcode of a pickle that stands by itself", format!("{op:#04x}"))),
             }
         }
     }
 
     // ---- reading ----------------------------------------------------------------------------------
 
-    fn bad(&self, expected: &'static str, got: impl Into<String>) -> Error {
+    pub(super) fn bad(&self, expected: &'static str, got: impl Into<String>) -> Error {
         Error::Pickle { path: self.path.into(), offset: self.at, expected, got: got.into() }
-    }
-
-    fn not_allowed(&self, module: &str, name: &str) -> Error {
-        Error::UnsafePickle { path: self.path.into(), global: shown(&format!("{module}.{name}")) }
     }
 
     fn take(&mut self, len: usize) -> Result<&'a [u8]> {
@@ -188,7 +283,31 @@ impl<'a> Machine<'a> {
         let len = rest.iter().position(|&b| b == b'\n').unwrap_or(rest.len());
         let line = self.take(len)?;
         self.skip(1)?;
-        str::from_utf8(line).map_err(|_| self.bad("a name in UTF-8", "another encoding"))
+        str::from_utf8(line).map_err(|_| self.bad("a line in UTF-8", "another encoding"))
+    }
+
+    /// INT and LONG of protocol 0, and its truth values `00` and `01`.
+    fn int_line(&mut self) -> Result<()> {
+        let line = self.line()?;
+        let value = match line {
+            "00" => Value::Bool(false),
+            "01" => Value::Bool(true),
+            _ => match line.strip_suffix('L').unwrap_or(line).parse() {
+                Ok(n) => self.new_int(n),
+                Err(_) => Value::Other, // beyond 64 bits
+            },
+        };
+        self.stack.push(value);
+        Ok(())
+    }
+
+    fn key_line(&mut self) -> Result<u32> {
+        let line = self.line()?;
+        line.parse().map_err(|_| self.bad("a memo entry's number", shown(line)))
+    }
+
+    fn class_lines(&mut self) -> Result<Class<'a>> {
+        Ok(Class { module: self.line()?, name: self.line()? })
     }
 
     // ---- the stack --------------------------------------------------------------------------------
@@ -221,20 +340,13 @@ impl<'a> Machine<'a> {
         self.marks.pop().ok_or_else(|| self.bad("an open mark", "none"))
     }
 
-    fn discard_to_mark(&mut self) -> Result<()> {
-        let start = self.pop_mark()?;
-        self.stack.truncate(start);
-        Ok(())
-    }
-
     fn memoize(&mut self, len: usize) -> Result<()> {
         let key = self.number(len)? as u32; // at most four bytes
         self.memo.insert(key, self.top()?);
         Ok(())
     }
 
-    fn recall(&mut self, len: usize) -> Result<()> {
-        let key = self.number(len)? as u32;
+    fn recall(&mut self, key: u32) -> Result<()> {
         let value = self.memo.get(&key).copied();
         self.stack.push(value.ok_or_else(|| self.bad("a memo entry made before", format!("{key}")))?);
         Ok(())
@@ -242,23 +354,38 @@ impl<'a> Machine<'a> {
 
     // ---- making values ----------------------------------------------------------------------------
 
+    /// Arenas hold fewer values than the file has bytes; their indices and spans are 32 bits wide, which
+    /// [`read_bytes`](super::torch::read_bytes) sees to.
+    fn new_int(&mut self, n: i64) -> Value {
+        self.ints.push(n);
+        Value::Int(self.ints.len() as u32 - 1)
+    }
+
     fn int(&mut self, len: usize, signed: bool) -> Result<()> {
         let n = self.number(len)?;
         let unused = 64 - 8 * len.min(8) as u32;
-        self.stack.push(match len {
-            0 => Value::Int(0),
-            1..=8 if signed => Value::Int((n << unused) as i64 >> unused),
-            1..=7 => Value::Int(n as i64),
+        let value = match len {
+            0 => self.new_int(0),
+            1..=8 if signed => self.new_int((n << unused) as i64 >> unused),
+            1..=7 => self.new_int(n as i64),
             _ => Value::Other,
-        });
+        };
+        self.stack.push(value);
         Ok(())
+    }
+
+    fn push_text(&mut self, text: &'a str) {
+        self.stack.push(Value::Text(self.texts.len() as u32));
+        self.texts.push(text);
     }
 
     fn text(&mut self, len: usize) -> Result<()> {
         let len = self.length(len)?;
-        let text = str::from_utf8(self.take(len)?).map_err(|_| self.bad("a text in UTF-8", "another encoding"))?;
-        self.stack.push(Value::Text(self.texts.len() as u32)); // fewer than bytes, which are below 4 GiB
-        self.texts.push(text);
+        // Python 2's texts are bytes of any encoding, and Python 3's may hold surrogates: neither names weights.
+        match str::from_utf8(self.take(len)?) {
+            Ok(text) => self.push_text(text),
+            Err(_) => self.stack.push(Value::Other),
+        }
         Ok(())
     }
 
@@ -269,86 +396,227 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn new_dict(&mut self) -> Value {
-        self.dicts += 1;
-        Value::Dict(self.dicts - 1)
+    fn container(&mut self) -> u32 {
+        self.containers.push(Container::default());
+        self.containers.len() as u32 - 1
     }
 
-    fn tuple(&mut self, start: usize) -> Result<()> {
+    fn tuple(&mut self, start: usize) {
+        if start == self.stack.len() {
+            self.stack.push(Value::Tuple(0));
+            return;
+        }
         let span = Span { start: self.items.len() as u32, len: (self.stack.len() - start) as u32 };
         self.items.extend(self.stack.drain(start..));
-        self.stack.push(Value::Tuple(span));
+        self.stack.push(Value::Tuple(self.tuples.len() as u32));
+        self.tuples.push(span);
+    }
+
+    fn global(&mut self, class: Class<'a>) {
+        self.stack.push(Value::Global(self.globals.len() as u32));
+        self.globals.push(class);
+    }
+
+    fn object(&mut self, class: Value, arguments: Value) -> Result<()> {
+        if !matches!(class, Value::Global(_) | Value::Object(_)) {
+            return Err(self.bad("a call of a Python object", "a call of another value"));
+        }
+        self.stack.push(Value::Object(self.objects.len() as u32));
+        self.objects.push(Object { class, arguments, state: Value::Other, items: 0 });
         Ok(())
     }
 
-    fn set_items(&mut self, start: usize) -> Result<()> {
-        let Some(Value::Dict(dict)) = start.checked_sub(1).map(|below| self.stack[below]) else {
-            return Err(self.bad("a dictionary to set items of", "another value"));
-        };
-        let (pairs, []) = self.stack[start..].as_chunks() else {
-            return Err(self.bad("keys and values in pairs", "an odd number"));
-        };
-        self.entries.extend(pairs.iter().filter_map(|&[key, value]| match (key, value) {
-            (Value::Text(key), Value::Dict(_) | Value::Tensor(_)) => Some(Entry { dict, key, value }),
-            _ => None,
-        }));
+    /// The container of the value below `start`, on which items from there on are to be set.
+    fn target(&mut self, start: usize, pairs: bool) -> Result<u32> {
+        let target = start.checked_sub(1).map(|below| self.stack[below]);
+        match target {
+            Some(Value::Dict(container)) if pairs => Ok(container),
+            Some(Value::List(container)) if !pairs => Ok(container),
+            Some(Value::Object(object)) => {
+                let items = self.objects[object as usize].items;
+                if items > 0 {
+                    return Ok(items - 1);
+                }
+                let container = self.container();
+                self.objects[object as usize].items = container + 1;
+                Ok(container)
+            }
+            _ if pairs => Err(self.bad("a dictionary to set items of", "another value")),
+            _ => Err(self.bad("a list to append to", "another value")),
+        }
+    }
+
+    fn add(&mut self, container: u32, key: Value, value: Value) {
+        self.entries.push(Entry { next: 0, key, value });
+        let (index, container) = (self.entries.len() as u32, &mut self.containers[container as usize]);
+        if container.first == 0 {
+            container.first = index;
+        } else {
+            self.entries[container.last as usize - 1].next = index;
+        }
+        container.last = index;
+    }
+
+    fn append(&mut self, start: usize) -> Result<()> {
+        let container = self.target(start, false)?;
+        self.entries.reserve(self.stack.len() - start);
+        for at in start..self.stack.len() {
+            self.add(container, Value::Other, self.stack[at]);
+        }
         self.stack.truncate(start);
         Ok(())
     }
 
-    fn global(&mut self, module: &str, name: &str) -> Result<()> {
-        let global = Global::named(module, name).ok_or_else(|| self.not_allowed(module, name))?;
-        self.stack.push(Value::Global(global));
+    fn set_items(&mut self, start: usize) -> Result<()> {
+        let container = self.target(start, true)?;
+        let count = self.stack.len() - start;
+        if !count.is_multiple_of(2) {
+            return Err(self.bad("keys and values in pairs", "an odd number"));
+        }
+        self.entries.reserve(count / 2);
+        for at in (start..self.stack.len()).step_by(2) {
+            self.add(container, self.stack[at], self.stack[at + 1]);
+        }
+        self.stack.truncate(start);
         Ok(())
     }
 
     fn pop_tuple(&mut self) -> Result<Span> {
         match self.pop()? {
-            Value::Tuple(span) => Ok(span),
+            Value::Tuple(tuple) => Ok(self.tuples[tuple as usize]),
             _ => Err(self.bad("a tuple", "another value")),
         }
     }
 
-    /// BINPERSID: `("storage", type, key, location, length)`.
+    fn int_of(&self, value: Value) -> Option<i64> {
+        if let Value::Int(n) = value { Some(self.ints[n as usize]) } else { None }
+    }
+
+    /// The integers of a tuple, if it holds nothing else.
+    pub(super) fn ints_of(&self, span: Span) -> Option<Vec<i64>> {
+        self.items[span.range()].iter().map(|&value| self.int_of(value)).collect()
+    }
+
+    /// The keys and values of a list or dictionary, in their order; none of another value.
+    pub(super) fn items_of(&self, value: Value) -> impl Iterator<Item = (Value, Value)> {
+        let first = match value {
+            Value::Dict(container) | Value::List(container) => self.containers[container as usize].first,
+            _ => 0,
+        };
+        let entry = |index: u32| self.entries.get((index as usize).checked_sub(1)?);
+        let entries = std::iter::successors(entry(first), move |last| entry(last.next));
+        entries.map(|entry| (entry.key, entry.value))
+    }
+
+    /// BINPERSID: `("storage", type, key, location, length)`, and a view of it (before PyTorch 0.4); or, with modules
+    /// saved whole before 1.6, `("module", class, file, source)`.
     fn persistent(&mut self) -> Result<()> {
         let id = self.pop_tuple()?;
-        let &[Value::Text(_), Value::Global(Global::Storage(dtype)), Value::Text(key), Value::Text(_), Value::Int(len)] =
-            &self.items[id.range()]
-        else {
+        let (class, key, len, view) = match self.items[id.range()] {
+            [Value::Text(kind), Value::Global(class), ..] if self.texts[kind as usize] == "module" => {
+                self.stack.push(Value::Global(class));
+                return Ok(());
+            }
+            [Value::Text(_), Value::Global(class), Value::Text(key), Value::Text(_), len] => (class, key, len, None),
+            [Value::Text(_), Value::Global(class), Value::Text(key), Value::Text(_), len, view] => {
+                (class, key, len, Some(view))
+            }
+            _ => return Err(self.bad("the five parts of a storage", "others")),
+        };
+        let start = match view {
+            Some(Value::Tuple(view)) => match self.items[self.tuples[view as usize].range()] {
+                [_, start, _] => self.int_of(start),
+                _ => None,
+            },
+            _ => Some(0),
+        };
+        let (Some(len), Some(start)) = (self.int_of(len), start) else {
             return Err(self.bad("the five parts of a storage", "others"));
         };
         self.stack.push(Value::Storage(self.storages.len() as u32));
-        self.storages.push(Storage { dtype, key: self.texts[key as usize], len });
+        let class = self.globals[class as usize];
+        self.storages.push(Storage { class, key: self.texts[key as usize], len, start });
         Ok(())
     }
 
-    /// REDUCE: a call of one of the allowed globals.
+    /// REDUCE: a call, of which only those that make tensors and dictionaries mean anything.
     fn reduce(&mut self) -> Result<()> {
-        let span = self.pop_tuple()?;
+        let arguments = self.pop()?;
         let function = self.pop()?;
-        let made = match (function, &self.items[span.range()]) {
-            (Value::Global(Global::OrderedDict), []) => self.new_dict(),
-            (Value::Global(Global::RebuildParameter), &[Value::Tensor(tensor), _, _]) => Value::Tensor(tensor),
-            (
-                Value::Global(Global::RebuildTensor),
-                &[Value::Storage(storage), Value::Int(offset), Value::Tuple(shape), Value::Tuple(stride), ..],
-            ) => {
-                let well_formed = shape.len == stride.len
-                    && shape.len as usize <= MAX_RANK
-                    && self.ints(shape).is_some()
-                    && self.ints(stride).is_some();
-                if !well_formed {
-                    return Err(self.bad("a shape and strides of the same length, at most 64", "others"));
+        let Value::Tuple(tuple) = arguments else { return Err(self.bad("a tuple", "another value")) };
+        match self.called(function, tuple)? {
+            Some(value) => self.stack.push(value),
+            None => self.object(function, arguments)?,
+        }
+        Ok(())
+    }
+
+    /// What a call makes, if that is a tensor or a dictionary.
+    fn called(&mut self, mut function: Value, mut tuple: u32) -> Result<Option<Value>> {
+        for _ in 0..MAX_WRAPPERS {
+            let Value::Global(global) = function else { return Ok(None) };
+            let known = self.globals[global as usize].known();
+            let span = self.tuples[tuple as usize];
+            let (raw, dtype) = match (known, &self.items[span.range()]) {
+                (Some(Known::OrderedDict), []) => return Ok(Some(Value::Dict(self.container()))),
+                (Some(Known::Parameter), &[tensor @ Value::Tensor(_), ..]) => return Ok(Some(tensor)),
+                (Some(Known::Subclass), &[inner, _, Value::Tuple(arguments), ..]) => {
+                    (function, tuple) = (inner, arguments);
+                    continue;
                 }
-                self.tensors.push(RawTensor { storage, offset, shape, stride });
-                Value::Tensor(self.tensors.len() as u32 - 1)
+                (Some(Known::Tensor), &[Value::Storage(storage), offset, shape, stride, ..]) => {
+                    ((storage, offset, shape, stride), Value::Other)
+                }
+                (
+                    Some(Known::TypedTensor),
+                    &[Value::Storage(storage), offset, shape, stride, _, _, dtype @ Value::Global(_), ..],
+                ) => ((storage, offset, shape, stride), dtype),
+                (Some(known @ (Known::Tensor | Known::TypedTensor)), [Value::Storage(_), ..]) => {
+                    return Err(self.bad("a call that torch.save writes", format!("{known:?} with other arguments")));
+                }
+                _ => return Ok(None),
+            };
+            let (storage, offset, shape, stride) = raw;
+            let (Some(offset), Some(shape), Some(stride)) =
+                (self.int_of(offset), self.extents(shape), self.extents(stride))
+            else {
+                return Err(self.bad("a shape and strides of the same length, at most 64", "others"));
+            };
+            if shape.len != stride.len {
+                return Err(self.bad("a shape and strides of the same length, at most 64", "others"));
             }
-            (Value::Global(global), _) => {
-                return Err(self.bad("a call that torch.save writes", format!("{global:?} with other arguments")));
-            }
-            _ => return Err(self.bad("a call of an allowed global", "a call of another value")),
+            self.tensors.push(RawTensor { storage, offset, shape, stride, dtype });
+            return Ok(Some(Value::Tensor(self.tensors.len() as u32 - 1)));
+        }
+        Err(self.bad("a tensor wrapped a few times at most", "one wrapped more often"))
+    }
+
+    /// A tuple of at most 64 integers, or a `torch.Size` of them.
+    fn extents(&self, value: Value) -> Option<Span> {
+        let tuple = match value {
+            Value::Tuple(tuple) => tuple,
+            Value::Object(object) => match self.objects[object as usize].arguments {
+                Value::Tuple(arguments) => match self.items[self.tuples[arguments as usize].range()] {
+                    [Value::Tuple(tuple)] => tuple,
+                    _ => return None,
+                },
+                _ => return None,
+            },
+            _ => return None,
         };
-        self.stack.push(made);
+        let span = self.tuples[tuple as usize];
+        (span.len as usize <= MAX_RANK && self.items[span.range()].iter().all(|&v| self.int_of(v).is_some()))
+            .then_some(span)
+    }
+
+    /// BUILD: an object keeps its state; that of dictionaries (`_metadata`) and tensors says nothing of the weights.
+    fn build(&mut self) -> Result<()> {
+        let state = self.pop()?;
+        match self.top()? {
+            Value::Object(object) => self.objects[object as usize].state = state,
+            Value::Dict(_) | Value::Tensor(_) | Value::Storage(_) | Value::Global(_) => {}
+            _ => return Err(self.bad("state set on an object", "state set on something else")),
+        }
         Ok(())
     }
 }

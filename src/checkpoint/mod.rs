@@ -1,12 +1,13 @@
 //! Checkpoints: a run's weights and its `cfg.json`, read from files that may be damaged or hostile.
 //!
-//! A run is a folder with a `cfg.json` ([`RunConfig`]) and a weights file: PyTorch's `model.pt` or
-//! `model.safetensors`; a run of this crate's own also has its task and the weights along the way ([`Run`] lists the
+//! A run is a folder with a `cfg.json` ([`RunConfig`]) and a weights file of PyTorch's or of safetensors, under whatever
+//! name; a run of this crate's own also has its task and the weights along the way ([`Run`] lists the
 //! files). [`read_tensors`] reads either into named [`Tensors`], [`matrix`] and [`vector`] take
 //! checked weights out of them, and [`write_safetensors`] writes them back.
 //!
 //! # Contract
-//! 1. Reading executes nothing, whatever the file says: a pickle may name only the objects on an allow-list.
+//! 1. Reading executes nothing, whatever the file says: a Python object that a pickle names is never made, called or
+//!    imported; it stands for its name and its state.
 //! 2. Reading never panics and needs memory in proportion to the file's own size, whatever its headers claim.
 //! 3. Every error names the file and the tensor, key or entry at fault, what was expected and what was got.
 //! 4. Writing is atomic: a crash or a full disk leaves the old file or the new one, never a mixture.
@@ -19,8 +20,11 @@
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `bias.rs` | output biases by name, and biases that no model has a place for |
 //! | `npz.rs` | [`read_precomputed`]: activations recorded elsewhere |
-//! | `torch.rs` | [`torch`]: the zip archives of `torch.save` |
-//! | `pickle.rs`, `machine.rs` | the allow-listed unpickler behind it |
+//! | `weights.rs` | the weights file of a folder, by any name, and shards with an index |
+//! | `torch.rs` | [`torch`]: the files of `torch.save`, since PyTorch 1.6 and before |
+//! | `pickle.rs`, `machine.rs` | the unpickler behind it, which makes no objects |
+//! | `listing.rs` | where in a pickle its tensors lie |
+//! | `select.rs` | which of them are the weights |
 //! | `zip.rs` | the reader of stored zip entries behind it |
 //! | `safetensors.rs` | [`safetensors`], [`write_safetensors`] |
 //! | `element.rs` | element types and their decoding |
@@ -30,14 +34,17 @@ mod bias;
 mod config;
 mod element;
 mod file;
+mod listing;
 mod machine;
 mod npz;
 mod pickle;
 mod run;
 mod run_group;
 pub mod safetensors;
+mod select;
 mod task_file;
 pub mod torch;
+mod weights;
 mod zip;
 
 use std::collections::BTreeMap;
@@ -74,7 +81,7 @@ pub(crate) use task_file::GROUP;
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub enum Tensor {
-    /// 32-bit floats; 16-bit ones (IEEE half and bfloat16) are widened to these exactly.
+    /// 32-bit floats; those of 16 bits (IEEE half and bfloat16) and 8 bits (E4M3, E5M2) are widened to these exactly.
     F32(ArrayD<f32>),
     /// 64-bit floats.
     F64(ArrayD<f64>),
@@ -82,6 +89,13 @@ pub enum Tensor {
     I64(ArrayD<i64>),
     /// Truth values; any nonzero byte is true.
     Bool(ArrayD<bool>),
+    /// A tensor that is passed over: complex, quantised, sparse and the like.
+    Unread {
+        /// Its element type or what makes it, as the file names it.
+        what: String,
+        /// The extents of the axes, where the file states them.
+        shape: Vec<usize>,
+    },
 }
 
 /// The arrays of a checkpoint by name, sorted.
@@ -95,28 +109,49 @@ impl Tensor {
             Self::F64(a) => a.shape(),
             Self::I64(a) => a.shape(),
             Self::Bool(a) => a.shape(),
+            Self::Unread { shape, .. } => shape,
         }
     }
 
-    /// The element type in memory: `f32`, `f64`, `i64` or `bool`.
-    pub fn dtype(&self) -> &'static str {
+    /// The element type in memory: `f32`, `f64`, `i64` or `bool`; of a tensor that is not read, the file's name for it.
+    pub fn dtype(&self) -> &str {
         match self {
             Self::F32(_) => "f32",
             Self::F64(_) => "f64",
             Self::I64(_) => "i64",
             Self::Bool(_) => "bool",
+            Self::Unread { what, .. } => what,
         }
     }
 }
 
-/// Reads all tensors of a `.pt`, `.pth`, `.bin` or `.safetensors` file.
+/// What was read of a weights file.
+struct Contents {
+    tensors: Tensors,
+    /// What a reader ought to know, in sentences.
+    notes: Vec<String>,
+}
+
+impl Contents {
+    /// Notes the tensors that are not read.
+    fn note_unread(&mut self) {
+        for (name, tensor) in &self.tensors {
+            if let Tensor::Unread { what, .. } = tensor {
+                self.notes.push(format!("tensor `{}` is not read: {}", file::shown(name), file::shown(what)));
+            }
+        }
+    }
+}
+
+/// Reads the tensors of a weights file of any name, or of the shards that a `*.index.json` lists.
 ///
-/// The first bytes decide: a zip archive is PyTorch's, a JSON header is safetensors'; failing both, the extension
-/// says which reader names the fault.
+/// The first bytes decide: a JSON header is safetensors', a zip archive or a pickle PyTorch's; failing both, the
+/// extension says which reader names the fault. Of a PyTorch file with several dictionaries of tensors one is read, see
+/// [`torch::read_bytes`].
 ///
 /// # Errors
-/// Those of [`torch::read_bytes`] and [`safetensors::read_bytes`]; [`Error::Io`] if the file cannot be read and
-/// [`Error::Format`] if `path` is no file.
+/// Those of [`torch::read_bytes`] and [`safetensors::read_bytes`]; [`Error::Io`] if the file cannot be read, with the
+/// files there are, and [`Error::Format`] if `path` is no file or an index does not list shards beside it.
 ///
 /// # Cost
 /// The file is read whole; memory is at most a small multiple of its size.
@@ -132,15 +167,7 @@ impl Tensor {
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn read_tensors(path: impl AsRef<Path>) -> Result<Tensors> {
-    let path = path.as_ref();
-    let bytes = file::read_file(path)?;
-    let zip = bytes.starts_with(zip::LOCAL_SIGNATURE);
-    let json = bytes.get(8) == Some(&b'{');
-    if !zip && (json || path.extension().is_some_and(|e| e == "safetensors")) {
-        safetensors::read_bytes(&bytes, path)
-    } else {
-        torch::read_bytes(&bytes, path)
-    }
+    weights::read(path.as_ref(), &select::Wanted::default()).map(|contents| contents.tensors)
 }
 
 /// Takes the first of the named tensors that is there, as a finite matrix of `f32`.

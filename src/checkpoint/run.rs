@@ -1,7 +1,9 @@
 //! A run directory: settings, task and weights, read as a group, a split and models.
 
 use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
-use super::{GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, read_tensors, task_file, vector};
+use super::file::not_found;
+use super::select::Wanted;
+use super::{Contents, GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, task_file, vector, weights};
 use crate::error::{Error, Result};
 use crate::group::{Cyclic, Dihedral, Group, GroupExt};
 use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, SummedMlp, TwoLayerMlp};
@@ -15,18 +17,36 @@ const RIGHT: Names = Names(&["W_E_b", "W_y", "W1b", "rembed.weight", "embedding_
 const WEIGHT: Names = Names(&["W"], &["linear.weight"]);
 const BIAS: &[&str] = &["b"];
 const UNEMBED: Names = Names(&["W_U", "Wfinal", "unembed.W_U"], &["unembed.weight", "unembedding.weight"]);
+const CONFIG: &str = "cfg.json";
 
 /// Names of a weight in order of preference: those under which it is stored (in, out), as in `x W`, and those of an
 /// `nn.Linear`, which stores it (out, in).
 #[derive(Clone, Copy)]
 struct Names(&'static [&'static str], &'static [&'static str]);
 
+/// The names of the tensors that an architecture needs.
+fn names_of(kind: ModelKind) -> Vec<Vec<&'static str>> {
+    let hidden = kind.has_hidden().then_some(WEIGHT);
+    let bias = (kind == ModelKind::OneLayerMlpWithBias).then_some(Names(BIAS, &[]));
+    let needed = [LEFT, RIGHT, UNEMBED].into_iter().chain(hidden).chain(bias);
+    needed.map(|Names(plain, linear)| [plain, linear].concat()).collect()
+}
+
+/// The run directory of a file in it: its folder or, without settings there, the folder above `checkpoints`.
+fn folder_of(file: &Path) -> PathBuf {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match folder.parent() {
+        Some(above) if folder.ends_with("checkpoints") && !folder.join(CONFIG).exists() => above.to_path_buf(),
+        _ => folder.to_path_buf(),
+    }
+}
+
 /// A training run on disk.
 ///
 /// | file | what |
 /// |---|---|
 /// | `cfg.json` | the settings ([`RunConfig`]) |
-/// | `model.safetensors` or `model.pt` | the final weights |
+/// | `model.safetensors`, `.pt`, `.pth`, `.ckpt`, `.bin`, with an index of shards or the only weights file of any name | the final weights |
 /// | `task.safetensors`, optional | `train`: row-major indices of the training pairs; `table`, optional: the Cayley table |
 /// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*` are the optimiser's |
 ///
@@ -59,29 +79,94 @@ pub struct Run {
     pub tensors: Tensors,
     directory: PathBuf,
     weights: PathBuf,
+    notes: Vec<String>,
 }
 
 impl Run {
-    /// Reads the settings and the weights of a folder: `model.safetensors`, else `model.pt`, else, of a run that is
-    /// still in training, the last checkpoint.
+    /// Reads the settings and the weights of a folder, or of the folder of a weights file.
+    ///
+    /// Of a folder the weights are `model.*` (or `pytorch_model.*`), else its only weights file of another name, else, of
+    /// a run that is still in training, the last checkpoint. Of a file that holds several state dicts, or a state dict
+    /// under other keys and prefixes, those are the weights that the architecture's names lead to: the only ones, those
+    /// under the usual keys (`state_dict`, `model`, `net`, ...), or the last of a history; [`notes`](Run::notes) says
+    /// which. Widths that the settings do not state are read off the weights.
+    ///
+    /// # Arguments
+    /// `path`: the folder, or the weights file or its index, whose folder (or, in `checkpoints/`, the one above) has the
+    /// `cfg.json`.
     ///
     /// # Errors
-    /// Those of [`RunConfig::read`] and [`read_tensors`].
-    pub fn open(directory: impl AsRef<Path>) -> Result<Self> {
-        let directory = directory.as_ref();
-        let mut config = RunConfig::read(directory.join("cfg.json"))?;
-        let models = ["model.safetensors", "model.pt"].map(|name| directory.join(name));
-        let weights = match models.iter().find(|path| path.exists()) {
-            Some(model) => model.clone(),
-            None => {
-                let [_, model] = models;
-                checkpoints_in(directory)?.pop().map_or(model, |(_, last)| last)
+    /// Those of [`RunConfig::read_for_analysis`] and [`read_tensors`](super::read_tensors); [`Error::SeveralWeights`]
+    /// for several files or state dicts of which none is preferred; [`Error::Io`] for a path without weights, with what
+    /// there is.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self> {
+        Self::open_with(path.as_ref(), None)
+    }
+
+    /// As [`open`](Run::open), with the weights at a path inside the weights file: `ema`, `model_checkpoints[3]`, `.` for
+    /// its top.
+    ///
+    /// # Errors
+    /// Those of [`open`](Run::open), and [`Error::Format`] with the entries there are where there is none of that name.
+    ///
+    /// ```no_run
+    /// use irreplens::checkpoint::Run;
+    /// let early = Run::open_entry("runs/D53/history.pt", "model_checkpoints[3]")?;
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    pub fn open_entry(path: impl AsRef<Path>, entry: &str) -> Result<Self> {
+        Self::open_with(path.as_ref(), Some(entry))
+    }
+
+    fn open_with(path: &Path, entry: Option<&str>) -> Result<Self> {
+        let is_file = path.metadata().map_err(|error| not_found(path, error))?.is_file();
+        let is_settings = path.file_name().is_some_and(|name| name == CONFIG);
+        let directory = if is_file { folder_of(path) } else { path.to_path_buf() };
+        let mut config = RunConfig::read_for_analysis(directory.join(CONFIG))?;
+        let (file, mut notes) = if is_file && !is_settings {
+            (path.to_path_buf(), Vec::new())
+        } else {
+            match weights::find(&directory)? {
+                Some(found) => found,
+                None => match checkpoints_in(&directory)?.pop() {
+                    Some((_, last)) => (last, Vec::new()),
+                    None => return Err(not_found(&directory.join("model.pt"), ErrorKind::NotFound.into())),
+                },
             }
         };
-        let tensors = read_tensors(&weights)?;
-        let biased = OUTPUT_BIAS.iter().any(|&name| tensors.contains_key(name));
+        let names = names_of(config.model);
+        let contents = weights::read(&file, &Wanted { names: &names, entry })?;
+        notes.extend(contents.notes);
+        // Of a weight (in, out), whichever way it is stored.
+        let width = |Names(plain, linear): Names, axis: usize| {
+            let stored = |names: &[&str], axis: usize| {
+                let tensor = names.iter().find_map(|&name| contents.tensors.get(name))?;
+                (tensor.shape().len() == 2).then(|| tensor.shape()[axis])
+            };
+            stored(plain, axis).or_else(|| stored(linear, 1 - axis))
+        };
+        if config.layers.embed_dim == 0 {
+            config.layers.embed_dim = width(LEFT, 1).unwrap_or(0);
+        }
+        if config.model.has_hidden() && config.layers.hidden_dim.is_none() {
+            config.layers.hidden_dim = width(UNEMBED, 0);
+        }
+        let biased = OUTPUT_BIAS.iter().any(|&name| contents.tensors.contains_key(name));
         config.layers.output_bias = config.layers.output_bias.or(biased.then_some(true));
-        Ok(Self { config, tensors, directory: directory.into(), weights })
+        Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes })
+    }
+
+    /// What was chosen in reading and what was left out: the place in a history, other weights, tensors of types that are
+    /// not read; sentences, mostly none.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// The weights file it was read from.
+    #[must_use]
+    pub fn weights(&self) -> &Path {
+        &self.weights
     }
 
     /// The folder it was read from.
@@ -136,7 +221,8 @@ impl Run {
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], and [`Error::TensorLayout`] where
     /// `train` is empty, holds a pair twice or one that there is not; [`Error::TensorShape`] where the left embedding
-    /// does not fit the group's order, from which the number of pairs is taken.
+    /// does not fit the group's order, from which the number of pairs is taken; [`Error::Config`] where the settings do
+    /// not have the share and the seed.
     ///
     /// Cost: O(n^2) time and memory.
     pub fn split(&self) -> Result<Split> {
@@ -145,6 +231,9 @@ impl Run {
         let path = self.directory.join(task_file::NAME);
         if task_file::exists(&path)? {
             return task_file::split(&path, n);
+        }
+        for key in ["frac_train", "seed"] {
+            self.config.require(&self.directory.join(CONFIG), key)?;
         }
         Split::published(n, self.config.frac_train, self.config.seed)
     }
@@ -173,13 +262,15 @@ impl Run {
     /// The same run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
     ///
     /// # Errors
-    /// Those of [`read_tensors`].
+    /// Those of [`open`](Run::open) for the weights.
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
-        let (weights, directory) = (weights.as_ref().to_path_buf(), self.directory.clone());
-        Ok(Self { config: self.config.clone(), tensors: read_tensors(&weights)?, directory, weights })
+        let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
+        let Contents { tensors, notes } =
+            weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
+        Ok(Self { config, tensors, directory, weights: file, notes })
     }
 
-    /// Sum of the squares of all floating-point tensors but the optimiser's.
+    /// Sum of the squares of the architecture's weights and output bias, not of what lies beside them.
     #[must_use]
     pub fn sum_of_squared_weights(&self) -> f64 {
         let squares = |tensor: &Tensor| match tensor {
@@ -187,7 +278,9 @@ impl Run {
             Tensor::F64(values) => values.iter().map(|v| v * v).sum(),
             _ => 0.0,
         };
-        self.tensors.iter().filter(|(name, _)| !name.starts_with("adamw.")).map(|(_, tensor)| squares(tensor)).sum()
+        let mut weights = names_of(self.config.model);
+        weights.push(OUTPUT_BIAS.to_vec());
+        weights.iter().filter_map(|names| names.iter().find_map(|&name| self.tensors.get(name))).map(squares).sum()
     }
 
     /// The model, with every weight's shape held to the settings; where the run says what its group is, one that knows it

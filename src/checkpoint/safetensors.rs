@@ -9,7 +9,7 @@ use ::safetensors::{Dtype as Stored, SafeTensors};
 use ndarray::ArrayD;
 use serde_json::{Map, Value, json};
 
-use super::element::{Dtype, places};
+use super::element::{Dtype, Float8, places};
 use super::file::{atomic_write, check, read_file, shown};
 use super::{Tensor, Tensors};
 use crate::error::{Error, Result};
@@ -20,8 +20,8 @@ use crate::error::{Error, Result};
 /// `bytes`: the whole file; `path`: its name, for errors only.
 ///
 /// # Errors
-/// [`Error::Format`] for a damaged file, [`Error::LfsPointer`], [`Error::TensorDtype`] for 4-, 6- and 8-bit floats,
-/// complex numbers and unsigned integers above `i64::MAX`, [`Error::TensorLayout`] for a shape beyond memory.
+/// [`Error::Format`] for a damaged file, [`Error::LfsPointer`], [`Error::TensorLayout`] for a shape beyond memory.
+/// Floats of 4 and 6 bits, complex numbers and unsigned integers above `i64::MAX` are [`Tensor::Unread`].
 ///
 /// # Cost
 /// Linear in the file's size, in time and memory.
@@ -45,22 +45,16 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
     })?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {
-        let bad_dtype = |got: String| Error::TensorDtype {
-            path: path.into(),
-            tensor: shown(name),
-            expected: "floats of 16 to 64 bits, integers within i64 or truth values",
-            got,
-        };
-        let dtype = dtype(view.dtype()).ok_or_else(|| bad_dtype(view.dtype().to_string()))?;
         let count = places(view.shape()).ok_or_else(|| Error::TensorLayout {
             path: path.into(),
             tensor: shown(name),
             expected: "a shape that fits in memory",
             got: format!("{:?}", view.shape()),
         })?;
-        // the counts agree (the safetensors crate has checked them), so only a large u64 is left to fail
-        let tensor = dtype.gather(view.data(), view.shape(), 0..count);
-        let tensor = tensor.ok_or_else(|| bad_dtype("an unsigned integer above i64::MAX".into()))?;
+        // The counts agree (the safetensors crate has checked them), so only a large u64 is left to fail.
+        let read = dtype(view.dtype()).and_then(|dtype| dtype.gather(view.data(), view.shape(), 0..count));
+        let unread = || Tensor::Unread { what: view.dtype().to_string(), shape: view.shape().to_vec() };
+        let tensor = read.unwrap_or_else(unread);
         tensors.insert(name.to_owned(), tensor);
     }
     Ok(tensors)
@@ -98,6 +92,8 @@ fn dtype(stored: Stored) -> Option<Dtype> {
         Stored::I8 => Dtype::I8,
         Stored::U16 => Dtype::U16,
         Stored::I16 => Dtype::I16,
+        Stored::F8_E4M3 => Dtype::F8(Float8::E4M3Fn),
+        Stored::F8_E5M2 => Dtype::F8(Float8::E5M2),
         Stored::F16 => Dtype::F16,
         Stored::BF16 => Dtype::Bf16,
         Stored::U32 => Dtype::U32,
@@ -119,7 +115,8 @@ fn dtype(stored: Stored) -> Option<Dtype> {
 /// `metadata`: texts for the header's `__metadata__`; none is written if it is empty.
 ///
 /// # Errors
-/// [`Error::Io`] naming `path`, and [`Error::Duplicate`] for a tensor named `__metadata__`, which the format reserves.
+/// [`Error::Io`] naming `path`; [`Error::Duplicate`] for a tensor named `__metadata__`, which the format reserves;
+/// [`Error::TensorDtype`] for one that was not read.
 ///
 /// # Example
 /// ```
@@ -139,6 +136,11 @@ pub fn write_safetensors(path: impl AsRef<Path>, tensors: &Tensors, metadata: &B
     if tensors.contains_key(METADATA) {
         return Err(Error::Duplicate { path: path.into(), name: METADATA.into() });
     }
+    if let Some((name, Tensor::Unread { what, .. })) = tensors.iter().find(|(_, t)| matches!(t, Tensor::Unread { .. }))
+    {
+        let (tensor, expected) = (shown(name), "a tensor that was read");
+        return Err(Error::TensorDtype { path: path.into(), tensor, expected, got: shown(what) });
+    }
     let mut header = Map::new();
     if !metadata.is_empty() {
         header.insert(METADATA.into(), json!(metadata));
@@ -153,6 +155,7 @@ pub fn write_safetensors(path: impl AsRef<Path>, tensors: &Tensors, metadata: &B
             Tensor::F64(a) => append(&mut data, a, |v| v.to_le_bytes()),
             Tensor::I64(a) => append(&mut data, a, |v| v.to_le_bytes()),
             Tensor::Bool(a) => append(&mut data, a, |v| [v.into()]),
+            Tensor::Unread { .. } => {} // refused above
         }
         let info = json!({ "dtype": dtype, "shape": tensor.shape(), "data_offsets": [start, data.len()] });
         header.insert(name.clone(), info);
@@ -169,7 +172,7 @@ fn encoding(tensor: &Tensor) -> (usize, &'static str) {
         Tensor::F32(_) => (4, "F32"),
         Tensor::F64(_) => (8, "F64"),
         Tensor::I64(_) => (8, "I64"),
-        Tensor::Bool(_) => (1, "BOOL"),
+        Tensor::Bool(_) | Tensor::Unread { .. } => (1, "BOOL"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The entries of a zip archive that are stored as they are, borrowed from its bytes.
 //!
-//! `torch.save` compresses nothing, so a compressed entry is refused and there is nothing to decompress. Like PyTorch's
-//! own reader this one does not compare checksums. Format: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
+//! `torch.save` compresses nothing that holds weights, so a compressed entry (TorchScript's code) is listed without its
+//! bytes and there is nothing to decompress. Like PyTorch's own reader this one does not compare checksums. Format: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -14,8 +14,17 @@ const CENTRAL_SIGNATURE: &[u8] = b"PK\x01\x02";
 const END_SIGNATURE: &[u8] = b"PK\x05\x06";
 const END_LEN: usize = 22;
 
-/// The entries by name.
-pub(super) type Entries<'a> = BTreeMap<&'a str, &'a [u8]>;
+/// The entries by name; `None` for one that is compressed or encrypted.
+pub(super) type Entries<'a> = BTreeMap<&'a str, Option<&'a [u8]>>;
+
+/// The bytes of an entry that has to be stored as it is.
+pub(super) fn stored<'a>(entry: Option<&'a [u8]>, name: &str, path: &Path) -> Result<&'a [u8]> {
+    entry.ok_or_else(|| Error::Format {
+        path: path.into(),
+        expected: "stored zip entries, as torch.save writes them",
+        got: format!("`{}` compressed or encrypted", shown(name)),
+    })
+}
 
 /// Lists the entries of the archive `bytes`.
 pub(super) fn entries<'a>(bytes: &'a [u8], path: &Path) -> Result<Entries<'a>> {
@@ -39,15 +48,12 @@ pub(super) fn entries<'a>(bytes: &'a [u8], path: &Path) -> Result<Entries<'a>> {
         let (packed, size, local) = (u32_of(20)?, u32_of(24)?, u32_of(42)?);
         let name = header.get(46..46 + name_len).ok_or_else(cut)?;
         let name = str::from_utf8(name).map_err(|_| bad("zip entries named in UTF-8", "another encoding"))?;
-        if method != 0 || packed != size {
-            let got = format!("`{}` compressed by method {method}", shown(name));
-            return Err(bad("stored zip entries, as torch.save writes them", &got));
-        }
-        if flags & 1 != 0 {
-            return Err(bad("zip entries that are not encrypted", &format!("`{}` encrypted", shown(name))));
-        }
-        let data = local_data(bytes, local, name, size)
-            .ok_or_else(|| bad("zip entries inside the file", &format!("`{}` out of range", shown(name))))?;
+        let data = if method != 0 || packed != size || flags & 1 != 0 {
+            None
+        } else {
+            let data = local_data(bytes, local, name, size);
+            Some(data.ok_or_else(|| bad("zip entries inside the file", &format!("`{}` out of range", shown(name))))?)
+        };
         if entries.insert(name, data).is_some() {
             return Err(Error::Duplicate { path: path.into(), name: shown(name) });
         }

@@ -239,6 +239,7 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
         warmup_epochs: config.warmup_epochs,
         lr_decay: config.lr_decay,
         num_epochs: config.epochs,
+        missing: Vec::new(),
         other: Default::default(),
     }
 }

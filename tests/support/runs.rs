@@ -48,6 +48,7 @@ pub fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, se
         warmup_epochs: 0,
         lr_decay: LrDecay::Constant,
         num_epochs: 0,
+        missing: Vec::new(),
         other: Map::new(),
     };
     config.write(folder.join("cfg.json")).unwrap();

@@ -1,0 +1,240 @@
+//! Which of a file's tensors are the weights: the rule that picks one state dict out of all there are.
+//!
+//! A state dict is what lies together under one path: a dictionary, a module's parameters, or the keys of a dictionary
+//! that share what stands before their names (`module.W_x`, `module.W_y`). It fits if it holds every name that is looked for.
+//! 1. State dicts that differ only in a position of a list, a numbered key or an epoch's key (`checkpoints[0]`,
+//!    `checkpoints[1]`, ...) are a history, which stands for its last.
+//! 2. If there is one, or one history, it is taken.
+//! 3. If there are several, the one whose path has only the usual words in it ([`USUAL`]; none at the top) is taken.
+//! 4. Else the file is refused, with the paths to choose from.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::file::shown;
+use super::listing::{Listing, Step};
+use super::pickle::Value;
+use crate::error::{Error, Result, nearest};
+
+/// Words under which a file has the weights themselves.
+const USUAL: [&str; 17] = [
+    "state_dict",
+    "model_state_dict",
+    "model_state",
+    "model_dict",
+    "model_weights",
+    "model",
+    "net",
+    "net_state_dict",
+    "network",
+    "weights",
+    "params",
+    "parameters",
+    "state",
+    "module",
+    "_orig_mod",
+    "_forward_module",
+    "_fsdp_wrapped_module",
+];
+/// Words before the number in a key of a history.
+const STEPS: [&str; 8] = ["", "epoch", "step", "iter", "iteration", "checkpoint", "ckpt", "e"];
+/// Paths that an error or a note lists, at most.
+const LISTED: usize = 12;
+
+/// What is looked for in a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Wanted<'a> {
+    /// The alternative names of each tensor that is needed; none if any state dict will do.
+    pub(super) names: &'a [Vec<&'a str>],
+    /// The path of the state dict, or of what it lies in, where the caller chose; `.` is the top.
+    pub(super) entry: Option<&'a str>,
+}
+
+impl Wanted<'_> {
+    /// Whether a tensor of this name is needed.
+    pub(super) fn needs(&self, name: &str) -> bool {
+        self.names.iter().any(|names| names.contains(&name))
+    }
+}
+
+/// The state dict that was picked.
+#[derive(Debug)]
+pub(super) struct Choice<'a> {
+    pub(super) place: u32,
+    /// What the keys start with there, without the dot behind it.
+    pub(super) prefix: &'a str,
+    /// What a reader ought to know.
+    pub(super) notes: Vec<String>,
+}
+
+/// A state dict: a place and what the keys there start with.
+type Group<'a> = (u32, &'a str);
+
+/// Picks the state dict of a file by the rule above; `None` if it has no tensor that is looked for.
+pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path) -> Result<Option<Choice<'a>>> {
+    let mut groups: BTreeMap<Group<'a>, BTreeSet<usize>> = BTreeMap::new();
+    for name in &listing.names {
+        let key = listing.key(name);
+        if wanted.names.is_empty() {
+            if matches!(name.value, Value::Tensor(_)) {
+                groups.entry((listing.root(name.place), "")).or_default();
+            }
+            continue;
+        }
+        for (role, names) in wanted.names.iter().enumerate() {
+            for prefix in names.iter().filter_map(|name| prefix_of(key, name)) {
+                groups.entry((name.place, prefix)).or_default().insert(role);
+            }
+        }
+    }
+    if let Some(entry) = wanted.entry {
+        let all: Vec<Group<'a>> = groups.keys().copied().collect();
+        let exact = groups.keys().any(|&group| is_at(&path_of(listing, group), entry, true));
+        groups.retain(|&group, _| is_at(&path_of(listing, group), entry, exact));
+        if groups.is_empty() {
+            let paths: Vec<String> = all.iter().take(1000).map(|&group| shown(&path_of(listing, group))).collect();
+            let hint = nearest(&[entry], paths.iter().map(String::as_str));
+            let hint = hint.map_or_else(String::new, |name| format!("; the nearest is `{name}`"));
+            let got = format!("no `{}`; there are {}{hint}", shown(entry), list(paths.into_iter(), all.len()));
+            return Err(Error::Format { path: path.into(), expected: "an entry with the weights", got });
+        }
+    }
+    // Those that fit, else those that come nearest to it: what is missing is then named.
+    groups.retain(|&group, _| !is_optimiser(listing, group));
+    let most = groups.values().map(BTreeSet::len).max().unwrap_or(0);
+    groups.retain(|_, roles| roles.len() == most);
+    let mut families: BTreeMap<(u32, &'a str), Vec<Group<'a>>> = BTreeMap::new();
+    let mut interned = BTreeMap::new();
+    for &group in groups.keys() {
+        families.entry((family(listing, group.0, &mut interned), group.1)).or_default().push(group);
+    }
+    let mut families: Vec<Vec<Group<'a>>> = families.into_values().collect();
+    let found = match families.len() {
+        0 => return Ok(None),
+        1 => 0,
+        _ => {
+            let usual = |members: &Vec<Group<'a>>| members.len() == 1 && is_usual(listing, members[0]);
+            // Without names to go by, tensors beside a state dict do not hide it.
+            let hidden = |members: &Vec<Group<'a>>| wanted.names.is_empty() && members[0] == (0, "");
+            let mut usual = families.iter().enumerate().filter(|(_, members)| usual(members) && !hidden(members));
+            match (usual.next(), usual.next()) {
+                (Some((found, _)), None) => found,
+                _ if most < wanted.names.len() => return Ok(None),
+                _ => {
+                    let count = families.len();
+                    let got = families.iter().take(LISTED).map(|members| {
+                        let shown = shown(&path_of(listing, last(listing, members)));
+                        if members.len() == 1 { shown } else { format!("{shown} (the last of {})", members.len()) }
+                    });
+                    return Err(Error::SeveralWeights {
+                        path: path.into(),
+                        what: "state dict",
+                        got: list(got, count),
+                        how: "ask for one of these entries by name",
+                    });
+                }
+            }
+        }
+    };
+    let members = families.swap_remove(found);
+    let group = last(listing, &members);
+    let mut notes = Vec::new();
+    let taken = shown(&path_of(listing, group));
+    if members.len() > 1 {
+        notes.push(format!("the weights are `{taken}`, the last of {} in a history", members.len()));
+    }
+    if !families.is_empty() && !wanted.names.is_empty() {
+        let count = families.len();
+        let others = families.iter().take(LISTED).map(|members| shown(&path_of(listing, last(listing, members))));
+        notes.push(format!("the weights are `{taken}`; not read: {}", list(others, count)));
+    }
+    Ok(Some(Choice { place: group.0, prefix: group.1, notes }))
+}
+
+/// What stands before a name in a key, without the dot between them; `None` if the key does not end in the name.
+fn prefix_of<'a>(key: &'a str, name: &str) -> Option<&'a str> {
+    let before = key.strip_suffix(name)?;
+    if before.is_empty() { Some("") } else { before.strip_suffix('.') }
+}
+
+/// The path of a state dict; `.` at the top.
+fn path_of(listing: &Listing<'_>, (place, prefix): Group<'_>) -> String {
+    match (listing.path(0, place), prefix) {
+        (path, "") if path.is_empty() => ".".into(),
+        (path, "") => path,
+        (path, prefix) if path.is_empty() => prefix.into(),
+        (path, prefix) => format!("{path}.{prefix}"),
+    }
+}
+
+/// Whether a path is the entry asked for or, unless it must be exact, lies in it.
+fn is_at(path: &str, entry: &str, exact: bool) -> bool {
+    match path.strip_prefix(entry) {
+        Some(rest) => rest.is_empty() || !exact && rest.starts_with(['.', '[']),
+        None => !exact && entry == ".",
+    }
+}
+
+/// At most [`LISTED`] of `count` paths in words.
+fn list(paths: impl Iterator<Item = String>, count: usize) -> String {
+    let mut text = paths.take(LISTED).map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
+    if count > LISTED {
+        text.push_str(&format!(" and {} more", count - LISTED));
+    }
+    text
+}
+
+/// Whether only the usual words lead to a state dict.
+fn is_usual(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
+    let step = |step: &Step| matches!(*step, Step::Key(key) if USUAL.contains(&listing.texts[key as usize]));
+    listing.steps(0, place).iter().all(step)
+        && (prefix.is_empty() || prefix.split('.').all(|word| USUAL.contains(&word)))
+}
+
+/// Whether it is the state of an optimiser, whose tensors may have the weights' names.
+fn is_optimiser(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
+    let is = |word: &str| word.starts_with("optim") || word == "adamw";
+    let step = |step: &Step| matches!(*step, Step::Key(key) if is(listing.texts[key as usize]));
+    listing.steps(0, place).iter().any(step) || prefix.split('.').any(is)
+}
+
+/// The number by which a step is one of a history.
+fn number(listing: &Listing<'_>, step: Step) -> Option<i64> {
+    match step {
+        Step::Number(n) => Some(n.into()),
+        Step::Item(n) => Some(n.into()),
+        Step::Key(key) => {
+            let text = listing.texts[key as usize];
+            let stem = text.trim_end_matches(|c: char| c.is_ascii_digit());
+            let word = stem.trim_end_matches(['_', '-', ' ', '=', ':']).to_ascii_lowercase();
+            if STEPS.contains(&&*word) { text[stem.len()..].parse().ok() } else { None }
+        }
+        Step::Top | Step::Part(_) => None,
+    }
+}
+
+/// A step by its text; without either, a step of a history.
+type Kind<'a> = (Option<&'a str>, Option<Step>);
+
+/// A number that is the same for the places of one history.
+fn family<'a>(listing: &Listing<'a>, place: u32, interned: &mut BTreeMap<(u32, Kind<'a>), u32>) -> u32 {
+    let mut family = 0;
+    for step in listing.steps(0, place) {
+        let next = interned.len() as u32 + 1;
+        let kind = match (number(listing, step), step) {
+            (Some(_), _) => (None, None),
+            (None, Step::Key(key)) => (Some(listing.texts[key as usize]), None),
+            (None, other) => (None, Some(other)),
+        };
+        family = *interned.entry((family, kind)).or_insert(next);
+    }
+    family
+}
+
+/// The last of a history.
+fn last<'a>(listing: &Listing<'a>, members: &[Group<'a>]) -> Group<'a> {
+    let position = |group: &&Group<'a>| -> Vec<i64> {
+        listing.steps(0, group.0).into_iter().filter_map(|step| number(listing, step)).collect()
+    };
+    *members.iter().max_by_key(position).expect("a family has members")
+}

@@ -1,0 +1,168 @@
+//! Weights files by any of their names: single files, shards with an index, and the one of a folder.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use serde_json::Value;
+
+use super::file::{in_words, not_found, read_file, shown};
+use super::listing::Listing;
+use super::select::{Choice, Wanted, choose};
+use super::{Contents, Tensors, listed, safetensors, task_file, torch, zip};
+use crate::error::{Error, Result};
+
+/// Extensions of weights files.
+const EXTENSIONS: [&str; 5] = ["safetensors", "pt", "pth", "ckpt", "bin"];
+/// Files of these names, before the extension, are beside the weights.
+const BESIDE: [&str; 6] = ["optimizer", "optim", "scheduler", "scaler", "rng_state", "training_args"];
+/// The end of an index's name.
+const INDEX: &str = ".index.json";
+
+/// Reads what is wanted of a weights file, or of the shards that an index lists.
+pub(super) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Contents> {
+    if path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(INDEX)) {
+        return flat(shards(path)?, wanted, path);
+    }
+    let bytes = read_file(path)?;
+    let json = bytes.get(8) == Some(&b'{');
+    let by_name = path.extension().is_some_and(|e| e == "safetensors");
+    if !bytes.starts_with(zip::LOCAL_SIGNATURE) && (json || by_name) {
+        flat(safetensors::read_bytes(&bytes, path)?, wanted, path)
+    } else {
+        torch::read(&bytes, path, wanted)
+    }
+}
+
+/// What is wanted of tensors whose names are all that orders them.
+fn flat(tensors: Tensors, wanted: &Wanted<'_>, path: &Path) -> Result<Contents> {
+    let names: Vec<&str> = tensors.keys().map(String::as_str).collect();
+    let choice = match wanted {
+        Wanted { names: [], entry: None } => None,
+        _ => choose(&Listing::flat(&names), wanted, path)?,
+    };
+    let (prefix, notes) =
+        choice.map_or_else(Default::default, |Choice { prefix, notes, .. }| (prefix.to_owned(), notes));
+    let prefix = if prefix.is_empty() { prefix } else { prefix + "." };
+    let inner = |(name, tensor): (String, _)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor));
+    let mut contents = Contents { tensors: tensors.into_iter().filter_map(inner).collect(), notes };
+    contents.note_unread();
+    Ok(contents)
+}
+
+/// The tensors of all shards of an index: a JSON object `weight_map` of the file of every tensor.
+fn shards(index: &Path) -> Result<Tensors> {
+    let bad = |got: String| Error::Format {
+        path: index.into(),
+        expected: "an index of shards: a `weight_map` from tensors to files beside it",
+        got,
+    };
+    let value: Value = serde_json::from_slice(&read_file(index)?).map_err(|e| bad(shown(&e.to_string())))?;
+    let map = value.get("weight_map").and_then(Value::as_object).ok_or_else(|| bad("none".into()))?;
+    let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (name, file) in map {
+        let file = file.as_str().ok_or_else(|| bad(format!("tensor `{}` in no file", shown(name))))?;
+        let mut parts = Path::new(file).components();
+        let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+        if !plain || file.contains(['\\', '/', ':']) || file.ends_with(INDEX) {
+            return Err(bad(format!("tensor `{}` in `{}`, which is no shard", shown(name), shown(file))));
+        }
+        files.entry(file).or_default().push(name);
+    }
+    let mut tensors = Tensors::new();
+    for (file, names) in files {
+        let path = index.with_file_name(file);
+        let mut there = read(&path, &Wanted::default())?.tensors;
+        for name in names {
+            let Some(tensor) = there.remove(name) else {
+                return Err(Error::MissingTensor { path, expected: vec![shown(name)], got: listed(&there) });
+            };
+            tensors.insert(name.to_owned(), tensor);
+        }
+    }
+    Ok(tensors)
+}
+
+/// The names of the files in a folder, sorted.
+fn files_in(folder: &Path) -> Result<BTreeSet<String>> {
+    let io = |source| Error::Io { path: folder.into(), source };
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).map_err(|error| not_found(folder, error))? {
+        let entry = entry.map_err(io)?;
+        if let Ok(name) = entry.file_name().into_string()
+            && !name.starts_with('.')
+            && entry.path().is_file()
+        {
+            names.insert(name);
+        }
+    }
+    Ok(names)
+}
+
+/// The one weights file of a folder: `model.*` or `pytorch_model.*`, else the only one of another name.
+///
+/// # Returns
+/// The file and, where others are passed over, a note that says so; `None` if there is none.
+pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
+    let names = files_in(folder)?;
+    let is_index = |name: &str| EXTENSIONS.iter().any(|e| name.ends_with(&format!(".{e}{INDEX}")));
+    let has_index = names.iter().any(|name| is_index(name));
+    let is_weights = |name: &&String| {
+        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
+        is_index(name)
+            || EXTENSIONS.contains(&extension)
+                && **name != *task_file::NAME
+                && !BESIDE.contains(&stem)
+                && !(has_index && is_shard(stem))
+    };
+    let mut weights: Vec<&String> = names.iter().filter(is_weights).collect();
+    if weights.is_empty() {
+        // Under any other name, a file is what its first bytes say.
+        weights = names.iter().filter(|name| looks_like_weights(&folder.join(name))).collect();
+    }
+    let is_model = |name: &&&String| name.starts_with("model.") || name.starts_with("pytorch_model.");
+    let models: Vec<&String> = weights.iter().filter(is_model).copied().collect();
+    match (&models[..], &weights[..]) {
+        ([], []) => Ok(None),
+        ([one], all) => {
+            let others = in_words(all.iter().filter(|name| *name != one).map(|name| &***name));
+            let notes = if all.len() > 1 {
+                vec![format!("the weights are `{}`; not read: {others}", shown(one))]
+            } else {
+                vec![]
+            };
+            Ok(Some((folder.join(one), notes)))
+        }
+        ([], [one]) => Ok(Some((folder.join(one), Vec::new()))),
+        ([], several) | (several, _) => Err(Error::SeveralWeights {
+            path: folder.into(),
+            what: "weights file",
+            got: in_words(several.iter().map(|name| &***name)),
+            how: "give the path of the one to read",
+        }),
+    }
+}
+
+/// Whether a name ends as shards do: `-00001-of-00002`.
+fn is_shard(stem: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let parts = stem.rsplit_once("-of-").and_then(|(rest, count)| Some((rest.rsplit_once('-')?.1, count)));
+    parts.is_some_and(|(number, count)| digits(number) && digits(count))
+}
+
+/// Whether a file starts as a zip archive, a `torch.save` file from before PyTorch 1.6 or a safetensors file does.
+fn looks_like_weights(path: &Path) -> bool {
+    use std::io::Read;
+    if path.extension().is_some_and(|e| e == "npz") {
+        return false;
+    }
+    let mut start = Vec::new();
+    let file = std::fs::File::open(path);
+    if !file.is_ok_and(|file| file.take(16).read_to_end(&mut start).is_ok()) {
+        return false;
+    }
+    let header = start.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+    let fits = path.metadata().is_ok_and(|file| header <= file.len());
+    start.starts_with(zip::LOCAL_SIGNATURE)
+        || start.get(2..).is_some_and(|rest| rest.starts_with(&torch::LEGACY[..12]))
+        || fits && start.get(8) == Some(&b'{')
+}
