@@ -53,7 +53,7 @@ pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::
 
     let start = Instant::now();
     let basis = run.cyclic_basis(&group);
-    let task = Task::new(&group);
+    let task = Task::try_new(&group)?;
     let found = interpret(&model, &basis, &task)?;
     let analysis_ms = milliseconds(start);
 

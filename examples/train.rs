@@ -10,8 +10,11 @@ mod place;
 
 use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, RunConfig, atomic_write};
 use irreplens::group::{Cyclic, Dihedral, Group};
+use irreplens::memory;
 use irreplens::task::Split;
-use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
+use irreplens::train::{
+    Architecture, MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many,
+};
 pub use place::Place;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -94,7 +97,12 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Settings, Fa
             "--warmup" => config.warmup_epochs = number(option, value)?,
             "--decay" => config.lr_decay = serde_json::from_value(json!(value)).map_err(|e| format!("--decay: {e}"))?,
             "--seed" => config.seed = number(option, value)?,
-            "--seeds" => *seeds = value.split(',').map(|seed| number(option, seed)).collect::<Result<_, _>>()?,
+            "--seeds" => {
+                *seeds = value.split(',').map(|seed| number(option, seed)).collect::<Result<_, _>>()?;
+                if let Some((i, seed)) = seeds.iter().enumerate().find(|(i, seed)| seeds[..*i].contains(seed)) {
+                    return Err(format!("--seeds {value}: seed {seed} again in place {}, one run each", i + 1).into());
+                }
+            }
             "--test-loss-below" => stop.test_loss_below = Some(number(option, value)?),
             "--patience" => stop.patience = Some(number(option, value)?),
             "--out" => *out = Some(value.into()),
@@ -148,11 +156,16 @@ fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens
             return Err(irreplens::Error::Unsupported { analysis: "this example", needs });
         }
     };
-    let split = Split::published(group.order(), config.frac_train, config.seed)?;
+    // Before the split is made: what is too large is refused in no time.
+    let (n, architecture) = (group.order(), Architecture::from(config));
+    let train = (config.frac_train * n as f64 * n as f64) as usize;
+    memory::check("training", architecture.training_bytes(n, train))?;
+    let split = Split::published(n, config.frac_train, config.seed)?;
     let train_config = TrainConfig { stop, ..TrainConfig::from(config) };
-    let mut trainer = Trainer::new(&group, config.into(), split, train_config)?;
+    let mut trainer = Trainer::new(&group, architecture, split, train_config)?;
     if let Some(out) = out {
         trainer = trainer.in_directory(out)?;
+        trainer.notices().iter().for_each(|notice| eprintln!("warning: {notice}"));
         trainer.observe(MetricLog::new(out.join("metrics.csv")));
     }
     Ok(trainer)
@@ -208,9 +221,9 @@ fn many(place: &Place, seeds: &[u64], make: impl Fn(u64) -> irreplens::Result<Tr
 }
 
 fn result(outcome: &Outcome) -> Value {
-    let Outcome { stop_reason, metrics, epoch_ms_median } = outcome;
+    let Outcome { stop_reason, epoch, metrics, epoch_ms_median } = outcome;
     json!({
-        "epochs": metrics.epoch,
+        "epochs": epoch,
         "epoch_ms_median": epoch_ms_median,
         "train_loss": metrics.train.loss,
         "test_loss": metrics.test.map(|test| test.loss),

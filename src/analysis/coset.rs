@@ -151,6 +151,7 @@ pub fn cosets(
     let (left, right) = (Map::new(maps.left()), Map::new(maps.right()));
     let width = left.values.ncols();
 
+    crate::memory::check("a Cayley table", crate::memory::bytes::<u32>(&[n, n]))?;
     let table = group.cayley_table();
     let subgroups: Vec<(usize, Subgroup)> = classes
         .iter()

@@ -9,7 +9,8 @@
 //! 1. Reading executes nothing, whatever the file says: a pickle may name only the objects on an allow-list.
 //! 2. Reading never panics and needs memory in proportion to the file's own size, whatever its headers claim.
 //! 3. Every error names the file and the tensor, key or entry at fault, what was expected and what was got.
-//! 4. Writing is atomic: a crash or a full disk leaves the old file or the new one, never a mixture.
+//! 4. What this crate writes as safetensors carries a checksum, and a file that carries one is held to it when it is read.
+//! 5. Writing is atomic: a crash or a full disk leaves the old file or the new one, never a mixture.
 //!
 //! | file | what |
 //! |---|---|
@@ -17,18 +18,21 @@
 //! | `config.rs` | [`RunConfig`]: `cfg.json` |
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
-//! | `npz.rs` | [`read_precomputed`]: activations recorded elsewhere |
+//! | `npz.rs`, `npy.rs` | [`read_precomputed`]: activations recorded elsewhere |
 //! | `torch.rs` | [`torch`]: the zip archives of `torch.save` |
 //! | `pickle.rs`, `machine.rs` | the allow-listed unpickler behind it |
 //! | `zip.rs` | the reader of stored zip entries behind it |
 //! | `safetensors.rs` | [`safetensors`], [`write_safetensors`] |
+//! | `checksum.rs` | the checksum in a safetensors file that this crate wrote |
 //! | `element.rs` | element types and their decoding |
 //! | `file.rs` | [`atomic_write`] and the checks on any file read |
 
+mod checksum;
 mod config;
 mod element;
 mod file;
 mod machine;
+mod npy;
 mod npz;
 mod pickle;
 mod run;
@@ -45,11 +49,13 @@ use ndarray::{Array, Array1, Array2, ArrayD, Dimension};
 
 use crate::error::{Error, Result};
 
+#[cfg(feature = "train")]
+pub(crate) use checksum::{Checksum, verify};
 pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
-pub use npz::read_precomputed;
+pub use npz::{read_precomputed, read_precomputed_bytes};
 pub use run::Run;
 #[cfg(feature = "train")]
 pub(crate) use run::checkpoints_in;

@@ -1,8 +1,9 @@
-use super::evaluate::{all_pairs_bytes, check_memory};
+use super::evaluate::all_pairs_bytes;
 use super::from_fn::{hooks_only_on, unique};
 use super::layer::unembed;
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
 use crate::error::{Error, Result, check_shape};
+use crate::memory;
 use crate::task::{Pair, pairs};
 use ndarray::{Array2, ArrayView2, Axis};
 
@@ -31,6 +32,7 @@ pub struct Precomputed {
     neuron_site: String,
     embeddings: Option<(Array2<f32>, Array2<f32>)>,
     unembed: Option<Array2<f32>>,
+    skipped: Vec<String>,
 }
 
 /// Largest difference, relative to the largest logit, that the unembedding given may show against the logits given.
@@ -59,7 +61,7 @@ impl Precomputed {
         for (name, activations) in &sites {
             check_shape(name, &[order * order, activations.ncols()], activations.shape())?;
         }
-        Ok(Self { order, sites, neuron_site: neuron_site.into(), embeddings: None, unembed: None })
+        Ok(Self { order, sites, neuron_site: neuron_site.into(), embeddings: None, unembed: None, skipped: Vec::new() })
     }
 
     /// The same with its embeddings, each (n, embed).
@@ -98,14 +100,25 @@ impl Precomputed {
         Ok(self)
     }
 
+    /// The arrays beside the sites that [`read_precomputed`](crate::checkpoint::read_precomputed) passed over, by name, with
+    /// type and shape; empty for a model that comes from no file.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    pub(crate) fn with_skipped(self, skipped: Vec<String>) -> Self {
+        Self { skipped, ..self }
+    }
+
     /// Records sites of another model at all pairs.
     ///
     /// # Errors
-    /// [`Error::Memory`] over [`MEMORY_BUDGET`](super::MEMORY_BUDGET); those of `run_with_cache`.
+    /// [`Error::Memory`] over the [budget](crate::memory::budget); those of `run_with_cache`.
     pub fn record(model: &(impl Interpretable + ?Sized), sites: &[&str], neuron_site: &str) -> Result<Self> {
         let n = model.order();
         let width: usize = model.sites().iter().filter(|s| sites.contains(&s.name.as_str())).map(|s| s.width).sum();
-        check_memory("recorded activations", all_pairs_bytes(n, width))?;
+        memory::check("recorded activations", all_pairs_bytes(n, width))?;
         let mut cache = model.run_with_cache(&pairs(n, 0..n * n), sites)?;
         let kept = sites.iter().map(|&site| Ok((site.to_owned(), cache.take(site)?)));
         Self::new(kept.collect::<Result<_>>()?, neuron_site)
