@@ -82,7 +82,7 @@ pub fn run_along(
         Some(Along::Cyclic) => Box::new(run.cyclic_basis(&group)),
         Some(Along::Irreps) => Box::new(IrrepBasis::from_irreps(&group, run.irreps(&group, permutations)?)?),
     };
-    let task = Task::new(&group);
+    let task = Task::try_new(&group)?;
     let found = interpret(&model, &*basis, &task)?;
     let analysis_ms = milliseconds(start);
 

@@ -64,7 +64,7 @@ pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::
 
     let start = Instant::now();
     let basis = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?;
-    let task = Task::new(&group);
+    let task = Task::try_new(&group)?;
     let found = representation(&model, &group, &basis, &task, &split)?;
     let analysis_ms = milliseconds(start);
 
@@ -103,7 +103,7 @@ pub fn controls(directory: &Path, order: Option<&Path>) -> irreplens::Result<Exp
         let unchanged = on.elements().all(|x| group.elements().all(|y| on.compose(x, y) == group.compose(x, y)));
         let irreps = if unchanged { named.clone() } else { irreps(on)? };
         let basis = IrrepBasis::from_irreps(on, irreps)?;
-        let measures = representation(model, on, &basis, &Task::new(on), &split)?;
+        let measures = representation(model, on, &basis, &Task::try_new(on)?, &split)?;
         Ok((measures, cosets(model, on, &subgroup_classes(on, SUBGROUPS)?)?))
     })?;
     if let Some((untrained, _)) = &found.random_model {

@@ -15,8 +15,11 @@ use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, RunConfig, atomic_write};
 use irreplens::group::{Cyclic, Dihedral, Group};
+use irreplens::memory;
 use irreplens::task::Split;
-use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
+use irreplens::train::{
+    Architecture, MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -172,6 +175,9 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     replace(&mut config.num_epochs, arguments.epochs);
     replace(&mut config.warmup_epochs, arguments.warmup);
     replace(&mut config.seed, arguments.seed);
+    if let Some((i, seed)) = arguments.seeds.iter().enumerate().find(|&(i, seed)| arguments.seeds[..i].contains(seed)) {
+        return Err(format!("--seeds: seed {seed} again in place {}: every seed has one run", i + 1).into());
+    }
     let Arguments { test_loss_below, patience, seeds, out, json, device, .. } = arguments;
     let stop = StopRules { test_loss_below, patience, ..StopRules::default() };
     Ok(Settings { config, stop, seeds, out, json, place: Place::open(&device)? })
@@ -198,11 +204,16 @@ fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens
             return Err(irreplens::Error::Unsupported { analysis: "this example", needs });
         }
     };
-    let split = Split::published(group.order(), config.frac_train, config.seed)?;
+    // Before the split is made: what is too large is refused in no time.
+    let (n, architecture) = (group.order(), Architecture::from(config));
+    let train = (config.frac_train * n as f64 * n as f64) as usize;
+    memory::check("training", architecture.training_bytes(n, train))?;
+    let split = Split::published(n, config.frac_train, config.seed)?;
     let train_config = TrainConfig { stop, ..TrainConfig::from(config) };
-    let mut trainer = Trainer::new(&group, config.into(), split, train_config)?;
+    let mut trainer = Trainer::new(&group, architecture, split, train_config)?;
     if let Some(out) = out {
         trainer = trainer.in_directory(out)?;
+        trainer.notices().iter().for_each(|notice| eprintln!("warning: {notice}"));
         trainer.observe(MetricLog::new(out.join("metrics.csv")));
     }
     Ok(trainer)
@@ -258,9 +269,9 @@ fn many(place: &Place, seeds: &[u64], make: impl Fn(u64) -> irreplens::Result<Tr
 }
 
 fn result(outcome: &Outcome) -> Value {
-    let Outcome { stop_reason, metrics, epoch_ms_median } = outcome;
+    let Outcome { stop_reason, epoch, metrics, epoch_ms_median } = outcome;
     json!({
-        "epochs": metrics.epoch,
+        "epochs": epoch,
         "epoch_ms_median": epoch_ms_median,
         "train_loss": metrics.train.loss,
         "test_loss": metrics.test.map(|test| test.loss),

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::quoted::{shown, shown_list, shown_numbers, shown_path};
+
 /// Whatever can go wrong with data, files and shapes handed to this crate.
 ///
 /// Its `Debug` form is its message too, so that a `main` that returns this error, and an `unwrap`, show a sentence.
@@ -29,7 +31,7 @@ pub enum Error {
     /// | `left identity` | e, the only candidate, and x | e x | x |
     /// | `right identity` | e, the only candidate, and x | x e | x |
     /// | `associativity` | x, y, z | (x y) z | x (y z) |
-    #[error("not a group: {law} fails at {witness:?}: {left} against {right}")]
+    #[error("not a group: {law} fails at {witness}: {left} against {right}", witness = shown_numbers(witness))]
     NotAGroup {
         /// The group law that fails.
         law: &'static str,
@@ -41,7 +43,7 @@ pub enum Error {
         right: usize,
     },
     /// A list of permutations that lacks a product of two of them.
-    #[error("not a group: the product of permutations {left} and {right}, {product:?}, is missing")]
+    #[error("not a group: the product of permutations {left} and {right}, {product}, is missing", product = shown_numbers(product))]
     NotClosed {
         /// Position of the left factor.
         left: usize,
@@ -51,7 +53,7 @@ pub enum Error {
         product: Vec<usize>,
     },
     /// A list that holds a permutation twice.
-    #[error("permutations {first} and {second} are the same: {permutation:?}")]
+    #[error("permutations {first} and {second} are the same: {permutation}", permutation = shown_numbers(permutation))]
     RepeatedPermutation {
         /// Its first position.
         first: usize,
@@ -67,7 +69,7 @@ pub enum Error {
         limit: usize,
     },
     /// A permutation that is not one, or of another degree than its fellows.
-    #[error("permutation {index} is not a permutation of 0..{degree}: {got:?}")]
+    #[error("permutation {index} is not a permutation of 0..{degree}: {got}", got = shown_numbers(got))]
     NotAPermutation {
         /// Position in the list.
         index: usize,
@@ -96,7 +98,7 @@ pub enum Error {
     /// |---|---|---|---|
     /// | `automorphism` | h in H, a and b in N | h(a b) | h(a) h(b) |
     /// | `homomorphism` | g and h in H, a in N | (g h)(a) | g(h(a)) |
-    #[error("not an action by automorphisms: {law} fails at {witness:?}: {left} against {right}")]
+    #[error("not an action by automorphisms: {law} fails at {witness}: {left} against {right}", witness = shown_numbers(witness))]
     NotAnAction {
         /// The law that fails.
         law: &'static str,
@@ -126,7 +128,7 @@ pub enum Error {
         generated: usize,
     },
     /// A group with more subgroups than the caller allowed.
-    #[error("{group}: expected at most {limit} subgroups, got {got} before the search was over")]
+    #[error("{group}: expected at most {limit} subgroups, got {got} before the search was over", group = shown(group))]
     TooManySubgroups {
         /// The group's name.
         group: String,
@@ -138,7 +140,7 @@ pub enum Error {
 
     // ---- irreps -------------------------------------------------------------------------------
     /// A character table that rounding hides, or that does not exist because the product is no group's.
-    #[error("{group}: found no character table for order {order} with {classes} classes; does it keep the group laws?")]
+    #[error("{group}: found no character table for order {order} with {classes} classes; does it keep the group laws?", group = shown(group))]
     NoCharacterTable {
         /// The group's name.
         group: String,
@@ -148,7 +150,7 @@ pub enum Error {
         classes: usize,
     },
     /// A character or a representation that is not that of a real irrep.
-    #[error("irrep `{label}`: expected {expected}, got {got}")]
+    #[error("irrep `{label}`: expected {expected}, got {got}", label = shown(label))]
     NotAnIrrep {
         /// Its label.
         label: String,
@@ -160,7 +162,7 @@ pub enum Error {
 
     // ---- shapes -------------------------------------------------------------------------------
     /// An array of the wrong shape.
-    #[error("{what}: expected shape {expected:?}, got {got:?}")]
+    #[error("{what}: expected shape {expected}, got {got}", what = shown(what), expected = shown_numbers(expected), got = shown_numbers(got))]
     Shape {
         /// The array.
         what: String,
@@ -223,7 +225,7 @@ pub enum Error {
 
     // ---- models -------------------------------------------------------------------------------
     /// A site the model (or cache) does not have.
-    #[error("no site `{site}`; there are {known:?}")]
+    #[error("no site `{site}`; there are {known}", site = shown(site), known = shown_list(known, ", "))]
     UnknownSite {
         /// The name asked for.
         site: String,
@@ -231,13 +233,13 @@ pub enum Error {
         known: Vec<String>,
     },
     /// A list of sites that holds a name twice.
-    #[error("there are two sites `{site}`")]
+    #[error("there are two sites `{site}`", site = shown(site))]
     RepeatedSite {
         /// The name.
         site: String,
     },
     /// A channel beyond a site's width.
-    #[error("site `{site}` has {width} channels, asked for channel {channel}")]
+    #[error("site `{site}` has {width} channels, asked for channel {channel}", site = shown(site))]
     UnknownChannel {
         /// The site.
         site: String,
@@ -263,7 +265,7 @@ pub enum Error {
         got: usize,
     },
     /// Projection rows that are not orthonormal.
-    #[error("projection rows {} and {} of a hook on `{site}` have product {got}, not {}", rows.0, rows.1, u8::from(rows.0 == rows.1))]
+    #[error("projection rows {} and {} of a hook on `{site}` have product {got}, not {}", rows.0, rows.1, u8::from(rows.0 == rows.1), site = shown(site))]
     NotOrthonormal {
         /// The site.
         site: String,
@@ -273,7 +275,7 @@ pub enum Error {
         got: f32,
     },
     /// An intervention this model cannot carry out.
-    #[error("{model} cannot honour a hook on `{site}`: {reason}")]
+    #[error("{model} cannot honour a hook on `{site}`: {reason}", site = shown(site))]
     HookUnsupported {
         /// The model's type.
         model: &'static str,
@@ -284,8 +286,7 @@ pub enum Error {
     },
     /// An unembedding that does not give the recorded logits.
     #[error(
-        "the unembedding does not read the logits off `{site}`: they differ by {difference}, the largest is {scale}"
-    )]
+        "the unembedding does not read the logits off `{site}`: they differ by {difference}, the largest is {scale}", site = shown(site))]
     ReadoutMismatch {
         /// The site it should read.
         site: String,
@@ -333,8 +334,7 @@ pub enum Error {
         "CUDA driver or device too old ({what}): {device} of compute capability {}.{} with a driver of CUDA {}.{}; the \
          kernels (PTX ISA 7.8) need capability {}.{} and CUDA {}.{}, which is a driver >= 520",
         capability.0, capability.1, driver / 1000, driver % 1000 / 10,
-        needs_capability.0, needs_capability.1, needs_driver / 1000, needs_driver % 1000 / 10
-    )]
+        needs_capability.0, needs_capability.1, needs_driver / 1000, needs_driver % 1000 / 10, device = shown(device))]
     CudaUnsupported {
         /// What was refused.
         what: &'static str,
@@ -350,7 +350,7 @@ pub enum Error {
         needs_capability: (u32, u32),
     },
     /// Memory of a device that is not there.
-    #[error("{what} needs {needed} bytes on {device}, which has {free} free")]
+    #[error("{what} needs {needed} bytes on {device}, which has {free} free", device = shown(device))]
     CudaMemory {
         /// What was to be stored.
         what: &'static str,
@@ -362,7 +362,7 @@ pub enum Error {
         free: usize,
     },
     /// An error that the CUDA driver reports.
-    #[error("{call}: CUDA error {code}, {message}")]
+    #[error("{call}: CUDA error {code}, {message}", message = shown(message))]
     Cuda {
         /// The function of the driver API.
         call: &'static str,
@@ -374,7 +374,7 @@ pub enum Error {
 
     // ---- files --------------------------------------------------------------------------------
     /// The operating system refused a file.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown_path(path), source = shown(&source.to_string()))]
     Io {
         /// The file.
         path: PathBuf,
@@ -382,7 +382,7 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file that is not of the format it should be.
-    #[error("{}: expected {expected}, got {got}", path.display())]
+    #[error("{}: expected {expected}, got {got}", shown_path(path), got = shown(got))]
     Format {
         /// The file.
         path: PathBuf,
@@ -391,14 +391,24 @@ pub enum Error {
         /// What was found.
         got: String,
     },
+    /// A file whose bytes are not those that its checksum was computed of.
+    #[error("{}: expected contents of checksum {expected}, got {got}: the file was damaged or changed after it was written", shown_path(path), expected = shown(expected), got = shown(got))]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// The checksum that it states.
+        expected: String,
+        /// That of its bytes.
+        got: String,
+    },
     /// A Git LFS pointer where the file itself was expected.
-    #[error("{}: expected the file itself, got a Git LFS pointer to it: run `git lfs pull`", path.display())]
+    #[error("{}: expected the file itself, got a Git LFS pointer to it: run `git lfs pull`", shown_path(path))]
     LfsPointer {
         /// The file.
         path: PathBuf,
     },
     /// A zip entry or a tensor that occurs twice in one file.
-    #[error("{}: expected every name once, got `{name}` twice", path.display())]
+    #[error("{}: expected every name once, got `{name}` twice", shown_path(path), name = shown(name))]
     Duplicate {
         /// The file.
         path: PathBuf,
@@ -406,7 +416,7 @@ pub enum Error {
         name: String,
     },
     /// A pickle whose weights are inside Python objects, so that only running code could make them.
-    #[error("{}: expected a state dict of plain tensors, got a Python object made by `{global}`, which is not run", path.display())]
+    #[error("{}: expected a state dict of plain tensors, got a Python object made by `{global}`, which is not run", shown_path(path), global = shown(global))]
     UnsafePickle {
         /// The file.
         path: PathBuf,
@@ -426,7 +436,7 @@ pub enum Error {
         how: &'static str,
     },
     /// A pickle that breaks off or contradicts itself.
-    #[error("{}: pickle byte {offset}: expected {expected}, got {got}", path.display())]
+    #[error("{}: pickle byte {offset}: expected {expected}, got {got}", shown_path(path), got = shown(got))]
     Pickle {
         /// The file.
         path: PathBuf,
@@ -438,7 +448,7 @@ pub enum Error {
         got: String,
     },
     /// A tensor whose shape, strides or storage do not make sense.
-    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", shown_path(path), tensor = shown(tensor), got = shown(got))]
     TensorLayout {
         /// The file.
         path: PathBuf,
@@ -450,7 +460,7 @@ pub enum Error {
         got: String,
     },
     /// A tensor that reaches past the end of its storage.
-    #[error("{}: tensor `{tensor}`: expected a storage of at least {expected} elements, got {got}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected a storage of at least {expected} elements, got {got}", shown_path(path), tensor = shown(tensor))]
     TensorOutOfRange {
         /// The file.
         path: PathBuf,
@@ -462,7 +472,7 @@ pub enum Error {
         got: usize,
     },
     /// Tensors that would unfold to far more memory than their file has bytes.
-    #[error("{}: tensor `{tensor}`: expected at most {expected} bytes of tensors in a file of this size, got {got}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected at most {expected} bytes of tensors in a file of this size, got {got}", shown_path(path), tensor = shown(tensor))]
     TensorsTooLarge {
         /// The file.
         path: PathBuf,
@@ -474,7 +484,7 @@ pub enum Error {
         got: usize,
     },
     /// A tensor of a type that cannot be used.
-    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", shown_path(path), tensor = shown(tensor), got = shown(got))]
     TensorDtype {
         /// The file.
         path: PathBuf,
@@ -486,7 +496,7 @@ pub enum Error {
         got: String,
     },
     /// A tensor with another number of axes than its role needs.
-    #[error("{}: tensor `{tensor}`: expected {expected} axes, got shape {got:?}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected {expected} axes, got shape {got}", shown_path(path), tensor = shown(tensor), got = shown_numbers(got))]
     TensorRank {
         /// The file.
         path: PathBuf,
@@ -498,7 +508,7 @@ pub enum Error {
         got: Vec<usize>,
     },
     /// A weight that is NaN or infinite (or becomes so in `f32`).
-    #[error("{}: tensor `{tensor}`: expected finite numbers, got {got} at {index:?}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected finite numbers, got {got} at {index}", shown_path(path), tensor = shown(tensor), index = shown_numbers(index))]
     NonFinite {
         /// The file.
         path: PathBuf,
@@ -535,7 +545,13 @@ pub enum Error {
         tensor: Option<String>,
     },
     /// No tensor of any of the names looked for.
-    #[error("{}: expected a tensor named {}, got {}{}", path.display(), expected.join(" or "), got.join(", "), nearest_of(expected, got))]
+    #[error(
+        "{}: expected a tensor named {}, got {}{}",
+        shown_path(path),
+        shown_list(expected, " or "),
+        shown_list(got, ", "),
+        nearest_of(expected, got)
+    )]
     MissingTensor {
         /// The file.
         path: PathBuf,
@@ -545,7 +561,7 @@ pub enum Error {
         got: Vec<String>,
     },
     /// A key of a run's `cfg.json` that is missing or out of its range.
-    #[error("{}: key `{key}`: expected {expected}, got {got}", path.display())]
+    #[error("{}: key `{key}`: expected {expected}, got {got}", shown_path(path), got = shown(got))]
     Config {
         /// The file.
         path: PathBuf,
@@ -557,7 +573,7 @@ pub enum Error {
         got: String,
     },
     /// A weight whose shape does not fit the run's settings.
-    #[error("{}: tensor `{tensor}`: expected shape {expected:?} ({because}), got {got:?}", path.display())]
+    #[error("{}: tensor `{tensor}`: expected shape {expected} ({because}), got {got}", shown_path(path), tensor = shown(tensor), expected = shown_numbers(expected), got = shown_numbers(got))]
     TensorShape {
         /// The file.
         path: PathBuf,
@@ -583,13 +599,13 @@ pub enum Error {
         last_good: u64,
     },
     /// A run directory that another process is training in.
-    #[error("{}: another process is training in this directory", path.display())]
+    #[error("{}: another process is training in this directory", shown_path(path))]
     RunLocked {
         /// The directory.
         path: PathBuf,
     },
     /// A run directory that holds another run than the one to be trained.
-    #[error("{}: the run there differs in `{what}`: expected {expected}, got {got}", path.display())]
+    #[error("{}: the run there differs in `{what}`: expected {expected}, got {got}", shown_path(path), what = shown(what), expected = shown(expected), got = shown(got))]
     RunDiffers {
         /// The file.
         path: PathBuf,
@@ -629,8 +645,32 @@ pub enum Error {
         /// Of how many points.
         got_degree: usize,
     },
+    /// A file of a run that is gone although others say that it was there.
+    #[error(
+        "{}: missing, though {} is there: put it back, or train in another directory",
+        shown_path(path),
+        shown_path(beside)
+    )]
+    RunIncomplete {
+        /// The file that is missing.
+        path: PathBuf,
+        /// The file that says so.
+        beside: PathBuf,
+    },
+    /// A log of a run that is gone although the run goes on.
+    #[error(
+        "{}: missing, though the run goes on from epoch {epoch}: put it back, or an empty file to begin another there",
+        shown_path(path)
+    )]
+    LogMissing {
+        /// The log.
+        path: PathBuf,
+        /// The first epoch it would have.
+        epoch: u64,
+    },
+
     /// A file of the right format whose contents are at fault.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {source}", shown_path(path))]
     InFile {
         /// The file.
         path: PathBuf,

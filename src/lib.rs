@@ -37,6 +37,7 @@
 //! | module | question | start at |
 //! |---|---|---|
 //! | [`error`] | what can go wrong? | [`Error`] |
+//! | [`memory`] | how much may be asked for? | [`memory::check`], [`memory::set_budget`] |
 //! | [`linalg`] | which arithmetic does it stand on? | [`linalg::matmul`], [`linalg::map_blocks`] |
 //! | [`group`] | what is learnt? | [`group::Group`], [`group::GroupExt`] |
 //! | [`irrep`] | how is it represented? | [`irrep::irreps`], [`irrep::CharacterTable`] |
@@ -66,7 +67,12 @@
 // In reading order. Plain comments: with outer documentation the links in a module's own would be resolved from here.
 
 // 1. What can go wrong: one error type, every variant with what was expected and what was got.
+mod quoted;
+
 pub mod error;
+
+// How much memory may be asked for.
+pub mod memory;
 
 // 2. Matrix product, vectorised loops and reductions in a fixed order.
 pub mod linalg;

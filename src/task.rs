@@ -1,7 +1,8 @@
 //! What is computed: all ordered pairs (x, y) with label x y, and seeded train/test splits of them.
 
 use crate::error::{Error, Result, check_shape};
-use crate::group::{Elem, Fingerprint, Group, GroupExt, closed};
+use crate::group::{Elem, Fingerprint, Group, closed};
+use crate::memory;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_mt::Mt;
@@ -37,7 +38,8 @@ impl PartialEq for Task {
 impl Eq for Task {}
 
 impl Task {
-    /// The composition task of `group`. O(n^2) compositions.
+    /// The composition task of `group`. O(n^2) compositions, and 4 n^2 bytes; for a group that may be too large for
+    /// them there is [`try_new`](Task::try_new).
     ///
     /// # Panics
     /// If `compose(x, y) >= order` for some pair: the product breaks the first law of [`Group`], for the rest of which
@@ -46,13 +48,27 @@ impl Task {
     pub fn new(group: &(impl Group + ?Sized)) -> Self {
         let order = group.order();
         let label = |x: Elem, y: Elem| closed(order, x, y, group.compose(x, y)).index() as u32;
-        let labels: Arc<[u32]> = group.elements().flat_map(|x| group.elements().map(move |y| label(x, y))).collect();
+        // Its length is known, so that it is collected where it stays.
+        let labels: Arc<[u32]> =
+            (0..order * order).map(|i| label(Elem::new(i / order), Elem::new(i % order))).collect();
         let product = |x: Elem, y: Elem| Elem::new(labels[x.index() * order + y.index()] as usize);
         let fingerprint = Fingerprint::of_product(order, product);
         Self { order, labels, fingerprint, group_name: group.name() }
     }
 
-    /// That of the group.
+    /// The composition task of `group`, if there is memory for it.
+    ///
+    /// # Errors
+    /// [`Error::Memory`] where 4 n^2 bytes are more than the [budget](crate::memory::budget).
+    ///
+    /// # Panics
+    /// As [`new`](Task::new).
+    pub fn try_new(group: &(impl Group + ?Sized)) -> Result<Self> {
+        memory::check("labels of all pairs", memory::bytes::<u32>(&[group.order(), group.order()]))?;
+        Ok(Self::new(group))
+    }
+
+    /// The fingerprint of the group.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.fingerprint
@@ -174,7 +190,7 @@ impl Split {
     /// seeded with `seed` are the training set. The same on every machine.
     ///
     /// # Errors
-    /// [`Error::Range`] unless 0 < `fraction` <= 1.
+    /// [`Error::Range`] unless 0 < `fraction` <= 1; [`Error::Memory`] where its up to 16 n^2 bytes are over the budget.
     pub fn random(order: usize, fraction: f64, seed: u64) -> Result<Self> {
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
         Self::shuffled(order, fraction, |bound| {
@@ -195,7 +211,7 @@ impl Split {
     /// `i + random() % (n^2 - i)`.
     ///
     /// # Errors
-    /// [`Error::Range`] unless 0 < `fraction` <= 1.
+    /// As [`random`](Split::random).
     pub fn published(order: usize, fraction: f64, seed: u64) -> Result<Self> {
         if seed == 0 {
             return Self::shuffled(order, fraction, |_| 0);
@@ -209,14 +225,22 @@ impl Split {
         if !(fraction > 0.0 && fraction <= 1.0) {
             return Err(Error::Range { what: "training fraction", expected: "in (0, 1]", got: fraction });
         }
+        // The product in this order is the published one: (fraction * n) * n.
+        let trained = (fraction * order as f64 * order as f64) as usize;
+        memory::check("a split of all pairs", Self::bytes(order, trained))?;
         let count = order * order;
         let mut train: Vec<usize> = (0..count).collect();
         for i in 0..count {
             train.swap(i, i + below(count - i));
         }
-        // The product in this order is the published one: (fraction * n) * n.
-        let test = train.split_off((fraction * order as f64 * order as f64) as usize);
+        let test = train.split_off(trained);
         Ok(Self { order, train, test })
+    }
+
+    /// Bytes that making a split takes: all pairs in one list, from which the test pairs are taken.
+    pub(crate) fn bytes(order: usize, train: usize) -> usize {
+        let all = memory::bytes::<usize>(&[order, order]);
+        all.saturating_add(all.saturating_sub(memory::bytes::<usize>(&[train])))
     }
 }
 

@@ -6,8 +6,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top-level modules, each allowed to name itself and those before it.
-const ORDER: [&str; 14] = [
+const ORDER: [&str; 16] = [
+    "quoted",
     "error",
+    "memory",
     "linalg",
     "group",
     "irrep",

@@ -3,9 +3,8 @@ use super::neurons::NeuronClusters;
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
-use crate::model::{
-    Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values, check_memory, check_task, stream,
-};
+use crate::memory;
+use crate::model::{Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values, check_task, stream};
 use crate::task::Task;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, CowArray, Ix2, s};
 use std::collections::{BTreeMap, BTreeSet};
@@ -216,6 +215,7 @@ fn own_block_logits(
     let transform = Array2::from_shape_fn((rows.len(), m), |(r, t)| basis.value(rows[r], t) as f32);
     let sectors: Vec<Vec<usize>> = basis.sectors().iter().map(|s| s.iter().map(|e| e.index()).collect()).collect();
     let per_x = sectors.len() * rows.len();
+    memory::check("coefficients of every neuron's own block", memory::bytes::<f32>(&[4, n, per_x, width]))?;
 
     // For every x, the kept coefficients along y: rows (sector, row) of (n, sectors * rows * width).
     let along_y = map_blocks(n, 1, |x| {
@@ -312,7 +312,7 @@ pub fn keep_terms(
 ) -> Result<Evaluation> {
     check_tasks(model, basis, task)?;
     let (n, width) = (model.order(), crate::model::width(model, site)?);
-    check_memory("filtered activations", n * n * width * size_of::<f32>())?;
+    memory::check("filtered activations", memory::bytes::<f32>(&[2, n, n, width]))?;
     let table = kept_terms(model, basis, site, width, keep)?;
     model.evaluate(task, &Hooks::none().with(Hook::replace(site, Values::PerPair(Arc::new(table)))))
 }

@@ -158,6 +158,7 @@ pub fn cosets(
     let (left, right) = (Map::new(left), Map::new(right));
     let width = left.values.ncols();
 
+    crate::memory::check("a Cayley table", crate::memory::bytes::<u32>(&[n, n]))?;
     let table = group.cayley_table();
     let subgroups: Vec<(usize, Subgroup)> = classes
         .iter()

@@ -60,7 +60,7 @@ impl Interpretation {
 /// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order,
 /// [`Error::OtherGroup`](crate::Error::OtherGroup) for one of another group;
 /// [`Error::Memory`](crate::Error::Memory) where the activations of all neurons at all pairs exceed
-/// [`MEMORY_BUDGET`](crate::model::MEMORY_BUDGET).
+/// the [budget](crate::memory::budget).
 pub fn interpret(
     model: &(impl Interpretable + ?Sized),
     basis: &dyn FourierBasis,

@@ -8,7 +8,8 @@ use crate::error::Result;
 use crate::fourier::{FourierBasis, forward, inverse};
 use crate::group::Elem;
 use crate::linalg::{map_blocks, matmul};
-use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairSums, block_rows, check_memory};
+use crate::memory;
+use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairSums, block_rows};
 use crate::task::{Pair, Split, Task};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::ops::Range;
@@ -91,8 +92,7 @@ pub(super) fn written(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32
 
 /// Memory for so many corrections of [`excluded`].
 pub(super) fn check_corrections(n: usize, corrections: usize) -> Result<()> {
-    let needed = [n, n, size_of::<f32>()].into_iter().fold(corrections, usize::saturating_mul);
-    check_memory("logits of every key block by product", needed)
+    memory::check("logits of every key block by product", memory::bytes::<f32>(&[corrections, n, n]))
 }
 
 /// Excluded losses: over the training pairs, of the logits less `correction[z, xy]` for each correction; `None` without

@@ -5,6 +5,7 @@ use crate::error::{Result, check_shape};
 use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
+use crate::memory;
 use crate::model::{Evaluation, Interpretable, PairSums, check_task};
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2, ArrayView2};
@@ -246,6 +247,7 @@ impl Logits {
         pass: &PairSums,
     ) -> Result<Self> {
         let n = group.order();
+        memory::check("quotients of all pairs", memory::bytes::<Elem>(&[n, n]))?;
         let inverses = group.inverses();
         let mut quotients = Array2::from_elem((n, n), group.identity());
         for (&inverse, mut row) in inverses.iter().zip(quotients.rows_mut()) {

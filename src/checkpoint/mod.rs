@@ -10,7 +10,8 @@
 //!    imported; it stands for its name and its state.
 //! 2. Reading never panics and needs memory in proportion to the file's own size, whatever its headers claim.
 //! 3. Every error names the file and the tensor, key or entry at fault, what was expected and what was got.
-//! 4. Writing is atomic: a crash or a full disk leaves the old file or the new one, never a mixture.
+//! 4. What this crate writes as safetensors carries a checksum, and a file that carries one is held to it when it is read.
+//! 5. Writing is atomic: a crash or a full disk leaves the old file or the new one, never a mixture.
 //!
 //! | file | what |
 //! |---|---|
@@ -19,7 +20,7 @@
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `bias.rs` | output biases by name, and biases that no model has a place for |
-//! | `npz.rs` | [`read_precomputed`]: activations recorded elsewhere |
+//! | `npz.rs`, `npy.rs` | [`read_precomputed`]: activations recorded elsewhere |
 //! | `weights.rs` | the weights file of a folder, by any name, and shards with an index |
 //! | `torch.rs` | [`torch`]: the files of `torch.save`, since PyTorch 1.6 and before |
 //! | `pickle.rs`, `machine.rs` | the unpickler behind it, which makes no objects |
@@ -27,15 +28,18 @@
 //! | `select.rs` | which of them are the weights |
 //! | `zip.rs` | the reader of stored zip entries behind it |
 //! | `safetensors.rs` | [`safetensors`], [`write_safetensors`] |
+//! | `checksum.rs` | the checksum in a safetensors file that this crate wrote |
 //! | `element.rs` | element types and their decoding |
 //! | `file.rs` | [`atomic_write`] and the checks on any file read |
 
 mod bias;
+mod checksum;
 mod config;
 mod element;
 mod file;
 mod listing;
 mod machine;
+mod npy;
 mod npz;
 mod pickle;
 mod run;
@@ -56,11 +60,13 @@ use crate::error::{Error, Result};
 
 #[cfg(feature = "train")]
 pub(crate) use bias::no_other_bias;
+#[cfg(feature = "train")]
+pub(crate) use checksum::{Checksum, verify};
 pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
-pub use npz::read_precomputed;
+pub use npz::{read_precomputed, read_precomputed_bytes};
 pub use run::Run;
 #[cfg(feature = "train")]
 pub(crate) use run::checkpoints_in;

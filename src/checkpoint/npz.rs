@@ -1,11 +1,12 @@
 //! Activations recorded elsewhere, from `.npz` or safetensors.
 
 use super::bias::{OUTPUT_BIAS, output_bias};
+use super::npy::{Header, MOST, PREFIX};
 use super::{Tensor, Tensors, file, matrix, safetensors};
 use crate::error::{Error, Result};
-use crate::model::{LOGITS, MEMORY_BUDGET, Precomputed};
-use ndarray::{Array2, ArrayD, ArrayViewD};
-use ndarray_npy::{ViewNpyError, ViewNpyExt};
+use crate::memory;
+use crate::model::{LOGITS, Precomputed};
+use ndarray::Array2;
 use std::io::{Cursor, Read};
 use std::path::Path;
 use zip::ZipArchive;
@@ -14,7 +15,8 @@ use zip::ZipArchive;
 /// [`Precomputed`]).
 ///
 /// The file holds `logits` and any number of other sites, each (n^2, width) or (n, n, width), pairs in row-major order,
-/// `f32` or `f64`; and, where the model has them, what stands beside sites by name alone:
+/// floats of 16, 32 or 64 bits in either byte order and memory order; and, where the model has them, what stands beside
+/// sites by name alone:
 ///
 /// | name | shape | what |
 /// |---|---|---|
@@ -23,31 +25,45 @@ use zip::ZipArchive;
 /// | `unembed` or `W_U` | (width of the neuron site, n) | reads the logits off the neuron site |
 /// | `unembed_bias`, `b_U`, `unembed.bias`, `unembedding_bias`, `unembedding.bias`, `bias_U` or `output_bias` | (n) or (1, n) | added by the readout; where there is none, it is what all logits differ by alike |
 ///
-/// Sites are taken in the order of their names, but the neuron site second to last and `logits` last.
+/// Sites are taken in the order of their names, but the neuron site second to last and `logits` last. Whatever else the
+/// file holds (labels, texts, single numbers, objects, losses by epoch) is passed over, and listed in
+/// [`Precomputed::skipped`].
 ///
 /// # Arguments
 /// `path`: an `.npz` (compressed or not) or safetensors file; `neuron_site`: the site whose channels are neurons.
 ///
 /// # Errors
-/// [`Error::MissingTensor`] without `logits`, or for one of two maps; [`Error::TensorShape`], [`Error::TensorDtype`], [`Error::NonFinite`];
-/// [`Error::Memory`] for a file that unfolds to more than [`MEMORY_BUDGET`]; [`Error::ReadoutMismatch`] and
-/// [`Error::MapsMismatch`] for an unembedding, a bias or maps that do not give what is recorded; those of
-/// [`Precomputed::new`].
+/// [`Error::MissingTensor`] without `logits`, or for one of two maps; [`Error::TensorShape`], [`Error::TensorDtype`],
+/// [`Error::NonFinite`]; [`Error::InFile`] around [`Error::Memory`] for a file that unfolds to more than the
+/// [budget](crate::memory::budget), around [`Error::ReadoutMismatch`] and [`Error::MapsMismatch`] for an unembedding, a bias
+/// or maps that do not give what is recorded, and around those of [`Precomputed::new`].
 pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Precomputed> {
     let path = path.as_ref();
-    let bytes = file::read_file(path)?;
+    read_precomputed_bytes(&file::read_file(path)?, path, neuron_site)
+}
+
+/// Reads recorded activations in the bytes of an `.npz` or safetensors file.
+///
+/// # Arguments
+/// `bytes`: the whole file; `path`: its name, for errors only; `neuron_site`: the site whose channels are neurons.
+///
+/// # Errors
+/// As [`read_precomputed`].
+pub fn read_precomputed_bytes(bytes: &[u8], path: &Path, neuron_site: &str) -> Result<Precomputed> {
+    file::check(bytes, path)?;
+    let mut skipped = Vec::new();
     let tensors = if bytes.starts_with(super::zip::LOCAL_SIGNATURE) {
-        read_npz(&bytes, path)?
+        read_npz(bytes, path, neuron_site, &mut skipped)
     } else {
-        safetensors::read_bytes(&bytes, path)?
+        safetensors::read_bytes(bytes, path)
     };
-    drop(bytes);
-    precomputed(&tensors, path, neuron_site).map_err(|error| match error {
+    tensors.and_then(|tensors| precomputed(tensors, path, neuron_site, skipped)).map_err(|error| match error {
         // What does not already name the file.
         Error::Shape { .. }
         | Error::UnknownSite { .. }
         | Error::ReadoutMismatch { .. }
-        | Error::MapsMismatch { .. } => Error::InFile { path: path.into(), source: Box::new(error) },
+        | Error::MapsMismatch { .. }
+        | Error::Memory { .. } => Error::InFile { path: path.into(), source: Box::new(error) },
         other => other,
     })
 }
@@ -55,38 +71,59 @@ pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Pre
 /// Arrays that are maps of elements, not sites; so are the names of an output bias.
 const MAPS: [&str; 6] = ["embed_left", "embed_right", "left", "right", "unembed", "W_U"];
 
-fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Precomputed> {
-    let logits = pairs_first(path, tensors, LOGITS, None)?;
+fn precomputed(tensors: Tensors, path: &Path, neuron_site: &str, mut skipped: Vec<String>) -> Result<Precomputed> {
+    let logits = pairs_first(path, &tensors, LOGITS, None)?;
     let n = logits.ncols();
     // By name alone: a width of n^2 makes no site of an unembedding.
     let has = |name: &str| tensors.contains_key(name);
     let mut sites = Vec::new();
-    for name in tensors
-        .keys()
-        .filter(|name| *name != LOGITS && !MAPS.contains(&name.as_str()) && !OUTPUT_BIAS.contains(&name.as_str()))
-    {
-        sites.push((name.clone(), pairs_first(path, tensors, name, Some(n))?));
+    let beside = |name: &str| name == LOGITS || MAPS.contains(&name) || OUTPUT_BIAS.contains(&name);
+    for (name, tensor) in tensors.iter().filter(|(name, _)| !beside(name)) {
+        let floats = matches!(tensor, Tensor::F32(_) | Tensor::F64(_));
+        if name == neuron_site || floats && of_pairs(tensor.shape(), n) {
+            sites.push((name.clone(), pairs_first(path, &tensors, name, Some(n))?));
+        } else {
+            skipped.push(listed(name, tensor.dtype(), tensor.shape()));
+        }
     }
     // Stable: the neuron site goes behind the others.
     sites.sort_by_key(|(name, _)| name == neuron_site);
     sites.push((LOGITS.to_owned(), logits));
     let mut model = Precomputed::new(sites, neuron_site)?;
-    if has("embed_left") && has("embed_right") {
-        let [left, right] = ["embed_left", "embed_right"].map(|name| matrix(path, tensors, &[name]));
-        model = model.with_embeddings(left?, right?)?;
+    match ["embed_left", "embed_right"].map(|name| tensors.get_key_value(name)) {
+        [Some(_), Some(_)] => {
+            let [left, right] = ["embed_left", "embed_right"].map(|name| matrix(path, &tensors, &[name]));
+            model = model.with_embeddings(left?, right?)?;
+        }
+        one => skipped.extend(one.into_iter().flatten().map(|(name, t)| listed(name, t.dtype(), t.shape()))),
     }
     if has("left") || has("right") {
-        let [left, right] = ["left", "right"].map(|name| matrix(path, tensors, &[name]));
+        let [left, right] = ["left", "right"].map(|name| matrix(path, &tensors, &[name]));
         model = model.with_maps(left?, right?)?;
     }
     if has("unembed") || has("W_U") {
-        let unembed = matrix(path, tensors, &["unembed", "W_U"])?;
-        model = match output_bias(path, tensors)? {
+        let unembed = matrix(path, &tensors, &["unembed", "W_U"])?;
+        model = match output_bias(path, &tensors)? {
             Some((_, bias)) => model.with_biased_unembedding(unembed, bias)?,
             None => model.with_unembedding(unembed)?,
         };
     }
-    Ok(model)
+    skipped.sort_unstable();
+    Ok(model.with_skipped(skipped))
+}
+
+/// An array with its type and shape, for people.
+fn listed(name: &str, dtype: &str, shape: &[usize]) -> String {
+    format!("{} ({} {})", file::shown(name), file::shown(dtype), crate::quoted::shown_numbers(shape))
+}
+
+/// Whether an array has a row for every pair.
+fn of_pairs(shape: &[usize], n: usize) -> bool {
+    match *shape {
+        [pairs, _] => n.checked_mul(n) == Some(pairs),
+        [x, y, _] => [x, y] == [n, n],
+        _ => false,
+    }
 }
 
 /// A site as (n^2, width); n is the number of logits where it is not given.
@@ -95,8 +132,7 @@ fn pairs_first(path: &Path, tensors: &Tensors, name: &str, n: Option<usize>) -> 
     let shape = tensor.shape();
     let width = shape.last().copied().unwrap_or(0);
     let n = n.unwrap_or(width);
-    let pairs = n.checked_mul(n).filter(|&pairs| pairs > 0);
-    if pairs.is_none_or(|pairs| shape != [pairs, width] && shape != [n, n, width]) {
+    if n.checked_mul(n).is_none_or(|pairs| pairs == 0) || !of_pairs(shape, n) {
         return Err(Error::TensorShape {
             path: path.into(),
             tensor: name.to_owned(),
@@ -113,42 +149,55 @@ fn pairs_first(path: &Path, tensors: &Tensors, name: &str, n: Option<usize>) -> 
     matrix(path, &Tensors::from([(name.to_owned(), flat)]), &[name])
 }
 
-fn read_npz(bytes: &[u8], path: &Path) -> Result<Tensors> {
+/// The arrays of floats; others are passed over, unless they are what was asked for.
+fn read_npz(bytes: &[u8], path: &Path, neuron_site: &str, skipped: &mut Vec<String>) -> Result<Tensors> {
     let format = |got: String| Error::Format { path: path.into(), expected: "an .npz archive of arrays", got };
     let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(|e| format(e.to_string()))?;
-    let mut tensors = Tensors::new();
-    let mut left = MEMORY_BUDGET as u64;
+    // The sizes by the archive's directory are checked before anything is unfolded, and nothing unfolds beyond them.
+    let (mut packed, mut unfolded) = (0u64, 0u64);
     for index in 0..archive.len() {
-        let entry = archive.by_index(index).map_err(|e| format(e.to_string()))?;
+        let entry = archive.by_index_raw(index).map_err(|e| format(e.to_string()))?;
+        (packed, unfolded) = (packed.saturating_add(entry.compressed_size()), unfolded.saturating_add(entry.size()));
+    }
+    if packed > bytes.len() as u64 {
+        return Err(format(format!("entries of {packed} bytes in a file of {}", bytes.len())));
+    }
+    // The bytes, the numbers and the matrices they become.
+    let needed = usize::try_from(unfolded).unwrap_or(usize::MAX).saturating_mul(3);
+    memory::check("the arrays of an .npz file", needed)?;
+    let mut tensors = Tensors::new();
+    for index in 0..archive.len() {
+        let mut entry = archive.by_index(index).map_err(|e| format(e.to_string()))?;
         let name = entry.name().strip_suffix(".npy").unwrap_or(entry.name()).to_owned();
-        // The size by the archive's directory is checked before anything is unfolded, and nothing unfolds beyond it.
+        let of = |got: String| format(format!("array `{}`: {got}", file::shown(&name)));
         let size = entry.size();
-        left = left.checked_sub(size).ok_or(Error::Memory {
-            what: "the arrays of an .npz file",
-            needed: usize::try_from(size).unwrap_or(usize::MAX).saturating_add(MEMORY_BUDGET - left as usize),
-            budget: MEMORY_BUDGET,
-        })?;
         let mut array = Vec::new();
-        entry.take(size + 1).read_to_end(&mut array).map_err(|e| format(e.to_string()))?;
-        if array.len() as u64 != size {
-            let (name, read) = (file::shown(&name), array.len());
-            return Err(format(format!("array `{name}`: {size} bytes by its directory, {read} or more in it")));
+        (&mut entry).take((PREFIX + MOST) as u64).read_to_end(&mut array).map_err(|e| of(e.to_string()))?;
+        let header = Header::parse(&array).map_err(|(expected, got)| of(format!("{got} in place of {expected}")))?;
+        if header.floats().is_none() {
+            if name == LOGITS || name == neuron_site || MAPS.contains(&name.as_str()) {
+                return Err(Error::TensorDtype {
+                    path: path.into(),
+                    tensor: name,
+                    expected: "floats of 16, 32 or 64 bits",
+                    got: header.descr,
+                });
+            }
+            skipped.push(listed(&name, &header.descr, &header.shape));
+            continue;
         }
-        let tensor = match ArrayViewD::<f32>::view_npy(&array) {
-            Ok(view) => Tensor::F32(row_major(view)),
-            Err(ViewNpyError::WrongDescriptor(_)) => match ArrayViewD::<f64>::view_npy(&array) {
-                Ok(view) => Tensor::F64(row_major(view)),
-                Err(e) => return Err(format(format!("array `{}`: {e}", file::shown(&name)))),
-            },
-            Err(e) => return Err(format(format!("array `{}`: {e}", file::shown(&name)))),
-        };
+        let rest = (size + 1).saturating_sub(array.len() as u64);
+        entry.take(rest).read_to_end(&mut array).map_err(|e| of(e.to_string()))?;
+        if array.len() as u64 != size {
+            return Err(of(format!("{size} bytes by its directory, {} or more in it", array.len())));
+        }
+        array.drain(..header.data);
+        let numbers = array.len();
+        let shape = crate::quoted::shown_numbers(&header.shape);
+        let tensor = header.array(array).ok_or_else(|| of(format!("{numbers} bytes for a shape of {shape}")))?;
         if tensors.insert(name.clone(), tensor).is_some() {
             return Err(Error::Duplicate { path: path.into(), name });
         }
     }
     Ok(tensors)
-}
-
-fn row_major<T: Clone>(view: ArrayViewD<'_, T>) -> ArrayD<T> {
-    view.as_standard_layout().into_owned()
 }

@@ -3,9 +3,11 @@
 use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
 use super::file::not_found;
 use super::select::Wanted;
-use super::{Contents, GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, task_file, vector, weights};
+use super::{
+    Contents, GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, run_group, task_file, vector, weights,
+};
 use crate::error::{Error, Result};
-use crate::group::{Cyclic, Dihedral, Group, GroupExt};
+use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
 use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, SummedMlp, TwoLayerMlp};
 use crate::task::Split;
 use ndarray::{Array1, Array2};
@@ -181,17 +183,15 @@ impl Run {
     ///
     /// # Errors
     /// - For a table: [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::TensorShape`] unless it is square and of
-    ///   the settings' order, [`Error::TensorLayout`] for a negative entry, and [`Error::InFile`] around what
+    ///   the settings' order, [`Error::TensorLayout`] for a negative entry or a group of another kind than theirs, and
+    ///   [`Error::InFile`] around what
     ///   [`CayleyTable::new`](crate::group::CayleyTable::new) rejects.
     /// - Without one: [`Error::Io`] or [`Error::MissingTensor`] for [`GroupKind::CayleyTable`], and
     ///   [`Error::Unsupported`] for a symmetric or alternating group without an order, which can be given to
     ///   [`group_in_order`](Run::group_in_order); [`Error::Config`] for an order that has another name.
     pub fn group(&self) -> Result<Box<dyn Group>> {
         let (kind, n) = (self.config.group, self.config.group_parameter);
-        let path = self.directory.join(task_file::NAME);
-        if (kind == GroupKind::CayleyTable || task_file::exists(&path)?)
-            && let Some(table) = task_file::table(&path, self.config.order()?, kind == GroupKind::CayleyTable)?
-        {
+        if let Some(table) = self.table()? {
             return Ok(Box::new(table));
         }
         if let Some(permutations) = self.named_order()? {
@@ -212,6 +212,27 @@ impl Run {
         })
     }
 
+    /// The Cayley table that the run has beside it, if any; that of a group of its settings' kind.
+    pub(super) fn table(&self) -> Result<Option<CayleyTable>> {
+        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let path = self.directory.join(task_file::NAME);
+        if kind != GroupKind::CayleyTable && !task_file::exists(&path)? {
+            return Ok(None);
+        }
+        let Some(table) = task_file::table(&path, self.config.order()?, kind == GroupKind::CayleyTable)? else {
+            return Ok(None);
+        };
+        match run_group::check_family(kind, n, &table) {
+            Ok(()) => Ok(Some(table)),
+            Err(got) => Err(Error::TensorLayout {
+                path,
+                tensor: "table".into(),
+                expected: "the table of a group of the settings' kind",
+                got,
+            }),
+        }
+    }
+
     /// The training and test pairs: those of `train` in `task.safetensors`, in the file's order, where there is such a
     /// file; else [`Split::published`] with the settings' share and seed.
     ///
@@ -223,6 +244,8 @@ impl Run {
     /// `train` is empty, holds a pair twice or one that there is not; [`Error::TensorShape`] where the left embedding
     /// does not fit the group's order, from which the number of pairs is taken; [`Error::Config`] where the settings do
     /// not have the share and the seed.
+    ///
+    /// [`Error::InFile`] around [`Error::Memory`] where its up to 16 n^2 bytes are over the budget.
     ///
     /// Cost: O(n^2) time and memory.
     pub fn split(&self) -> Result<Split> {
@@ -236,6 +259,7 @@ impl Run {
             self.config.require(&self.directory.join(CONFIG), key)?;
         }
         Split::published(n, self.config.frac_train, self.config.seed)
+            .map_err(|source| Error::InFile { path: self.directory.join("cfg.json"), source: source.into() })
     }
 
     /// The name of the file in `checkpoints/` with the weights after `epoch` epochs.
@@ -312,7 +336,7 @@ impl Run {
         }
         let model: Box<dyn Interpretable> = match kind {
             ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => {
-                let weight = self.weight(WEIGHT, [2 * e, d], "twice embed_dim, hidden_dim")?;
+                let weight = self.weight(WEIGHT, [e.saturating_mul(2), d], "twice embed_dim, hidden_dim")?;
                 let bias = match kind {
                     ModelKind::OneLayerMlp => None,
                     _ => {

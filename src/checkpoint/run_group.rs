@@ -6,6 +6,7 @@ use crate::group::{
     Alternating, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, PermutationGroup, Symmetric, check_fingerprint,
 };
 use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
+use crate::memory;
 use serde_json::Value;
 use std::path::Path;
 
@@ -29,7 +30,8 @@ impl Run {
     /// # Errors
     /// [`Error::ElementOrder`] around whatever is wrong with the order: those of [`PermutationGroup::from_json`];
     /// [`Error::NotTheRunsGroup`] unless its permutations are those of the settings' group; [`Error::OtherGroup`] for
-    /// another order than that of the run's own table. Those of [`group`](Run::group).
+    /// another order than that of the run's own table. [`Error::Memory`] where the table is over the budget. Those of
+    /// [`group`](Run::group).
     ///
     /// ```no_run
     /// use irreplens::{checkpoint::Run, fourier::IrrepBasis};
@@ -48,6 +50,8 @@ impl Run {
                 None => return Ok((self.group()?, None)),
             },
         };
+        let n = permutations.order();
+        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n]))?;
         let table = permutations.cayley_table().with_name(permutations.name());
         let path = self.directory().join(task_file::NAME);
         if let Some(own) = self.table_fingerprint()? {
@@ -182,6 +186,10 @@ impl Run {
             found.iter().map(|rho| rho.irrep(group)).collect()
         };
         let degree = permutations.map_or(0, PermutationGroup::degree);
+        if permutations.is_none() {
+            // Of every frequency a matrix of the plane at every element, and the character.
+            memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
+        }
         match (self.config.group, permutations) {
             (GroupKind::CyclicGroup, None) => {
                 let group = Cyclic::new(n)?;
@@ -203,6 +211,49 @@ impl Run {
             }
             _ => irreps(group),
         }
+    }
+}
+
+/// Largest number of points whose permutations a run's group is held to.
+const POINTS: usize = 7;
+
+/// What is wrong if a group is not of a kind, in whatever order its elements stand: cyclic and dihedral groups are told by
+/// their generators, symmetric and alternating ones of up to 7 points by the orders of elements and the sizes of their
+/// conjugacy classes.
+pub(super) fn check_family(kind: GroupKind, n: usize, group: &dyn Group) -> Result<(), String> {
+    let wrong = |what: &str| Err(format!("another group of order {}: {what}", group.order()));
+    match kind {
+        GroupKind::CyclicGroup if !group.element_orders().contains(&n) => wrong(&format!("no element has order {n}")),
+        GroupKind::DihedralGroup => {
+            let orders = group.element_orders();
+            let turn = group.elements().find(|r| orders[r.index()] == n);
+            let Some(turn) = turn else { return wrong(&format!("no element has order {n}")) };
+            let mut turns = vec![false; group.order()];
+            (0..n as i64).for_each(|k| turns[group.power(turn, k).index()] = true);
+            let reflects = |s: Elem| orders[s.index()] == 2 && group.conjugate(turn, s) == group.inverse(turn);
+            match group.elements().any(|s| !turns[s.index()] && reflects(s)) {
+                true => Ok(()),
+                false => wrong(&format!("no element of order 2 reflects the one of order {n}")),
+            }
+        }
+        GroupKind::SymmetricGroup if n <= POINTS => same_classes(group, &Symmetric::new(n).map_err(|e| e.to_string())?),
+        GroupKind::AlternatingGroup if n <= POINTS => {
+            same_classes(group, &Alternating::new(n).map_err(|e| e.to_string())?)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn same_classes(group: &dyn Group, family: &dyn Group) -> Result<(), String> {
+    let classes = |group: &dyn Group| {
+        let of = |class: &Vec<Elem>| (group.element_order(class[0]), class.len());
+        let mut all: Vec<(usize, usize)> = group.conjugacy_classes().iter().map(of).collect();
+        all.sort_unstable();
+        all
+    };
+    match classes(group) == classes(family) {
+        true => Ok(()),
+        false => Err(format!("another group of order {} than {}", group.order(), family.name())),
     }
 }
 

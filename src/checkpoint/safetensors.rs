@@ -9,6 +9,7 @@ use ::safetensors::{Dtype as Stored, SafeTensors};
 use ndarray::ArrayD;
 use serde_json::{Map, Value, json};
 
+use super::checksum::{self, BLANK};
 use super::element::{Dtype, Float8, places};
 use super::file::{atomic_write, check, read_file, shown};
 use super::{Tensor, Tensors};
@@ -20,8 +21,9 @@ use crate::error::{Error, Result};
 /// `bytes`: the whole file; `path`: its name, for errors only.
 ///
 /// # Errors
-/// [`Error::Format`] for a damaged file, [`Error::LfsPointer`], [`Error::TensorLayout`] for a shape beyond memory.
-/// Floats of 4 and 6 bits, complex numbers and unsigned integers above `i64::MAX` are [`Tensor::Unread`].
+/// [`Error::Damaged`] for a file that is not what its checksum says, [`Error::Format`] for another fault in it,
+/// [`Error::LfsPointer`], [`Error::TensorLayout`] for a shape beyond memory. Floats of 4 and 6 bits, complex numbers and
+/// unsigned integers above `i64::MAX` are [`Tensor::Unread`].
 ///
 /// # Cost
 /// Linear in the file's size, in time and memory.
@@ -38,6 +40,7 @@ use crate::error::{Error, Result};
 /// ```
 pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
     check(bytes, path)?;
+    checksum::verify(bytes, path)?;
     let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Format {
         path: path.into(),
         expected: "a safetensors file",
@@ -60,7 +63,7 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
     Ok(tensors)
 }
 
-/// The texts of the header's `__metadata__`, by key; empty without one.
+/// The texts of the header's `__metadata__`, by key; empty without one. The [checksum](write_safetensors) is left out.
 ///
 /// # Errors
 /// [`Error::Io`], [`Error::LfsPointer`], and [`Error::Format`] for a damaged file.
@@ -76,13 +79,18 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
 /// ```
 pub fn read_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>> {
     let path = path.as_ref();
-    let bytes = read_file(path)?;
-    let (_, header) = SafeTensors::read_metadata(&bytes).map_err(|e| Error::Format {
+    metadata_of(&read_file(path)?, path)
+}
+
+/// As [`read_metadata`], in the bytes of a file.
+pub(crate) fn metadata_of(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, String>> {
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| Error::Format {
         path: path.into(),
         expected: "a safetensors file",
         got: shown(&e.to_string()),
     })?;
-    Ok(header.metadata().iter().flatten().map(|(key, text)| (key.clone(), text.clone())).collect())
+    let texts = header.metadata().iter().flatten().filter(|(key, _)| *key != checksum::KEY);
+    Ok(texts.map(|(key, text)| (key.clone(), text.clone())).collect())
 }
 
 fn dtype(stored: Stored) -> Option<Dtype> {
@@ -111,8 +119,11 @@ fn dtype(stored: Stored) -> Option<Dtype> {
 /// The same arguments give the same bytes: tensors lie by falling element size, then by name, and the metadata is
 /// sorted. (The safetensors crate's own writer orders metadata at random.)
 ///
+/// A checksum of the whole file, the header and all tensors, is written with the metadata under `irreplens.crc64`: CRC-64/XZ
+/// over all bytes, its own 16 digits taken as zeros. Readers of this crate hold the file to it.
+///
 /// # Arguments
-/// `metadata`: texts for the header's `__metadata__`; none is written if it is empty.
+/// `metadata`: texts for the header's `__metadata__`.
 ///
 /// # Errors
 /// [`Error::Io`] naming `path`; [`Error::Duplicate`] for a tensor named `__metadata__`, which the format reserves;
@@ -141,29 +152,34 @@ pub fn write_safetensors(path: impl AsRef<Path>, tensors: &Tensors, metadata: &B
         let (tensor, expected) = (shown(name), "a tensor that was read");
         return Err(Error::TensorDtype { path: path.into(), tensor, expected, got: shown(what) });
     }
-    let mut header = Map::new();
-    if !metadata.is_empty() {
-        header.insert(METADATA.into(), json!(metadata));
-    }
+    let mut texts = metadata.clone();
+    texts.insert(checksum::KEY.into(), BLANK.into());
+    let mut header = Map::from_iter([(METADATA.to_owned(), json!(texts))]);
     let mut sorted: Vec<_> = tensors.iter().map(|(name, tensor)| (name, tensor, encoding(tensor))).collect();
     sorted.sort_by_key(|(_, _, (size, _))| std::cmp::Reverse(*size));
-    let mut data = Vec::new();
-    for (name, tensor, (_, dtype)) in sorted {
-        let start = data.len();
-        match tensor {
-            Tensor::F32(a) => append(&mut data, a, |v| v.to_le_bytes()),
-            Tensor::F64(a) => append(&mut data, a, |v| v.to_le_bytes()),
-            Tensor::I64(a) => append(&mut data, a, |v| v.to_le_bytes()),
-            Tensor::Bool(a) => append(&mut data, a, |v| [v.into()]),
-            Tensor::Unread { .. } => {} // refused above
-        }
-        let info = json!({ "dtype": dtype, "shape": tensor.shape(), "data_offsets": [start, data.len()] });
-        header.insert(name.clone(), info);
+    let mut end = 0;
+    for (name, tensor, (size, dtype)) in &sorted {
+        let start = end;
+        end += size * tensor.shape().iter().product::<usize>();
+        let info = json!({ "dtype": dtype, "shape": tensor.shape(), "data_offsets": [start, end] });
+        header.insert((*name).clone(), info);
     }
     let mut header = Value::Object(header).to_string();
     header.extend(std::iter::repeat_n(' ', header.len().next_multiple_of(8) - header.len()));
-    let length = (header.len() as u64).to_le_bytes();
-    atomic_write(path, &[&length, header.as_bytes(), &data].concat())
+    let mut bytes = Vec::with_capacity(8 + header.len() + end);
+    bytes.extend((header.len() as u64).to_le_bytes());
+    bytes.extend(header.as_bytes());
+    for (_, tensor, _) in sorted {
+        match tensor {
+            Tensor::F32(a) => append(&mut bytes, a, |v| v.to_le_bytes()),
+            Tensor::F64(a) => append(&mut bytes, a, |v| v.to_le_bytes()),
+            Tensor::I64(a) => append(&mut bytes, a, |v| v.to_le_bytes()),
+            Tensor::Bool(a) => append(&mut bytes, a, |v| [v.into()]),
+            Tensor::Unread { .. } => {} // refused above
+        }
+    }
+    checksum::fill_in(&mut bytes);
+    atomic_write(path, &bytes)
 }
 
 /// Element size in bytes and the format's name for the type.
@@ -177,6 +193,5 @@ fn encoding(tensor: &Tensor) -> (usize, &'static str) {
 }
 
 fn append<T: Copy, const N: usize>(data: &mut Vec<u8>, array: &ArrayD<T>, encode: impl Fn(T) -> [u8; N]) {
-    data.reserve(array.len() * N);
     array.iter().for_each(|&v| data.extend(encode(v)));
 }

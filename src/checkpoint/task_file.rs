@@ -9,6 +9,7 @@ use super::safetensors::read_metadata;
 use super::{Tensor, Tensors, listed, read_tensors};
 use crate::error::{Error, Result};
 use crate::group::CayleyTable;
+use crate::memory;
 use crate::task::Split;
 
 /// The file's name.
@@ -70,6 +71,9 @@ pub(super) fn split(path: &Path, order: usize) -> Result<Split> {
         return Err(bad("at least one training pair", "none".into()));
     }
     let pairs = order.checked_mul(order).ok_or_else(|| bad("a group of fewer pairs", format!("order {order}")))?;
+    // Marks, and the pairs of both sets.
+    memory::check("a split of all pairs", memory::bytes::<usize>(&[pairs, 2]))
+        .map_err(|source| Error::InFile { path: path.into(), source: source.into() })?;
     let mut seen = vec![false; pairs];
     for (i, &pair) in train.iter().enumerate() {
         let place = usize::try_from(pair).ok().and_then(|pair| seen.get_mut(pair));

@@ -3,6 +3,7 @@ use crate::error::Result;
 use crate::group::{Elem, Fingerprint, Group, GroupExt};
 use crate::irrep::{Irrep, irreps};
 use crate::linalg::matmul_into;
+use crate::memory;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
 
 /// The functions on any finite group, by real irreps: one sector, the whole group, and one block for each irrep.
@@ -31,7 +32,7 @@ impl IrrepBasis {
     /// The basis by the irreps that the library finds ([`irreps`]), under their labels.
     ///
     /// # Errors
-    /// Those of [`irreps`].
+    /// Those of [`irreps`]; [`Error::Memory`](crate::Error::Memory) where its bytes are over the budget.
     ///
     /// Cost: O(n times the sum of squared ranks), and 12 n^2 bytes.
     pub fn new(group: &(impl Group + ?Sized)) -> Result<Self> {
@@ -42,7 +43,8 @@ impl IrrepBasis {
     ///
     /// # Errors
     /// [`Error::Shape`](crate::Error::Shape) if an irrep is of another group, or if their ranks do not add up to the order;
-    /// [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) for a character that is none, or a first irrep that is not trivial.
+    /// [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) for a character that is none, or a first irrep that is not trivial;
+    /// [`Error::Memory`](crate::Error::Memory) over the budget.
     pub fn from_irreps(group: &(impl Group + ?Sized), irreps: Vec<Irrep>) -> Result<Self> {
         let n = group.order();
         let ranks = irreps.iter().map(Irrep::rank).sum();
@@ -54,6 +56,10 @@ impl IrrepBasis {
                 got: *off,
             });
         }
+        // The matrix twice, and the largest block with its pivoting.
+        let largest = irreps.iter().map(Irrep::rank).max().unwrap_or(0);
+        let blocks = memory::bytes::<f64>(&[2, n, largest]);
+        memory::check("a basis by irreps", memory::bytes::<u32>(&[3, n, n]).saturating_add(blocks))?;
         let mut matrix = Array2::zeros((n, n));
         let mut blocks: Vec<Block> = Vec::new();
         for irrep in &irreps {

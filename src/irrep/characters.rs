@@ -2,6 +2,7 @@ use super::{Irrep, Kind};
 use crate::error::{Error, Result};
 use crate::group::{Elem, Group, GroupExt};
 use crate::linalg::hermitian_eigen;
+use crate::memory;
 use ndarray::{Array1, Array2, ArrayView1};
 use num_complex::Complex;
 use rand_chacha::ChaCha8Rng;
@@ -52,7 +53,8 @@ impl CharacterTable {
     /// at the end, floating point is as safe and shorter.
     ///
     /// # Errors
-    /// [`Error::NoCharacterTable`] if the numbers are not whole or the rows not orthonormal.
+    /// [`Error::NoCharacterTable`] if the numbers are not whole or the rows not orthonormal; [`Error::Memory`] over the
+    /// budget.
     ///
     /// Cost: n k products and O(k^3) for k classes; milliseconds up to k = 100, seconds for k = 1000.
     ///
@@ -60,6 +62,10 @@ impl CharacterTable {
     /// (2005), section 7.7.
     pub fn new(group: &(impl Group + ?Sized)) -> Result<Self> {
         let classes = group.conjugacy_classes();
+        // Quotients, and some matrices of the size of the table.
+        let (n, k) = (group.order(), classes.len());
+        let needed = memory::bytes::<u32>(&[k, n]).saturating_add(memory::bytes::<Complex<f64>>(&[8, k, k]));
+        memory::check("a character table", needed)?;
         let mut class_of = vec![0; group.order()];
         for (c, class) in classes.iter().enumerate() {
             class.iter().for_each(|x| class_of[x.index()] = c);

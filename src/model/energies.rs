@@ -1,9 +1,10 @@
-use super::evaluate::{all_pairs_bytes, block_rows, check_memory};
+use super::evaluate::{all_pairs_bytes, block_rows};
 use super::{BlockEnergies, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Result, check_shape};
 use crate::fourier::{Direction, FourierBasis, single, transform_sectors};
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, matmul_into, vectorised};
+use crate::memory;
 use crate::task::pairs;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
@@ -45,9 +46,11 @@ fn energies(
     let width = width(model, site)?;
     check_order(model, basis)?;
     let n = model.order();
-    let mut energies = Energies::zeros(basis, width);
     let at_once = (WHOLE / all_pairs_bytes(n, 1)).max(1);
-    check_memory("coefficients along y", all_pairs_bytes(n, at_once.min(width)))?;
+    // Columns of some channels, and what they are transformed to.
+    let coefficients = all_pairs_bytes(n, at_once.min(width)).saturating_mul(2);
+    memory::check("coefficients along y", coefficients.saturating_add(Energies::bytes(basis, width)))?;
+    let mut energies = Energies::zeros(basis, width);
     for first in (0..width).step_by(at_once) {
         let channels = first..width.min(first + at_once);
         energies.add(model, site, basis, channels, terms, None)?;
@@ -68,6 +71,8 @@ pub(super) fn spectra(
         return Ok((model.spectrum(site, basis)?, model.spectrum(LOGITS, basis)?));
     };
     let width = unembedding.nrows();
+    let needed = all_pairs_bytes(n, width).saturating_add(Energies::bytes(basis, width));
+    memory::check("spectra of neurons and logits", needed.saturating_add(Energies::bytes(basis, n)))?;
     let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
     neurons.add(model, site, basis, 0..width, &Terms::all(basis), Some((unembedding, &mut logits)))?;
     let offset = model.readout(Array2::zeros((1, width)).view())?;
@@ -125,6 +130,12 @@ pub(super) struct Energies {
 }
 
 impl Energies {
+    /// Bytes of the sums, and of the basis's matrix, from which terms are chosen.
+    fn bytes(basis: &dyn FourierBasis, width: usize) -> usize {
+        let (rows, blocks) = (basis.rows(), basis.blocks().len());
+        memory::bytes::<f64>(&[2, rows, rows]).saturating_add(memory::bytes::<f64>(&[3, width, blocks]))
+    }
+
     pub(super) fn zeros(basis: &dyn FourierBasis, width: usize) -> Self {
         let (sectors, blocks) = (basis.sectors().len(), basis.blocks().len());
         let [linear_x, linear_y, product] = [(); 3].map(|()| Array2::zeros((width, blocks)));

@@ -4,13 +4,11 @@ use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result, check_shape};
 use crate::group::check_fingerprint;
 use crate::linalg::{map_blocks, matmul_into};
+use crate::memory;
 use crate::task::{Task, pairs};
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
 use std::fmt;
 use std::ops::Range;
-
-/// Bytes an answer over all pairs (a set of columns, recorded activations) may take: 2 GiB.
-pub const MEMORY_BUDGET: usize = 1 << 31;
 
 /// Values of the widest site in a block of rows: 1 MiB of `f32`, about a second-level cache.
 const BLOCK_VALUES: usize = 1 << 18;
@@ -113,6 +111,7 @@ pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks
 
 pub(super) fn pair_losses(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
     let n = model.order();
+    memory::check("losses of all pairs", memory::bytes::<f64>(&[2, n, n]))?;
     let blocks = stream(model, task, hooks, |outcomes| outcomes.iter().map(|o| o.loss).collect::<Vec<_>>())?;
     Ok(Array2::from_shape_vec((n, n), blocks.concat()).expect("one loss a pair"))
 }
@@ -138,19 +137,12 @@ pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, r
     if range.end > width || range.start > range.end {
         return Err(Error::UnknownChannel { site: site.into(), channel: range.end.max(range.start), width });
     }
-    check_memory("columns of a site at all pairs", all_pairs_bytes(n, range.len()))
+    memory::check("columns of a site at all pairs", all_pairs_bytes(n, range.len()))
 }
 
 /// Bytes of `width` activations at all pairs, or `usize::MAX` if that is less.
 pub(crate) fn all_pairs_bytes(order: usize, width: usize) -> usize {
-    [order, width, size_of::<f32>()].into_iter().fold(order, usize::saturating_mul)
-}
-
-pub(crate) fn check_memory(what: &'static str, needed: usize) -> Result<()> {
-    if needed <= MEMORY_BUDGET {
-        return Ok(());
-    }
-    Err(Error::Memory { what, needed, budget: MEMORY_BUDGET })
+    memory::bytes::<f32>(&[order, order, width])
 }
 
 /// Columns of any site from passes over row blocks; those of the logits from the unembedding's columns alone.

@@ -34,8 +34,8 @@ mod two_layer;
 
 pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
-pub use evaluate::{Evaluation, MEMORY_BUDGET, Moments, cross_entropy};
-pub(crate) use evaluate::{block_rows, check_memory, check_task};
+pub use evaluate::{Evaluation, Moments, cross_entropy};
+pub(crate) use evaluate::{block_rows, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
@@ -254,7 +254,7 @@ pub trait Interpretable: Send + Sync {
     ///
     /// # Errors
     /// [`Error::Shape`] for a task or a set of another order; [`Error::Memory`] if the sums would exceed
-    /// [`MEMORY_BUDGET`].
+    /// [`memory::budget`](crate::memory::budget).
     fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
         pair_sums::pair_sums(self, task, sets)
     }
@@ -271,7 +271,7 @@ pub trait Interpretable: Send + Sync {
     ///
     /// # Errors
     /// [`Error::UnknownSite`]; [`Error::UnknownChannel`] for a range beyond the width; [`Error::Memory`] if the answer would
-    /// exceed [`MEMORY_BUDGET`].
+    /// exceed [`memory::budget`](crate::memory::budget).
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         evaluate::columns(self, site, range)
     }

@@ -1,9 +1,9 @@
-use super::evaluate::check_memory;
 use super::loss::outcomes;
 use super::stream::{LossSum, PairBlock, TOTALS, stream_to};
 use super::{Evaluation, Interpretable, width};
 use crate::error::{Result, check_shape};
 use crate::linalg::vectorised;
+use crate::memory;
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
@@ -64,8 +64,7 @@ pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets
     check_sets(task, sets)?;
     let (n, width) = (task.order(), width(model, model.readout_site())?);
     let totals = (n / PAIRS_PER_ELEMENT).clamp(1, TOTALS);
-    let needed = [width, 2 * totals + 1, size_of::<f64>()].into_iter().fold(n, usize::saturating_mul);
-    check_memory("sums of activations by product", needed)?;
+    memory::check("sums of activations by product", memory::bytes::<f64>(&[n, width, 2 * totals + 1]))?;
     let start = || Sums {
         left: Vec::new(),
         right: Array2::zeros((n, width)),

@@ -1,8 +1,9 @@
-use super::evaluate::{all_pairs_bytes, check_memory};
+use super::evaluate::all_pairs_bytes;
 use super::from_fn::{hooks_only_on, unique};
 use super::layer::{positive, unembed};
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
 use crate::error::{Error, Result, check_shape};
+use crate::memory;
 use crate::task::{Pair, pairs};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -35,6 +36,7 @@ pub struct Precomputed {
     maps: Maps,
     unembed: Option<Array2<f32>>,
     output_bias: Option<Array1<f32>>,
+    skipped: Vec<String>,
 }
 
 /// The functions of x and of y that the neurons read.
@@ -80,6 +82,7 @@ impl Precomputed {
             maps: Maps::Unknown,
             unembed: None,
             output_bias: None,
+            skipped: Vec::new(),
         })
     }
 
@@ -221,14 +224,25 @@ impl Precomputed {
         self.output_bias.as_ref()
     }
 
+    /// The arrays beside the sites that [`read_precomputed`](crate::checkpoint::read_precomputed) passed over, by name, with
+    /// type and shape; empty for a model that comes from no file.
+    #[must_use]
+    pub fn skipped(&self) -> &[String] {
+        &self.skipped
+    }
+
+    pub(crate) fn with_skipped(self, skipped: Vec<String>) -> Self {
+        Self { skipped, ..self }
+    }
+
     /// Records sites of another model at all pairs.
     ///
     /// # Errors
-    /// [`Error::Memory`] over [`MEMORY_BUDGET`](super::MEMORY_BUDGET); those of `run_with_cache`.
+    /// [`Error::Memory`] over the [budget](crate::memory::budget); those of `run_with_cache`.
     pub fn record(model: &(impl Interpretable + ?Sized), sites: &[&str], neuron_site: &str) -> Result<Self> {
         let n = model.order();
         let width: usize = model.sites().iter().filter(|s| sites.contains(&s.name.as_str())).map(|s| s.width).sum();
-        check_memory("recorded activations", all_pairs_bytes(n, width))?;
+        memory::check("recorded activations", all_pairs_bytes(n, width))?;
         let mut cache = model.run_with_cache(&pairs(n, 0..n * n), sites)?;
         let kept = sites.iter().map(|&site| Ok((site.to_owned(), cache.take(site)?)));
         Self::new(kept.collect::<Result<_>>()?, neuron_site)

@@ -62,7 +62,7 @@ pub struct Subject<'a> {
 /// Cost: that of the analyses. The page's weight depends on the number of pictures, of which there is a greatest number.
 pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Page> {
     let Subject { model, group, basis, .. } = *subject;
-    let task = Task::new(group);
+    let task = Task::try_new(group)?;
     step("embeddings, neurons and logits");
     let found = interpret(model, basis, &task)?;
     step("irreps");

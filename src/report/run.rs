@@ -58,7 +58,7 @@ pub fn of_run(
     let title = format!("{}: a network on {}", name.as_deref().unwrap_or("run"), group.name());
     let subject = Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split };
     let mut page = of_model(&subject, step)?;
-    training(&mut page, &run, basis, &Task::new(&group), step)?;
+    training(&mut page, &run, basis, &Task::try_new(&group)?, step)?;
     settings(&mut page, &run);
     Ok(page)
 }

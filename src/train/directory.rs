@@ -1,17 +1,19 @@
 use super::adamw::AdamW;
 use super::{Network, TrainConfig};
-use crate::checkpoint::safetensors::read_metadata;
+use crate::checkpoint::safetensors::{metadata_of, read_bytes};
 use crate::checkpoint::{
-    GROUP, GroupKind, LrDecay, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in, read_tensors,
-    write_safetensors,
+    Checksum, GROUP, GroupKind, LrDecay, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in, read_tensors,
+    verify, write_safetensors,
 };
 use crate::error::{Error, Result};
-use crate::group::{Cyclic, Dihedral};
+use crate::group::{Cyclic, Dihedral, Elem, Group};
+use crate::quoted::shown_path;
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
@@ -45,6 +47,36 @@ struct Generator {
     seed: u64,
 }
 
+/// Something amiss with the files of a run that was taken up all the same: what
+/// [`Trainer::notices`](super::Trainer::notices) lists.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// A checkpoint that is damaged: the newest before it was taken.
+    Damaged {
+        /// What is wrong with it; the error names the file.
+        reason: Error,
+        /// The epoch of the checkpoint taken.
+        resumed_at: u64,
+    },
+    /// A checkpoint without a checksum, as early versions of this crate wrote them: taken, but nothing vouches for it.
+    Unverified {
+        /// The checkpoint.
+        path: PathBuf,
+    },
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Damaged { reason, resumed_at } => write!(f, "{reason}; the run goes on from epoch {resumed_at}"),
+            Self::Unverified { path } => {
+                write!(f, "{}: has no checksum, so damage to it would not be seen", shown_path(path))
+            }
+        }
+    }
+}
+
 /// A run directory in use by this process alone.
 #[derive(Debug)]
 pub(super) struct RunDirectory {
@@ -55,8 +87,13 @@ pub(super) struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// Makes the directory, or takes up the run in it: its newest state, if there is one.
-    pub(super) fn open(path: &Path, config: RunConfig, task: &Task, split: &Split) -> Result<(Self, Option<State>)> {
+    /// Makes the directory, or takes up the run in it: its newest state, if there is one, and what was amiss with it.
+    pub(super) fn open(
+        path: &Path,
+        config: RunConfig,
+        task: &Task,
+        split: &Split,
+    ) -> Result<(Self, Option<State>, Vec<Notice>)> {
         let io = |path: &Path| {
             let path = path.to_path_buf();
             move |source| Error::Io { path, source }
@@ -74,12 +111,23 @@ impl RunDirectory {
         }
         let directory = Self { path: path.into(), config, _lock: lock };
         let settings = path.join("cfg.json");
-        let resumed = if settings.exists() {
+        let (resumed, notices) = if settings.exists() {
             same_settings(&settings, &RunConfig::read(&settings)?, &directory.config)?;
             directory.newest()?
+        } else if let Some(beside) = directory.candidates()?.into_iter().next() {
+            return Err(Error::RunIncomplete { path: settings, beside });
         } else {
-            None
+            (None, Vec::new())
         };
+        if let Some(done) = resumed.as_ref().map(|state| state.adamw.step).filter(|&e| e > directory.config.num_epochs)
+        {
+            return Err(Error::RunDiffers {
+                path: settings,
+                what: "num_epochs".into(),
+                expected: format!("at most the {} asked for", directory.config.num_epochs),
+                got: format!("{done} epochs done"),
+            });
+        }
         if resumed.is_none()
             && let Some(model) = ["model.safetensors", "model.pt"].iter().find(|name| path.join(name).exists())
         {
@@ -92,26 +140,27 @@ impl RunDirectory {
         }
         directory.write_task(task, split)?;
         directory.config.write(&settings)?;
-        Ok((directory, resumed))
+        Ok((directory, resumed, notices))
     }
 
-    /// The run's pairs and, where its name does not say it, its group; the same as are there, if any are.
+    /// The run's pairs and, where its name does not say it or the file has it, its group; the same as are there, if any
+    /// are.
     fn write_task(&self, task: &Task, split: &Split) -> Result<()> {
-        let integers = |values: &[usize]| values.iter().map(|&v| v as i64).collect::<Array1<i64>>();
-        let mut train = split.train.clone();
+        let mut train: Vec<i64> = split.train.iter().map(|&pair| pair as i64).collect();
         train.sort_unstable();
-        let mut tensors = Tensors::from([("train".to_owned(), Tensor::I64(integers(&train).into_dyn()))]);
-        if self.config.group == GroupKind::CayleyTable {
+        let mut tensors = Tensors::from([("train".to_owned(), Tensor::I64(Array1::from_vec(train).into_dyn()))]);
+        let path = self.path.join("task.safetensors");
+        let there = if path.exists() { Some(read_tensors(&path)?) } else { None };
+        let has_table = there.as_ref().is_some_and(|there| there.contains_key("table"));
+        if self.config.group == GroupKind::CayleyTable || has_table {
             let labels = task.labels().iter().map(|&label| i64::from(label)).collect();
             let table = Array2::from_shape_vec((task.order(), task.order()), labels).expect("n^2 labels");
             tensors.insert("table".into(), Tensor::I64(table.into_dyn()));
         }
-        let path = self.path.join("task.safetensors");
-        if !path.exists() {
+        let Some(there) = there else {
             let name = task.group_name().chars().take(GROUP_NAME).collect();
             return write_safetensors(&path, &tensors, &BTreeMap::from([(GROUP.to_owned(), name)]));
-        }
-        let there = read_tensors(&path)?;
+        };
         match tensors.iter().find(|(name, tensor)| there.get(*name) != Some(tensor)) {
             None => Ok(()),
             Some((name, _)) => Err(Error::RunDiffers {
@@ -123,12 +172,43 @@ impl RunDirectory {
         }
     }
 
-    /// The state of the most epochs.
-    fn newest(&self) -> Result<Option<State>> {
-        let mut files: Vec<PathBuf> = checkpoints_in(&self.path)?.pop().into_iter().map(|(_, path)| path).collect();
-        files.extend(Some(self.latest()).filter(|path| path.exists()));
-        let states: Vec<State> = files.iter().map(|file| self.read(file)).collect::<Result<_>>()?;
-        Ok(states.into_iter().max_by_key(|state| state.adamw.step))
+    /// Files with a state, the likeliest newest first: `latest.safetensors`, then the checkpoints from the last on.
+    fn candidates(&self) -> Result<Vec<PathBuf>> {
+        let latest = Some(self.latest()).filter(|path| path.exists());
+        let checkpoints = checkpoints_in(&self.path)?.into_iter().rev().map(|(_, path)| path);
+        Ok(latest.into_iter().chain(checkpoints).collect())
+    }
+
+    /// The state of the most epochs that is not damaged; an error if all are.
+    fn newest(&self) -> Result<(Option<State>, Vec<Notice>)> {
+        let (mut newest, mut damaged, mut notices) = (None::<State>, Vec::new(), Vec::new());
+        for path in self.candidates()? {
+            match self.read(&path)? {
+                Err(reason) => damaged.push(reason),
+                Ok((state, checksum)) => {
+                    if checksum == Checksum::Missing {
+                        notices.push(Notice::Unverified { path: path.clone() });
+                    }
+                    let numbered = path != self.latest();
+                    if newest.as_ref().is_none_or(|newest| newest.adamw.step < state.adamw.step) {
+                        newest = Some(state);
+                    }
+                    // Those left are of fewer epochs.
+                    if numbered {
+                        break;
+                    }
+                }
+            }
+        }
+        let mut damaged = damaged.into_iter();
+        match newest {
+            Some(state) => {
+                let resumed_at = state.adamw.step;
+                notices.extend(damaged.map(|reason| Notice::Damaged { reason, resumed_at }));
+                Ok((Some(state), notices))
+            }
+            None => damaged.next().map_or(Ok((None, notices)), Err),
+        }
     }
 
     /// Where the state between two checkpoints is kept.
@@ -136,8 +216,24 @@ impl RunDirectory {
         self.path.join("checkpoints").join("latest.safetensors")
     }
 
-    fn read(&self, path: &Path) -> Result<State> {
-        let metadata = read_metadata(path)?;
+    /// The state in a file, or how it is damaged: it fails its checksum, or has none and cannot be right. With a checksum
+    /// that holds, contents that cannot be right are somebody's doing, and an error.
+    fn read(&self, path: &Path) -> Result<Result<(State, Checksum)>> {
+        let bytes = fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
+        let checksum = match verify(&bytes, path) {
+            Ok(checksum) => checksum,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        match self.state(&bytes, path) {
+            Ok(state) => Ok(Ok((state, checksum))),
+            Err(error @ Error::RunDiffers { .. }) => Err(error),
+            Err(reason) if checksum == Checksum::Missing => Ok(Err(reason)),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn state(&self, bytes: &[u8], path: &Path) -> Result<State> {
+        let metadata = metadata_of(bytes, path)?;
         let key = |key: &'static str| {
             let text = metadata.get(key).map_or("", String::as_str);
             serde_json::from_str::<Value>(text).map_err(|_| Error::Format {
@@ -146,20 +242,36 @@ impl RunDirectory {
                 got: format!("metadata with `{key}`: {text:?}"),
             })
         };
-        let bad = |error: serde_json::Error| Error::Format {
-            path: path.into(),
-            expected: "a checkpoint of this crate's training",
-            got: error.to_string(),
-        };
-        same_settings(path, &serde_json::from_value(key("cfg")?).map_err(bad)?, &self.config)?;
-        let rest: Rest = serde_json::from_value(key("state")?).map_err(bad)?;
-        let tensors = read_tensors(path)?;
+        let bad =
+            |got: String| Error::Format { path: path.into(), expected: "a checkpoint of this crate's training", got };
+        let json = |error: serde_json::Error| bad(error.to_string());
+        same_settings(path, &serde_json::from_value(key("cfg")?).map_err(json)?, &self.config)?;
+        let rest: Rest = serde_json::from_value(key("state")?).map_err(json)?;
+        if let Some((epoch, _)) = rest.best.filter(|&(epoch, loss)| epoch > rest.epoch || !(loss >= 0.0)) {
+            return Err(bad(format!("a least test loss at epoch {epoch} of {}, or one below 0", rest.epoch)));
+        }
+        let name = path.file_name().unwrap_or_default();
+        if path != self.latest() && name != Run::checkpoint_name(rest.epoch).as_str() {
+            return Err(bad(format!("the state of epoch {}", rest.epoch)));
+        }
+        let tensors = read_bytes(bytes, path)?;
         let network = Network::from_tensors((&self.config).into(), self.config.order()?, path, &tensors)?;
         let adamw = AdamW {
             step: rest.epoch,
             first: network.read(path, &tensors, FIRST)?,
             second: network.read(path, &tensors, SECOND)?,
         };
+        for weight in network.weights() {
+            let negative = weight.of(&adamw.second).iter().copied().find(|&mean| mean < 0.0);
+            if let Some(got) = negative {
+                return Err(Error::TensorLayout {
+                    path: path.into(),
+                    tensor: format!("{SECOND}{}", weight.name),
+                    expected: "means of squares, from 0 up",
+                    got: got.to_string(),
+                });
+            }
+        }
         Ok(State { network, adamw, best: rest.best })
     }
 
@@ -217,10 +329,9 @@ fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
 /// The settings of a run as its `cfg.json` has them.
 pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: &TrainConfig) -> RunConfig {
     let (architecture, n) = (network.architecture(), task.order());
-    let is = |other: Result<Task>| other.is_ok_and(|other| other == *task);
-    let (group, group_parameter) = if is(Cyclic::new(n).map(|group| Task::new(&group))) {
+    let (group, group_parameter) = if Cyclic::new(n).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::CyclicGroup, n)
-    } else if n % 2 == 0 && is(Dihedral::new(n / 2).map(|group| Task::new(&group))) {
+    } else if n % 2 == 0 && Dihedral::new(n / 2).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::DihedralGroup, n / 2)
     } else {
         (GroupKind::CayleyTable, n)
@@ -242,6 +353,13 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
         missing: Vec::new(),
         other: Default::default(),
     }
+}
+
+/// Whether a task is that of a group, row by row: without a second task, which may be gigabytes.
+fn is_task_of(task: &Task, group: &impl Group) -> bool {
+    let n = task.order();
+    let product = |pair: usize| group.compose(Elem::new(pair / n), Elem::new(pair % n)).index();
+    group.order() == n && task.labels().iter().enumerate().all(|(pair, &label)| product(pair) == label as usize)
 }
 
 /// The shortest decimal f with `floor(f n^2) = count`.

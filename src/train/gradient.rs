@@ -1,13 +1,15 @@
-use super::Network;
+use super::{Architecture, Network};
 use crate::checkpoint::ModelKind;
 use crate::error::{Error, Result, check_shape};
 use crate::linalg::{add_matmul, matmul_into, vectorised};
+use crate::memory;
 use crate::model::{Evaluation, loss_gradient, outcomes};
 use crate::task::Task;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Pairs of a segment, at least, and segments of a set of pairs, at most: fixed by the task, never by the threads.
 const SEGMENT_PAIRS: usize = 384;
@@ -65,6 +67,8 @@ pub(super) struct Passes {
     maps_gradient: [Vec<f32>; 2],
     /// What biases add to the logits, by class; else empty.
     offset: Vec<f32>,
+    /// Breaks a pass off, between two blocks of pairs, when it is set: what the pass returns is then worth nothing.
+    pub(super) stop: Arc<AtomicBool>,
 }
 
 /// The pairs, sorted, with their labels, and the sizes of the network they are for.
@@ -112,7 +116,22 @@ impl Passes {
         let size = if has_maps(kind) { order * d } else { 0 };
         let maps = [vec![0.0; size], vec![0.0; size]];
         let offset = vec![0.0; if set.biased { order } else { 0 }];
-        Ok(Self { set, segments, buffers: Mutex::default(), maps_gradient: maps.clone(), maps, offset })
+        let (buffers, stop) = (Mutex::default(), Arc::default());
+        Ok(Self { set, segments, buffers, maps_gradient: maps.clone(), maps, offset, stop })
+    }
+
+    /// Bytes that passes over so many pairs hold, the sorting of the pairs included.
+    pub(super) fn bytes(architecture: Architecture, order: usize, pairs: usize, backward: bool) -> usize {
+        let (n, d, w) = (order, architecture.hidden_dim, architecture.embed_dim.max(architecture.hidden_dim));
+        let segments = (pairs / SEGMENT_PAIRS).clamp(1, SEGMENTS);
+        let sums = match backward {
+            true => [&[segments, n, w][..], &[2, n, w], &[segments, n, d], &[segments, w, d]],
+            false => [&[0][..]; 4],
+        };
+        let all = sums.iter().map(|extents| memory::bytes::<f32>(extents));
+        let maps = memory::bytes::<f32>(&[4, n, d]);
+        // Three numbers of 32 bits a pair, and its index while they are sorted.
+        all.fold(memory::bytes::<u32>(&[5, pairs]).saturating_add(maps), usize::saturating_add)
     }
 
     /// Loss and accuracy.
@@ -157,7 +176,7 @@ impl Passes {
             false => ["W_E_a", "W_E_b"].map(|name| &network.parameters()[network.place(name).range.clone()]),
         };
         let weight = (self.set.kind == ModelKind::TwoLayerMlp).then(|| network.weight("W"));
-        let forward = Forward { maps, weight, offset: &self.offset, unembed };
+        let forward = Forward { maps, weight, offset: &self.offset, unembed, stop: &self.stop };
         let (set, buffers) = (&self.set, &self.buffers);
         self.segments.par_iter_mut().for_each(|segment| {
             let taken = lock(buffers).pop();
@@ -287,6 +306,7 @@ struct Forward<'a> {
     /// What a bias adds to the logits; empty without one.
     offset: &'a [f32],
     unembed: ArrayView2<'a, f32>,
+    stop: &'a AtomicBool,
 }
 
 /// [`matmul_into`] or [`add_matmul`].
@@ -392,6 +412,9 @@ impl Segment {
     fn evaluate(&mut self, buffers: &mut Buffers, set: &PairSet, net: &Forward<'_>) {
         (self.loss, self.correct) = (0.0, 0);
         for block in self.blocks() {
+            if net.stop.load(Ordering::Relaxed) {
+                return;
+            }
             buffers.forward(set, net, block.clone());
             let logits = matrix(&buffers.logits, (set.order, block.len()));
             for outcome in outcomes(logits.t(), &set.labels[block]) {
@@ -406,6 +429,9 @@ impl Segment {
         let sums = [&mut self.left_gradient, &mut self.right_gradient, &mut self.class_gradient];
         sums.into_iter().for_each(|sum| sum.fill(0.0));
         for (i, block) in self.blocks().enumerate() {
+            if net.stop.load(Ordering::Relaxed) {
+                return;
+            }
             buffers.forward(set, net, block.clone());
             // The first product replaces what the last epoch left.
             self.backward(buffers, set, net, block, if i == 0 { matmul_into } else { add_matmul });

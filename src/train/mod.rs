@@ -7,6 +7,7 @@
 //! | [`Architecture`], [`Network`] | which model, and its parameters |
 //! | [`TrainConfig`], [`StopRules`] | how |
 //! | [`Observer`], [`ProgressBar`], [`MetricLog`], [`on_ctrl_c`] | who looks on, and who may stop it |
+//! | [`Notice`] | what was amiss with a run that was taken up |
 //! | [`loss_and_gradient`] | one gradient |
 //!
 //! # The gradient
@@ -33,6 +34,7 @@ mod on_device;
 mod trainer;
 
 pub use config::{StopRules, TrainConfig};
+pub use directory::Notice;
 pub use gradient::loss_and_gradient;
 pub use interrupt::on_ctrl_c;
 pub use many::{Seed, train_many};

@@ -1,6 +1,9 @@
+use super::gradient::Passes;
 use crate::checkpoint::{Layers, ModelKind, RunConfig, Tensor, Tensors, matrix, no_other_bias, vector};
 use crate::error::{Error, Result};
+use crate::memory;
 use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
+use crate::task::Split;
 use ndarray::{Array1, Array2, ArrayD, ArrayView2};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng;
@@ -76,7 +79,9 @@ impl Architecture {
         let scale = |fan_in: usize| 1.0 / (fan_in as f64).sqrt();
         let mut shapes = vec![("W_E_a", [order, e], scale(e)), ("W_E_b", [order, e], scale(e))];
         match kind {
-            ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => shapes.push(("W", [2 * e, d], scale(2 * e))),
+            ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => {
+                shapes.push(("W", [e.saturating_mul(2), d], scale(e.saturating_mul(2))));
+            }
             ModelKind::TwoLayerMlp => shapes.push(("W", [e, d], scale(e))),
             ModelKind::SummedMlp | ModelKind::Bilinear => {}
         }
@@ -91,7 +96,7 @@ impl Architecture {
         let mut end = 0;
         let place = |(name, shape, scale): (&'static str, [usize; 2], f64)| {
             let start = end;
-            end += shape[0] * shape[1];
+            end = shape[0].saturating_mul(shape[1]).saturating_add(end);
             Weight { name, shape, scale, range: start..end }
         };
         shapes.into_iter().map(place).collect()
@@ -103,6 +108,37 @@ impl Architecture {
         let hidden_dim = self.kind.has_hidden().then_some(self.hidden_dim);
         let output_bias = self.output_bias.then_some(true);
         Layers { embed_dim: self.embed_dim, hidden_dim, output_bias, other: Default::default() }
+    }
+
+    /// Bytes that training takes on a group of `order` elements, by `train` of the n^2 pairs: the task, a split and its
+    /// making, the passes over both sets, and the parameters with all that is kept for each. `usize::MAX` if that is less.
+    ///
+    /// What [`Trainer::new`](super::Trainer::new) asks for before it begins, and the split beside it: to be compared with
+    /// the [budget](crate::memory::budget) before there is one.
+    ///
+    /// ```
+    /// use irreplens::train::Architecture;
+    /// let gigabytes = |n: usize| Architecture::one_layer(256, 128).training_bytes(n, n * n / 3) >> 30;
+    /// assert_eq!((gigabytes(106), gigabytes(5040), gigabytes(20_000)), (0, 1, 15));
+    /// ```
+    #[must_use]
+    pub fn training_bytes(&self, order: usize, train: usize) -> usize {
+        Split::bytes(order, train).saturating_add(self.trainer_bytes(order, train))
+    }
+
+    /// The same without the split.
+    pub(super) fn trainer_bytes(&self, order: usize, train: usize) -> usize {
+        let pairs = order.saturating_mul(order);
+        let parameters = self.weights(order).last().map_or(0, |weight| weight.range.end);
+        [
+            memory::bytes::<u32>(&[pairs]),
+            Passes::bytes(*self, order, train, true),
+            Passes::bytes(*self, order, pairs.saturating_sub(train), false),
+            // Parameters and two running means, twice, and the gradient; as much again where they are written.
+            memory::bytes::<f32>(&[10, parameters]),
+        ]
+        .into_iter()
+        .fold(0, usize::saturating_add)
     }
 
     fn check(&self) -> Result<()> {
@@ -182,7 +218,7 @@ impl Network {
     /// tensor, row-major, rounded to `f32`; the output bias comes last, so that what comes before does not depend on it.
     ///
     /// # Errors
-    /// [`Error::Range`] for a width of 0; [`Error::GroupParameter`] for order 0.
+    /// [`Error::Range`] for a width of 0; [`Error::GroupParameter`] for order 0; [`Error::Memory`] over the budget.
     pub fn random(architecture: Architecture, order: usize, seed: u64) -> Result<Self> {
         let mut network = Self::zeros(architecture, order)?;
         let mut rng = ChaCha20Rng::seed_from_u64(seed);
@@ -218,6 +254,10 @@ impl Network {
             return Err(Error::GroupParameter { group: "any group", expected: "an order from 1 up", got: 0 });
         }
         let weights = architecture.weights(order);
+        memory::check(
+            "parameters of a network",
+            memory::bytes::<f32>(&[weights.last().map_or(0, |last| last.range.end)]),
+        )?;
         let parameters = vec![0.0; weights.last().map_or(0, |last| last.range.end)];
         Ok(Self { architecture, order, weights, parameters })
     }

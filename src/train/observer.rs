@@ -45,7 +45,10 @@ pub enum StopReason {
 pub struct Outcome {
     /// Why.
     pub stop_reason: StopReason,
-    /// The model as it is now.
+    /// Steps taken.
+    pub epoch: u64,
+    /// The model as it is now; of an interrupted run the training set alone, and where the interrupt came within an epoch,
+    /// as it was at the epoch before.
     pub metrics: Metrics,
     /// Median time of an epoch, in milliseconds: gradient and step, without measuring and saving; 0 where none was run.
     pub epoch_ms_median: f64,
@@ -175,7 +178,8 @@ impl Observer for ProgressBar {
 /// A file with one row for every measured epoch: `epoch`, `train_loss`, `train_accuracy`, `test_loss`, `test_accuracy`.
 ///
 /// Rows are CSV under a heading, or JSON objects where the name ends in `.jsonl`. A resumed run takes up where it does:
-/// rows from its first epoch on are dropped, so that the file is that of a run never interrupted.
+/// rows from its first epoch on are dropped, so that the file is that of a run never interrupted. A run that goes on without
+/// its log is an error ([`Error::LogMissing`]): an empty file in its place begins another.
 #[derive(Debug)]
 pub struct MetricLog {
     path: PathBuf,
@@ -223,7 +227,10 @@ impl MetricLog {
 impl Observer for MetricLog {
     fn start(&mut self, epoch: u64, _: u64) -> Result<()> {
         let old = match std::fs::read_to_string(&self.path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound && epoch == 0 => String::new(),
+            Err(error) if error.kind() == ErrorKind::NotFound && self.path.parent().is_some_and(Path::exists) => {
+                return Err(Error::LogMissing { path: self.path.clone(), epoch });
+            }
             text => text.map_err(self.io())?,
         };
         let mut kept = String::new();

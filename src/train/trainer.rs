@@ -1,9 +1,10 @@
 use super::adamw::AdamW;
-use super::directory::{RunDirectory, State, run_config};
+use super::directory::{Notice, RunDirectory, State, run_config};
 use super::gradient::Passes;
 use super::{Architecture, Metrics, Network, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
+use crate::memory;
 use crate::model::Evaluation;
 use crate::task::{Split, Task};
 use std::path::Path;
@@ -53,6 +54,7 @@ pub struct Trainer {
     observers: Vec<Box<dyn Observer>>,
     interrupt: Arc<AtomicBool>,
     directory: Option<RunDirectory>,
+    notices: Vec<Notice>,
     epoch_seconds: Vec<f32>,
 }
 
@@ -67,7 +69,8 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Range`] for a setting out of its range, a width of 0, no training pairs, or no test pairs where a stop rule
-    /// needs them; those of [`Split::check`] for a split of another order, or whose test set holds training pairs.
+    /// needs them; those of [`Split::check`] for a split of another order, or whose test set holds training pairs;
+    /// [`Error::Memory`] for what is over the budget ([`Architecture::training_bytes`]), before any of it is done.
     pub fn new(
         group: &(impl Group + ?Sized),
         architecture: Architecture,
@@ -91,6 +94,7 @@ impl Trainer {
         check_shape("group of the network", &[group.order()], &[network.order()])?;
         split.check(group.order())?;
         config.check(split.test.len())?;
+        memory::check("training", network.architecture().trainer_bytes(group.order(), split.train.len()))?;
         let task = Task::new(group);
         let train = Passes::new(&network, &task, &split.train, true)?;
         let test = match split.test.is_empty() {
@@ -111,6 +115,7 @@ impl Trainer {
             observers: Vec::new(),
             interrupt: Arc::default(),
             directory: None,
+            notices: Vec::new(),
             epoch_seconds: Vec::new(),
         })
     }
@@ -125,13 +130,21 @@ impl Trainer {
     ///
     /// A group that is neither `Cyclic` nor `Dihedral`, row by row, is written as its Cayley table, with its name.
     ///
+    /// Checkpoints carry a checksum. One that is damaged is passed over for the one before it, and one without a checksum,
+    /// of a version of this crate that wrote none, is taken on trust: [`notices`](Trainer::notices) say which. The steps to
+    /// the damaged one are done again, with the same bits.
+    ///
     /// # Errors
     /// [`Error::RunLocked`] while another process trains there; [`Error::RunDiffers`] for a run of another architecture,
-    /// group, split or setting (the number of epochs may differ), or for weights without checkpoints;
-    /// [`Error::TensorShape`] and other errors of reading a checkpoint; [`Error::Io`].
+    /// group, split or setting (the number of epochs may be another, if it is not below those done), or for weights without
+    /// checkpoints; [`Error::RunIncomplete`] for checkpoints without their `cfg.json`; [`Error::Damaged`] or what else is
+    /// wrong with the newest checkpoint where all are damaged; [`Error::TensorShape`], [`Error::TensorLayout`] and other
+    /// errors for an intact one with weights or running means that cannot be; [`Error::Io`]. Nothing is written before all
+    /// of that is known.
     pub fn in_directory(mut self, path: impl AsRef<Path>) -> Result<Self> {
         let config = run_config(&self.state.network, &self.task, &self.split, &self.config);
-        let (directory, resumed) = RunDirectory::open(path.as_ref(), config, &self.task, &self.split)?;
+        let (directory, resumed, notices) = RunDirectory::open(path.as_ref(), config, &self.task, &self.split)?;
+        self.notices.extend(notices);
         if let Some(state) = resumed {
             self.good = state.clone();
             self.state = state;
@@ -158,7 +171,10 @@ impl Trainer {
         self
     }
 
-    /// Stops, and saves, when this flag is set: see [`on_ctrl_c`](super::on_ctrl_c).
+    /// Saves and stops when this flag is set: see [`on_ctrl_c`](super::on_ctrl_c).
+    ///
+    /// The state is saved at once. An epoch that is under way, or a look at the test set, is broken off; but for the first
+    /// epoch of a call, before which there is nothing new to save.
     pub fn interrupted_by(&mut self, flag: Arc<AtomicBool>) -> &mut Self {
         self.interrupt = flag;
         self
@@ -182,10 +198,27 @@ impl Trainer {
     fn run_in_pool(&mut self) -> Result<Outcome> {
         let mut saved = Instant::now();
         let mut gradient = vec![0.0; self.state.network.parameters().len()];
+        // In the first epoch there is no flag: until it is through there are no metrics to return.
+        self.passes.train.stop = Arc::default();
+        if let Some(test) = &mut self.passes.test {
+            test.stop = Arc::clone(&self.interrupt);
+        }
+        let mut last = None;
         self.start()?;
         loop {
             let start = Instant::now();
             let train = self.passes.train.gradient(&self.state.network, &mut gradient);
+            if let Some(last) = last
+                && self.is_interrupted()
+            {
+                // This state's loss is not known. From numbers it is a number, if it is not as large as none ever is.
+                return match self.state.network.parameters().iter().all(|p| p.is_finite()) {
+                    true => self.leave(last, &mut saved),
+                    false => Err(self.diverged(self.epoch(), f64::NAN)),
+                };
+            }
+            last = Some(Metrics { epoch: self.epoch(), train, test: None });
+            self.passes.train.stop = Arc::clone(&self.interrupt);
             let mut seconds = start.elapsed().as_secs_f64();
             let test =
                 |trainer: &mut Self| Ok(trainer.passes.test.as_mut().map(|test| test.evaluate(&trainer.state.network)));
@@ -221,25 +254,33 @@ impl Trainer {
             return Err(self.diverged(epoch, train.loss));
         }
         let last = epoch >= self.config.epochs;
-        let due = last || epoch.is_multiple_of(self.config.measure_every);
-        let interrupted = self.interrupt.load(Ordering::Relaxed);
         let mut metrics = Metrics { epoch, train, test: None };
-        let mut stop = interrupted.then_some(StopReason::Interrupted);
-        if due || interrupted {
-            metrics.test = test(self)?;
+        let mut stop = None;
+        if self.is_interrupted() {
+            return self.leave(metrics, saved).map(Some);
         }
-        if due {
+        if last || epoch.is_multiple_of(self.config.measure_every) {
+            let test = test(self)?;
+            // The flag has broken that off. After a resume this epoch is looked at again.
+            if self.is_interrupted() {
+                return self.leave(metrics, saved).map(Some);
+            }
+            metrics.test = test;
             let asked = self.show(&metrics)?;
-            stop = last.then_some(StopReason::EpochsReached).or(self.rules(&metrics)).or(asked).or(stop);
+            stop = last.then_some(StopReason::EpochsReached).or(self.rules(&metrics)).or(asked);
         }
         self.keep(stop, saved)?;
-        match stop {
-            None => Ok(None),
-            Some(stop_reason) => {
-                let outcome = Outcome { stop_reason, metrics, epoch_ms_median: self.epoch_ms_median() };
-                self.finish(outcome).map(Some)
-            }
-        }
+        stop.map(|stop_reason| self.finish(stop_reason, metrics)).transpose()
+    }
+
+    /// Saves the state, before anything else, and ends as interrupted.
+    fn leave(&mut self, metrics: Metrics, saved: &mut Instant) -> Result<Outcome> {
+        self.keep(Some(StopReason::Interrupted), saved)?;
+        self.finish(StopReason::Interrupted, metrics)
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.load(Ordering::Relaxed)
     }
 
     /// Back to the last state that was kept.
@@ -296,7 +337,9 @@ impl Trainer {
         if ended { directory.remove_latest() } else { Ok(()) }
     }
 
-    fn finish(&mut self, outcome: Outcome) -> Result<Outcome> {
+    fn finish(&mut self, stop_reason: StopReason, metrics: Metrics) -> Result<Outcome> {
+        let (epoch, epoch_ms_median) = (self.epoch(), self.epoch_ms_median());
+        let outcome = Outcome { stop_reason, epoch, metrics, epoch_ms_median };
         self.observers.iter_mut().try_for_each(|observer| observer.finish(&outcome))?;
         Ok(outcome)
     }
@@ -320,6 +363,12 @@ impl Trainer {
     #[must_use]
     pub fn network(&self) -> &Network {
         &self.state.network
+    }
+
+    /// What was amiss with the files of the run when it was taken up; empty as a rule.
+    #[must_use]
+    pub fn notices(&self) -> &[Notice] {
+        &self.notices
     }
 
     /// The pairs it is trained on, and those it is tested on.

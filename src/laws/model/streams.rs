@@ -4,7 +4,7 @@ use crate::error::Error;
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis};
 use crate::group::{Dihedral, Elem};
 use crate::laws::{ACTIVATION, EXHAUSTIVE, TRANSFORM, Violation, answer, uniform};
-use crate::model::{BlockEnergies, Hook, Hooks, Interpretable, LOGITS, MEMORY_BUDGET, Moments, SiteSpectrum, Values};
+use crate::model::{BlockEnergies, Hook, Hooks, Interpretable, LOGITS, Moments, SiteSpectrum, Values};
 use crate::task::{Pair, Task, pairs};
 use ndarray::{Array1, Array2, Array3, Axis, s};
 use std::sync::Arc;
@@ -177,7 +177,7 @@ impl<'a> Reference<'a> {
 
     fn columns(&self, model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
         let n = self.order;
-        let most = (MEMORY_BUDGET / (n * n * size_of::<f32>())).min(4 * EXHAUSTIVE / (n * n)).max(2);
+        let most = (crate::memory::budget() / (n * n * size_of::<f32>())).min(4 * EXHAUSTIVE / (n * n)).max(2);
         let last = self.width.saturating_sub(1);
         for range in [0..self.width.min(most), self.width.saturating_sub(most)..self.width, last..self.width, 0..0] {
             let case = format!("neuron columns {range:?} of {}", self.site);

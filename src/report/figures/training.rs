@@ -36,7 +36,8 @@ impl History {
             expected: "rows of epoch, train_loss, train_accuracy, test_loss, test_accuracy",
             got,
         };
-        let mut reader = csv::Reader::from_path(&path).map_err(|error| format(error.to_string()))?;
+        let bytes = std::fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
+        let mut reader = csv::Reader::from_reader(&bytes[..]);
         let mut history = Self::default();
         for record in reader.records() {
             let record = record.map_err(|error| format(error.to_string()))?;
