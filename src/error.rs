@@ -424,7 +424,7 @@ pub enum Error {
         global: String,
     },
     /// Several state dicts or weights files where one is needed and no rule says which.
-    #[error("{}: expected one {what}, got {got}: {how}", path.display())]
+    #[error("{}: expected one {what}, got {got}: {how}", shown_path(path))]
     SeveralWeights {
         /// The file or folder.
         path: PathBuf,
@@ -520,7 +520,12 @@ pub enum Error {
         got: f64,
     },
     /// A bias among the weights that the model has no place for: it would compute something else without it.
-    #[error("{}: tensor `{tensor}`: expected no bias beside those of the model, got one of shape {shape:?}", path.display())]
+    #[error(
+        "{}: tensor `{}`: expected no bias beside those of the model, got one of shape {}",
+        shown_path(path),
+        shown(tensor),
+        shown_numbers(shape)
+    )]
     UnusedBias {
         /// The file.
         path: PathBuf,
@@ -531,8 +536,8 @@ pub enum Error {
     },
     /// Settings and weights of a run that disagree on an output bias.
     #[error(
-        "{}: layers.output_bias is {settings}, but {} has {}", config.display(), weights.display(),
-        tensor.as_ref().map_or("no output bias".to_owned(), |name| format!("the output bias `{name}`"))
+        "{}: layers.output_bias is {settings}, but {} has {}", shown_path(config), shown_path(weights),
+        tensor.as_ref().map_or("no output bias".to_owned(), |name| format!("the output bias `{}`", shown(name)))
     )]
     OutputBias {
         /// The file of the settings.
