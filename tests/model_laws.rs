@@ -2,8 +2,8 @@
 
 use irreplens::group::{Cyclic, Elem};
 use irreplens::model::{
-    Bilinear, Evaluation, ForwardPass, FromFn, Hook, Hooks, Interpretable, MEMORY_BUDGET, OneLayerMlp, Precomputed,
-    Site, SummedMlp, TwoLayerMlp, Values, cross_entropy,
+    Bilinear, Evaluation, ForwardPass, FromFn, Hook, Hooks, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp,
+    TwoLayerMlp, Values, cross_entropy,
 };
 use irreplens::task::{Pair, Task};
 use irreplens::{Error, laws, model_laws};
@@ -429,11 +429,11 @@ fn recordings_that_do_not_fit() {
 
 #[test]
 fn what_exceeds_the_budget_is_an_error() {
-    let n = 40_000;
+    let n = 400_000;
     let net = FromFn::new(n, vec![Site::new("h", 1), Site::new("logits", n)], "h", |_| unreachable!()).unwrap();
     for site in ["h", "logits"] {
         let Err(Error::Memory { needed, budget, .. }) = net.neuron_columns(site, 0..1) else { panic!("not refused") };
-        assert_eq!((needed, budget), (4 * n * n, MEMORY_BUDGET));
+        assert!(needed == 4 * n * n && budget < needed, "{needed} of {budget}");
     }
     assert!(matches!(Precomputed::record(&net, &["h", "logits"], "h"), Err(Error::Memory { .. })));
     assert!(matches!(net.spectrum("h", &basis(n)), Err(Error::Memory { .. })));

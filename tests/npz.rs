@@ -1,5 +1,7 @@
 //! Recorded activations: `.npz` files as NumPy writes them (`tests/data/npz/make.py`) and as it does not.
 
+#[path = "support/data.rs"]
+mod data;
 #[path = "support/models.rs"]
 mod models;
 
@@ -264,4 +266,144 @@ fn the_same_from_safetensors() {
     let (got, want) = (found.evaluate(&task, &hooks).unwrap(), network.evaluate(&task, &hooks).unwrap());
     assert!((got.loss / want.loss - 1.0).abs() < 1e-6);
     assert_eq!(found.sites().len(), 3);
+}
+
+/// The bytes of an array with this header.
+fn array(header: &str, numbers: &[u8]) -> Vec<u8> {
+    let header = format!("{header}\n");
+    [b"\x93NUMPY\x01\0", &(header.len() as u16).to_le_bytes()[..], header.as_bytes(), numbers].concat()
+}
+
+fn described(descr: &str, fortran: bool, shape: &[usize], numbers: &[u8]) -> Vec<u8> {
+    let fortran = if fortran { "True" } else { "False" };
+    let shape: String = shape.iter().map(|n| format!("{n}, ")).collect();
+    let quoted = if descr.starts_with('[') { descr.to_owned() } else { format!("'{descr}'") };
+    array(&format!("{{'descr': {quoted}, 'fortran_order': {fortran}, 'shape': ({shape}), }}"), numbers)
+}
+
+fn write_npz(file: &Path, arrays: &[(&str, Vec<u8>)]) {
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(file).unwrap());
+    for (name, array) in arrays {
+        archive.start_file(format!("{name}.npy"), zip::write::SimpleFileOptions::default()).unwrap();
+        archive.write_all(array).unwrap();
+    }
+    archive.finish().unwrap();
+}
+
+/// Numbers that half precision has exactly: rows of (9, 3) and (9, 4).
+fn exact(width: usize) -> Array2<f32> {
+    Array2::from_shape_fn((9, width), |(pair, k)| (pair * width + k) as f32 / 8.0 - 2.0)
+}
+
+/// The bits of a half, which the number must have exactly.
+fn half(value: f32) -> u16 {
+    let bits = value.to_bits();
+    if value == 0.0 {
+        0
+    } else {
+        (bits >> 16 & 0x8000) as u16 | (((bits >> 23 & 255) - 112) << 10) as u16 | (bits >> 13 & 1023) as u16
+    }
+}
+
+/// Every float type, in both byte orders and both memory orders, with two and with three axes.
+#[test]
+fn every_kind_of_float_is_the_same_network() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.npz");
+    let want = Precomputed::new(vec![("hidden".into(), exact(4)), ("logits".into(), exact(3))], "hidden").unwrap();
+    let want = want.run_with_cache(&pairs(), &["hidden", "logits"]).unwrap();
+    for kind in ["f2", "f4", "f8"] {
+        for (big, fortran, cube) in (0..8).map(|i| (i & 1 > 0, i & 2 > 0, i & 4 > 0)) {
+            let write = |values: Array2<f32>| {
+                let width = values.ncols();
+                let shape = if cube { vec![3, 3, width] } else { vec![9, width] };
+                let values = values.into_shape_with_order(shape.clone()).unwrap();
+                let ordered: Vec<f32> =
+                    if fortran { values.t().iter().copied().collect() } else { values.iter().copied().collect() };
+                let bytes = ordered.iter().flat_map(|&v| {
+                    let mut bytes = match kind {
+                        "f2" => half(v).to_le_bytes().to_vec(),
+                        "f4" => v.to_le_bytes().to_vec(),
+                        _ => f64::from(v).to_le_bytes().to_vec(),
+                    };
+                    if big {
+                        bytes.reverse();
+                    }
+                    bytes
+                });
+                let descr = format!("{}{kind}", if big { '>' } else { '<' });
+                described(&descr, fortran, &shape, &bytes.collect::<Vec<u8>>())
+            };
+            write_npz(&file, &[("hidden", write(exact(4))), ("logits", write(exact(3)))]);
+            let found =
+                read_precomputed(&file, "hidden").unwrap().run_with_cache(&pairs(), &["hidden", "logits"]).unwrap();
+            for site in ["hidden", "logits"] {
+                assert_eq!(found.get(site).unwrap(), want.get(site).unwrap(), "{kind} {big} {fortran} {cube} {site}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_no_site_is_skipped_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("run.npz");
+    let floats = |width: usize| exact(width).iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let extras = [
+        ("labels", described("<i8", false, &[9], &[0; 72])),
+        ("mask", described("|b1", false, &[9, 1], &[1; 9])),
+        ("names", described("<U5", false, &[2], &[0; 40])),
+        ("bytes", described("|S3", false, &[1], b"abc")),
+        ("objects", described("|O", false, &[1], b"\x80\x04cos\nsystem\n.")),
+        ("records", described("[('a', '<f4'), ('b', '<i4', (2,))]", false, &[1], &[0; 12])),
+        ("complex", described("<c8", false, &[9, 4], &[0; 288])),
+        ("when", described("<M8[s]", false, &[], &[0; 8])),
+        ("n", described("<f8", false, &[], &3f64.to_le_bytes())),
+        ("losses", described("<f4", false, &[5], &[0; 20])),
+        ("weights", described("<f4", false, &[4, 3], &[0; 48])),
+        ("embed_left", described("<f4", false, &[3, 2], &[0; 24])),
+    ];
+    let sites = [
+        ("hidden", described("<f4", false, &[9, 4], &floats(4))),
+        ("logits", described("<f4", false, &[9, 3], &floats(3))),
+    ];
+    write_npz(&file, &[&extras[..], &sites[..]].concat());
+    let found = read_precomputed(&file, "hidden").unwrap();
+    assert_eq!(found.sites().into_iter().map(|site| site.name).collect::<Vec<_>>(), ["hidden", "logits"]);
+    let mut names: Vec<&str> = found.skipped().iter().map(|skipped| skipped.split(' ').next().unwrap()).collect();
+    let mut expected: Vec<&str> = extras.iter().map(|(name, _)| *name).collect();
+    names.sort_unstable();
+    expected.sort_unstable();
+    assert_eq!(names, expected);
+    assert!(found.skipped().contains(&"labels (<i8 [9])".to_owned()), "{:?}", found.skipped());
+    // What was asked for is not skipped.
+    for (name, error) in
+        [("labels", "got <i8"), ("objects", "got |O"), ("n", "expected shape [9, 1]"), ("weights", "got [4, 3]")]
+    {
+        let message = read_precomputed(&file, name).unwrap_err().to_string();
+        assert!(message.contains(&format!("run.npz: tensor `{name}`: ")) && message.contains(error), "{message}");
+    }
+}
+
+/// The cases that lie beside the data: `20e-npz-f16`, `20g-npz-int-extra` and the hostile ones.
+#[test]
+fn files_that_people_have() {
+    let Some(folder) =
+        data::folder("files_that_people_have").map(|data| data.with_file_name("cases")).filter(|c| c.is_dir())
+    else {
+        return;
+    };
+    let task = Task::new(&Cyclic::new(7).unwrap());
+    for name in ["20e-npz-f16", "20g-npz-int-extra"] {
+        let found = read_precomputed(folder.join(name).join("run.npz"), "hidden").unwrap();
+        let evaluation = found.evaluate(&task, &Hooks::none()).unwrap();
+        assert_eq!((format!("{:.6e}", evaluation.loss), evaluation.accuracy), ("2.879406e-1".into(), 1.0), "{name}");
+        assert_eq!(found.skipped().len(), usize::from(name.contains("extra")), "{:?}", found.skipped());
+    }
+    for name in ["h-list-20.npz", "npy_header_len_4GiB.npz", "npz_nested_tuple_stack_overflow.npz"] {
+        let (path, start) = (folder.join("hostile").join(name), std::time::Instant::now());
+        let message = read_precomputed(&path, "hidden").unwrap_err().to_string();
+        assert!(message.starts_with(path.to_str().unwrap()) && message.len() < 4096, "{message}");
+        assert!(start.elapsed().as_millis() < 500, "{name}: {:?}", start.elapsed());
+    }
 }

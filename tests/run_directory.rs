@@ -2,7 +2,7 @@
 
 use irreplens::Error;
 use irreplens::checkpoint::{Run, RunConfig, Tensor, Tensors, write_safetensors};
-use irreplens::group::{Cyclic, Dihedral, Group, GroupExt};
+use irreplens::group::{Composition, Cyclic, Dihedral, Group, GroupExt, PermutationGroup};
 use irreplens::model::Interpretable;
 use irreplens::task::{Split, Task};
 use ndarray::ArrayD;
@@ -272,4 +272,56 @@ fn checkpoints_are_listed_by_epoch_and_loaded() {
     let error = run.at(folder.join(names[0])).unwrap().model().map(|_| ()).unwrap_err();
     assert!(error.to_string().contains(names[0]), "{error}");
     assert!(matches!(run.at(folder.join("epoch-000000001.safetensors")), Err(Error::Io { .. })));
+}
+
+/// Writes the elements that some permutations generate as an element order.
+fn write_order(file: &Path, generators: &[&[usize]]) {
+    let generators: Vec<Vec<usize>> = generators.iter().map(|g| g.to_vec()).collect();
+    let group = PermutationGroup::from_generators(&generators, Composition::ApplyLeftFirst, 100).unwrap();
+    let elements: Vec<&[usize]> = group.elements().map(|x| group.permutation(x)).collect();
+    let order = serde_json::json!({ "composition": "(p*q)[i] = q[p[i]]", "elements": elements });
+    std::fs::write(file, order.to_string()).unwrap();
+}
+
+#[test]
+fn an_order_or_a_table_of_another_group_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let [s3, c6, s4, wide] = ["s3", "c6", "s4", "wide"].map(|name| directory.path().join(name).with_extension("json"));
+    write_order(&s3, &[&[1, 2, 0], &[1, 0, 2]]);
+    write_order(&c6, &[&[1, 2, 0, 4, 3]]);
+    write_order(&s4, &[&[1, 2, 3, 0], &[1, 0, 2, 3]]);
+    write_order(&wide, &[&[1, 2, 0, 4, 5, 3], &[3, 5, 4, 0, 2, 1]]); // S3 on its own six elements
+    let in_order = |kind: &str, order: &Path| {
+        write(directory.path(), "OneLayerMLP", kind, DIHEDRAL);
+        Run::open(directory.path()).unwrap().group_in_order(Some(order)).map(|(group, _)| group.order())
+    };
+    for kind in ["SymmetricGroup", "DihedralGroup"] {
+        assert_eq!(in_order(kind, &s3).unwrap(), 6);
+        assert_eq!(in_order(kind, &wide).unwrap(), 6, "the same group on other points");
+        for order in [&c6, &s4] {
+            let error = in_order(kind, order).unwrap_err();
+            let start = format!("{}: expected the elements of the run's group, got ", order.display());
+            assert!(error.to_string().starts_with(&start), "{error}");
+        }
+    }
+    assert!(in_order("CyclicGroup", &s3).is_err());
+
+    // A run that has its own table is not read in another order of it.
+    let own = PermutationGroup::from_json(&s3).unwrap().cayley_table();
+    write_task(directory.path(), &[("table", &[6, 6], &table_of(&own))]);
+    assert_eq!(in_order("SymmetricGroup", &s3).unwrap(), 6);
+    write_task(directory.path(), &[("table", &[6, 6], &table_of(&own.relabelled(&[1, 0, 2, 3, 4, 5]).unwrap()))]);
+    let error = in_order("SymmetricGroup", &s3).unwrap_err().to_string();
+    assert!(error.ends_with("got a group whose table is not that of task.safetensors, row by row"), "{error}");
+
+    // Nor is a table of another group of the settings' order taken for its group.
+    write_task(directory.path(), &[("table", &[6, 6], &table_of(&Cyclic::new(6).unwrap()))]);
+    for (kind, what) in [("SymmetricGroup", "than S3"), ("DihedralGroup", "reflects the one of order 3")] {
+        write(directory.path(), "OneLayerMLP", kind, DIHEDRAL);
+        let error = Run::open(directory.path()).unwrap().group().map(|_| ()).unwrap_err().to_string();
+        assert!(error.contains("task.safetensors: tensor `table`: ") && error.ends_with(what), "{error}");
+    }
+    write_task(directory.path(), &[("table", &[3, 3], &[0, 1, 2, 1, 2, 0, 2, 0, 1])]);
+    write(directory.path(), "OneLayerMLP", "CyclicGroup", DIHEDRAL);
+    assert!(Run::open(directory.path()).unwrap().group().is_ok());
 }

@@ -122,13 +122,13 @@ impl Passes {
 
     /// Bytes that passes over so many pairs hold, the sorting of the pairs included.
     pub(super) fn bytes(architecture: Architecture, order: usize, pairs: usize, backward: bool) -> usize {
-        let (n, d, w) = (order, architecture.hidden_dim, architecture.embed_dim.max(architecture.hidden_dim));
+        let (n, d) = (order, architecture.hidden_dim);
+        let two = architecture.kind == ModelKind::TwoLayerMlp;
+        let w = if two { architecture.embed_dim } else { d };
         let segments = (pairs / SEGMENT_PAIRS).clamp(1, SEGMENTS);
-        let sums = match backward {
-            true => [&[segments, n, w][..], &[2, n, w], &[segments, n, d], &[segments, w, d]],
-            false => [&[0][..]; 4],
-        };
-        let all = sums.iter().map(|extents| memory::bytes::<f32>(extents));
+        // Of every segment the right map, W_U and the second layer; of the left map every row in one or two segments.
+        let sums = [[segments, n, w], [segments, n, d], [segments * usize::from(two), w, d], [2, n, w]];
+        let all = sums.iter().filter(|_| backward).map(|extents| memory::bytes::<f32>(extents));
         let maps = memory::bytes::<f32>(&[4, n, d]);
         // Three numbers of 32 bits a pair, and its index while they are sorted.
         all.fold(memory::bytes::<u32>(&[5, pairs]).saturating_add(maps), usize::saturating_add)

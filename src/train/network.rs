@@ -118,8 +118,8 @@ impl Architecture {
     ///
     /// ```
     /// use irreplens::train::Architecture;
-    /// let gigabytes = |n: usize| Architecture::one_layer(256, 128).training_bytes(n, n * n / 3) >> 30;
-    /// assert_eq!((gigabytes(106), gigabytes(5040), gigabytes(20_000)), (0, 1, 15));
+    /// let gigabytes = |n: usize| Architecture::one_layer(256, 128).training_bytes(n, n * n / 3) / 1_000_000_000;
+    /// assert_eq!((gigabytes(106), gigabytes(5040), gigabytes(20_000)), (0, 1, 19));
     /// ```
     #[must_use]
     pub fn training_bytes(&self, order: usize, train: usize) -> usize {
@@ -134,6 +134,8 @@ impl Architecture {
             memory::bytes::<u32>(&[pairs]),
             Passes::bytes(*self, order, train, true),
             Passes::bytes(*self, order, pairs.saturating_sub(train), false),
+            // The training pairs as they are written, and as they are read again.
+            memory::bytes::<u64>(&[3, train]),
             // Parameters and two running means, twice, and the gradient; as much again where they are written.
             memory::bytes::<f32>(&[10, parameters]),
         ]

@@ -169,7 +169,7 @@ impl Observer for ProgressBar {
     }
 
     fn finish(&mut self, outcome: &Outcome) -> Result<()> {
-        self.bar.set_position(outcome.metrics.epoch);
+        self.bar.set_position(outcome.epoch);
         self.bar.abandon();
         Ok(())
     }

@@ -7,6 +7,7 @@ mod data;
 mod hostile;
 mod memory;
 mod mutate;
+mod npz;
 mod valid;
 
 use std::path::PathBuf;

@@ -224,7 +224,17 @@ fn checkpoints_of_other_runs_and_foreign_weights_are_refused() {
     // No settings, a torn file.
     write_safetensors(c.join(name), &Tensors::new(), &BTreeMap::new()).unwrap();
     assert!(matches!(small().in_directory(&c), Err(Error::Format { .. })));
+    // A torn file is damage: the one before it is taken, and that is said.
     fs::write(c.join(name), b"torn").unwrap();
+    let trainer = small().in_directory(&c).unwrap();
+    assert_eq!(trainer.epoch(), 50);
+    let said: Vec<String> = trainer.notices().iter().map(ToString::to_string).collect();
+    assert!(said.len() == 1 && said[0].starts_with(c.join(name).to_str().unwrap()), "{said:?}");
+    assert!(said[0].ends_with("; the run goes on from epoch 50"), "{said:?}");
+    drop(trainer);
+    for (_, path) in Run::open(&c).unwrap().checkpoints().unwrap() {
+        fs::write(path, b"torn").unwrap();
+    }
     assert!(matches!(small().in_directory(&c), Err(Error::Format { path, .. }) if path == c.join(name)));
     // A model without checkpoints is somebody's result.
     fs::create_dir(&d).unwrap();

@@ -82,6 +82,8 @@ fn bad_command_lines_are_named() {
         ("--lr -1", "lr: expected a number above 0, got -1"),
         ("--decay slow", "--decay: unknown variant"),
         ("--seeds 1,2", "--seeds needs --out DIR"),
+        ("--seeds 4,1,4 --out OUT", "--seeds 4,1,4: seed 4 again in place 3, one run each"),
+        ("--hidden 4611686018427387904", "training needs 18446744073709551615 bytes, over the budget of "),
         ("--fraction 1 --test-loss-below 0.1", "test pairs, which a stop rule looks at: expected at least 1, got 0"),
         ("--fast yes", "unknown option --fast"),
         ("--epochs", "--epochs: expected an option and its value"),

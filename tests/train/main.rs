@@ -2,6 +2,7 @@
 #![cfg(feature = "train")]
 #![expect(clippy::duplicate_mod, reason = "two examples share a file")]
 
+mod damage;
 mod errors;
 mod example;
 mod gradient;

@@ -42,7 +42,7 @@ fn child() {
     let Some(directory) = std::env::var_os(CHILD) else { return };
     let mut trainer = trainer(Path::new(&directory)).unwrap();
     let outcome = trainer.interrupted_by(on_ctrl_c().unwrap()).run().unwrap();
-    println!("ended: {:?} at {}", outcome.stop_reason, outcome.metrics.epoch);
+    println!("ended: {:?} at {}", outcome.stop_reason, outcome.epoch);
 }
 
 fn spawn(directory: &Path) -> Child {

@@ -124,10 +124,10 @@ fn every_reason_to_stop() {
     assert_eq!((outcome.stop_reason, outcome.metrics.epoch), (StopReason::Observer, 50));
     let flag = Arc::new(AtomicBool::new(true));
     let outcome = trainer.interrupted_by(Arc::clone(&flag)).run().unwrap();
-    assert_eq!(outcome.stop_reason, StopReason::Observer, "an observer's reason is the nearer one");
+    assert_eq!(outcome.stop_reason, StopReason::Interrupted, "the state is saved before anything is asked");
     let outcome = trainer_of(&config).interrupted_by(flag).run().unwrap();
     assert_eq!((outcome.stop_reason, outcome.metrics.epoch), (StopReason::Interrupted, 0));
-    assert!(outcome.metrics.test.is_some());
+    assert!(outcome.metrics.test.is_none() && outcome.epoch == 0);
     assert_eq!(serde_json::to_value(StopReason::TestLossBelow).unwrap(), "test_loss_below");
 }
 
@@ -290,6 +290,52 @@ fn an_interrupt_ends_many_seeds_and_a_panic_is_passed_on() {
     }));
     assert!(panicked.is_err());
     assert_eq!(*ended.lock().unwrap(), [1, 3]);
+}
+
+/// Wherever an interrupt comes, within an epoch or a look at the test set too, the state is saved and the run goes on to the
+/// same bits.
+#[test]
+fn an_interrupt_within_an_epoch_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let make = |name: &str| {
+        // Epochs of some tenths of a second, which a flag set by the clock falls into.
+        let config = TrainConfig { epochs: 4, measure_every: 2, ..TrainConfig::default() };
+        let split = Split::random(120, 0.8, 1).unwrap();
+        let trainer = Trainer::new(&Cyclic::new(120).unwrap(), Architecture::summed(48), split, config).unwrap();
+        trainer.in_directory(folder.path().join(name)).unwrap()
+    };
+    let whole = make("whole").run().unwrap();
+    let (mut within, mut interrupted) = (0, 0);
+    for milliseconds in [1, 30, 60, 100, 150, 220, 300] {
+        let name = milliseconds.to_string();
+        let mut trainer = make(&name);
+        let flag = Arc::new(AtomicBool::new(false));
+        let set = Arc::clone(&flag);
+        trainer.interrupted_by(flag).observe(move |metrics: &Metrics| {
+            let set = Arc::clone(&set);
+            if metrics.epoch == 0 {
+                std::thread::spawn(move || {
+                    std::thread::sleep(std::time::Duration::from_millis(milliseconds));
+                    set.store(true, Ordering::Relaxed);
+                });
+            }
+            ControlFlow::Continue(())
+        });
+        let outcome = trainer.run().unwrap();
+        if outcome.stop_reason == StopReason::Interrupted {
+            interrupted += 1;
+            within += usize::from(outcome.metrics.epoch < outcome.epoch);
+            assert!(outcome.metrics.test.is_none() && outcome.epoch == trainer.epoch());
+        }
+        drop(trainer);
+        let mut resumed = make(&name);
+        assert_eq!(resumed.epoch(), outcome.epoch);
+        let resumed = resumed.run().unwrap();
+        assert_eq!((resumed.metrics, resumed.stop_reason), (whole.metrics, whole.stop_reason));
+        let model = |name: &str| std::fs::read(folder.path().join(name).join("model.safetensors")).unwrap();
+        assert!(model(&name) == model("whole"), "{milliseconds} ms");
+    }
+    assert!(interrupted > 0 && within <= interrupted);
 }
 
 #[test]

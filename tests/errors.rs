@@ -1,0 +1,97 @@
+//! Every error about a file: its message starts with the path, has a bound, and shows nothing that a terminal would obey.
+
+use irreplens::Error;
+use std::path::PathBuf;
+
+/// One of each variant with a path, with this path and this text wherever a file's contents could stand.
+fn about(path: &str, text: &str, many: usize) -> Vec<Error> {
+    let (path, text) = (PathBuf::from(path), text.to_owned());
+    let (p, t) = (|| path.clone(), || text.clone());
+    let (texts, numbers) = (vec![t(); many], vec![usize::MAX; many]);
+    vec![
+        Error::Io { path: p(), source: std::io::Error::other(t()) },
+        Error::Format { path: p(), expected: "a file", got: t() },
+        Error::Damaged { path: p(), expected: t(), got: t() },
+        Error::LfsPointer { path: p() },
+        Error::Duplicate { path: p(), name: t() },
+        Error::UnsafePickle { path: p(), global: t() },
+        Error::Pickle { path: p(), offset: usize::MAX, expected: "an opcode", got: t() },
+        Error::TensorLayout { path: p(), tensor: t(), expected: "strides", got: t() },
+        Error::TensorOutOfRange { path: p(), tensor: t(), expected: usize::MAX, got: usize::MAX },
+        Error::TensorsTooLarge { path: p(), tensor: t(), expected: usize::MAX, got: usize::MAX },
+        Error::TensorDtype { path: p(), tensor: t(), expected: "floats", got: t() },
+        Error::TensorRank { path: p(), tensor: t(), expected: 2, got: numbers.clone() },
+        Error::NonFinite { path: p(), tensor: t(), index: numbers.clone(), got: f64::MIN },
+        Error::MissingTensor { path: p(), expected: texts.clone(), got: texts.clone() },
+        Error::Config { path: p(), key: "lr", expected: "a number", got: t() },
+        Error::TensorShape {
+            path: p(),
+            tensor: t(),
+            expected: numbers.clone(),
+            got: numbers.clone(),
+            because: "order",
+        },
+        Error::RunLocked { path: p() },
+        Error::RunDiffers { path: p(), what: t(), expected: t(), got: t() },
+        Error::RunIncomplete { path: p(), beside: p() },
+        Error::LogMissing { path: p(), epoch: u64::MAX },
+        Error::InFile { path: p(), source: Box::new(Error::UnknownSite { site: t(), known: texts.clone() }) },
+        Error::InFile {
+            path: p(),
+            source: Box::new(Error::NotAPermutation { index: 1, degree: many, got: numbers.clone() }),
+        },
+        Error::InFile {
+            path: p(),
+            source: Box::new(Error::Shape { what: t(), expected: numbers.clone(), got: numbers.clone() }),
+        },
+    ]
+}
+
+fn name(error: &Error) -> String {
+    format!("{error:?}").split([' ', '{']).next().unwrap().to_owned()
+}
+
+/// The variants of the enum's source that have a path.
+fn variants_with_a_path() -> Vec<String> {
+    let source = include_str!("../src/error.rs");
+    let variants =
+        source.split("\n    #[error(").skip(1).filter(|variant| variant.contains("\n        path: PathBuf,"));
+    let name = |variant: &str| {
+        let (_, rest) = variant.split_once(")]\n    ").unwrap();
+        rest.split([' ', '{', ',', '(']).next().unwrap().to_owned()
+    };
+    variants.map(name).collect()
+}
+
+#[test]
+fn this_list_has_every_variant() {
+    let listed: Vec<String> = about("f", "t", 1).iter().map(name).collect();
+    let missing: Vec<String> = variants_with_a_path().into_iter().filter(|name| !listed.contains(name)).collect();
+    assert!(missing.is_empty() && listed.len() >= 20, "not listed: {missing:?}");
+}
+
+#[test]
+fn messages_start_with_the_path() {
+    for error in about("runs/D53/model.pt", "what it says", 2) {
+        assert!(error.to_string().starts_with("runs/D53/model.pt: "), "{error}");
+    }
+}
+
+#[test]
+fn messages_are_bounded_and_escaped() {
+    let hostile = "\u{1b}]0;title\u{7}\n\r\u{202e}\u{9b}31m \"quoted\" ";
+    let escaped = r#"\u{1b}]0;title\u{7}\n\r\u{202e}\u{9b}31m "quoted" "#;
+    for (path, text, many) in [
+        (hostile.to_owned(), hostile.to_owned(), 3),
+        (format!("{hostile}{}", "d/".repeat(2000)), hostile.repeat(100_000), 100_000),
+        ("x".repeat(4096), "y".repeat(3_000_000), 3),
+    ] {
+        for error in about(&path, &text, many) {
+            let message = error.to_string();
+            let what = name(&error);
+            assert!(message.len() <= 4096, "{what}: {} bytes", message.len());
+            assert!(!message.chars().any(char::is_control) && !message.contains('\u{202e}'), "{what}: {message:?}");
+            assert!(path.starts_with('x') || message.starts_with(escaped), "{what}: {message}");
+        }
+    }
+}
