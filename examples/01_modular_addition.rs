@@ -86,10 +86,11 @@ fn main() -> irreplens::Result<()> {
     );
     println!("   {:>9}{:>14}{:>24}", "frequency", "of embedding", "similarity of logits");
     let key: Vec<usize> = (1..found.embedding.len()).filter(|&k| found.embedding[k] > 0.05).collect();
+    let similarity = |k: usize| measures.irreps[k].trace_similarity.unwrap_or(0.0);
     for &k in &key {
-        println!("   {k:>9}{:>12.1} %{:>24.3}", 100.0 * found.embedding[k], measures.irreps[k].trace_similarity);
+        println!("   {k:>9}{:>12.1} %{:>24.3}", 100.0 * found.embedding[k], similarity(k));
     }
-    let squares = |k: usize| measures.irreps[k].trace_similarity.powi(2);
+    let squares = |k: usize| similarity(k).powi(2);
     println!(
         "   These {} hold {:.1} % of the embedding's square norm and {:.1} % of the logits'.",
         key.len(),

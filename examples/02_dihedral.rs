@@ -50,11 +50,11 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
     let (group, net) = (Dihedral::new(run.config.group_parameter)?, run.model()?);
     let task = Task::new(&group);
     let basis = CyclicSubgroupBasis::dihedral(&group); // cosines and sines of rotations, and of reflections
-    let found = interpret(&net, &basis, &task)?;
+    let mut found = interpret(&net, &basis, &task)?;
 
     // Which frequencies write a function of x + y? Entry (frequency, kind of x, kind of y, which of x + y and x - y).
     let share = found.directions.product_share.as_ref();
-    let is_key = |(i, &k): (usize, &usize)| share.is_some_and(|share| share[[i, 0, 0, 0]] > 0.9).then_some(k);
+    let is_key = |(i, &k): (usize, &usize)| share.is_some_and(|share| share[[i, 0, 0, 0]] > Some(0.9)).then_some(k);
     let key: Vec<usize> = found.directions.blocks.iter().enumerate().filter_map(is_key).collect();
 
     // One neuron from near.
@@ -73,6 +73,8 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
     let irreps = dihedral(&group).iter().map(|rho| rho.irrep(&group)).collect::<irreplens::Result<_>>()?;
     let basis = IrrepBasis::from_irreps(&group, irreps)?;
     let measures = representation(&net, &group, &basis, &task, &run.split()?)?;
+    // What frequencies cannot tell apart is an irrep of the whole group.
+    found.neurons.name_ties(&measures.neurons);
     Ok(Retold { found, key, neuron, spectrum, terms: terms.map(|energy| energy / total), measures })
 }
 
@@ -118,12 +120,9 @@ fn main() -> irreplens::Result<()> {
     );
     println!("\nAll neurons\n{}", found.neurons);
 
-    let [hidden, logits] = [found.neuron_spectrum.split_centred().shares(), found.logit_spectrum.split.shares()];
-    println!(
-        "\nProducts within one frequency: {:.1} % of the neurons, {:.1} % of the logits",
-        100.0 * hidden.within_block,
-        100.0 * logits.within_block
-    );
+    let within = [found.neuron_spectrum.split_centred().shares(), found.logit_shares()]
+        .map(|shares| shares.map_or(0.0, |shares| 100.0 * shares.within_block));
+    println!("\nProducts within one frequency: {:.1} % of the neurons, {:.1} % of the logits", within[0], within[1]);
 
     println!("\nLoss without the neurons of one frequency");
     for (k, evaluation) in found.without_cluster.iter().flatten() {
@@ -138,8 +137,8 @@ fn main() -> irreplens::Result<()> {
         for (x, left) in ["rotation", "reflection"].iter().enumerate() {
             println!(
                 "   frequency {k:>2}, {left:>10} on the left: {:5.2} %  {:5.2} %",
-                100.0 * share[[i, x, 0, 0]],
-                100.0 * share[[i, x, 0, 1]]
+                100.0 * share[[i, x, 0, 0]].unwrap_or(0.0),
+                100.0 * share[[i, x, 0, 1]].unwrap_or(0.0)
             );
         }
     }

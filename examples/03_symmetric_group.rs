@@ -80,7 +80,7 @@ fn main() -> irreplens::Result<()> {
         ("an untrained net", untrained_irrep, untrained_coset),
         ("the net, elements shuffled", shuffled_irrep, shuffled_coset),
     ] {
-        println!("   {what:<28}{:>3}   {:5.1} %", on_cosets(cosets), 100.0 * irreps.logit_fve);
+        println!("   {what:<28}{:>3}   {:5.1} %", on_cosets(cosets), 100.0 * irreps.logit_fve.unwrap_or(0.0));
     }
     Ok(())
 }

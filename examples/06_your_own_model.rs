@@ -108,7 +108,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let share = found.directions.product_share.as_ref().expect("a cyclic group");
     println!(
         "Of the logits along frequency 2, {:.4} is a function of x + y: two thirds, as by hand.",
-        share[[0, 0, 0, 0]]
+        share[[0, 0, 0, 0]].expect("logits along it")
     );
     println!("With all neurons off the loss is {off:.4}; a guess has {:.4}.", 23f64.ln());
     Ok(())

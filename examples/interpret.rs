@@ -13,7 +13,9 @@ mod print;
 #[path = "support/tool.rs"]
 mod tool;
 
-use irreplens::analysis::{Interpretation, interpret};
+use irreplens::analysis::{
+    Candidates, Interpretation, Neuron, NeuronKind, interpret, interpret_as, neurons, untrained,
+};
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
 use irreplens::model::{Hooks, Interpretable};
@@ -34,6 +36,8 @@ pub struct Explained {
     pub basis: Box<dyn FourierBasis>,
     /// What was found.
     pub found: Interpretation,
+    /// The same with every neuron forced to a block, as the published golden files have it; only where some neuron has none.
+    pub forced: Option<Interpretation>,
     /// Milliseconds: reading the files; the analysis with all its passes; one forward pass over all pairs on its own.
     pub load_ms: f64,
     /// See `load_ms`.
@@ -83,34 +87,78 @@ pub fn run_along(
         Some(Along::Irreps) => Box::new(IrrepBasis::from_irreps(&group, run.irreps(&group, permutations)?)?),
     };
     let task = Task::try_new(&group)?;
-    let found = interpret(&model, &*basis, &task)?;
+    let mut found = interpret(&model, &*basis, &task)?;
     let analysis_ms = milliseconds(start);
+    let [tied, constant] = [NeuronKind::Tied, NeuronKind::Constant].map(|kind| found.neurons.of_kind(kind));
+    if !tied.is_empty() {
+        let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations)?)?;
+        found.neurons.name_ties(&neurons(&model, &irreps, Candidates::AllBlocks)?);
+    }
+    let forced = match tied.is_empty() && constant.is_empty() {
+        true => None,
+        false => Some(interpret_as(&model, &*basis, &task, Candidates::Forced)?),
+    };
+    if let Some(untrained) = untrained(&run)? {
+        found.neurons.compare_with(&neurons(&untrained, &*basis, Candidates::AllBlocks)?);
+    }
 
     let start = Instant::now();
     model.evaluate(&task, &Hooks::none())?;
-    Ok(Explained { config: run.config, basis, found, load_ms, analysis_ms, forward_ms: milliseconds(start) })
+    Ok(Explained { config: run.config, basis, found, forced, load_ms, analysis_ms, forward_ms: milliseconds(start) })
 }
 
 fn milliseconds(start: Instant) -> f64 {
     1e3 * start.elapsed().as_secs_f64()
 }
 
-/// The findings with the keys and array shapes of the published golden files.
+/// The findings, with the keys, array shapes and meanings of the published golden files, and those that tell more beside.
+///
+/// The published keys have every neuron in some cluster, tied or constant as it may be, and measure the logits as they are.
+/// `neuron_kind`, and the keys that end in `_untied` and `_centred`, leave neurons without a block where they are, and measure
+/// the logits less each pair's mean over the classes.
 pub fn to_json(explained: &Explained) -> Value {
-    let (found, config) = (&explained.found, &explained.config);
+    let mut out = published(explained);
+    let found = &explained.found;
+    let column = |value: fn(&Neuron) -> Value| found.neurons.neurons.iter().map(value).collect::<Value>();
+    let more = json!({
+        "neuron_kind": column(|n| json!(n.kind)),
+        "neuron_block_untied": column(|n| json!(n.block)),
+        "neuron_tied_irrep": column(|n| json!(n.elsewhere)),
+        "neuron_no_better_than_random": column(|n| json!(n.no_better_than_random)),
+        "clusters_untied": cluster_sizes(found),
+        "loss_without_cluster_untied": losses(&found.without_cluster),
+        "loss_own_frequency_only_untied": found.own_block_only.map(|e| e.loss),
+        "loss_parity_ablated_untied": found.parity.map(|e| e.loss),
+        "unembed_spectrum_centred": list(&found.embedding.unembed_centred),
+        "logit_energy_split_centred": found.logit_shares().map(split),
+        "logit_mean_square_centred": rows(&found.logit_spectrum.mean_square),
+    });
+    let Value::Object(more) = more else { unreachable!("an object, as written") };
+    out.as_object_mut().expect("an object, as written").extend(more);
+    out
+}
+
+fn losses(by_block: &Option<BTreeMap<usize, irreplens::model::Evaluation>>) -> Map<String, Value> {
+    by_block.iter().flatten().map(|(b, e)| (b.to_string(), json!(e.loss))).collect()
+}
+
+fn cluster_sizes(found: &Interpretation) -> Map<String, Value> {
+    found.neurons.clusters().iter().map(|(b, members)| (b.to_string(), json!(members.len()))).collect()
+}
+
+fn split(shares: irreplens::model::Split2d) -> Value {
+    json!({
+        "constant": shares.constant, "linear_x": shares.linear_x, "linear_y": shares.linear_y,
+        "quadratic_same_block": shares.within_block, "quadratic_cross_block": shares.across_blocks,
+    })
+}
+
+/// The keys of the golden files.
+fn published(explained: &Explained) -> Value {
+    let (found, config) = (explained.forced.as_ref().unwrap_or(&explained.found), &explained.config);
     let embedding = &found.embedding;
     let neurons = &found.neurons.neurons;
-    let column = |value: fn(&irreplens::analysis::Neuron) -> Value| neurons.iter().map(value).collect::<Value>();
-    let losses = |by_block: &Option<BTreeMap<usize, irreplens::model::Evaluation>>| {
-        by_block.iter().flatten().map(|(b, e)| (b.to_string(), json!(e.loss))).collect::<Map<_, _>>()
-    };
-    let split = |split: irreplens::model::Split2d| {
-        let shares = split.shares();
-        json!({
-            "constant": shares.constant, "linear_x": shares.linear_x, "linear_y": shares.linear_y,
-            "quadratic_same_block": shares.within_block, "quadratic_cross_block": shares.across_blocks,
-        })
-    };
+    let column = |value: fn(&Neuron) -> Value| neurons.iter().map(value).collect::<Value>();
     let by_block = |values: &dyn Fn(usize) -> Value| {
         found.directions.blocks.iter().enumerate().map(|(i, b)| (b.to_string(), values(i))).collect::<Map<_, _>>()
     };
@@ -130,10 +178,10 @@ pub fn to_json(explained: &Explained) -> Value {
         "unembed_sum_spectrum": list(&embedding.unembed_sum),
         "unembed_spectrum": list(&embedding.unembed),
         "loss_hidden_centred": found.hidden_centred.map(|e| e.loss),
-        "hidden_energy_split": split(found.neuron_spectrum.split_centred()),
-        "logit_energy_split": split(found.logit_spectrum.split),
+        "hidden_energy_split": found.neuron_spectrum.split_centred().shares().map(split),
+        "logit_energy_split": found.raw_logit_split().shares().map(split),
         "hidden_mean_square": rows(&found.neuron_spectrum.mean_square_centred()),
-        "logit_mean_square": rows(&found.logit_spectrum.mean_square),
+        "logit_mean_square": rows(&found.raw_logit_mean_square()),
         "neuron_share": column(|n| json!(n.share)),
         "neuron_frequency": column(|n| json!(n.block)),
         "neuron_fraction_explained": column(|n| json!(n.fraction_explained)),
@@ -142,7 +190,7 @@ pub fn to_json(explained: &Explained) -> Value {
         "chance_fraction": (1..found.neurons.blocks.len())
             .map(|b| (b.to_string(), json!(found.neurons.chance[b])))
             .collect::<Map<_, _>>(),
-        "clusters": found.neurons.clusters().iter().map(|(b, c)| (b.to_string(), json!(c.len()))).collect::<Map<_, _>>(),
+        "clusters": cluster_sizes(found),
         "clusters_as_published": found.clusters_as_published,
         "loss_own_frequency_only": found.own_block_only.map(|e| e.loss),
         "loss_without_cluster": losses(&found.without_cluster),
@@ -173,9 +221,9 @@ fn rows(matrix: &ndarray::Array2<f64>) -> Value {
     matrix.outer_iter().map(|row| json!(row.to_vec())).collect()
 }
 
-fn nested(array: &ndarray::Array4<f64>, block: usize) -> Value {
+fn nested<T: Copy + serde::Serialize>(array: &ndarray::Array4<T>, block: usize) -> Value {
     let array = array.index_axis(ndarray::Axis(0), block);
-    array.outer_iter().map(|plane| rows(&plane.to_owned())).collect()
+    array.outer_iter().map(|plane| plane.outer_iter().map(|row| json!(row.to_vec())).collect::<Value>()).collect()
 }
 
 /// Explains a trained network: which irreps or frequencies its neurons compute with, and what ablation says of it.

@@ -14,7 +14,8 @@ mod print;
 mod tool;
 
 use irreplens::analysis::{
-    Controls, CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures, cosets, representation, with_controls,
+    Candidates, Controls, CosetMeasures, IrrepMeasures, KeyLosses, NeuronKind, RepresentationMeasures, cosets, neurons,
+    representation, untrained, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
@@ -65,8 +66,11 @@ pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::
     let start = Instant::now();
     let basis = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?;
     let task = Task::try_new(&group)?;
-    let found = representation(&model, &group, &basis, &task, &split)?;
+    let mut found = representation(&model, &group, &basis, &task, &split)?;
     let analysis_ms = milliseconds(start);
+    if let Some(untrained) = untrained(&run)? {
+        found.neurons.compare_with(&neurons(&untrained, &basis, Candidates::AllBlocks)?);
+    }
 
     let start = Instant::now();
     model.evaluate(&task, &Hooks::none())?;
@@ -147,7 +151,8 @@ fn print_controls(controls: &Explanations) -> Result<(), Failure> {
         let Some((irreps, cosets)) = measures else { continue };
         let on_cosets = cosets.neurons.iter().filter(|neuron| neuron.class.is_some()).count();
         let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
-        println!("{what:>16}{fve:>15.4e}{keys:>12}{hidden:>15.4e}{on_cosets:>20}");
+        let [fve, hidden] = [fve, hidden].map(|share| share.map_or("none".into(), |share| format!("{share:.4e}")));
+        println!("{what:>16}{fve:>15}{keys:>12}{hidden:>15}{on_cosets:>20}");
     }
     Ok(())
 }
@@ -170,6 +175,7 @@ pub fn to_json(measured: &Measured) -> Value {
             "embed_left": m.embed_left,
             "embed_right": m.embed_right,
             "unembed": m.unembed,
+            "unembed_centred": m.unembed_centred,
             "hidden_x": m.hidden_x,
             "hidden_y": m.hidden_y,
             "hidden_xy": m.hidden_xy,
@@ -195,13 +201,20 @@ pub fn to_json(measured: &Measured) -> Value {
         "logit_fve": found.logit_fve,
         "key": found.key,
         "hidden_fve_key": found.hidden_fve(),
-        "hidden_xy_fve_key": found.over_key(|m| Some(m.hidden_xy)),
+        "hidden_xy_fve_key": found.over_key(|m| m.hidden_xy),
         "embed_left_fve_key": found.over_key(|m| m.embed_left),
         "embed_right_fve_key": found.over_key(|m| m.embed_right),
         "unembed_fve_key": found.over_key(|m| m.unembed),
+        "unembed_centred_fve_key": found.over_key(|m| m.unembed_centred),
         "clusters": found.neurons.clusters().iter().map(|(&b, members)| json!({
             "irrep": b, "label": found.irreps[b].irrep.label, "neurons": members,
+            "no_better_than_random": members.iter()
+                .map(|&k| found.neurons.neurons[k].no_better_than_random)
+                .collect::<Value>(),
         })).collect::<Value>(),
+        "tied": found.neurons.of_kind(NeuronKind::Tied),
+        "constant": found.neurons.of_kind(NeuronKind::Constant),
+        "dim": found.neurons.dim(),
     });
     add_losses(&mut out, found.key_losses, "_key");
     out

@@ -284,6 +284,18 @@ pub enum Error {
         /// Why.
         reason: &'static str,
     },
+    /// An activation that is NaN or infinite, at the first pair that has one: the forward pass overflows `f32`.
+    #[error("site `{site}`, channel {channel}, pair ({}, {}): expected a finite number, got {got}; the forward pass overflows f32", pair[0], pair[1])]
+    NonFiniteActivation {
+        /// The site.
+        site: String,
+        /// The rows of x and y.
+        pair: [usize; 2],
+        /// The channel; of the logits the class.
+        channel: usize,
+        /// The activation.
+        got: f32,
+    },
     /// An unembedding that does not give the recorded logits.
     #[error(
         "the unembedding does not read the logits off `{site}`: they differ by {difference}, the largest is {scale}", site = shown(site))]

@@ -236,7 +236,7 @@ impl Interpretable for Broken {
         let mut spectrum = self.net.spectrum(site, basis)?;
         match self.fault {
             Fault::Spectrum => std::mem::swap(&mut spectrum.by_block.linear_x, &mut spectrum.by_block.linear_y),
-            Fault::SpectrumSplit => spectrum.split = spectrum.split.shares(),
+            Fault::SpectrumSplit => spectrum.split = spectrum.split.shares().unwrap(),
             _ => {}
         }
         Ok(spectrum)

@@ -42,7 +42,7 @@ fn config(group: GroupKind, n: usize, hidden: usize) -> RunConfig {
         group_parameter: n,
         seed: 1,
         frac_train: 0.3,
-        layers: Layers { embed_dim: 1, hidden_dim: Some(hidden), other: Default::default() },
+        layers: Layers { embed_dim: 1, hidden_dim: Some(hidden), output_bias: None, other: Default::default() },
         lr: 1e-3,
         weight_decay: 1.0,
         betas: (0.9, 0.98),
@@ -50,6 +50,7 @@ fn config(group: GroupKind, n: usize, hidden: usize) -> RunConfig {
         warmup_epochs: 0,
         lr_decay: LrDecay::Constant,
         num_epochs: 10,
+        missing: Vec::new(),
         other: Default::default(),
     }
 }
@@ -95,7 +96,7 @@ fn what_is_over_the_budget_is_refused_before_it_is_tried() {
     assert_eq!(training("--hidden 9223372036854775807 --embed 9223372036854775807").0, usize::MAX);
 
     // Widths whose products overflow, without the example.
-    let wide = Architecture { kind: ModelKind::OneLayerMlp, embed_dim: usize::MAX / 2 + 1, hidden_dim: 2 };
+    let wide = Architecture { embed_dim: usize::MAX / 2 + 1, ..Architecture::one_layer(1, 2) };
     assert_eq!(refused(Network::random(wide, 3, 1)).0, usize::MAX);
     assert_eq!(refused(Split::random(usize::MAX, 0.5, 1)).0, usize::MAX);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());

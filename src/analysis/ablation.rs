@@ -1,5 +1,5 @@
 use super::logits::{check_order, parity_hooks};
-use super::neurons::NeuronClusters;
+use super::neurons::{NeuronClusters, NeuronKind};
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
@@ -171,7 +171,8 @@ pub fn parity(
 }
 
 /// The notebook's open TODO: loss and accuracy when every neuron keeps the terms ({const} union block)^2 of its own
-/// block alone, and dim neurons are zeroed.
+/// block alone, and dim neurons are zeroed. A neuron that is tied or constant has no block and keeps const x const, which
+/// every block would.
 ///
 /// The kept part of a neuron is of low rank. Where the unembedding reads the neuron site, so are the logits, and with K
 /// rows in use they cost O(n^2 K (d + n)) and no n^2 array; elsewhere this is [`keep_terms`].
@@ -185,11 +186,14 @@ pub fn own_block_only(
     task: &Task,
     clusters: &NeuronClusters,
 ) -> Result<Evaluation> {
-    let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
+    let labels: Vec<_> = clusters.neurons.iter().map(|neuron| (neuron.kind, neuron.block)).collect();
     let (site, width) = (&clusters.site, crate::model::width(model, &clusters.site)?);
     check_shape(&format!("clusters of `{site}`"), &[width], &[labels.len()])?;
     let block_of = basis.block_of_row();
-    let keeps = |channel: usize, row: usize| labels[channel].is_some_and(|b| row == 0 || block_of[row] == b);
+    let keeps = |channel: usize, row: usize| {
+        let (kind, block) = labels[channel];
+        if row == 0 { kind != NeuronKind::Dim } else { block == Some(block_of[row]) }
+    };
     match model.unembedding().filter(|_| model.readout_site() == site) {
         Some(unembedding) => own_block_logits(model, basis, task, site, &keeps, unembedding),
         None => keep_terms(model, basis, task, site, &|channel, i, j| keeps(channel, i) && keeps(channel, j)),

@@ -1,3 +1,4 @@
+use crate::checkpoint::Run;
 use crate::error::Result;
 use crate::group::{Group, GroupExt};
 use crate::model::{Interpretable, OfGroup};
@@ -13,6 +14,27 @@ pub struct Controls<T> {
     pub random_model: Option<T>,
     /// Of the model on a group isomorphic to its own whose elements were shuffled: what any group would give.
     pub relabelled: T,
+}
+
+/// A randomly initialised model of a run's architecture, for [`NeuronClusters::compare_with`](super::NeuronClusters) and
+/// [`with_controls`]: what its training started from, but for the seed, which is 0 here.
+///
+/// `None` without the feature `train`, which has the initialisation. Recorded activations have no architecture to draw.
+///
+/// # Errors
+/// Those of [`Run::model`] for settings that do not fit.
+pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
+    #[cfg(feature = "train")]
+    {
+        use crate::train::{Architecture, Network};
+        let order = run.model()?.order();
+        Ok(Some(Network::random(Architecture::from(&run.config), order, 0)?.model()?))
+    }
+    #[cfg(not(feature = "train"))]
+    {
+        let _ = run;
+        Ok(None)
+    }
 }
 
 /// Takes a measure of a model, of a randomly initialised one, and of the model with the group's elements shuffled.

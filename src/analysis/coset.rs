@@ -2,7 +2,8 @@ use super::neurons::DIM;
 use crate::error::{Error, Result, check_shape};
 use crate::group::{Elem, Group, GroupExt, Subgroup, SubgroupClass, check_fingerprint};
 use crate::linalg::map_blocks;
-use crate::model::Interpretable;
+use crate::model::{Interpretable, check_finite};
+use crate::task::Pair;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -112,8 +113,9 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 /// ([`with_controls`](super::with_controls)).
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a model without maps; [`Error::Shape`] for a group of another order, [`Error::OtherGroup`] for
-/// one that is not the model's; [`Error::UnknownElement`] and [`Error::NotASubgroup`] for subgroups of another group.
+/// [`Error::Unsupported`] for a model without maps; [`Error::NonFiniteActivation`] for one whose maps overflow;
+/// [`Error::Shape`] for a group of another order, [`Error::OtherGroup`] for one that is not the model's;
+/// [`Error::UnknownElement`] and [`Error::NotASubgroup`] for subgroups of another group.
 ///
 /// Cost: 4 n width additions for each subgroup: a second for the 1455 subgroups of S6 and 128 neurons.
 ///
@@ -155,6 +157,9 @@ pub fn cosets(
         analysis: "cosets",
         needs: "a model whose neurons read a map of x and a map of y; recorded activations need the two beside them",
     })?;
+    let pairs = |pair: fn(Elem, Elem) -> Pair| group.elements().map(|x| pair(x, group.identity())).collect::<Vec<_>>();
+    check_finite("map x -> neuron", left, &pairs(|x, e| (x, e)))?;
+    check_finite("map y -> neuron", right, &pairs(|y, e| (e, y)))?;
     let (left, right) = (Map::new(left), Map::new(right));
     let width = left.values.ncols();
 

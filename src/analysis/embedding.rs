@@ -1,7 +1,7 @@
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward};
 use crate::group::check_fingerprint;
-use crate::model::Interpretable;
+use crate::model::{Interpretable, less_mean};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use std::fmt;
 
@@ -59,9 +59,12 @@ pub struct EmbeddingSpectra {
     pub neuron_left: Option<Array1<f64>>,
     /// Of the map y -> neuron.
     pub neuron_right: Option<Array1<f64>>,
-    /// Of W_U transposed, sectors apart.
+    /// Of W_U transposed, sectors apart, as it is.
     pub unembed: Option<Array1<f64>>,
-    /// Of W_U transposed with its sectors added first, as published.
+    /// The same of W_U less its mean over the classes, which no softmax sees: only the constant differs.
+    pub unembed_centred: Option<Array1<f64>>,
+    /// Of W_U transposed with its sectors added first, as it is, as published. Of W_U less its mean over the classes the
+    /// constant would be 0, and the others are the same.
     pub unembed_sum: Option<Array1<f64>>,
     /// Of the output bias, a function of the element that is answered; `None` for a model without one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -92,12 +95,14 @@ pub fn embedding(
         neuron_left: neuron_left.map(spectrum).transpose()?,
         neuron_right: neuron_right.map(spectrum).transpose()?,
         unembed: unembedding.map(|u| spectrum(u.t())).transpose()?,
+        unembed_centred: unembedding.map(|u| spectrum(less_mean(u.to_owned()).t())).transpose()?,
         unembed_sum: unembedding.map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
-        output_bias: output_bias.map(|bias| spectrum(bias.t())).transpose()?,
+        output_bias: output_bias.map(|bias| spectrum(less_mean(bias).t())).transpose()?,
     })
 }
 
-/// The published spectrum of the rows of W_U that belong to some neurons.
+/// The published spectrum of the rows of W_U that belong to some neurons. The constant is that of W_U as it is, which a
+/// constant added to all logits changes; nothing else depends on it.
 ///
 /// # Arguments
 /// `neurons`: channels of the readout site.
@@ -128,8 +133,9 @@ impl fmt::Display for EmbeddingSpectra {
             ("embed right", &self.embed_right),
             ("neuron left", &self.neuron_left),
             ("neuron right", &self.neuron_right),
-            ("unembed", &self.unembed),
-            ("unembed sum", &self.unembed_sum),
+            ("unembed", &self.unembed_centred),
+            ("as it is", &self.unembed),
+            ("published sum", &self.unembed_sum),
             ("output bias", &self.output_bias),
         ];
         let columns: Vec<_> = columns.iter().filter_map(|(name, c)| Some((name, c.as_ref()?))).collect();

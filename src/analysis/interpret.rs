@@ -2,11 +2,12 @@ use super::ablation::{Cluster, ClusterParts, add_per_class, centring, cluster_lo
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
 use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
 use super::neurons::{Candidates, NeuronClusters, cluster};
+use super::spectrum::MeanLogit;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, LossSum, SiteSpectrum, stream};
+use crate::model::{Evaluation, Interpretable, LossSum, SiteSpectrum, Split2d, rounding, row_means, stream};
 use crate::task::Task;
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -24,8 +25,10 @@ pub struct Interpretation {
     pub embedding: EmbeddingSpectra,
     /// 2-D energies of the neuron site.
     pub neuron_spectrum: SiteSpectrum,
-    /// 2-D energies of the logits.
+    /// 2-D energies of the logits less each pair's mean over the classes: what a softmax sees.
     pub logit_spectrum: SiteSpectrum,
+    /// 2-D energies of that mean, which no softmax sees.
+    pub mean_logit: MeanLogit,
     /// The neurons by block.
     pub neurons: NeuronClusters,
     /// Sizes of the clusters that the notebook's loop finds, which stops one frequency short.
@@ -46,6 +49,28 @@ pub struct Interpretation {
 }
 
 impl Interpretation {
+    /// Shares of the energy of the logits, less each pair's mean over the classes, by kind of term; `None` for logits that are
+    /// equal over the classes up to rounding.
+    #[must_use]
+    pub fn logit_shares(&self) -> Option<Split2d> {
+        let rounding = rounding(self.logit_spectrum.mean_square.nrows());
+        self.logit_spectrum.split.without_rounding(self.raw_logit_split().total(), rounding).shares()
+    }
+
+    /// Energy of the logits as they are, by kind of term, as published: adding a constant to all logits of a pair changes it.
+    #[must_use]
+    pub fn raw_logit_split(&self) -> Split2d {
+        // Over the classes, what is less the mean and the mean are orthogonal.
+        let classes = self.logit_spectrum.by_block.energy.len() as f64;
+        self.logit_spectrum.split.plus(self.mean_logit.split, classes)
+    }
+
+    /// Mean squares of the coefficients of the logits as they are, as published.
+    #[must_use]
+    pub fn raw_logit_mean_square(&self) -> Array2<f64> {
+        &self.logit_spectrum.mean_square + &self.mean_logit.mean_square
+    }
+
     /// The blocks some neuron is labelled with: the key frequencies.
     pub fn key_blocks(&self) -> impl Iterator<Item = usize> {
         self.directions.blocks.iter().copied()
@@ -54,21 +79,37 @@ impl Interpretation {
 
 /// The whole notebook: every analysis of this module on one model, sharing passes over the pairs.
 ///
-/// Each field equals what the function of its own name returns.
+/// Each field equals what the function of its own name returns. Adding a function of the pair to all logits changes nothing
+/// of it but `mean_logit`, and the embedding's spectra of W_U as it is.
 ///
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order,
 /// [`Error::OtherGroup`](crate::Error::OtherGroup) for one of another group;
 /// [`Error::Memory`](crate::Error::Memory) where the activations of all neurons at all pairs exceed
-/// the [budget](crate::memory::budget).
+/// the [budget](crate::memory::budget);
+/// [`Error::NonFiniteActivation`](crate::Error::NonFiniteActivation) naming the first pair at which the model overflows.
 pub fn interpret(
     model: &(impl Interpretable + ?Sized),
     basis: &dyn FourierBasis,
     task: &Task,
 ) -> Result<Interpretation> {
+    interpret_as(model, basis, task, Candidates::AllBlocks)
+}
+
+/// [`interpret`] with other labels, on which the clusters and their losses, the key blocks, directions and the own-block and
+/// parity ablations rest: [`Candidates::Forced`] gives the numbers of the published golden files.
+///
+/// # Errors
+/// Those of [`interpret`].
+pub fn interpret_as(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    task: &Task,
+    candidates: Candidates,
+) -> Result<Interpretation> {
     check_order(basis, task)?;
     let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(basis)?;
-    let neurons = cluster(&neuron_spectrum.by_block, basis, Candidates::AllBlocks);
+    let neurons = cluster(&neuron_spectrum.by_block, basis, candidates);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
 
@@ -81,9 +122,11 @@ pub fn interpret(
         baseline: LossSum::default(),
         centred: LossSum::default(),
         parity: LossSum::default(),
+        mean_logits: Vec::new(),
     };
     let blocks = stream(model, task, start, |sums, block| {
         sums.baseline.add(block.logits.view(), block.labels);
+        sums.mean_logits.extend(row_means(block.logits.view()));
         let along = directions.along(block);
         directions.observe(&mut sums.directions, block, &along);
         if let Some(parts) = &parts {
@@ -101,6 +144,8 @@ pub fn interpret(
     let mean = |sum: fn(&Sums) -> LossSum| LossSum::mean(blocks.iter().map(sum));
     let (baseline, centred) = (mean(|s| s.baseline), mean(|s| s.centred));
     let parity = directions.has_parity().then(|| mean(|s| s.parity));
+    let mean_logits: Vec<f64> = blocks.iter().flat_map(|s| &s.mean_logits).copied().collect();
+    let mean_logit = MeanLogit::new(basis, mean_logits)?;
     let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
         blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
 
@@ -110,7 +155,7 @@ pub fn interpret(
     );
     let unembedding_by_cluster = unembedding_by_cluster?;
 
-    Ok(Interpretation {
+    let found = Interpretation {
         coordinates: basis.name(),
         baseline,
         embedding: embedding?,
@@ -133,8 +178,25 @@ pub fn interpret(
         parity,
         neuron_spectrum,
         logit_spectrum,
+        mean_logit,
         neurons,
-    })
+    };
+    let whole = [found.hidden_centred, found.own_block_only, found.parity];
+    let clusters = found.without_cluster.iter().flatten().map(|(_, &evaluation)| evaluation);
+    whole.into_iter().flatten().chain(clusters).try_for_each(check_ablated)?;
+    Ok(found)
+}
+
+/// The model's own logits are finite; what is left of very large ones need not be.
+pub(super) fn check_ablated(evaluation: Evaluation) -> Result<()> {
+    match evaluation.loss.is_finite() {
+        true => Ok(()),
+        false => Err(Error::Range {
+            what: "loss after an ablation",
+            expected: "a finite number: logits without the part that was taken away overflow f32",
+            got: evaluation.loss,
+        }),
+    }
 }
 
 /// The published spectrum of W_U by cluster; empty where W_U does not read the neuron site.
@@ -164,6 +226,8 @@ struct Sums {
     baseline: LossSum,
     centred: LossSum,
     parity: LossSum,
+    /// Of every pair the mean over the classes.
+    mean_logits: Vec<f64>,
 }
 
 impl fmt::Display for Interpretation {
@@ -186,8 +250,17 @@ impl fmt::Display for Interpretation {
         }
         writeln!(f, "\nNeurons\n{}", self.neurons)?;
         writeln!(f, "\nShares of energy by kind of 2-D term")?;
-        writeln!(f, "  neurons (means removed): {}", self.neuron_spectrum.split_centred().shares())?;
-        writeln!(f, "  logits: {}", self.logit_spectrum.split.shares())?;
+        let kinds = [
+            ("neurons (means removed)", self.neuron_spectrum.split_centred().shares()),
+            ("logits (less each pair's mean over the classes)", self.logit_shares()),
+            ("logits (as they are, as published)", self.raw_logit_split().shares()),
+        ];
+        for (what, shares) in kinds {
+            match shares {
+                Some(shares) => writeln!(f, "  {what}: {shares}")?,
+                None => writeln!(f, "  {what}: none, they are constant")?,
+            }
+        }
         writeln!(
             f,
             "\nLogit energy by block, region and output sector; share along f(x + y), f(x - y)\n{}",

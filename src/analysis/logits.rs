@@ -2,9 +2,10 @@ use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, subtract_matmul};
-use crate::model::{Hook, Hooks, Interpretable, LOGITS, PairBlock, stream};
+use crate::model::{Hook, Hooks, Interpretable, LOGITS, PairBlock, less_mean, rounding, stream, sum_and_squares};
 use crate::task::Task;
 use ndarray::{Array2, Array4, Axis, s};
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -14,19 +15,21 @@ use std::sync::Arc;
 pub struct LogitDirections {
     /// The blocks looked at.
     pub blocks: Vec<usize>,
-    /// Energy of the logits transformed along an output sector and taken in the block's rows, summed over the inputs of
+    /// Energy of the logits, less each pair's mean over the classes, transformed along an output sector and taken in the block's rows, summed over the inputs of
     /// a region: (block, sector of x, sector of y, output sector).
     pub energy: Array4<f64>,
     /// Of that energy in the output sector where xy lies, the shares along f(x + y) and f(x - y), f running over the
     /// block's rows and x, y being positions in their sectors: (block, sector of x, sector of y, 2). `None` where
-    /// positions are not exponents ([`FourierBasis::generator`]) or xy is not confined to one sector.
-    pub product_share: Option<Array4<f64>>,
+    /// positions are not exponents ([`FourierBasis::generator`]) or xy is not confined to one sector; an entry is `None`
+    /// where that energy is rounding of the logits.
+    pub product_share: Option<Array4<Option<f64>>>,
 }
 
 /// Along which functions of x and y are the logits written? One forward pass.
 ///
 /// For a rotation on the left the product is at x + y, for a reflection at x - y: the notebook's claim "logits are
-/// cos w(x + y), sin w(x + y)" is `product_share`, region by region.
+/// cos w(x + y), sin w(x + y)" is `product_share`, region by region. Rows of blocks but the constant are orthogonal to what
+/// all classes have in common; the constant's are taken less it.
 ///
 /// # Arguments
 /// `blocks`: indices into [`FourierBasis::blocks`], the key frequencies say.
@@ -140,7 +143,7 @@ pub(super) struct Directions<'a> {
     blocks: &'a [usize],
     sector_of: Vec<usize>,
     position: Vec<usize>,
-    /// The rows of all blocks on all sectors: column (sector, row) of (n, sectors * rows).
+    /// The rows of all blocks on all sectors, less their means over the classes: column (sector, row) of (n, sectors * rows).
     rows: Array2<f32>,
     /// Where each block's rows stand among those of a sector.
     offsets: Vec<usize>,
@@ -155,6 +158,8 @@ pub(super) struct DirectionSums {
     /// The logits along every row in the output sector where xy lies, summed over the pairs of a region at which
     /// x + y (first) or x - y (second) is a given position: (regions, 2, positions, rows).
     by_position: Array4<f64>,
+    /// Of the logits as they are: the scale of their rounding.
+    whole: f64,
 }
 
 impl<'a> Directions<'a> {
@@ -164,6 +169,7 @@ impl<'a> Directions<'a> {
         let by_sector: Vec<_> = (0..basis.sectors().len()).map(|s| rows_in_sector(basis, blocks, s)).collect();
         let views: Vec<_> = by_sector.iter().map(|rows| rows.t()).collect();
         let rows = ndarray::concatenate(Axis(1), &views).expect("n rows each");
+        let rows = less_mean(rows.reversed_axes()).reversed_axes().as_standard_layout().into_owned();
         let mut offsets = vec![0];
         for &b in blocks {
             offsets.push(offsets[offsets.len() - 1] + basis.blocks()[b].rows.len());
@@ -181,6 +187,7 @@ impl<'a> Directions<'a> {
         DirectionSums {
             energy: Array4::zeros((self.blocks.len(), sectors, sectors, sectors)),
             by_position: Array4::zeros((regions, 2, m, rows)),
+            whole: 0.0,
         }
     }
 
@@ -218,6 +225,9 @@ impl<'a> Directions<'a> {
         if rows == 0 {
             return;
         }
+        let logits =
+            block.logits.as_slice_memory_order().map_or_else(|| block.logits.iter().copied().collect(), Cow::from);
+        sums.whole += sum_and_squares(&logits).1;
         let by_position = sums.by_position.as_slice_mut().expect("row-major");
         for (&(x, y), row) in block.pairs.iter().zip(directions.outer_iter()) {
             let row = row.to_slice().expect("row-major");
@@ -244,14 +254,22 @@ impl<'a> Directions<'a> {
         for part in parts {
             total.energy += &part.energy;
             total.by_position += &part.by_position;
+            total.whole += part.whole;
         }
+        // Energies that are rounding of the logits of a region are none.
+        let least = total.whole / (sectors * sectors) as f64 * rounding(self.basis.rows()).powi(2);
+        total.energy.mapv_inplace(|energy| if energy > least { energy } else { 0.0 });
         let product_share = self.exponents().map(|output| {
             Array4::from_shape_fn((self.blocks.len(), sectors, sectors, 2), |(b, sx, sy, sign)| {
+                let energy = total.energy[[b, sx, sy, output[[sx, sy]]]];
+                if energy == 0.0 {
+                    return None;
+                }
                 let rows = self.offsets[b]..self.offsets[b + 1];
                 let by_position = total.by_position.slice(s![sx * sectors + sy, sign, .., rows.clone()]);
                 // Coefficient of direction r along f_q: the sum over positions of D_r f_q.
                 let coefficients = by_position.t().dot(&self.along.slice(s![.., rows]));
-                coefficients.iter().map(|c| c * c).sum::<f64>() / total.energy[[b, sx, sy, output[[sx, sy]]]]
+                Some(coefficients.iter().map(|c| c * c).sum::<f64>() / energy)
             })
         });
         LogitDirections { blocks: self.blocks.to_vec(), energy: total.energy, product_share }
@@ -271,7 +289,12 @@ impl fmt::Display for LogitDirections {
                 write!(f, "\n{block:>6}{:>8}", format!("{sx},{sy}"))?;
                 (0..sectors).try_for_each(|so| write!(f, "{:>14.5e}", self.energy[[b, sx, sy, so]]))?;
                 if let Some(share) = &self.product_share {
-                    write!(f, "{:>12.6}{:>12.6}", share[[b, sx, sy, 0]], share[[b, sx, sy, 1]])?;
+                    for sign in 0..2 {
+                        match share[[b, sx, sy, sign]] {
+                            Some(share) => write!(f, "{share:>12.6}")?,
+                            None => write!(f, "{:>12}", "none")?,
+                        }
+                    }
                 }
             }
         }

@@ -1,10 +1,10 @@
 use super::embedding::component_norms;
 use super::logits::check_blocks;
-use super::neurons::{Candidates, neurons};
+use super::neurons::{Candidates, NeuronKind, neurons};
 use super::parts::{Sets, excluded, parts, restricted, written};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, check_task};
+use crate::model::{Evaluation, Interpretable, check_task, less_mean, rounding};
 use crate::task::{Split, Task};
 use ndarray::{ArrayView2, Axis};
 use std::fmt;
@@ -23,8 +23,10 @@ pub struct KeyBlock {
     pub left_share: Option<f64>,
     /// The same of the map y -> neuron, or the right embedding.
     pub right_share: Option<f64>,
-    /// The same of W_U transposed.
+    /// The same of W_U transposed, as it is.
     pub unembed_share: Option<f64>,
+    /// The same of W_U less its mean over the classes, which no softmax sees.
+    pub unembed_share_centred: Option<f64>,
     /// Restricted: over all pairs, from its part of the hidden layer alone.
     pub restricted: Evaluation,
     /// Excluded: over the training pairs, without its part; `None` where there are none.
@@ -40,7 +42,11 @@ pub struct ProgressMeasures {
     pub test: Option<Evaluation>,
     /// Neurons labelled with a block that is no key block.
     pub other_neurons: usize,
-    /// Neurons without a label.
+    /// Neurons that no block explains better than another.
+    pub tied_neurons: usize,
+    /// Neurons that do not vary.
+    pub constant_neurons: usize,
+    /// Neurons that are dim.
     pub dim_neurons: usize,
     /// Restricted to the parts of all key blocks together.
     pub restricted: Evaluation,
@@ -109,13 +115,14 @@ pub fn progress_measures(
     check_blocks(basis, task, keys)?;
     let sets = Sets::new(task, split)?;
 
-    let labels: Vec<Option<usize>> =
-        neurons(model, basis, Candidates::AllBlocks)?.neurons.iter().map(|neuron| neuron.block).collect();
+    let clusters = neurons(model, basis, Candidates::AllBlocks)?;
+    let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
     let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
     let left = left.map(|map| block_shares(basis, map)).transpose()?;
     let right = right.map(|map| block_shares(basis, map)).transpose()?;
     let unembed = block_shares(basis, unembedding.t())?;
+    let unembed_centred = centred_shares(basis, unembedding)?;
 
     let pass = sets.sums(model, task)?;
     // One set for every key block, and last all of them.
@@ -131,6 +138,7 @@ pub fn progress_measures(
         left_share: left.as_ref().and_then(|shares| shares[b]),
         right_share: right.as_ref().and_then(|shares| shares[b]),
         unembed_share: unembed[b],
+        unembed_share_centred: unembed_centred[b],
         restricted: restricted[i],
         excluded: excluded.as_ref().map(|excluded| excluded[i]),
     };
@@ -138,19 +146,35 @@ pub fn progress_measures(
         train: pass.sets[0],
         test: pass.sets[1],
         other_neurons: labelled(&|label| label.is_some_and(|b| !keys.contains(&b))),
-        dim_neurons: labelled(&|label| label.is_none()),
+        tied_neurons: clusters.of_kind(NeuronKind::Tied).len(),
+        constant_neurons: clusters.of_kind(NeuronKind::Constant).len(),
+        dim_neurons: clusters.dim().len(),
         restricted: restricted[keys.len()],
         excluded: excluded.as_ref().map(|excluded| excluded[keys.len()]),
         keys: keys.iter().enumerate().map(key).collect(),
     })
 }
 
-/// Share of a map's square norm by block, in all sectors; `None` for a map that is zero.
+/// Share of a map's square norm by block, in all sectors; 0 below the rounding of the transform, `None` for a map that is
+/// zero.
 pub(super) fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
     let norms = component_norms(basis, map)?.sum_axis(Axis(0));
-    let total = norms.sum();
-    let share = |rows: std::ops::Range<usize>| (total != 0.0).then(|| rows.map(|i| norms[i]).sum::<f64>() / total);
+    let (total, least) = (norms.sum(), rounding(basis.rows()).powi(2));
+    let share = |rows: std::ops::Range<usize>| {
+        let share = rows.map(|i| norms[i]).sum::<f64>() / total;
+        (total > 0.0).then_some(if share > least { share } else { 0.0 })
+    };
     Ok(basis.blocks().iter().map(|block| share(block.rows.clone())).collect())
+}
+
+/// [`block_shares`] of W_U (width, n) less its mean over the classes; `None` where that is all there is of it.
+pub(super) fn centred_shares(basis: &dyn FourierBasis, unembed: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+    let square = |map: ArrayView2<'_, f32>| map.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
+    let centred = less_mean(unembed.to_owned());
+    match square(centred.view()) > square(unembed) * rounding(basis.order()).powi(2) {
+        true => block_shares(basis, centred.t()),
+        false => Ok(vec![None; basis.blocks().len()]),
+    }
 }
 
 /// A loss, a share or an accuracy; `-` where there is none.
@@ -182,13 +206,19 @@ impl fmt::Display for ProgressMeasures {
         ["left", "right", "unembed", "restricted", "excluded"].iter().try_for_each(|name| write!(f, "{name:>12}"))?;
         for key in &self.keys {
             write!(f, "\n{:>14}{:>9}", key.name, key.neurons)?;
-            let shares = [key.left_share, key.right_share, key.unembed_share];
+            let shares = [key.left_share, key.right_share, key.unembed_share_centred];
             shares.iter().try_for_each(|&share| write!(f, "{}", Cell(share)))?;
             write!(f, "{}{}", loss(Some(key.restricted)), loss(key.excluded))?;
         }
         let neurons: usize = self.keys.iter().map(|key| key.neurons).sum();
         write!(f, "\n{:>14}{neurons:>9}{:>36}", "all of these", "")?;
         write!(f, "{}{}", loss(Some(self.restricted)), loss(self.excluded))?;
-        write!(f, "\n{:>14}{:>9}\n{:>14}{:>9}", "others", self.other_neurons, "dim", self.dim_neurons)
+        let rest = [
+            ("others", self.other_neurons),
+            ("tied", self.tied_neurons),
+            ("constant", self.constant_neurons),
+            ("dim", self.dim_neurons),
+        ];
+        rest.iter().try_for_each(|(what, count)| write!(f, "\n{what:>14}{count:>9}"))
     }
 }

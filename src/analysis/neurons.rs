@@ -1,6 +1,6 @@
 use crate::error::Result;
 use crate::fourier::{Block, FourierBasis};
-use crate::model::{BlockEnergies, Interpretable};
+use crate::model::{BlockEnergies, Centred, Interpretable, LOGITS, rounding};
 use ndarray::Array2;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -11,20 +11,40 @@ pub const DIM: f64 = 1e-6;
 /// The blocks a neuron may be labelled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
 pub enum Candidates {
-    /// Every block but the constant.
+    /// Every block but the constant; a neuron that is constant or tied gets none.
     AllBlocks,
-    /// The notebook's loop `range(1, rows // 2)`, which never tries the last frequency: there to show what it does.
+    /// Every block but the constant, and every neuron that is not dim gets one: ties are decided by the last digit, as in the
+    /// published golden files.
+    Forced,
+    /// The notebook's loop `range(1, rows // 2)`, which never tries the last frequency and decides ties by the last digit:
+    /// there to show what it does.
     AsPublished,
 }
 
-/// What one neuron computes, as far as one block can tell. `None` for dim neurons.
+/// What a neuron is, as far as the blocks of a basis can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub enum NeuronKind {
+    /// It has a block.
+    Labelled,
+    /// It varies, but no block holds more of it than the next one does, or than none, beyond the rounding of its values. A
+    /// neuron that is constant in every region is such a one: all blocks explain it equally well.
+    Tied,
+    /// It has the same value at all pairs, up to rounding.
+    Constant,
+    /// It has less than [`DIM`] of its layer's square norm.
+    Dim,
+}
+
+/// What one neuron computes, as far as one block can tell.
 #[derive(Clone, Debug, PartialEq, serde::Serialize)]
 pub struct Neuron {
-    /// Its share of the layer's square norm.
+    /// Its share of the layer's square norm; 0 in a layer that is zero.
     pub share: f64,
-    /// The block whose terms ({const} union block)^2 hold most of its square norm.
+    /// What it is.
+    pub kind: NeuronKind,
+    /// The block whose terms ({const} union block)^2 hold most of its square norm; `None` unless it is labelled.
     pub block: Option<usize>,
-    /// That share of its square norm.
+    /// The largest share that such terms hold of its square norm, of a tied neuron too; `None` for one that is constant or dim.
     pub fraction_explained: Option<f64>,
     /// The next best block's share.
     pub runner_up: Option<f64>,
@@ -33,6 +53,9 @@ pub struct Neuron {
     /// Whether some neuron of a randomly initialised model has as large a centred share in that block: then the label says
     /// nothing. `None` until [`NeuronClusters::compare_with`] says so.
     pub no_better_than_random: Option<bool>,
+    /// Of a tied neuron, the block of another basis that it has: an irrep of the whole group, say. `None` until
+    /// [`NeuronClusters::name_ties`] says so.
+    pub elsewhere: Option<String>,
 }
 
 /// Every neuron of a site with the block that explains it best.
@@ -45,9 +68,9 @@ pub struct NeuronClusters {
     /// The neurons, by channel.
     pub neurons: Vec<Neuron>,
     /// Share of each neuron's square norm in ({const} union block)^2, by (neuron, block); column 0 is the constant
-    /// alone. NaN for a dead neuron.
+    /// alone. 0 for a neuron that is zero.
     pub shares: Array2<f64>,
-    /// The same once every neuron's mean is removed. NaN for one that does not vary.
+    /// The same once every neuron's mean is removed. 0 for one that does not vary: there is nothing left to have a share of.
     pub shares_centred: Array2<f64>,
     /// The share chance would give, by block: terms of the block over all terms.
     pub chance: Vec<f64>,
@@ -77,24 +100,58 @@ impl NeuronClusters {
     /// If `random` was taken in a basis with another number of blocks.
     pub fn compare_with(&mut self, random: &Self) {
         assert_eq!(random.blocks.len(), self.blocks.len(), "blocks of the two models' bases");
-        let bar: Vec<f64> = (random.shares_centred.columns().into_iter())
-            .map(|column| column.iter().copied().filter(|share| !share.is_nan()).fold(0.0, f64::max))
-            .collect();
+        let bar: Vec<f64> =
+            random.shares_centred.columns().into_iter().map(|c| c.iter().copied().fold(0.0, f64::max)).collect();
         for neuron in &mut self.neurons {
             let label = neuron.block.zip(neuron.fraction_centred);
             neuron.no_better_than_random = label.map(|(block, share)| share <= bar[block]);
         }
     }
 
-    /// The neurons that have no label.
+    /// Names the blocks that tied neurons have in another basis: `in_irreps`, the same neurons labelled by the irreps of the
+    /// whole group, tells what no frequency of a subgroup can.
+    ///
+    /// # Panics
+    /// If `in_irreps` is of another number of neurons.
+    pub fn name_ties(&mut self, in_irreps: &Self) {
+        assert_eq!(in_irreps.neurons.len(), self.neurons.len(), "neurons of the two bases");
+        for (neuron, other) in self.neurons.iter_mut().zip(&in_irreps.neurons) {
+            let name =
+                other.block.filter(|_| neuron.kind == NeuronKind::Tied).map(|b| in_irreps.blocks[b].name.clone());
+            neuron.elsewhere = name;
+        }
+    }
+
+    /// The neurons of a kind.
+    #[must_use]
+    pub fn of_kind(&self, kind: NeuronKind) -> Vec<usize> {
+        (0..self.neurons.len()).filter(|&k| self.neurons[k].kind == kind).collect()
+    }
+
+    /// The neurons that are dim.
     #[must_use]
     pub fn dim(&self) -> Vec<usize> {
-        (0..self.neurons.len()).filter(|&k| self.neurons[k].block.is_none()).collect()
+        self.of_kind(NeuronKind::Dim)
+    }
+
+    /// The tied neurons by what they are in another basis, `None` for those that nothing was found for.
+    #[must_use]
+    pub fn tied(&self) -> BTreeMap<Option<&str>, Vec<usize>> {
+        let mut tied = BTreeMap::<_, Vec<usize>>::new();
+        for k in self.of_kind(NeuronKind::Tied) {
+            tied.entry(self.neurons[k].elsewhere.as_deref()).or_default().push(k);
+        }
+        tied
     }
 }
 
 /// Which block does each neuron of the neuron site compute with? From its
 /// [`block_energies`](Interpretable::block_energies).
+///
+/// A neuron is labelled if its best block leads the next beyond rounding: if changing the neuron, of norm |h| and centred norm
+/// |h_c|, by `r |h|` can not make the two change places, `E_1 - E_2 > 2 r |h| |h_c|` with E the energies in the blocks' own
+/// terms and `r = 1.2e-7 sqrt(m)` the rounding of a 2-D transform in `f32`, m the number of rows. With
+/// `|h_c| <= r |h|` it is constant. Where the neurons are the logits, these are taken less each pair's mean.
 ///
 /// # Errors
 /// Those of [`Interpretable::block_energies`].
@@ -114,7 +171,11 @@ pub fn neurons(
     basis: &dyn FourierBasis,
     candidates: Candidates,
 ) -> Result<NeuronClusters> {
-    Ok(cluster(&model.block_energies(model.neuron_site(), basis)?, basis, candidates))
+    let energies = match model.neuron_site() {
+        LOGITS => Centred::new(model).block_energies(LOGITS, basis)?,
+        site => model.block_energies(site, basis)?,
+    };
+    Ok(cluster(&energies, basis, candidates))
 }
 
 /// [`neurons`] from energies already taken.
@@ -126,45 +187,65 @@ pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: C
     let blocks = basis.blocks();
     assert_eq!(energies.product.ncols(), blocks.len(), "blocks of the energies and of the basis");
     let last = match candidates {
-        Candidates::AllBlocks => blocks.len(),
+        Candidates::AllBlocks | Candidates::Forced => blocks.len(),
         Candidates::AsPublished => (basis.rows() / 2).min(blocks.len()),
     };
     let in_block =
         |k: usize, b: usize| energies.linear_x[[k, b]] + energies.linear_y[[k, b]] + energies.product[[k, b]];
     let (width, total) = (energies.energy.len(), energies.energy.sum());
+    let rounding = rounding(basis.rows());
+    let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let shares = Array2::from_shape_fn((width, blocks.len()), |(k, b)| {
-        (energies.constant[k] + in_block(k, b)) / energies.energy[k]
+        share(energies.constant[k] + in_block(k, b), energies.energy[k])
     });
-    // Below rounding of its values a neuron does not vary.
-    let varies = |k: usize| energies.energy_centred[k] > energies.energy[k] * f64::from(f32::EPSILON).powi(2);
+    let varies = |k: usize| energies.energy_centred[k] > energies.energy[k] * rounding.powi(2);
     let shares_centred = Array2::from_shape_fn((width, blocks.len()), |(k, b)| match varies(k) {
         true => (energies.constant_centred[k] + in_block(k, b)) / energies.energy_centred[k],
-        false => f64::NAN,
+        false => 0.0,
     });
     let neuron = |k: usize| {
-        let share = energies.energy[k] / total;
         let mut neuron = Neuron {
-            share,
+            share: share(energies.energy[k], total),
+            kind: NeuronKind::Dim,
             block: None,
             fraction_explained: None,
             runner_up: None,
             fraction_centred: None,
             no_better_than_random: None,
+            elsewhere: None,
         };
-        // In a layer that is all zero the share is not a number.
-        if share.is_nan() || share < DIM {
+        let forced = candidates != Candidates::AllBlocks;
+        if neuron.share < DIM {
             return neuron;
         }
-        for b in 1..last {
-            let fraction = Some(shares[[k, b]]);
-            if fraction > neuron.fraction_explained {
-                neuron.runner_up = neuron.fraction_explained;
-                (neuron.block, neuron.fraction_explained) = (Some(b), fraction);
-            } else if fraction > neuron.runner_up {
-                neuron.runner_up = fraction;
+        if !varies(k) {
+            neuron.kind = NeuronKind::Constant;
+            if !forced {
+                return neuron;
             }
         }
-        neuron.fraction_centred = neuron.block.filter(|_| varies(k)).map(|b| shares_centred[[k, b]]);
+        let (mut best, mut second) = (None, None);
+        for b in 1..last {
+            if best.is_none_or(|best| shares[[k, b]] > shares[[k, best]]) {
+                second = best.replace(b);
+            } else if second.is_none_or(|second| shares[[k, b]] > shares[[k, second]]) {
+                second = Some(b);
+            }
+        }
+        let Some(best) = best else {
+            // No block to try: a neuron that varies does so in the constants of the regions.
+            if varies(k) {
+                neuron.kind = NeuronKind::Tied;
+            }
+            return neuron;
+        };
+        neuron.fraction_explained = Some(shares[[k, best]]);
+        neuron.runner_up = second.map(|b| shares[[k, b]]);
+        neuron.fraction_centred = varies(k).then(|| shares_centred[[k, best]]);
+        let lead = in_block(k, best) - second.map_or(0.0, |second| in_block(k, second));
+        let leads = lead > 2.0 * rounding * (energies.energy[k] * energies.energy_centred[k]).sqrt();
+        neuron.kind = if leads || forced { NeuronKind::Labelled } else { NeuronKind::Tied };
+        neuron.block = (neuron.kind == NeuronKind::Labelled).then_some(best);
         neuron
     };
     NeuronClusters {
@@ -177,6 +258,25 @@ pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: C
     }
 }
 
+/// The mean of what some neurons have; `None` where none has it.
+fn mean_over(neurons: &[Neuron], members: &[usize], value: impl Fn(&Neuron) -> Option<f64>) -> Option<f64> {
+    let values: Vec<f64> = members.iter().filter_map(|&k| value(&neurons[k])).collect();
+    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+}
+
+/// Channels in print, the first few of many.
+struct Channels<'a>(&'a [usize]);
+
+impl fmt::Display for Channels<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 12;
+        let shown: Vec<String> = self.0.iter().take(SHOWN).map(usize::to_string).collect();
+        write!(f, "{}", shown.join(", "))?;
+        if self.0.len() > SHOWN { write!(f, ", ...") } else { Ok(()) }
+    }
+}
+
+/// A row for every block that has neurons, then the neurons that have none, by what they are.
 impl fmt::Display for NeuronClusters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
@@ -188,26 +288,35 @@ impl fmt::Display for NeuronClusters {
         if compared {
             write!(f, "{:>12}", "as random")?;
         }
-        for (block, members) in self.clusters() {
-            let mean = |value: fn(&Neuron) -> Option<f64>| {
-                let values: Vec<f64> = members.iter().filter_map(|&k| value(&self.neurons[k])).collect();
-                values.iter().sum::<f64>() / values.len() as f64
-            };
-            write!(
-                f,
-                "\n{:>14}{:>9}{:>11.4}{:>11.4}{:>11.4}{:>9.4}",
-                self.blocks[block].name,
-                members.len(),
-                mean(|n| n.fraction_explained),
-                mean(|n| n.fraction_centred),
-                mean(|n| n.runner_up),
-                self.chance[block]
-            )?;
+        let clusters = self.clusters();
+        for (&block, members) in &clusters {
+            write!(f, "\n{:>14}{:>9}", self.blocks[block].name, members.len())?;
+            let means: [fn(&Neuron) -> Option<f64>; 3] =
+                [|n| n.fraction_explained, |n| n.fraction_centred, |n| n.runner_up];
+            for value in means {
+                match mean_over(&self.neurons, members, value) {
+                    Some(mean) => write!(f, "{mean:>11.4}")?,
+                    None => write!(f, "{:>11}", "-")?,
+                }
+            }
+            write!(f, "{:>9.4}", self.chance[block])?;
             if compared {
                 let as_random = |&&k: &&usize| self.neurons[k].no_better_than_random == Some(true);
                 write!(f, "{:>12}", members.iter().filter(as_random).count())?;
             }
         }
-        write!(f, "\n{:>14}{:>9}", "dim", self.dim().len())
+        for (elsewhere, members) in self.tied() {
+            write!(f, "\n{:>14}{:>9}  no block leads: {}", "tied", members.len(), Channels(&members))?;
+            elsewhere.map_or(Ok(()), |name| write!(f, " (irrep {name})"))?;
+        }
+        let constant = self.of_kind(NeuronKind::Constant);
+        if !constant.is_empty() {
+            write!(f, "\n{:>14}{:>9}  at all pairs: {}", "constant", constant.len(), Channels(&constant))?;
+        }
+        write!(f, "\n{:>14}{:>9}", "dim", self.dim().len())?;
+        match clusters.is_empty() || compared {
+            true => Ok(()),
+            false => write!(f, "\nlabels are not compared with an untrained network's"),
+        }
     }
 }

@@ -74,7 +74,7 @@ impl fmt::Display for Progress {
         write!(f, "{:>10}", "epoch")?;
         let columns = ["train", "accuracy", "test", "accuracy", "restricted", "excluded", "weights^2"];
         columns.iter().try_for_each(|name| write!(f, "{name:>12}"))?;
-        write!(f, "{:>9}{:>9}{:>9}", "neurons", "others", "dim")?;
+        ["neurons", "others", "tied", "constant", "dim"].iter().try_for_each(|name| write!(f, "{name:>9}"))?;
         for row in &self.rows {
             let m = &row.measures;
             write!(f, "\n{:>10}{}{}", row.epoch, loss(m.train), accuracy(m.train))?;
@@ -82,9 +82,11 @@ impl fmt::Display for Progress {
             let neurons: usize = m.keys.iter().map(|key| key.neurons).sum();
             write!(
                 f,
-                "{}{neurons:>9}{:>9}{:>9}",
+                "{}{neurons:>9}{:>9}{:>9}{:>9}{:>9}",
                 Cell(Some(row.sum_of_squared_weights)),
                 m.other_neurons,
+                m.tied_neurons,
+                m.constant_neurons,
                 m.dim_neurons
             )?;
         }
@@ -93,7 +95,7 @@ impl fmt::Display for Progress {
             ("neurons by key block", |key| key.neurons.to_string()),
             ("share of the left map", |key| Cell(key.left_share).to_string()),
             ("share of the right map", |key| Cell(key.right_share).to_string()),
-            ("share of W_U", |key| Cell(key.unembed_share).to_string()),
+            ("share of W_U, centred", |key| Cell(key.unembed_share_centred).to_string()),
             ("restricted loss", |key| loss(Some(key.restricted)).to_string()),
             ("excluded loss", |key| loss(key.excluded).to_string()),
         ];

@@ -1,4 +1,5 @@
-use super::measures::{Cell, block_shares};
+use super::interpret::check_ablated;
+use super::measures::{Cell, block_shares, centred_shares};
 use super::neurons::{Candidates, NeuronClusters, neurons};
 use super::parts::{Sets, check_corrections, excluded, parts, restricted, written};
 use crate::error::{Result, check_shape};
@@ -6,9 +7,9 @@ use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, PairSums, check_task};
+use crate::model::{Evaluation, Interpretable, PairSums, check_task, rounding};
 use crate::task::{Split, Task};
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use std::fmt;
 
 /// An irrep is a key irrep if the logits' trace similarity with it is above this: the published threshold.
@@ -37,16 +38,18 @@ pub struct IrrepMeasures {
     pub embed_left: Option<f64>,
     /// The same of the map y -> neuron, or the right embedding.
     pub embed_right: Option<f64>,
-    /// The same of W_U transposed.
+    /// The same of W_U transposed, as it is, as published.
     pub unembed: Option<f64>,
-    /// Share of the centred hidden layer's square norm that is a function of x in the irrep; NaN for one that is constant.
-    pub hidden_x: f64,
+    /// The same of W_U less its mean over the classes, which no softmax sees.
+    pub unembed_centred: Option<f64>,
+    /// Share of the centred hidden layer's square norm that is a function of x in the irrep; `None` for one that is constant.
+    pub hidden_x: Option<f64>,
     /// The same for functions of y.
-    pub hidden_y: f64,
+    pub hidden_y: Option<f64>,
     /// The same for functions of xy.
-    pub hidden_xy: f64,
-    /// Cosine, over all (x, y, z), of the logits centred over z with chi(x y z^-1); NaN for logits that are constant.
-    pub trace_similarity: f64,
+    pub hidden_xy: Option<f64>,
+    /// Cosine, over all (x, y, z), of the logits centred over z with chi(x y z^-1); `None` for logits that are equal over z.
+    pub trace_similarity: Option<f64>,
     /// For key irreps: what their parts are worth.
     pub losses: Option<KeyLosses>,
 }
@@ -63,8 +66,8 @@ pub struct RepresentationMeasures {
     /// Every real irrep, in the order of the basis.
     pub irreps: Vec<IrrepMeasures>,
     /// Fraction of the centred logits' square norm explained by the characters: sum of squared trace similarities over the
-    /// nontrivial irreps.
-    pub logit_fve: f64,
+    /// nontrivial irreps; `None` for logits that are equal over the classes.
+    pub logit_fve: Option<f64>,
     /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
     pub key: Vec<usize>,
     /// Of the parts of all key irreps together; `None` without key irreps.
@@ -72,7 +75,7 @@ pub struct RepresentationMeasures {
     /// Every neuron with the irrep that explains it best.
     pub neurons: NeuronClusters,
     /// Shares of each neuron's centred square norm that are functions of x, of y and of xy in each irrep: (neurons, irreps)
-    /// each. `None` for a model whose unembedding does not read its neurons.
+    /// each; 0 for a neuron that does not vary. `None` for a model whose unembedding does not read its neurons.
     pub along: Option<[Array2<f64>; 3]>,
 }
 
@@ -82,10 +85,12 @@ impl RepresentationMeasures {
         self.key.iter().map(|&i| share(&self.irreps[i])).try_fold(0.0, |sum, share| Some(sum + share?))
     }
 
-    /// Share of the centred hidden layer's square norm in functions of x, of y and of xy in the key irreps.
+    /// Share of the centred hidden layer's square norm in functions of x, of y and of xy in the key irreps; `None` for one
+    /// that is constant.
     #[must_use]
-    pub fn hidden_fve(&self) -> f64 {
-        self.key.iter().map(|&i| &self.irreps[i]).fold(0.0, |sum, m| sum + m.hidden_x + m.hidden_y + m.hidden_xy)
+    pub fn hidden_fve(&self) -> Option<f64> {
+        self.irreps.first()?.hidden_x?;
+        self.over_key(|m| Some(m.hidden_x? + m.hidden_y? + m.hidden_xy?))
     }
 }
 
@@ -107,8 +112,9 @@ impl RepresentationMeasures {
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) for a group, basis, task or split of another order than the model's;
 /// [`Error::OtherGroup`](crate::Error::OtherGroup) for those of different groups of one order; those of
-/// [`Split::check`]; [`Error::Memory`](crate::Error::Memory)
-/// where sums by product, or two n x n matrices a key irrep, exceed the budget; those of [`neurons`].
+/// [`Split::check`]; [`Error::NonFiniteActivation`](crate::Error::NonFiniteActivation) naming the first pair at which the
+/// model overflows; [`Error::Memory`](crate::Error::Memory) where sums by product, or two n x n matrices a key irrep, exceed
+/// the budget; those of [`neurons`].
 ///
 /// Cost: a pass over all pairs, one over the training pairs with 2 (k + 1) losses for k key irreps, and the block
 /// energies of the neurons.
@@ -130,7 +136,7 @@ impl RepresentationMeasures {
 /// let (basis, task, split) = (IrrepBasis::new(&group)?, Task::new(&group), Split::random(6, 0.5, 1)?);
 /// let found = representation(&model, &group, &basis, &task, &split)?;
 /// assert_eq!(found.key, [2]);
-/// assert!((found.irreps[2].trace_similarity - 1.0).abs() < 1e-6);
+/// assert!((found.irreps[2].trace_similarity.unwrap() - 1.0).abs() < 1e-6);
 /// let without = found.irreps[2].losses.unwrap().logit_excluded.unwrap();
 /// assert!((without.loss - 6f64.ln()).abs() < 1e-5); // a guess
 /// # Ok::<(), irreplens::Error>(())
@@ -158,11 +164,13 @@ pub fn representation(
     let shares = |map: Option<ArrayView2<'_, f32>>| map.map(|map| block_shares(basis, map)).transpose();
     let (left, right, unembed) =
         (shares(left)?, shares(right)?, shares(model.unembedding().map(|u| u.reversed_axes()))?);
+    let unembed_centred = model.unembedding().map(|unembed| centred_shares(basis, unembed)).transpose()?;
     let of_block = |shares: &Option<Vec<Option<f64>>>, b: usize| shares.as_ref().and_then(|shares| shares[b]);
 
     let hidden = Hidden::new(&pass, basis);
     let logits = Logits::new(model, group, basis, &pass)?;
-    let key: Vec<usize> = (1..basis.irreps().len()).filter(|&b| logits.similarities[b] > KEY_SIMILARITY).collect();
+    let key: Vec<usize> =
+        (1..basis.irreps().len()).filter(|&b| logits.similarities[b] > Some(KEY_SIMILARITY)).collect();
     let losses = losses(model, task, &sets, basis, &pass, &logits, &key)?;
     let (of_keys, of_all) = losses.split_at(key.len());
 
@@ -173,6 +181,7 @@ pub fn representation(
             embed_left: of_block(&left, b),
             embed_right: of_block(&right, b),
             unembed: of_block(&unembed, b),
+            unembed_centred: of_block(&unembed_centred, b),
             hidden_x,
             hidden_y,
             hidden_xy,
@@ -180,12 +189,19 @@ pub fn representation(
             losses: key.iter().position(|&k| k == b).map(|i| of_keys[i]),
         }
     };
+    for l in of_keys.iter().chain(of_all) {
+        let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
+        all.into_iter().flatten().try_for_each(check_ablated)?;
+    }
     Ok(RepresentationMeasures {
         all: pass.all,
         train: pass.sets[0],
         test: pass.sets[1],
         irreps: basis.irreps().iter().enumerate().map(measures).collect(),
-        logit_fve: logits.similarities[1..].iter().fold(0.0, |sum, s| sum + s * s),
+        logit_fve: logits.similarities.iter().enumerate().try_fold(0.0, |sum, (b, s)| {
+            let s = (*s)?;
+            Some(if b > 0 { sum + s * s } else { sum })
+        }),
         key_losses: of_all.first().copied(),
         neurons: neurons(model, basis, Candidates::AllBlocks)?,
         along: (model.readout_site() == model.neuron_site()).then(|| hidden.along()),
@@ -197,14 +213,22 @@ pub fn representation(
 struct Hidden {
     /// By irrep and channel: (irreps, width) for x, y and xy.
     energies: [Array2<f64>; 3],
-    /// Of every channel.
+    /// Of every channel; 0 where that is rounding of its values.
     total: Array1<f64>,
+    /// What a share of the whole layer must exceed to be more than rounding.
+    least: f64,
 }
 
 impl Hidden {
     fn new(pass: &PairSums, basis: &IrrepBasis) -> Self {
         let (n, mean) = (basis.order() as f64, pass.mean());
-        let total = &pass.energy - &(&mean * &mean * (n * n));
+        let least = rounding(basis.order()).powi(2);
+        let mut total = &pass.energy - &(&mean * &mean * (n * n));
+        total.zip_mut_with(&pass.energy, |total, energy| {
+            if *total <= energy * least {
+                *total = 0.0;
+            }
+        });
         let energies = [&pass.by_left, &pass.by_right, &pass.by_product].map(|means| {
             let centred = (means - &mean).mapv(|v| v as f32);
             let coefficients = crate::fourier::forward(basis, centred.view()).expect("one row an element");
@@ -217,22 +241,32 @@ impl Hidden {
             }
             energies
         });
-        Self { energies, total }
+        Self { energies, total, least }
     }
 
-    fn shares(&self, b: usize) -> [f64; 3] {
-        self.energies.each_ref().map(|energies| energies.row(b).sum() / self.total.sum())
+    fn shares(&self, b: usize) -> [Option<f64>; 3] {
+        let total = self.total.sum();
+        self.energies.each_ref().map(|energies| {
+            let share = energies.row(b).sum() / total;
+            (total > 0.0).then_some(if share > self.least { share } else { 0.0 })
+        })
     }
 
     fn along(&self) -> [Array2<f64>; 3] {
-        self.energies.each_ref().map(|energies| (energies / &self.total).reversed_axes())
+        let share = |&energy: &f64, &total: &f64| if total > 0.0 { energy / total } else { 0.0 };
+        let of_row = |energies: ArrayView1<'_, f64>| ndarray::Zip::from(&energies).and(&self.total).map_collect(share);
+        self.energies.each_ref().map(|energies| {
+            let rows: Vec<_> = energies.outer_iter().map(of_row).collect();
+            let rows: Vec<_> = rows.iter().map(|row| row.view()).collect();
+            ndarray::stack(ndarray::Axis(1), &rows).expect("rows of one length")
+        })
     }
 }
 
 /// The logits along the characters.
 struct Logits {
-    /// By irrep.
-    similarities: Vec<f64>,
+    /// By irrep; `None` where the logits are equal over the classes, up to rounding.
+    similarities: Vec<Option<f64>>,
     /// Coefficient of each character in the centred logits.
     coefficients: Vec<f64>,
     /// p z^-1: (class z, product p).
@@ -264,7 +298,14 @@ impl Logits {
         }
         let square = |irrep: &Irrep| (n * n) as f64 * irrep.character.dot(&irrep.character);
         let along = |irrep: &Irrep| sums.dot(&irrep.character);
-        let similarity = |irrep: &Irrep| along(irrep) / (square(irrep) * pass.logit_energy).sqrt();
+        // Of the logits as they are no more is known than what depends on xy alone.
+        let whole = n as f64 * by_product.iter().map(|&l| f64::from(l) * f64::from(l)).sum::<f64>();
+        let least = rounding(n);
+        let varies = pass.logit_energy > 0.0 && pass.logit_energy > whole * least * least;
+        let similarity = |irrep: &Irrep| {
+            let similarity = along(irrep) / (square(irrep) * pass.logit_energy).sqrt();
+            varies.then_some(if similarity.abs() > least { similarity } else { 0.0 })
+        };
         let similarities = basis.irreps().iter().map(similarity).collect();
         let coefficients = basis.irreps().iter().map(|irrep| along(irrep) / square(irrep)).collect();
         Ok(Self { similarities, coefficients, quotients })
@@ -317,13 +358,15 @@ impl fmt::Display for RepresentationMeasures {
                 writeln!(f, "{what:>16} loss {:>11.4e}, accuracy {:.4}", set.loss, set.accuracy)?;
             }
         }
-        writeln!(f, "{:>16} of the logits explained by characters", format!("{:.2} %", 100.0 * self.logit_fve))?;
+        let explained = self.logit_fve.map_or("none".into(), |fve| format!("{:.2} %", 100.0 * fve));
+        writeln!(f, "{explained:>16} of the logits explained by characters")?;
         let columns = [
             "kind",
             "dim",
             "left",
             "right",
             "unembed",
+            "as it is",
             "hidden x",
             "hidden y",
             "hidden xy",
@@ -343,20 +386,20 @@ impl fmt::Display for RepresentationMeasures {
         for m in &self.irreps {
             write!(f, "\n{:>16}{:>13}{:>13}", m.irrep.label, m.irrep.kind.to_string(), m.irrep.dim)?;
             let shares =
-                [m.embed_left, m.embed_right, m.unembed, Some(m.hidden_x), Some(m.hidden_y), Some(m.hidden_xy)];
+                [m.embed_left, m.embed_right, m.unembed_centred, m.unembed, m.hidden_x, m.hidden_y, m.hidden_xy];
             shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
-            write!(f, " {}", Cell(Some(m.trace_similarity)))?;
+            write!(f, " {}", Cell(m.trace_similarity))?;
             losses(f, m.losses)?;
         }
         write!(f, "\n{:>16}{:>13}{:>13}", "key irreps", "", "")?;
-        let along = |share: fn(&IrrepMeasures) -> f64| self.over_key(|m| Some(share(m)));
         let shares = [
             self.over_key(|m| m.embed_left),
             self.over_key(|m| m.embed_right),
+            self.over_key(|m| m.unembed_centred),
             self.over_key(|m| m.unembed),
-            along(|m| m.hidden_x),
-            along(|m| m.hidden_y),
-            along(|m| m.hidden_xy),
+            self.over_key(|m| m.hidden_x),
+            self.over_key(|m| m.hidden_y),
+            self.over_key(|m| m.hidden_xy),
         ];
         shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
         write!(f, " {:>12}", "")?;
@@ -368,6 +411,7 @@ impl fmt::Display for RepresentationMeasures {
         for (b, members) in self.neurons.clusters() {
             write!(f, "\n{:>16}", self.irreps[b].irrep.label)?;
             for shares in along {
+                // Members of a cluster vary, and there is at least one.
                 let mean = members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64;
                 write!(f, "{mean:>13.4}")?;
             }

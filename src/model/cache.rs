@@ -28,7 +28,6 @@ impl ActivationCache {
         }
     }
 
-    #[cfg(feature = "cuda")]
     pub(super) fn insert(&mut self, site: &str, activations: Array2<f32>) {
         self.kept.insert(site.into(), activations.into_shared());
     }

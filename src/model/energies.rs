@@ -1,5 +1,5 @@
-use super::evaluate::{all_pairs_bytes, block_rows};
-use super::{BlockEnergies, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
+use super::evaluate::{all_pairs_bytes, block_rows, overflow};
+use super::{BlockEnergies, Centred, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Result, check_shape};
 use crate::fourier::{Direction, FourierBasis, single, transform_sectors};
 use crate::group::check_fingerprint;
@@ -26,7 +26,8 @@ pub(super) fn spectrum(
     site: &str,
     basis: &dyn FourierBasis,
 ) -> Result<SiteSpectrum> {
-    Ok(energies(model, site, basis, &Terms::all(basis))?.finish(site, basis))
+    let all = energies(model, site, basis, &Terms::all(basis))?.finish(site, basis);
+    all.by_block.is_finite().then_some(all).ok_or_else(|| overflow(model, site))
 }
 
 pub(super) fn block_energies(
@@ -34,7 +35,8 @@ pub(super) fn block_energies(
     site: &str,
     basis: &dyn FourierBasis,
 ) -> Result<BlockEnergies> {
-    Ok(energies(model, site, basis, &Terms::within_blocks(basis))?.by_block(site, basis))
+    let within = energies(model, site, basis, &Terms::within_blocks(basis))?.by_block(site, basis);
+    within.is_finite().then_some(within).ok_or_else(|| overflow(model, site))
 }
 
 fn energies(
@@ -58,7 +60,7 @@ fn energies(
     Ok(energies)
 }
 
-/// Spectra of the neuron site and of the logits. Where the unembedding reads the neuron site, the coefficients of the
+/// Spectra of the neuron site and of the logits less their mean over the classes. Where the unembedding reads the neuron site, the coefficients of the
 /// logits are those of the neurons times W_U: neither the logits nor their transform is computed.
 pub(super) fn spectra(
     model: &(impl Interpretable + ?Sized),
@@ -66,18 +68,24 @@ pub(super) fn spectra(
 ) -> Result<(SiteSpectrum, SiteSpectrum)> {
     let (n, site) = (model.order(), model.neuron_site());
     check_order(model, basis)?;
-    let unembedding = model.unembedding().filter(|_| model.readout_site() == site);
+    let centred = Centred::new(model);
+    let unembedding = centred.unembedding().filter(|_| model.readout_site() == site);
     let Some(unembedding) = unembedding.filter(|u| all_pairs_bytes(n, u.nrows()) <= WHOLE) else {
-        return Ok((model.spectrum(site, basis)?, model.spectrum(LOGITS, basis)?));
+        let logits = centred.spectrum(LOGITS, basis)?;
+        return Ok((if site == LOGITS { logits.clone() } else { model.spectrum(site, basis)? }, logits));
     };
     let width = unembedding.nrows();
     let needed = all_pairs_bytes(n, width).saturating_add(Energies::bytes(basis, width));
     memory::check("spectra of neurons and logits", needed.saturating_add(Energies::bytes(basis, n)))?;
     let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
     neurons.add(model, site, basis, 0..width, &Terms::all(basis), Some((unembedding, &mut logits)))?;
-    let offset = model.readout(Array2::zeros((1, width)).view())?;
+    let offset = centred.readout(Array2::zeros((1, width)).view())?;
     logits.read_constants(&neurons, unembedding, offset.row(0), basis);
-    Ok((neurons.finish(site, basis), logits.finish(LOGITS, basis)))
+    let (neurons, logits) = (neurons.finish(site, basis), logits.finish(LOGITS, basis));
+    match neurons.by_block.is_finite() && logits.by_block.is_finite() {
+        true => Ok((neurons, logits)),
+        false => Err(overflow(model, site)),
+    }
 }
 
 pub(super) fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
@@ -276,7 +284,7 @@ impl Energies {
     }
 }
 
-fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
+pub(crate) fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
     let block_of = basis.block_of_row();
     let mut split = Split2d::default();
     for ((i, j), &e) in square.indexed_iter() {
@@ -416,7 +424,7 @@ fn add_squares(sums: &mut Array1<f64>, values: &[f32]) {
 }
 
 /// Sum and sum of squares, in `f64`.
-fn sum_and_squares(values: &[f32]) -> (f64, f64) {
+pub(crate) fn sum_and_squares(values: &[f32]) -> (f64, f64) {
     const LANES: usize = 8;
     vectorised(
         #[inline(always)]

@@ -3,9 +3,9 @@ use super::loss::{Outcome, outcomes};
 use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result, check_shape};
 use crate::group::check_fingerprint;
-use crate::linalg::{map_blocks, matmul_into};
+use crate::linalg::{map_blocks, matmul_into, vectorised};
 use crate::memory;
-use crate::task::{Task, pairs};
+use crate::task::{Pair, Task, pairs};
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
 use std::fmt;
 use std::ops::Range;
@@ -90,10 +90,63 @@ fn stream<T: Send>(
 ) -> Result<Vec<T>> {
     check_task(model, task)?;
     let block = |range: Range<usize>| {
-        let logits = model.run_with_hooks(&task.pairs(range.clone()), hooks, &[LOGITS])?.take(LOGITS)?;
+        let pairs = task.pairs(range.clone());
+        let logits = model.run_with_hooks(&pairs, hooks, &[LOGITS])?.take(LOGITS)?;
+        check_finite(LOGITS, logits.view(), &pairs)?;
         Ok(f(&outcomes(logits.view(), &task.labels()[range])))
     };
     map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
+}
+
+/// [`Error::NonFiniteActivation`] naming the first pair at which a site's activations (pairs, width) are not all finite.
+/// Cost: one addition a value.
+pub(crate) fn check_finite(site: &str, values: ArrayView2<'_, f32>, pairs: &[Pair]) -> Result<()> {
+    // Times zero a number is zero; infinity and NaN are NaN, and stay so in a sum.
+    const LANES: usize = 16;
+    let all_finite = |values: &[f32]| {
+        vectorised(
+            #[inline(always)]
+            || {
+                let mut sums = [0.0f32; LANES];
+                let (chunks, rest) = values.as_chunks::<LANES>();
+                for chunk in chunks {
+                    for k in 0..LANES {
+                        sums[k] += chunk[k] * 0.0;
+                    }
+                }
+                sums.iter().chain(rest).all(|v| v.is_finite())
+            },
+        )
+    };
+    if values.as_slice_memory_order().is_some_and(all_finite) {
+        return Ok(());
+    }
+    match values.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        None => Ok(()),
+        Some(((row, channel), &got)) => {
+            let (x, y) = pairs[row];
+            Err(Error::NonFiniteActivation { site: site.into(), pair: [x.index(), y.index()], channel, got })
+        }
+    }
+}
+
+/// Why a sum over all pairs of a site is not finite: the first pair whose logits or activations are not, or else that
+/// finite activations are too large for what was made of them.
+pub(super) fn overflow(model: &(impl Interpretable + ?Sized), site: &str) -> Error {
+    let n = model.order();
+    let check = |range: Range<usize>| {
+        let pairs = pairs(n, range);
+        let keep: &[&str] = if site == LOGITS { &[LOGITS] } else { &[site, LOGITS] };
+        let mut cache = model.run_with_cache(&pairs, keep)?;
+        keep.iter().rev().try_for_each(|site| check_finite(site, cache.take(site)?.view(), &pairs))
+    };
+    let blocks = map_blocks(n * n, block_rows(model), check);
+    let none = Error::Range {
+        what: "coefficients of a 2-D transform",
+        expected: "finite numbers in f32, of activations that are small enough",
+        got: f64::INFINITY,
+    };
+    blocks.into_iter().find_map(Result::err).unwrap_or(none)
 }
 
 pub(crate) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {

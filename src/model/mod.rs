@@ -14,6 +14,7 @@
 
 mod bilinear;
 mod cache;
+mod centred;
 mod energies;
 mod evaluate;
 mod from_fn;
@@ -34,8 +35,10 @@ mod two_layer;
 
 pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
+pub(crate) use centred::{Centred, less_mean, row_means};
+pub(crate) use energies::{split, sum_and_squares};
 pub use evaluate::{Evaluation, Moments, cross_entropy};
-pub(crate) use evaluate::{block_rows, check_task};
+pub(crate) use evaluate::{block_rows, check_finite, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
@@ -47,6 +50,7 @@ pub use one_layer::OneLayerMlp;
 pub use pair_sums::PairSums;
 pub use precomputed::Precomputed;
 pub use separable::{Combiner, Separable};
+pub(crate) use spectrum::rounding;
 pub use spectrum::{BlockEnergies, SiteSpectrum, Split2d};
 pub(crate) use stream::{LossSum, PairBlock, stream};
 pub use summed::SummedMlp;
@@ -233,7 +237,8 @@ pub trait Interpretable: Send + Sync {
     /// Mean loss and accuracy over all pairs.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a task of another order; those of `run_with_hooks`.
+    /// [`Error::Shape`] for a task of another order; [`Error::NonFiniteActivation`] naming the first pair with a logit that
+    /// is NaN or infinite; those of `run_with_hooks`.
     fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
         evaluate::evaluate(self, task, hooks)
     }
@@ -276,10 +281,12 @@ pub trait Interpretable: Send + Sync {
         evaluate::columns(self, site, range)
     }
 
-    /// Energies of the 2-D transforms of all channels of a site.
+    /// Energies of the 2-D transforms of all channels of a site, as it is: of the logits, a constant added to all of them at
+    /// a pair is counted, which no softmax sees. For the logits without it see
+    /// [`neuron_and_logit_spectra`](Interpretable::neuron_and_logit_spectra).
     ///
     /// # Errors
-    /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order.
+    /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order; [`Error::NonFiniteActivation`].
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
         energies::spectrum(self, site, basis)
     }
@@ -287,17 +294,21 @@ pub trait Interpretable: Send + Sync {
     /// The part of [`spectrum`](Interpretable::spectrum) that neurons are labelled by, without the terms across blocks.
     ///
     /// # Errors
-    /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order.
+    /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order; [`Error::NonFiniteActivation`].
     ///
     /// Cost: a pass over all pairs and the transform of y; that of x only within blocks.
     fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
         energies::block_energies(self, site, basis)
     }
 
-    /// [`spectrum`](Interpretable::spectrum) of the neuron site and of the logits, sharing what they have in common.
+    /// [`spectrum`](Interpretable::spectrum) of the neuron site, and of the logits less the mean over the classes of every
+    /// pair, sharing what they have in common.
+    ///
+    /// Adding a function of the pair to all logits changes neither. Where the logits are the neurons, both are of the logits
+    /// less their mean.
     ///
     /// # Errors
-    /// [`Error::Shape`] for a basis of another order.
+    /// [`Error::Shape`] for a basis of another order; [`Error::NonFiniteActivation`].
     fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
         energies::spectra(self, basis)
     }

@@ -19,7 +19,8 @@ pub struct PairSums {
     pub sets: Vec<Option<Evaluation>>,
     /// Over all pairs.
     pub all: Evaluation,
-    /// The readout site averaged over the pairs with left element x: (n, width).
+    /// The readout site averaged over the pairs with left element x: (n, width). Where the readout site is the logits, these
+    /// and all that follows are of the logits less each pair's mean over the classes.
     pub by_left: Array2<f64>,
     /// The same by right element.
     pub by_right: Array2<f64>,
@@ -139,10 +140,12 @@ impl Sums {
     }
 }
 
-/// Square norm of logits (pairs, classes) less each pair's mean.
+/// Square norm of logits (pairs, classes) less each pair's mean: taken about the logit of class 0, so that logits that are all
+/// equal give 0, and a large constant loses nothing.
 fn centred_energy(logits: ArrayView2<'_, f32>) -> f64 {
     let (pairs, classes) = logits.dim();
     let (mut sums, mut squares) = (vec![0.0; pairs], vec![0.0; pairs]);
+    let first: Vec<f64> = logits.column(0).iter().map(|&v| f64::from(v)).collect();
     for column in logits.axis_iter(Axis(1)) {
         let copy;
         let values = match column.as_slice() {
@@ -155,8 +158,8 @@ fn centred_energy(logits: ArrayView2<'_, f32>) -> f64 {
         vectorised(
             #[inline(always)]
             || {
-                for ((sum, square), &value) in sums.iter_mut().zip(&mut squares).zip(values) {
-                    let value = f64::from(value);
+                for (((sum, square), &value), first) in sums.iter_mut().zip(&mut squares).zip(values).zip(&first) {
+                    let value = f64::from(value) - first;
                     *sum += value;
                     *square += value * value;
                 }

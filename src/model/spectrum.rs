@@ -1,6 +1,14 @@
 use ndarray::{Array1, Array2};
 use std::fmt;
 
+/// Norm of the rounding in a 2-D transform over sectors of length m, relative to the norm of the values: `f32` rounds each of
+/// the values, and the sums of m of them along x and y by about sqrt(m) roundings.
+///
+/// So parts of a channel below this share of its norm are rounding, and energies below its square.
+pub(crate) fn rounding(m: usize) -> f64 {
+    f64::from(f32::EPSILON) * (m as f64).sqrt()
+}
+
 /// Energy of 2-D terms by kind: the constant, rows of x alone, of y alone, products within one block, products across
 /// two blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
@@ -18,17 +26,52 @@ pub struct Split2d {
 }
 
 impl Split2d {
-    /// The same as shares of their sum.
+    /// The kinds in the order of the fields.
     #[must_use]
-    pub fn shares(self) -> Self {
-        let total = self.constant + self.linear_x + self.linear_y + self.within_block + self.across_blocks;
+    pub fn kinds(self) -> [f64; 5] {
+        [self.constant, self.linear_x, self.linear_y, self.within_block, self.across_blocks]
+    }
+
+    fn map(self, f: impl Fn(f64) -> f64) -> Self {
         Self {
-            constant: self.constant / total,
-            linear_x: self.linear_x / total,
-            linear_y: self.linear_y / total,
-            within_block: self.within_block / total,
-            across_blocks: self.across_blocks / total,
+            constant: f(self.constant),
+            linear_x: f(self.linear_x),
+            linear_y: f(self.linear_y),
+            within_block: f(self.within_block),
+            across_blocks: f(self.across_blocks),
         }
+    }
+
+    /// This and so many times the other.
+    pub(crate) fn plus(self, other: Self, times: f64) -> Self {
+        Self {
+            constant: self.constant + times * other.constant,
+            linear_x: self.linear_x + times * other.linear_x,
+            linear_y: self.linear_y + times * other.linear_y,
+            within_block: self.within_block + times * other.within_block,
+            across_blocks: self.across_blocks + times * other.across_blocks,
+        }
+    }
+
+    /// The energy of all kinds together.
+    #[must_use]
+    pub fn total(self) -> f64 {
+        self.kinds().iter().sum()
+    }
+
+    /// Each kind as a share of the total; `None` where there is no energy.
+    #[must_use]
+    pub fn shares(self) -> Option<Self> {
+        let total = self.total();
+        (total > 0.0).then(|| self.map(|energy| energy / total))
+    }
+
+    /// Kinds whose energy is below the rounding of what it was computed from, as zero.
+    ///
+    /// # Arguments
+    /// `of`: the energy of the values before anything was taken off them; `rounding`: see [`rounding`].
+    pub(crate) fn without_rounding(self, of: f64, rounding: f64) -> Self {
+        self.map(|energy| if energy > of * rounding * rounding { energy } else { 0.0 })
     }
 }
 
@@ -73,19 +116,33 @@ pub struct SiteSpectrum {
     pub split: Split2d,
 }
 
+impl BlockEnergies {
+    /// Whether no activation, and no coefficient, was NaN or infinite.
+    pub(crate) fn is_finite(&self) -> bool {
+        let by_block = [&self.linear_x, &self.linear_y, &self.product];
+        [&self.energy, &self.constant]
+            .into_iter()
+            .flatten()
+            .chain(by_block.into_iter().flatten())
+            .all(|e| e.is_finite())
+    }
+}
+
 impl SiteSpectrum {
     /// `mean_square` with every channel's mean over all pairs removed first.
     #[must_use]
     pub fn mean_square_centred(&self) -> Array2<f64> {
         let mut centred = self.mean_square.clone();
-        centred[[0, 0]] = self.by_block.constant_centred.sum() / (self.regions * self.by_block.energy.len()) as f64;
+        let channels = self.by_block.energy.len().max(1);
+        centred[[0, 0]] = self.by_block.constant_centred.sum() / (self.regions * channels) as f64;
         centred
     }
 
-    /// `split` with every channel's mean over all pairs removed first.
+    /// `split` with every channel's mean over all pairs removed first; 0 where what is left is rounding of the channels.
     #[must_use]
     pub fn split_centred(&self) -> Split2d {
-        Split2d { constant: self.by_block.constant_centred.sum(), ..self.split }
+        let centred = Split2d { constant: self.by_block.constant_centred.sum(), ..self.split };
+        centred.without_rounding(self.by_block.energy.sum(), rounding(self.mean_square.nrows()))
     }
 }
 
@@ -93,7 +150,10 @@ impl fmt::Display for SiteSpectrum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {} channels, shares of energy", self.by_block.site, self.by_block.energy.len())?;
         for (what, split) in [("as it is", self.split), ("means removed", self.split_centred())] {
-            write!(f, "\n{what:>14}: {}", split.shares())?;
+            match split.shares() {
+                Some(shares) => write!(f, "\n{what:>14}: {shares}")?,
+                None => write!(f, "\n{what:>14}: none")?,
+            }
         }
         Ok(())
     }

@@ -1,4 +1,5 @@
-use super::evaluate::{block_rows, check_task};
+use super::centred::less_mean;
+use super::evaluate::{block_rows, check_finite, check_task};
 use super::loss::{Outcome, outcomes};
 use super::{Evaluation, Interpretable, LOGITS};
 use crate::error::Result;
@@ -13,7 +14,7 @@ pub(crate) struct PairBlock<'a> {
     pub pairs: Vec<Pair>,
     /// Their labels.
     pub labels: &'a [u32],
-    /// Activations of the readout site: (pairs, width), row-major.
+    /// Activations of the readout site: (pairs, width), row-major; where that is the logits, these less each pair's mean.
     pub readout: Array2<f32>,
     /// Logits: (pairs, n), column-major where they come from this crate's models.
     pub logits: Array2<f32>,
@@ -50,7 +51,9 @@ pub(super) fn stream_to<T: Send>(
         let pairs = task.pairs(range.clone());
         let mut cache = model.run_with_cache(&pairs, keep)?;
         let logits = cache.take(LOGITS)?;
-        let mut readout = if site == LOGITS { logits.clone() } else { cache.take(site)? };
+        check_finite(LOGITS, logits.view(), &pairs)?;
+        let mut readout = if site == LOGITS { less_mean(logits.clone()) } else { cache.take(site)? };
+        check_finite(site, readout.view(), &pairs)?;
         if !readout.is_standard_layout() {
             readout = readout.as_standard_layout().into_owned();
         }

@@ -2,13 +2,13 @@ use super::figures::{self, Ablation};
 use super::term::*;
 use super::{Cell, Control, Figure, Page, Table};
 use crate::analysis::{
-    CosetMeasures, Interpretation, Neuron, NeuronClusters, RepresentationMeasures, cosets, interpret, output_sectors,
-    representation,
+    Candidates, CosetMeasures, Interpretation, Neuron, NeuronClusters, NeuronKind, RepresentationMeasures, cosets,
+    interpret, neurons, output_sectors, representation,
 };
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis, forward_2d};
 use crate::group::{Group, subgroup_classes};
-use crate::model::{Interpretable, LOGITS, SiteSpectrum};
+use crate::model::{Centred, Interpretable, LOGITS};
 use crate::task::{Split, Task};
 use ndarray::Axis;
 use std::collections::BTreeSet;
@@ -49,6 +49,9 @@ pub struct Subject<'a> {
     pub irreps: &'a IrrepBasis,
     /// The pairs it was trained on.
     pub split: &'a Split,
+    /// A randomly initialised model of the same architecture: labels no better than its neurons' are marked. `None` where there
+    /// is no architecture to draw; the page then says so.
+    pub untrained: Option<&'a dyn Interpretable>,
 }
 
 /// The whole report of a model: what it uses in words and numbers, then every picture of the notebook, then its irreps.
@@ -64,9 +67,20 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
     let Subject { model, group, basis, .. } = *subject;
     let task = Task::try_new(group)?;
     step("embeddings, neurons and logits");
-    let found = interpret(model, basis, &task)?;
+    let mut found = interpret(model, basis, &task)?;
     step("irreps");
-    let measures = if_supported(representation(model, group, subject.irreps, &task, subject.split))?;
+    let mut measures = if_supported(representation(model, group, subject.irreps, &task, subject.split))?;
+    match &measures {
+        Some(measures) => found.neurons.name_ties(&measures.neurons),
+        None => found.neurons.name_ties(&neurons(model, subject.irreps, Candidates::AllBlocks)?),
+    }
+    if let Some(untrained) = subject.untrained {
+        step("an untrained network");
+        found.neurons.compare_with(&neurons(untrained, basis, Candidates::AllBlocks)?);
+        if let Some(measures) = &mut measures {
+            measures.neurons.compare_with(&neurons(untrained, subject.irreps, Candidates::AllBlocks)?);
+        }
+    }
     step("cosets");
     let classes = if_supported(subgroup_classes(group, SUBGROUPS))?;
     let on_cosets = classes.map(|classes| if_supported(cosets(model, group, &classes))).transpose()?.flatten();
@@ -153,13 +167,28 @@ fn summary(
         Some(explained) => {
             let (count, names) = (clusters.len(), clusters.keys().map(|&b| &neurons.blocks[b].name));
             format!(
-                "Its neurons compute with {count} key block{}: {}. On average its block explains {} of a neuron's square norm.",
+                "Its neurons compute with {count} key block{}: {}. On average its block explains {} of a neuron's square norm. {}",
                 if count == 1 { "" } else { "s" },
                 listed_blocks(names),
-                per_cent(explained)
+                per_cent(explained),
+                as_random(neurons, &all)
             )
         }
     });
+    for (elsewhere, tied) in neurons.tied() {
+        page.text(format!(
+            "Neuron{} {} {}: no block explains more of {} than the next.{}",
+            if tied.len() == 1 { "" } else { "s" },
+            listed(&tied),
+            if tied.len() == 1 { "is tied" } else { "are tied" },
+            if tied.len() == 1 { "it" } else { "them" },
+            elsewhere.map_or(String::new(), |name| format!(" In the irreps of the whole group: {name}."))
+        ));
+    }
+    let constant = neurons.of_kind(NeuronKind::Constant);
+    if !constant.is_empty() {
+        page.text(format!("Constant, with one value at all pairs: {}.", listed(&constant)));
+    }
     let dim = neurons.dim();
     page.text(match dim.len() {
         0 => "No neuron is dim.".to_owned(),
@@ -173,19 +202,23 @@ fn summary(
             false => format!(
                 "Key irreps are {}; characters explain {} of the logits.",
                 listed_blocks(names),
-                per_cent(m.logit_fve)
+                m.logit_fve.map_or("none".into(), per_cent)
             ),
         });
     }
-    let [logit, hidden] = [found.logit_spectrum.split.shares(), found.neuron_spectrum.split_centred().shares()];
-    page.text(format!(
-        "Products of two rows of one block hold {} of the logits' energy and {} of the neurons'; terms of x or y alone hold {} \
-         and {}.",
-        per_cent(logit.within_block),
-        per_cent(hidden.within_block),
-        per_cent(logit.linear_x + logit.linear_y),
-        per_cent(hidden.linear_x + hidden.linear_y)
-    ));
+    for (what, shares) in [
+        ("logits, less each pair's mean over the classes,", found.logit_shares()),
+        ("neurons, less their means,", found.neuron_spectrum.split_centred().shares()),
+    ] {
+        page.text(match shares {
+            Some(shares) => format!(
+                "Products of two rows of one block hold {} of the energy of the {what} terms of x or y alone {}.",
+                per_cent(shares.within_block),
+                per_cent(shares.linear_x + shares.linear_y)
+            ),
+            None => format!("The {what} are constant and have no energy: none in products of a block, none elsewhere."),
+        });
+    }
     if let Some((base, changes)) = ablations.split_first() {
         let change = |a: &Ablation| format!("{}, {}", a.what, Cell::Number(a.after.loss));
         let worst =
@@ -206,11 +239,13 @@ fn summary(
         (WIDTH, Cell::Count(neurons.neurons.len())),
         (LOSS, Cell::Number(found.baseline.loss)),
         (ACCURACY, Cell::Share(found.baseline.accuracy)),
+        (TIED, Cell::Count(neurons.of_kind(NeuronKind::Tied).len())),
+        (CONSTANT, Cell::Count(constant.len())),
         (DIM, Cell::Count(dim.len())),
         (TRAIN_SHARE, Cell::Share(subject.split.train.len() as f64 / (n * n) as f64)),
     ];
     if let Some(m) = measures {
-        facts.push((FVE, Cell::Share(m.logit_fve)));
+        facts.push((FVE, Cell::share(m.logit_fve)));
     }
     page.facts(facts);
     let row = |(&b, members): (&usize, &Vec<usize>)| {
@@ -223,23 +258,40 @@ fn summary(
             of(|n| n.fraction_centred),
             of(|n| n.runner_up),
             Cell::Share(neurons.chance[b]),
+            count_as_random(neurons, members).map_or(Cell::Missing, Cell::Count),
             Cell::number(without.map(|e| e.loss)),
         ]
     };
     page.table(Table {
         caption: "Key blocks".into(),
-        columns: vec![BLOCK, CLUSTER, EXPLAINED, CENTRED, RUNNER_UP, CHANCE, WITHOUT],
+        columns: vec![BLOCK, CLUSTER, EXPLAINED, CENTRED, RUNNER_UP, CHANCE, AS_RANDOM, WITHOUT],
         rows: clusters.iter().map(row).collect(),
     });
 }
 
+/// How many of some labels are no better than an untrained network's; `None` where they are not compared.
+fn count_as_random(found: &NeuronClusters, members: &[usize]) -> Option<usize> {
+    let marks: Option<Vec<bool>> = members.iter().map(|&k| found.neurons[k].no_better_than_random).collect();
+    marks.map(|marks| marks.into_iter().filter(|&mark| mark).count())
+}
+
+fn as_random(found: &NeuronClusters, labelled: &[usize]) -> String {
+    match count_as_random(found, labelled) {
+        Some(0) => "Every label is better than those of an untrained network.".into(),
+        Some(count) => {
+            format!("{count} of {} labels are no better than those of an untrained network.", labelled.len())
+        }
+        None => "Labels are not compared with an untrained network's: there is none here.".into(),
+    }
+}
+
 fn ablation_table(ablations: &[Ablation]) -> Table {
-    let before = ablations.first().map_or(f64::NAN, |a| a.after.loss);
+    let before = ablations.first().map_or(0.0, |a| a.after.loss);
     let row = |a: &Ablation| {
         vec![
             Cell::Text(a.what.clone()),
             Cell::Number(a.after.loss),
-            Cell::Number(a.after.loss / before),
+            Cell::number((before > 0.0).then(|| a.after.loss / before)),
             Cell::Share(a.after.accuracy),
         ]
     };
@@ -276,7 +328,19 @@ fn by_cluster(found: &NeuronClusters) -> Vec<usize> {
 fn neuron_label(found: &NeuronClusters, k: usize) -> String {
     match (found.neurons[k].block, found.neurons[k].fraction_explained) {
         (Some(block), Some(share)) => format!("{k}: {}, {}", found.blocks[block].name, per_cent(share)),
-        _ => format!("{k}: dim"),
+        _ => format!("{k}: {}", what(found, k)),
+    }
+}
+
+/// A neuron's block, or what it is without one.
+fn what(found: &NeuronClusters, k: usize) -> String {
+    let neuron = &found.neurons[k];
+    match (neuron.kind, neuron.block, &neuron.elsewhere) {
+        (_, Some(block), _) => found.blocks[block].name.clone(),
+        (NeuronKind::Constant, ..) => "constant".into(),
+        (NeuronKind::Dim, ..) => "dim".into(),
+        (_, _, Some(name)) => format!("tied ({name})"),
+        _ => "tied".into(),
     }
 }
 
@@ -291,14 +355,20 @@ fn activations(page: &mut Page, subject: &Subject<'_>, found: &Interpretation) -
             chosen.insert(k);
         }
     }
+    let centred = Centred::new(model);
     let map = |site: &str, k: usize| {
+        let model: &dyn Interpretable = if site == LOGITS { &centred } else { model };
         let columns = model.neuron_columns(site, k..k + 1)?;
         Ok(figures::activation_map(site, k, columns.index_axis(Axis(2), 0)).at_most(CELLS))
     };
     let frames = chosen.iter().map(|&k| Ok((neuron_label(&found.neurons, k), vec![map(site, k)?])));
     page.choice(Control::Select, format!("Neuron of {site}"), frames.collect::<Result<_>>()?);
     let frames = (0..model.order().min(3)).map(|z| Ok((z.to_string(), vec![map(LOGITS, z)?])));
-    page.choice(Control::Select, "Logit of element", frames.collect::<Result<_>>()?);
+    page.choice(
+        Control::Select,
+        "Logit of element, less the pair's mean over the elements",
+        frames.collect::<Result<_>>()?,
+    );
     Ok(())
 }
 
@@ -348,23 +418,22 @@ fn spectra(page: &mut Page, subject: &Subject<'_>, found: &Interpretation) -> Re
         ("its own".into(), both(false, "Each picture has its own colour range.")),
     ];
     page.choice(Control::Select, "Colour range", frames);
-    page.table(kinds_table(&found.neuron_spectrum, &found.logit_spectrum));
+    page.table(kinds_table(found));
     Ok(())
 }
 
-fn kinds_table(neurons: &SiteSpectrum, logits: &SiteSpectrum) -> Table {
-    let (a, b) = (neurons.split_centred().shares(), logits.split.shares());
-    let row = |kind: &str, a: f64, b: f64| vec![Cell::Text(kind.into()), Cell::Share(a), Cell::Share(b)];
+fn kinds_table(found: &Interpretation) -> Table {
+    let all = [found.neuron_spectrum.split_centred().shares(), found.logit_shares(), found.raw_logit_split().shares()];
+    let kinds =
+        ["constant", "linear in x", "linear in y", "quadratic, within a block", "quadratic, across blocks"].into_iter();
+    let row = |(i, kind): (usize, &str)| {
+        let shares = all.iter().map(|shares| shares.map_or(Cell::Text("none".into()), |s| Cell::Share(s.kinds()[i])));
+        [Cell::Text(kind.into())].into_iter().chain(shares).collect()
+    };
     Table {
         caption: "Shares of energy by kind of 2-D term".into(),
-        columns: vec![TERM_KIND, HIDDEN_SHARE, LOGIT_SHARE],
-        rows: vec![
-            row("constant", a.constant, b.constant),
-            row("linear in x", a.linear_x, b.linear_x),
-            row("linear in y", a.linear_y, b.linear_y),
-            row("quadratic, within a block", a.within_block, b.within_block),
-            row("quadratic, across blocks", a.across_blocks, b.across_blocks),
-        ],
+        columns: vec![TERM_KIND, HIDDEN_SHARE, LOGIT_SHARE, RAW_SHARE],
+        rows: kinds.enumerate().map(row).collect(),
     }
 }
 
@@ -375,7 +444,8 @@ fn clusters(page: &mut Page, found: &Interpretation) {
     page.figures([
         figures::neuron_fractions(neurons),
         figures::cluster_sizes(neurons, &found.clusters_as_published).with_note(
-            "As published, the search stops one block short: neurons of the last one are filed under another.",
+            "As published, the search stops one block short: neurons of the last one are filed under another, and ties are \
+             decided by the last digit.",
         ),
     ]);
     let names = &found.embedding.components;
@@ -383,16 +453,19 @@ fn clusters(page: &mut Page, found: &Interpretation) {
     let row = |(k, neuron): (usize, &Neuron)| {
         vec![
             Cell::Count(k),
-            neuron.block.map_or(Cell::Text("dim".into()), |b| Cell::Text(neurons.blocks[b].name.clone())),
+            Cell::Text(what(neurons, k)),
             Cell::Share(neuron.share),
             Cell::share(neuron.fraction_explained),
             Cell::share(neuron.fraction_centred),
             Cell::share(neuron.runner_up),
+            neuron
+                .no_better_than_random
+                .map_or(Cell::Missing, |mark| Cell::Text(if mark { "yes" } else { "no" }.into())),
         ]
     };
     page.table(Table {
         caption: "All neurons".into(),
-        columns: vec![NEURON, BLOCK, SHARE, EXPLAINED, CENTRED, RUNNER_UP],
+        columns: vec![NEURON, WHAT, SHARE, EXPLAINED, CENTRED, RUNNER_UP, AS_RANDOM],
         rows: neurons.neurons.iter().enumerate().map(row).collect(),
     });
 }
@@ -430,11 +503,11 @@ fn directions(page: &mut Page, subject: &Subject<'_>, task: &Task, found: &Inter
     for (i, &b) in directions.blocks.iter().enumerate() {
         for (sx, sy) in (0..outputs).flat_map(|sx| (0..outputs).map(move |sy| (sx, sy))) {
             let energies = directions.energy.slice(ndarray::s![i, sx, sy, ..]);
-            let share = |sign: usize| directions.product_share.as_ref().map(|share| share[[i, sx, sy, sign]]);
+            let share = |sign: usize| directions.product_share.as_ref().and_then(|share| share[[i, sx, sy, sign]]);
             rows.push(vec![
                 Cell::Text(blocks[b].name.clone()),
                 Cell::Text(format!("{}, {}", sectors[sx], sectors[sy])),
-                Cell::Share(energies[output[[sx, sy]]] / energies.sum()),
+                Cell::share((energies.sum() > 0.0).then(|| energies[output[[sx, sy]]] / energies.sum())),
                 Cell::share(share(0)),
                 Cell::share(share(1)),
             ]);
@@ -463,11 +536,11 @@ fn irreps(page: &mut Page, measures: Option<&RepresentationMeasures>, on_cosets:
             Cell::Text(m.irrep.label.clone()),
             Cell::Count(m.irrep.dim),
             Cell::Text(m.irrep.kind.to_string()),
-            Cell::Number(m.trace_similarity),
+            Cell::number(m.trace_similarity),
             Cell::share(m.embed_left),
             Cell::share(m.embed_right),
-            Cell::share(m.unembed),
-            Cell::Share(m.hidden_xy),
+            Cell::share(m.unembed_centred),
+            Cell::share(m.hidden_xy),
             Cell::number(losses.map(|l| l.hidden_restricted.loss)),
             Cell::number(losses.and_then(|l| l.hidden_excluded).map(|e| e.loss)),
         ]

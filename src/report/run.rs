@@ -1,7 +1,7 @@
 use super::figures::{self, History};
 use super::term::*;
 use super::{Cell, Control, Page, Subject, Table, of_model};
-use crate::analysis::{embedding, progress};
+use crate::analysis::{embedding, progress, untrained};
 use crate::checkpoint::{GroupKind, Run};
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis};
@@ -56,7 +56,10 @@ pub fn of_run(
     let name =
         std::path::absolute(directory).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let title = format!("{}: a network on {}", name.as_deref().unwrap_or("run"), group.name());
-    let subject = Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split };
+    let untrained = untrained(&run)?;
+    let untrained = untrained.as_deref();
+    let subject =
+        Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split, untrained };
     let mut page = of_model(&subject, step)?;
     training(&mut page, &run, basis, &Task::try_new(&group)?, step)?;
     settings(&mut page, &run);

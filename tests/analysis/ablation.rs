@@ -3,7 +3,8 @@
 use crate::models::{self, Opaque};
 use crate::oracle::{Case, near, rows, same, values};
 use irreplens::analysis::{
-    Candidates, Cluster, NeuronClusters, cluster_losses, hidden_centred, keep_terms, neurons, own_block_only,
+    Candidates, Cluster, NeuronClusters, NeuronKind, cluster_losses, hidden_centred, keep_terms, neurons,
+    own_block_only,
 };
 use irreplens::model::{Evaluation, Hook, Hooks, Interpretable};
 use ndarray::{Array1, Array2};
@@ -128,12 +129,13 @@ fn terms_kept_at_an_inner_site() {
     same("no terms", none, zeroed);
 }
 
-/// The terms of a neuron's own block.
+/// The terms of a neuron's own block; the constant of one that has none, and nothing of a dim one.
 fn own(case: &Case, found: &NeuronClusters) -> impl Fn(usize, usize, usize) -> bool + Sync {
     let blocks = case.blocks.clone();
-    let labels: Vec<Option<usize>> = found.neurons.iter().map(|neuron| neuron.block).collect();
+    let labels: Vec<_> = found.neurons.iter().map(|neuron| (neuron.kind != NeuronKind::Dim, neuron.block)).collect();
     move |k, i, j| {
-        let kept = |row: usize| labels[k].is_some_and(|b| row == 0 || blocks[b].contains(&row));
+        let (lit, block) = labels[k];
+        let kept = |row: usize| lit && (row == 0 || block.is_some_and(|b| blocks[b].contains(&row)));
         kept(i) && kept(j)
     }
 }
@@ -162,12 +164,12 @@ fn dim_neurons_are_zeroed() {
     let model = models::one_layer(6, 3, 8, true, 130);
     let mut found = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
     for k in [1, 4] {
-        found.neurons[k].block = None;
+        (found.neurons[k].kind, found.neurons[k].block) = (NeuronKind::Dim, None);
     }
     let got = own_block_only(&model, &case.basis, &case.task, &found).unwrap();
     let values = values(&model, &case, "hidden");
     near_loss("dim", got, read(&model, &case, &filtered(&case, &values, &own(&case, &found))));
-    found.neurons.iter_mut().for_each(|neuron| neuron.block = None);
+    found.neurons.iter_mut().for_each(|neuron| (neuron.kind, neuron.block) = (NeuronKind::Dim, None));
     let got = own_block_only(&model, &case.basis, &case.task, &found).unwrap();
     near_loss("all dim", got, read(&model, &case, &vec![vec![0.0; 8]; 36]));
 }

@@ -1,9 +1,9 @@
 //! The shared pass: every field is what the function of its own name returns, in the same bits for any thread count.
 
 use crate::models::{self, Opaque};
-use crate::oracle::{Case, near, near_of};
+use crate::oracle::{Case, less_mean, near, near_of, values};
 use irreplens::analysis::{
-    Candidates, Cluster, Interpretation, cluster, cluster_losses, embedding, hidden_centred, interpret,
+    Candidates, Cluster, Interpretation, cluster, cluster_losses, embedding, hidden_centred, interpret, interpret_as,
     logit_directions, neurons, own_block_only, parity, unembedding_of,
 };
 use irreplens::model::{Evaluation, Hooks, Interpretable, SiteSpectrum};
@@ -37,10 +37,25 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     let found = interpret(model, basis, task).unwrap_or_else(|error| panic!("{what}: {error}"));
     let keys: Vec<usize> = found.key_blocks().collect();
 
-    let spectrum = model.spectrum(model.neuron_site(), basis).unwrap();
+    // The logits less each pair's mean: recorded, they have a spectrum like any site.
+    let pairs = case.pairs();
+    let flat = |rows: &[Vec<f64>]| ndarray::Array2::from_shape_fn((pairs.len(), case.n), |(i, z)| rows[i][z] as f32);
+    let raw = values(model, case, "logits");
+    let centred = irreplens::model::Precomputed::new(vec![("logits".into(), flat(&less_mean(raw.clone())))], "logits");
+    let centred = centred.unwrap().spectrum("logits", basis).unwrap();
+    near_spectrum(what, &found.logit_spectrum, &centred);
+    let spectrum = match model.neuron_site() {
+        "logits" => found.logit_spectrum.clone(),
+        site => model.spectrum(site, basis).unwrap(),
+    };
     assert_eq!(found.neuron_spectrum, spectrum, "{what}");
-    // Read off the neurons' coefficients where W_U reads the neurons: the same to rounding.
-    near_spectrum(what, &found.logit_spectrum, &model.spectrum("logits", basis).unwrap());
+    // With the mean's part they are the logits as they are.
+    let whole = model.spectrum("logits", basis).unwrap();
+    let scale = whole.by_block.energy.sum();
+    near_of(what, &found.raw_logit_split().kinds(), &whole.split.kinds(), scale);
+    let per_term = scale / (whole.regions * case.n) as f64;
+    let [got, want] = [found.raw_logit_mean_square(), whole.mean_square].map(|m| m.into_iter().collect::<Vec<_>>());
+    near_of(what, &got, &want, per_term);
     let all = neurons(model, basis, Candidates::AllBlocks).unwrap();
     let clusters = all.clusters();
     assert!(keys.iter().eq(clusters.keys()), "{what}");
@@ -66,7 +81,10 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     assert_eq!(found.directions.blocks, directions.blocks);
     near(&format!("{what}: energy"), found.directions.energy.clone(), directions.energy);
     match (&found.directions.product_share, directions.product_share) {
-        (Some(got), Some(want)) => near(&format!("{what}: share"), got.clone(), want),
+        (Some(got), Some(want)) => {
+            assert!(got.iter().map(Option::is_some).eq(want.iter().map(Option::is_some)), "{what}");
+            near(&format!("{what}: share"), got.iter().copied().flatten(), want.into_iter().flatten());
+        }
         (got, want) => assert!(got.is_none() && want.is_none(), "{what}"),
     }
 
@@ -232,4 +250,22 @@ fn the_layout_of_activations_does_not_matter() {
     near_loss("centred", found.hidden_centred.unwrap(), want.hidden_centred.unwrap());
     let [found, want] = [&found, &want].map(|found| found.without_cluster.as_ref().unwrap());
     near("clusters", found.values().map(|e| e.loss), want.values().map(|e| e.loss));
+}
+
+/// One neuron of each side's kind, which no frequency has more of than another, and waves.
+#[test]
+fn forced_labels_are_those_of_before() {
+    let case = Case::dihedral(5);
+    let mut embed = ndarray::Array2::from_shape_fn((10, 4), |(x, k)| {
+        (std::f32::consts::TAU * (2 * (x % 5)) as f32 / 5.0 + k as f32).cos()
+    });
+    embed.column_mut(1).iter_mut().enumerate().for_each(|(x, v)| *v = if x < 5 { 1.0 } else { -0.5 });
+    let model = irreplens::model::SummedMlp::new(embed.clone(), embed.clone(), embed.reversed_axes()).unwrap();
+    let found = interpret(&model, &case.basis, &case.task).unwrap();
+    let forced = interpret_as(&model, &case.basis, &case.task, Candidates::Forced).unwrap();
+    assert_eq!(found.neurons.clusters(), [(2, vec![0, 2, 3])].into());
+    let clusters = forced.neurons.clusters();
+    assert_eq!(clusters.values().map(Vec::len).sum::<usize>(), 4);
+    assert_eq!(forced.without_cluster.unwrap(), cluster_losses(&model, &case.task, &clusters, Cluster::Drop).unwrap());
+    assert!(forced.directions.blocks.iter().eq(clusters.keys()));
 }

@@ -15,4 +15,5 @@ mod neurons;
 mod oracle;
 mod progress;
 mod published;
+mod shift;
 mod spectra;

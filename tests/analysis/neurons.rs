@@ -1,9 +1,12 @@
 //! Neuron clusters: shares, labels, dim neurons, and the published loop that stops one frequency short.
 
 use crate::models;
-use crate::oracle::{Case, near, near_of, values};
-use irreplens::analysis::{Candidates, NeuronClusters, cluster, neurons};
-use irreplens::model::{Interpretable, OneLayerMlp, SummedMlp};
+use crate::oracle::{Case, less_mean, near, near_of, values};
+use irreplens::analysis::{Candidates, NeuronClusters, NeuronKind, cluster, neurons};
+use irreplens::fourier::IrrepBasis;
+use irreplens::group::Dihedral;
+use irreplens::model::{Bilinear, FromFn, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp};
+use irreplens::task::Pair;
 use ndarray::{Array1, Array2};
 use proptest::prelude::{ProptestConfig, any, proptest};
 use std::f32::consts::TAU;
@@ -51,10 +54,16 @@ fn check(what: &str, case: &Case, found: &NeuronClusters, values: &[Vec<f64>], l
             assert_eq!((neuron.block, neuron.fraction_explained, neuron.fraction_centred), (None, None, None));
             continue;
         };
-        let label = neuron.block.unwrap();
-        // A tie may go either way.
-        near_of(&what, &[shares[label], neuron.fraction_explained.unwrap()], &[shares[first]; 2], 1.0);
-        near_of(&what, &[neuron.fraction_centred.unwrap()], &[centred[label] / energy_centred], 1.0);
+        near_of(&what, &[neuron.fraction_explained.unwrap()], &[shares[first]], 1.0);
+        let second = order.get(1).map_or(shares[0], |&second| shares[second]);
+        match neuron.block {
+            // Forced, a tie may go either way.
+            Some(label) => {
+                near_of(&what, &[shares[label]], &[shares[first]], 1.0);
+                near_of(&what, &[neuron.fraction_centred.unwrap()], &[centred[label] / energy_centred], 1.0);
+            }
+            None => assert!(neuron.kind == NeuronKind::Tied && shares[first] - second < 1e-5, "{what}: {neuron:?}"),
+        }
         match order.get(1) {
             Some(&second) => near_of(&what, &[neuron.runner_up.unwrap()], &[shares[second]], 1.0),
             None => assert_eq!(neuron.runner_up, None),
@@ -66,7 +75,10 @@ fn check(what: &str, case: &Case, found: &NeuronClusters, values: &[Vec<f64>], l
 fn shares_are_those_of_the_terms() {
     for case in Case::all() {
         for (kind, model) in models::all(case.n, 50) {
-            let values = values(&model, &case, model.neuron_site());
+            let mut values = values(&model, &case, model.neuron_site());
+            if model.neuron_site() == "logits" {
+                values = less_mean(values);
+            }
             if case.n == 1 {
                 continue; // one pair: nothing varies, and a ReLU may be off (see `dim_neurons`)
             }
@@ -75,20 +87,24 @@ fn shares_are_those_of_the_terms() {
             if silent {
                 continue;
             }
-            for candidates in [Candidates::AllBlocks, Candidates::AsPublished] {
-                let last = if candidates == Candidates::AllBlocks { case.blocks.len() } else { case.m / 2 };
+            for candidates in [Candidates::AllBlocks, Candidates::Forced, Candidates::AsPublished] {
+                let last = if candidates == Candidates::AsPublished { case.m / 2 } else { case.blocks.len() };
                 let found = neurons(&model, &case.basis, candidates).unwrap();
                 check(&format!("{}, {kind}, {candidates:?}", case.name), &case, &found, &values, last);
                 assert_eq!(found.site, model.neuron_site());
-                let energies = model.block_energies(model.neuron_site(), &case.basis).unwrap();
-                assert_eq!(found, cluster(&energies, &case.basis, candidates));
-                let spectrum = model.spectrum(model.neuron_site(), &case.basis).unwrap();
+                if model.neuron_site() != "logits" {
+                    let energies = model.block_energies(model.neuron_site(), &case.basis).unwrap();
+                    assert_eq!(found, cluster(&energies, &case.basis, candidates));
+                }
+                let (spectrum, _) = model.neuron_and_logit_spectra(&case.basis).unwrap();
                 let again = cluster(&spectrum.by_block, &case.basis, candidates);
                 assert_eq!(found.clusters(), again.clusters());
                 near("shares", found.shares.iter().copied(), again.shares.iter().copied());
                 near("centred", found.shares_centred.iter().copied(), again.shares_centred.iter().copied());
                 let members: usize = found.clusters().values().map(Vec::len).sum();
-                assert_eq!(members + found.dim().len(), found.neurons.len());
+                let rest =
+                    [NeuronKind::Tied, NeuronKind::Constant, NeuronKind::Dim].map(|kind| found.of_kind(kind).len());
+                assert_eq!(members + rest.iter().sum::<usize>(), found.neurons.len());
             }
         }
     }
@@ -111,15 +127,20 @@ fn dim_neurons() {
         assert_eq!((neuron.block, neuron.fraction_explained, neuron.runner_up), (None, None, None));
         assert_eq!(neuron.fraction_centred, None);
     }
-    assert!(found.shares.row(0).iter().all(|share| share.is_nan()));
-    // The constant neuron is explained by any block, but only by the constant in it.
+    assert!(found.shares.row(0).iter().all(|&share| share == 0.0));
+    // The constant neuron is explained by any block, but only by the constant in it: forced, it is filed under some.
     let constant = &found.neurons[2];
+    assert_eq!((constant.kind, constant.block, constant.fraction_centred), (NeuronKind::Constant, None, None));
+    assert!(found.shares_centred.row(2).iter().all(|&share| share == 0.0));
+    let forced = neurons(&net, &case.basis, Candidates::Forced).unwrap();
+    let constant = &forced.neurons[2];
     assert!(constant.block.is_some());
     near_of("constant", &[constant.fraction_explained.unwrap(), constant.runner_up.unwrap()], &[1.0, 1.0], 1.0);
     assert_eq!(constant.fraction_centred, None);
     assert_eq!((found.neurons[3].block, found.neurons[4].block), (Some(2), Some(2)));
-    assert_eq!(found.clusters()[&2].iter().filter(|&&k| k > 2).count(), 2);
-    assert!(found.to_string().ends_with("2"));
+    assert_eq!(found.clusters(), [(2, vec![3, 4])].into());
+    let text = found.to_string();
+    assert!(text.contains("constant        1  at all pairs: 2\n") && text.contains("dim        2\n"), "{text}");
     // The values of the two spectra of a scaled neuron are in proportion.
     assert!((found.neurons[3].fraction_explained.unwrap() - found.neurons[4].fraction_explained.unwrap()).abs() < 1e-5);
 }
@@ -131,6 +152,10 @@ fn an_always_on_bias_does_not_vary() {
     let bias = Some(Array1::from_elem(3, 0.7f32));
     let net = OneLayerMlp::new(zeros.clone(), zeros, Array2::ones((4, 3)), bias, Array2::ones((3, n))).unwrap();
     for neuron in neurons(&net, &case.basis, Candidates::AllBlocks).unwrap().neurons {
+        near_of("share", &[neuron.share], &[1.0 / 3.0], 1.0);
+        assert_eq!((neuron.kind, neuron.block, neuron.fraction_explained), (NeuronKind::Constant, None, None));
+    }
+    for neuron in neurons(&net, &case.basis, Candidates::Forced).unwrap().neurons {
         near_of("share", &[neuron.share, neuron.fraction_explained.unwrap()], &[1.0 / 3.0, 1.0], 1.0);
         assert_eq!((neuron.runner_up, neuron.fraction_centred), (None, None));
     }
@@ -144,7 +169,7 @@ fn a_layer_of_zeros_is_all_dim() {
         let found = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
         assert_eq!(found.dim(), [0, 1, 2, 3]);
         assert!(found.clusters().is_empty());
-        assert!(found.neurons.iter().all(|neuron| neuron.share.is_nan()));
+        assert!(found.neurons.iter().all(|neuron| neuron.share == 0.0));
     }
 }
 
@@ -152,7 +177,8 @@ fn a_layer_of_zeros_is_all_dim() {
 fn one_element_has_no_frequency() {
     let case = Case::cyclic(1);
     let found = neurons(&models::bilinear(1, 3, 1), &case.basis, Candidates::AllBlocks).unwrap();
-    assert_eq!((found.dim().len(), found.blocks.len(), found.clusters().len()), (3, 1, 0));
+    let constant = found.of_kind(NeuronKind::Constant);
+    assert_eq!((constant.len(), found.blocks.len(), found.clusters().len()), (3, 1, 0));
 }
 
 #[test]
@@ -171,6 +197,94 @@ fn the_published_loop_never_tries_the_last_frequency() {
     }
 }
 
+/// Neurons as functions of (x, y), beside logits that say nothing.
+fn neurons_of(n: usize, functions: Vec<Box<dyn Fn(usize, usize) -> f32 + Send + Sync>>) -> impl Interpretable {
+    let sites = vec![Site::new("hidden", functions.len()), Site::new("logits", n)];
+    FromFn::new(n, sites, "hidden", move |pairs: &[Pair]| {
+        let value = |(i, k): (usize, usize)| functions[k](pairs[i].0.index(), pairs[i].1.index());
+        vec![Array2::from_shape_fn((pairs.len(), functions.len()), value), Array2::zeros((pairs.len(), n))]
+    })
+    .unwrap()
+}
+
+/// No frequency has more of a function of the kinds of x and y than any other, however it is rounded; the irreps of the whole
+/// group know it as the sign.
+#[test]
+fn ties_have_no_block_but_may_have_an_irrep() {
+    for n in [3, 5, 8, 53, 128] {
+        let group = Dihedral::new(n).unwrap();
+        let case = Case::dihedral(n);
+        let sign = move |x: usize| if x < n { 1.0f32 } else { -1.0 };
+        let angle = move |k: usize, x: usize| (TAU * (k * (x % n) % n) as f32 / n as f32).cos();
+        // Small deviations that no net is without, and a large mean, change nothing.
+        let noise = |x: usize, y: usize| ((x * 7919 + y * 104_729) % 1013) as f32 / 1013.0 - 0.5;
+        let net = neurons_of(
+            2 * n,
+            vec![
+                Box::new(move |x, y| 0.3 * (sign(x) * sign(y) + 1.0)),
+                Box::new(move |x, y| 0.7 * sign(x) * sign(y) + 2e-8 * noise(x, y)),
+                Box::new(move |x, y| angle(1, x) * angle(1, y)),
+                Box::new(move |x, y| 100.0 + 0.1 * angle(1, x) * angle(1, y)),
+                Box::new(move |_, _| 0.25),
+            ],
+        );
+        let mut found = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
+        let kinds: Vec<_> = found.neurons.iter().map(|neuron| (neuron.kind, neuron.block)).collect();
+        let (tied, one) = ((NeuronKind::Tied, None), (NeuronKind::Labelled, Some(1)));
+        assert_eq!(kinds, [tied, tied, one, one, (NeuronKind::Constant, None)], "D{n}");
+        assert_eq!(found.clusters(), [(1, vec![2, 3])].into());
+        assert!(found.tied().contains_key(&None));
+
+        let irreps = irreplens::irrep::dihedral(&group).iter().map(|rho| rho.irrep(&group)).collect::<Result<_, _>>();
+        let irreps = IrrepBasis::from_irreps(&group, irreps.unwrap()).unwrap();
+        let in_irreps = neurons(&net, &irreps, Candidates::AllBlocks).unwrap();
+        found.name_ties(&in_irreps);
+        assert_eq!(found.tied(), [(Some("sign"), vec![0, 1])].into(), "D{n}");
+        let text = found.to_string();
+        assert!(text.contains("tied        2  no block leads: 0, 1 (irrep sign)"), "{text}");
+        assert!(text.contains("constant        1  at all pairs: 4"), "{text}");
+        assert!(text.ends_with("labels are not compared with an untrained network's"), "{text}");
+    }
+}
+
+/// Two frequencies in equal parts tie, and stop doing so where one leads by more than rounding.
+#[test]
+fn two_frequencies_in_equal_parts() {
+    let (n, case) = (11, Case::cyclic(11));
+    let wave = move |k: usize, x: usize, y: usize| (TAU * (k * (x + y) % n) as f32 / n as f32).cos();
+    let net = neurons_of(
+        n,
+        vec![
+            Box::new(move |x, y| wave(2, x, y) + wave(3, x, y)),
+            Box::new(move |x, y| wave(2, x, y) + 1.0001 * wave(3, x, y)),
+            Box::new(move |x, y| 1e-3 * (wave(2, x, y) + wave(3, x, y)) + 5.0),
+        ],
+    );
+    let found = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
+    let labels: Vec<_> = found.neurons.iter().map(|neuron| neuron.block).collect();
+    assert_eq!((labels, found.of_kind(NeuronKind::Tied)), (vec![None, Some(3), None], vec![0, 2]));
+    let forced = neurons(&net, &case.basis, Candidates::Forced).unwrap();
+    assert!(forced.neurons.iter().all(|neuron| neuron.block.is_some_and(|b| b == 2 || b == 3)));
+}
+
+/// Recorded logits as neurons: what is common to all of a pair is not among what they compute.
+#[test]
+fn logits_as_neurons_are_less_their_mean() {
+    let case = Case::cyclic(7);
+    let logit = |x: usize, y: usize, z: usize, shift: f32| {
+        let t = (x + y + 7 - z) % 7;
+        (TAU * 2.0 * t as f32 / 7.0).cos() + shift * (TAU * (x + 3 * y) as f32 / 7.0).sin()
+    };
+    let net = |shift: f32| {
+        let logits = Array2::from_shape_fn((49, 7), |(i, z)| logit(i / 7, i % 7, z, shift));
+        Precomputed::new(vec![("logits".into(), logits)], "logits").unwrap()
+    };
+    let [plain, shifted] = [0.0, 5.0].map(|s| neurons(&net(s), &case.basis, Candidates::AllBlocks).unwrap());
+    assert_eq!(plain.clusters(), [(2, (0..7).collect())].into());
+    assert_eq!(shifted.clusters(), plain.clusters());
+    near("shares", shifted.shares.iter().copied(), plain.shares.iter().copied());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(16))]
     #[test]
@@ -178,7 +292,7 @@ proptest! {
         let case = if dihedral { Case::dihedral(n) } else { Case::cyclic(n) };
         let k = 1 + k as usize % (n / 2);
         let embed = ndarray::Array2::from_shape_fn((case.n, 1), |(x, _)| wave(n, k)[[x % n, 0]]);
-        let net = irreplens::model::Bilinear::new(embed.clone(), embed, Array2::ones((1, case.n))).unwrap();
+        let net = Bilinear::new(embed.clone(), embed, Array2::ones((1, case.n))).unwrap();
         let neuron = &neurons(&net, &case.basis, Candidates::AllBlocks).unwrap().neurons[0];
         assert_eq!(neuron.block, Some(k));
         near_of("fraction", &[neuron.fraction_explained.unwrap(), neuron.fraction_centred.unwrap()], &[1.0; 2], 1.0);

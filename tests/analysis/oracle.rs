@@ -197,3 +197,12 @@ pub fn same(what: &str, got: Evaluation, want: Evaluation) {
     near(&format!("{what}: loss"), [got.loss], [want.loss]);
     assert_eq!(got.accuracy, want.accuracy, "{what}: accuracy");
 }
+
+/// Logits less each pair's mean over the classes.
+pub fn less_mean(mut logits: Vec<Vec<f64>>) -> Vec<Vec<f64>> {
+    for row in &mut logits {
+        let mean = row.iter().sum::<f64>() / row.len() as f64;
+        row.iter_mut().for_each(|l| *l -= mean);
+    }
+    logits
+}

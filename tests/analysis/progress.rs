@@ -104,11 +104,17 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized), split: 
         assert_eq!(key.name, case.basis.blocks()[key.block].name);
         assert_eq!(key.left_share, maps.map(|(left, _)| share(left, key.block)), "{what}");
         assert_eq!(key.right_share, maps.map(|(_, right)| share(right, key.block)), "{what}");
-        assert_eq!(key.unembed_share, Some(share(model.unembedding().unwrap().t(), key.block)), "{what}");
+        let unembed = model.unembedding().unwrap();
+        assert_eq!(key.unembed_share, Some(share(unembed.t(), key.block)), "{what}");
+        if case.n > 1 {
+            let centred = &unembed - &unembed.mean_axis(Axis(1)).unwrap().insert_axis(Axis(1));
+            near(&what, key.unembed_share_centred, [share(centred.t(), key.block)]);
+        }
     }
     let of_keys: usize = found.keys.iter().map(|key| key.neurons).sum();
     assert_eq!(found.dim_neurons, clusters.dim().len(), "{what}");
-    assert_eq!(of_keys + found.other_neurons + found.dim_neurons, clusters.neurons.len(), "{what}");
+    let without = found.tied_neurons + found.constant_neurons + found.dim_neurons;
+    assert_eq!(of_keys + found.other_neurons + without, clusters.neurons.len(), "{what}");
 }
 
 #[test]

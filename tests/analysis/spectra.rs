@@ -170,7 +170,7 @@ fn check_spectrum(what: &str, case: &Case, model: &impl Interpretable, site: &st
     let list = |s: irreplens::model::Split2d| vec![s.constant, s.linear_x, s.linear_y, s.within_block, s.across_blocks];
     check("split", list(found.split), split.to_vec(), total);
     check("split, centred", list(found.split_centred()), split_centred.to_vec(), total);
-    check("shares", list(found.split.shares()), split.map(|e| e / total).to_vec(), 1.0);
+    check("shares", list(found.split.shares().unwrap()), split.map(|e| e / total).to_vec(), 1.0);
     // Parseval, and the terms of a channel within its energy.
     check("parseval", vec![list(found.split).iter().sum()], vec![total], total);
 }

@@ -55,14 +55,14 @@ fn values_are_those_of_the_analyses() {
 
     let shares = figures::product_shares(&found.directions, &found.neurons.blocks, &sectors).unwrap();
     let expected = found.directions.product_share.as_ref().unwrap();
-    assert_eq!(lines(&shares)[1].y[2], expected[[0, 1, 0, 1]]);
+    assert_eq!(lines(&shares)[1].y[2], expected[[0, 1, 0, 1]].unwrap());
 
     let irreps = IrrepBasis::new(&group).unwrap();
     let split = Split::random(10, 0.5, 1).unwrap();
     let measures = representation(&net, &group, &irreps, &task, &split).unwrap();
     let energies = figures::irrep_energies(&measures);
     assert_eq!(lines(&energies)[0].y[2], measures.irreps[2].embed_left.unwrap());
-    assert_eq!(lines(&figures::trace_similarities(&measures))[0].y[1], measures.irreps[1].trace_similarity);
+    assert_eq!(lines(&figures::trace_similarities(&measures))[0].y[1], measures.irreps[1].trace_similarity.unwrap());
 }
 
 /// The squares of a block's directions, over regions and terms, are the energy that `logit_directions` gives.

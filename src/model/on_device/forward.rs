@@ -242,12 +242,23 @@ impl OnDevice {
         hidden: &Buffer<f32>,
         classes: Range<usize>,
     ) -> Result<Buffer<f32>> {
+        self.read(rows, hidden, &self.net.unembed, classes)
+    }
+
+    /// Neurons (rows, width) times the columns `classes` of weights (width, n).
+    pub(super) fn read(
+        &self,
+        rows: usize,
+        hidden: &Buffer<f32>,
+        weights: &Buffer<f32>,
+        classes: Range<usize>,
+    ) -> Result<Buffer<f32>> {
         let net = &self.net;
         let out = Buffer::new(&self.device, "logits", rows * classes.len())?;
         Product::new(rows, classes.len(), net.width).run(
             &self.device,
             Matrix::new(hidden, 0, net.width),
-            Matrix::new(&net.unembed, classes.start, net.n),
+            Matrix::new(weights, classes.start, net.n),
             Matrix::new(&out, 0, classes.len()),
         )?;
         Ok(out)

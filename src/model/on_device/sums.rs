@@ -3,7 +3,7 @@ use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
 use crate::device::{self, Buffer, args};
 use crate::error::Result;
-use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, width};
+use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, check_finite, width};
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -50,6 +50,15 @@ impl OnDevice {
                 }
                 hidden => self.fused_losses(rows, &labels, hidden.as_deref(), &mut total, each.as_deref_mut())?,
             }
+        }
+        if total.loss.is_finite() && total.energy.is_finite() {
+            return Ok(total);
+        }
+        // Found pair by pair; a loss that is not finite has a logit that is not.
+        for rows in task.labels().chunks(self.net.n).enumerate().map(|(x, row)| x * row.len()..(x + 1) * row.len()) {
+            let pairs = task.pairs(rows);
+            let logits = self.run_with_hooks(&pairs, hooks, &[LOGITS])?.take(LOGITS)?;
+            check_finite(LOGITS, logits.view(), &pairs)?;
         }
         Ok(total)
     }
@@ -130,6 +139,8 @@ impl OnDevice {
         )?;
         total.loss += sums.to_vec()?.iter().sum::<f64>();
         total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
+        // Not an energy that is asked for, but infinite logits must show: a loss may be finite with them.
+        total.energy += self.block_moments(count, n, logits)?[1].sum() * 0.0;
         of_pairs.append_to(each)
     }
 

@@ -5,7 +5,8 @@ use crate::device::{Buffer, Matrix, Product, args};
 use crate::error::{Error, Result};
 use crate::fourier::{Direction, FourierBasis};
 use crate::model::energies::{Energies, check_order};
-use crate::model::{Hooks, Interpretable, LOGITS, SiteSpectrum, width};
+use crate::model::evaluate::overflow;
+use crate::model::{Centred, Hooks, Interpretable, LOGITS, SiteSpectrum, width};
 use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
 use std::ops::Range;
 
@@ -149,32 +150,40 @@ impl OnDevice {
         for first in (0..width).step_by(at_once) {
             self.add_channels(&transform, site, first..width.min(first + at_once), &mut energies)?;
         }
-        Ok(energies.finish(site, basis))
+        let spectrum = energies.finish(site, basis);
+        spectrum.by_block.is_finite().then_some(spectrum).ok_or_else(|| overflow(self, site))
     }
 
-    /// [`Interpretable::neuron_and_logit_spectra`]: the coefficients of the logits are those of the neurons times W_U.
+    /// [`Interpretable::neuron_and_logit_spectra`]: the coefficients of the logits are those of the neurons times W_U, the
+    /// mean of its columns taken off.
     pub(super) fn both_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
         let (n, width, site) = (self.net.n, self.net.width, self.neuron_site());
         check_order(self, basis)?;
         // The neurons' coefficients stay while those of some of the logits are computed.
         if self.channels_at_once(2 * width)? < 2 * width {
-            return Ok((self.site_spectrum(site, basis)?, self.site_spectrum(LOGITS, basis)?));
+            return Ok((self.site_spectrum(site, basis)?, Centred::new(self).spectrum(LOGITS, basis)?));
         }
         let transform = self.transform(basis)?;
+        let centred = Centred::new(self);
+        let unembedding = centred.unembedding().expect("the models on a device have one");
+        let weights = Buffer::from_slice(&self.device, "W_U, centred", unembedding.as_slice().expect("row-major"))?;
         let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
         let terms = self.add_channels(&transform, site, 0..width, &mut neurons)?;
         let at_once = self.channels_at_once(n)?;
         for first in (0..n).step_by(at_once) {
             let classes = first..n.min(first + at_once);
-            let read = self.times_unembedding(n * n, &terms, classes.clone())?;
+            let read = self.read(n * n, &terms, &weights, classes.clone())?;
             let (n, m) = ((n, n), (transform.m, transform.m));
             let [_, squares] = self.region_moments(n, m, classes.len(), &read, true)?;
             logits.energy.slice_mut(s![classes.clone()]).assign(&squares.sum_axis(Axis(0)));
             self.add_energies(&transform, &read, classes, &mut logits)?;
         }
-        let unembedding = self.unembedding().expect("the models on a device have one");
-        let offset = self.readout(Array2::zeros((1, width)).view())?;
+        let offset = centred.readout(Array2::zeros((1, width)).view())?;
         logits.read_constants(&neurons, unembedding, offset.row(0), basis);
-        Ok((neurons.finish(site, basis), logits.finish(LOGITS, basis)))
+        let (neurons, logits) = (neurons.finish(site, basis), logits.finish(LOGITS, basis));
+        match neurons.by_block.is_finite() && logits.by_block.is_finite() {
+            true => Ok((neurons, logits)),
+            false => Err(overflow(self, site)),
+        }
     }
 }

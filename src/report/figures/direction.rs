@@ -88,7 +88,7 @@ pub fn product_shares(found: &LogitDirections, blocks: &[Block], sectors: &[Stri
     let names: Vec<String> = names.collect();
     let along = |sign: usize| {
         let values = (0..keys * count * count)
-            .map(|i| shares[[i / (count * count), i / count % count, i % count, sign]])
+            .map(|i| shares[[i / (count * count), i / count % count, i % count, sign]].unwrap_or(f64::NAN))
             .collect();
         Line::new(["f(x + y)", "f(x - y)"][sign], values)
     };

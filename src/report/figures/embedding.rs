@@ -10,7 +10,8 @@ fn norms(title: &str, names: &[String], of: &[(&str, &Array1<f64>)]) -> Figure {
 }
 
 /// Squared norm by component: W_E_a, W_E_b, both together, both maps to neurons, and W_U as published (sectors added
-/// first) and sector by sector, and of the output bias. What the model does not have is left out.
+/// first) and, less its mean over the classes, sector by sector, and of the output bias. What the model does not have is left
+/// out.
 pub fn embedding_norms(spectra: &EmbeddingSpectra) -> Vec<Figure> {
     let names = &spectra.components;
     let title = |of: &str| format!("Norm of embedding coef of each Fourier Component in {of}");
@@ -26,10 +27,11 @@ pub fn embedding_norms(spectra: &EmbeddingSpectra) -> Vec<Figure> {
         out.push(norms(&title("the maps to neurons"), names, &of));
     }
     if let Some(sum) = &spectra.unembed_sum {
-        let note = "As published: the sectors are added before the transform, so that opposite signs cancel.";
+        let note = "As published: the sectors are added before the transform, so that opposite signs cancel; \
+            the constant is of W_U as it is, and would be 0 less its mean over the classes.";
         out.push(norms(&title("W_U"), names, &[("W_U", sum)]).with_note(note));
     }
-    if let Some(apart) = &spectra.unembed {
+    if let Some(apart) = &spectra.unembed_centred {
         out.push(norms(&title("W_U, sectors apart"), names, &[("W_U", apart)]));
     }
     if let Some(bias) = &spectra.output_bias {

@@ -13,10 +13,10 @@ pub fn irrep_energies(found: &RepresentationMeasures) -> Figure {
     let kinds: [(&str, Share); 6] = [
         ("left map", |m| m.embed_left),
         ("right map", |m| m.embed_right),
-        ("unembedding", |m| m.unembed),
-        ("hidden, of x", |m| Some(m.hidden_x)),
-        ("hidden, of y", |m| Some(m.hidden_y)),
-        ("hidden, of xy", |m| Some(m.hidden_xy)),
+        ("unembedding", |m| m.unembed_centred),
+        ("hidden, of x", |m| m.hidden_x),
+        ("hidden, of y", |m| m.hidden_y),
+        ("hidden, of xy", |m| m.hidden_xy),
     ];
     let bars = |(name, share): (&str, Share)| {
         let values: Vec<f64> = found.irreps.iter().map(|m| share(m).unwrap_or(f64::NAN)).collect();
@@ -29,7 +29,7 @@ pub fn irrep_energies(found: &RepresentationMeasures) -> Figure {
 
 /// The trace similarity of the logits with every irrep.
 pub fn trace_similarities(found: &RepresentationMeasures) -> Figure {
-    let values = found.irreps.iter().map(|m| m.trace_similarity).collect();
+    let values = found.irreps.iter().map(|m| m.trace_similarity.unwrap_or(f64::NAN)).collect();
     let (x, y) = (Axis::new("irrep").named(&labels(found)), Axis::new("trace similarity"));
     Figure::new("Logits along the characters", x, y, Marks::Bars(vec![Line::new("trace similarity", values)]))
 }

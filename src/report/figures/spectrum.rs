@@ -37,7 +37,10 @@ pub fn neuron_regions(
     regions.iter().enumerate().map(figure).collect()
 }
 
-/// Mean squares of the 2-D coefficients of the centred neurons and of the logits, side by side.
+/// Mean squares of the 2-D coefficients of the centred neurons and of the logits, less each pair's mean over the classes, side
+/// by side.
+///
+/// For the logits as they are add [`MeanLogit`](crate::analysis::MeanLogit) to them.
 ///
 /// # Arguments
 /// `shared`: whether the two have one colour range, so that they can be compared; else each has its own.
@@ -49,6 +52,7 @@ pub fn mean_squares(names: &[String], neurons: &SiteSpectrum, logits: &SiteSpect
     let picture = |title, values| coefficients(title, names, Heat { values, scale: Scale::Sequential, limit });
     [
         picture(format!("Average Norm of 2d Fourier Coefficients of {site} activations (excl constant)"), hidden),
-        picture("Average Norm of Fourier Components of Logits".into(), logits),
+        picture("Average Norm of Fourier Components of Logits".into(), logits)
+            .with_note("The logits are taken less each pair's mean over the classes, which no softmax sees."),
     ]
 }

@@ -118,6 +118,8 @@ pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
     let neurons = vec![
         line("in key blocks", &|row| row.measures.keys.iter().map(|key| key.neurons as f64).sum()),
         line("in other blocks", &|row| row.measures.other_neurons as f64),
+        line("tied", &|row| row.measures.tied_neurons as f64),
+        line("constant", &|row| row.measures.constant_neurons as f64),
         line("dim", &|row| row.measures.dim_neurons as f64),
     ];
     let weights = vec![line("sum of squared weights", &|row| row.sum_of_squared_weights)];
@@ -132,7 +134,7 @@ pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
         ("Neurons of each key block", false, |key| key.neurons as f64),
         ("Share of the left map", false, |key| key.left_share.unwrap_or(f64::NAN)),
         ("Share of the right map", false, |key| key.right_share.unwrap_or(f64::NAN)),
-        ("Share of W_U", false, |key| key.unembed_share.unwrap_or(f64::NAN)),
+        ("Share of W_U, centred", false, |key| key.unembed_share_centred.unwrap_or(f64::NAN)),
         ("Restricted loss of each key block", true, |key| key.restricted.loss),
         ("Excluded loss of each key block", true, |key| key.excluded.map_or(f64::NAN, |e| e.loss)),
     ];
@@ -153,7 +155,7 @@ pub fn checkpoint_spectra(at: &[(u64, EmbeddingSpectra)]) -> Vec<Vec<Figure>> {
     let most = |of: &dyn Fn(&EmbeddingSpectra) -> f64| at.iter().map(|(_, s)| of(s)).fold(0.0, f64::max) * 1.05;
     let largest = |norms: &Option<ndarray::Array1<f64>>| norms.iter().flatten().copied().fold(0.0, f64::max);
     let of_embeddings = most(&|s| largest(&s.embed_left).max(largest(&s.embed_right)));
-    let of_unembedding = most(&|s| largest(&s.unembed));
+    let of_unembedding = most(&|s| largest(&s.unembed_centred));
     let frame = |(epoch, spectra): &(u64, EmbeddingSpectra)| {
         let figure = |title: &str, end: f64, lines: Vec<Line>| {
             let x = Axis::new("Fourier Component").named(&spectra.components);
@@ -165,7 +167,7 @@ pub fn checkpoint_spectra(at: &[(u64, EmbeddingSpectra)]) -> Vec<Vec<Figure>> {
         };
         let embeddings = [line("W_E_a", &spectra.embed_left), line("W_E_b", &spectra.embed_right)];
         let embeddings: Vec<Line> = embeddings.into_iter().flatten().collect();
-        let unembedding: Vec<Line> = line("W_U", &spectra.unembed).into_iter().collect();
+        let unembedding: Vec<Line> = line("W_U", &spectra.unembed_centred).into_iter().collect();
         let all = [
             figure("Norm of each Fourier Component in W_E_a/b", of_embeddings, embeddings),
             figure("Norm of each Fourier Component in W_U, sectors apart", of_unembedding, unembedding),

@@ -1,0 +1,79 @@
+//! Logits less their mean over the classes: what a softmax sees of them.
+
+use super::{ActivationCache, Hooks, Interpretable, LOGITS, Site, check_finite};
+use crate::error::Result;
+use crate::linalg::vectorised;
+use crate::task::Pair;
+use ndarray::{Array2, ArrayView2};
+use std::borrow::Cow;
+
+/// A model with the mean over the classes taken off the logits of every pair: adding a function of the pair to all logits
+/// changes nothing of it. Hooks act on the logits as they were.
+///
+/// Where the readout is linear that is W_U with the mean of its columns taken off, and costs nothing.
+pub(crate) struct Centred<'a, M: ?Sized> {
+    model: &'a M,
+    unembed: Option<Array2<f32>>,
+}
+
+impl<'a, M: Interpretable + ?Sized> Centred<'a, M> {
+    pub(crate) fn new(model: &'a M) -> Self {
+        let unembed =
+            model.unembedding().map(|unembed| less_mean(unembed.to_owned()).as_standard_layout().into_owned());
+        Self { model, unembed }
+    }
+}
+
+impl<M: Interpretable + ?Sized> Interpretable for Centred<'_, M> {
+    fn order(&self) -> usize {
+        self.model.order()
+    }
+    fn sites(&self) -> Vec<Site> {
+        self.model.sites()
+    }
+    fn neuron_site(&self) -> &str {
+        self.model.neuron_site()
+    }
+    fn readout_site(&self) -> &str {
+        self.model.readout_site()
+    }
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        let mut cache = self.model.run_with_hooks(pairs, hooks, keep)?;
+        if keep.contains(&LOGITS) {
+            let logits = cache.take(LOGITS)?;
+            check_finite(LOGITS, logits.view(), pairs)?;
+            cache.insert(LOGITS, less_mean(logits));
+        }
+        Ok(cache)
+    }
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        Ok(less_mean(self.model.readout(activations)?))
+    }
+    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+        self.unembed.as_ref().map(|unembed| unembed.view())
+    }
+}
+
+/// Rows less their means over the columns, which are summed in `f64`: of logits over classes, of W_U over elements.
+pub(crate) fn less_mean(mut rows: Array2<f32>) -> Array2<f32> {
+    let means = row_means(rows.view());
+    // Column by column: that is how logits are stored.
+    for mut column in rows.columns_mut() {
+        column.iter_mut().zip(&means).for_each(|(v, mean)| *v = (f64::from(*v) - mean) as f32);
+    }
+    rows
+}
+
+/// The mean of every row; none of rows without columns.
+pub(crate) fn row_means(rows: ArrayView2<'_, f32>) -> Vec<f64> {
+    let mut means = vec![0.0; rows.nrows()];
+    for column in rows.columns() {
+        let column = column.as_slice().map_or_else(|| column.to_vec().into(), Cow::from);
+        vectorised(
+            #[inline(always)]
+            || means.iter_mut().zip(column.iter()).for_each(|(mean, &v)| *mean += f64::from(v)),
+        );
+    }
+    means.iter_mut().for_each(|mean| *mean /= rows.ncols().max(1) as f64);
+    means
+}
