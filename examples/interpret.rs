@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, check_writable};
+use tool::{Failure, Source, check_writable};
 pub use tool::{Place, SHIPPED};
 
 /// A run, read and explained.
@@ -74,7 +74,17 @@ pub fn run_along(
     along: Option<Along>,
 ) -> irreplens::Result<Explained> {
     let start = Instant::now();
-    let run = Run::open(directory)?;
+    of(Run::open(directory)?, order, place, along, start)
+}
+
+/// Explains the model of a run; its files have been read since `start`.
+fn of(
+    run: Run,
+    order: Option<&Path>,
+    place: &Place,
+    along: Option<Along>,
+    start: Instant,
+) -> irreplens::Result<Explained> {
     let model = place.place(run.model()?)?;
     let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
@@ -230,12 +240,8 @@ fn nested<T: Copy + serde::Serialize>(array: &ndarray::Array4<T>, block: usize) 
 #[derive(clap::Parser)]
 #[command(name = "interpret", version, after_help = EXAMPLES)]
 struct Arguments {
-    /// The run directory, or a weights file in one.
-    #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
-    run: PathBuf,
-    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
-    #[arg(long, value_name = "ORDER")]
-    order: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     /// The coordinates: along the cyclic subgroup of an element of the largest order, or the irreps of the whole group; those
     /// of the report where this is not given.
     #[arg(long, value_name = "COORDINATES")]
@@ -254,19 +260,22 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   interpret                                   the shipped network on the dihedral group of order 106
   interpret runs/S5 --order orders/S5.json    a run on a symmetric group
-  interpret runs/D53 --json found.json        every number, for other programs";
+  interpret runs/D53 --json found.json        every number, for other programs
+  interpret acts.npz --group cyclic:113       activations recorded elsewhere";
 
 fn main() -> ExitCode {
     tool::main(explain)
 }
 
 fn explain(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { run: directory, order, along, json: json_file, repeat, device } = arguments;
+    let Arguments { source, along, json: json_file, repeat, device } = arguments;
     json_file.as_deref().map_or(Ok(()), check_writable)?;
     let place = Place::open(&device)?;
+    drop(source.open_aloud()?);
     let mut runs = Vec::new();
     for _ in 0..repeat {
-        runs.push(run_along(&directory, order.as_deref(), &place, along)?);
+        let start = Instant::now();
+        runs.push(of(source.open()?, source.order.as_deref(), &place, along, start)?);
     }
     let median = |time: fn(&Explained) -> f64| {
         let mut times: Vec<f64> = runs.iter().map(time).collect();
@@ -281,7 +290,7 @@ fn explain(arguments: Arguments) -> Result<(), Failure> {
     });
     let last = runs.last().expect("at least one run");
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
-    println!("{n} {group} of {}\n", directory.display());
+    println!("{n} {group} of {}\n", source.run.display());
     println!("{}", last.found);
     println!("milliseconds: {timing}");
     if let Some(file) = json_file {

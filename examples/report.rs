@@ -11,12 +11,13 @@ mod print;
 #[path = "support/tool.rs"]
 mod tool;
 
+use irreplens::checkpoint::Run;
 use irreplens::report::of_run;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, check_writable};
+use tool::{Failure, Source, check_writable};
 pub use tool::{Place, SHIPPED};
 
 /// Writes the report of a run directory.
@@ -30,7 +31,12 @@ pub fn run(
     out: &Path,
     step: &mut dyn FnMut(&str),
 ) -> irreplens::Result<()> {
-    let page = of_run(directory, order, &|model| place.place(model), step)?;
+    of(&Run::open(directory)?, order, place, out, step)
+}
+
+/// Writes the report of a run.
+fn of(run: &Run, order: Option<&Path>, place: &Place, out: &Path, step: &mut dyn FnMut(&str)) -> irreplens::Result<()> {
+    let page = of_run(run, order, &|model| place.place(model), step)?;
     step("writing");
     page.write(out)
 }
@@ -39,15 +45,11 @@ pub fn run(
 #[derive(clap::Parser)]
 #[command(name = "report", version, after_help = EXAMPLES)]
 struct Arguments {
-    /// The run directory, or a weights file in one.
-    #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
-    run: PathBuf,
+    #[command(flatten)]
+    source: Source,
     /// The page.
     #[arg(long, value_name = "FILE", default_value = "report.html")]
     out: PathBuf,
-    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
-    #[arg(long, value_name = "ORDER")]
-    order: Option<PathBuf>,
     /// Where the model runs: cpu or cuda:N.
     #[arg(long, value_name = "DEVICE", default_value = "cpu")]
     device: String,
@@ -55,21 +57,22 @@ struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   report                                             the shipped network, in report.html
-  report runs/S5 --order orders/S5.json --out S5.html";
+  report runs/S5 --order orders/S5.json --out S5.html
+  report acts.npz --group cyclic:113                 activations recorded elsewhere";
 
 fn main() -> ExitCode {
     tool::main(write)
 }
 
 fn write(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { run: directory, out, order, device } = arguments;
+    let Arguments { source, out, device } = arguments;
     check_writable(&out)?;
     let place = Place::open(&device)?;
     let start = Instant::now();
     let mut step = |what: &str| {
         let _ = writeln!(std::io::stderr(), "{:7.2} s  {what}", start.elapsed().as_secs_f64());
     };
-    run(&directory, order.as_deref(), &place, &out, &mut step)?;
+    of(&source.open_aloud()?, source.order.as_deref(), &place, &out, &mut step)?;
     step("written");
     let megabytes = std::fs::metadata(&out)?.len() as f64 / 1e6;
     println!("{}: {megabytes:.1} MB", out.display());

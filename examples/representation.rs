@@ -23,21 +23,20 @@ use irreplens::group::{Group, GroupExt, subgroup_classes};
 use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
-use irreplens::train::{Architecture, Network};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, check_writable};
+use tool::{Failure, Source, check_writable};
 pub use tool::{Place, SHIPPED};
 
 /// A run, read and measured.
 pub struct Measured {
     /// Its settings.
     pub config: RunConfig,
-    /// Sum of the squares of its weights.
-    pub sum_of_squared_weights: f64,
+    /// Sum of the squares of its weights; `None` for recorded activations.
+    pub sum_of_squared_weights: Option<f64>,
     /// Order of the group.
     pub order: usize,
     /// What the coordinates are.
@@ -58,7 +57,11 @@ pub struct Measured {
 /// Those of reading the run and the element order, and of [`representation`].
 pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Measured> {
     let start = Instant::now();
-    let run = Run::open(directory)?;
+    of(Run::open(directory)?, order, place, start)
+}
+
+/// Measures the model of a run; its files have been read since `start`.
+fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplens::Result<Measured> {
     let (model, split) = (place.place(run.model()?)?, run.split()?);
     let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
@@ -96,13 +99,12 @@ const SUBGROUPS: usize = 2000;
 ///
 /// # Errors
 /// Those of [`run`], of [`cosets`] and of [`subgroup_classes`] for a group of more than 2000 subgroups.
-pub fn controls(directory: &Path, order: Option<&Path>) -> irreplens::Result<Explanations> {
-    let run = Run::open(directory)?;
+pub fn controls(run: &Run, order: Option<&Path>) -> irreplens::Result<Explanations> {
     let (model, split) = (run.model()?, run.split()?);
     let (group, permutations) = run.group_in_order(order)?;
     let named = run.irreps(&group, permutations.as_ref())?;
-    let untrained = Network::random(Architecture::from(&run.config), group.order(), 0)?.model()?;
-    let mut found = with_controls(&model, Some(&untrained), &group, 0, |model, on| {
+    let untrained = untrained(run)?;
+    let mut found = with_controls(&model, untrained.as_deref(), &group, 0, |model, on| {
         // Of the shuffled group the irreps are found anew: the names do not matter there.
         let unchanged = on.elements().all(|x| group.elements().all(|y| on.compose(x, y) == group.compose(x, y)));
         let irreps = if unchanged { named.clone() } else { irreps(on)? };
@@ -232,12 +234,8 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
 #[derive(clap::Parser)]
 #[command(name = "representation", version, after_help = EXAMPLES)]
 struct Arguments {
-    /// The run directory, or a weights file in one.
-    #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
-    run: PathBuf,
-    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
-    #[arg(long, value_name = "ORDER")]
-    order: Option<PathBuf>,
+    #[command(flatten)]
+    source: Source,
     /// Writes every number there.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -255,19 +253,22 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   representation                                   the shipped network on the dihedral group of order 106
   representation runs/S5 --order orders/S5.json    a run on a symmetric group
-  representation runs/D53 --controls               beside an untrained network and a shuffled group";
+  representation runs/D53 --controls               beside an untrained network and a shuffled group
+  representation acts.npz --group cyclic:113       activations recorded elsewhere";
 
 fn main() -> ExitCode {
     tool::main(measure)
 }
 
 fn measure(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { run: directory, order, json: json_file, repeat, device, controls: with_controls } = arguments;
+    let Arguments { source, json: json_file, repeat, device, controls: with_controls } = arguments;
     json_file.as_deref().map_or(Ok(()), check_writable)?;
     let place = Place::open(&device)?;
+    let (opened, order) = (source.open_aloud()?, source.order.as_deref());
     let mut runs = Vec::new();
     for _ in 0..repeat {
-        runs.push(run(&directory, order.as_deref(), &place)?);
+        let start = Instant::now();
+        runs.push(of(source.open()?, order, &place, start)?);
     }
     let median = |time: fn(&Measured) -> f64| {
         let mut times: Vec<f64> = runs.iter().map(time).collect();
@@ -282,10 +283,10 @@ fn measure(arguments: Arguments) -> Result<(), Failure> {
     });
     let last = runs.last().expect("at least one run");
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
-    println!("{n} {group} of {}\n", directory.display());
+    println!("{n} {group} of {}\n", source.run.display());
     println!("Coordinates: {}\n\n{}", last.coordinates, last.found);
     println!("milliseconds: {timing}");
-    let controls = if with_controls { Some(controls(&directory, order.as_deref())?) } else { None };
+    let controls = if with_controls { Some(controls(&opened, order)?) } else { None };
     if let Some(controls) = &controls {
         print_controls(controls)?;
     }

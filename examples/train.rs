@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 pub use tool::Place;
-use tool::{Failure, check_writable};
+use tool::{Failure, check_writable, group};
 
 /// What is to be trained and where it is kept.
 pub struct Settings {
@@ -181,17 +181,6 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     let Arguments { test_loss_below, patience, seeds, out, json, device, .. } = arguments;
     let stop = StopRules { test_loss_below, patience, ..StopRules::default() };
     Ok(Settings { config, stop, seeds, out, json, place: Place::open(&device)? })
-}
-
-fn group(value: &str) -> Result<(GroupKind, usize), String> {
-    let (name, n) = value.split_once(':').ok_or("expected cyclic:N or dihedral:N")?;
-    let kind = match name {
-        "cyclic" => GroupKind::CyclicGroup,
-        "dihedral" => GroupKind::DihedralGroup,
-        _ => return Err("expected cyclic:N or dihedral:N".into()),
-    };
-    let n = n.parse().map_err(|error| format!("expected a number after {name}:, got {n}: {error}"))?;
-    Ok((kind, n))
 }
 
 /// The trainer of one run, kept in `out` with a log of its metrics.

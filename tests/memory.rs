@@ -81,7 +81,7 @@ fn what_is_over_the_budget_is_refused_before_it_is_tried() {
     refused(model.neuron_columns("hidden", 0..1));
     refused(Precomputed::record(&model, &["hidden", "logits"], "hidden"));
     #[cfg(feature = "report")]
-    refused(irreplens::report::of_run(folder.path(), None, &Ok, &mut |_| ()));
+    refused(irreplens::report::of_run(&Run::open(folder.path()).unwrap(), None, &Ok, &mut |_| ()));
 
     // Training as the example does it: all at once, before the split is made.
     let arguments = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();

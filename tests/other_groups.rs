@@ -178,7 +178,7 @@ fn one_rule_chooses_the_coordinates() {
         assert!(found.to_string().starts_with(&format!("Coordinates: {}\n", basis.name())));
         #[cfg(feature = "report")]
         {
-            let page = irreplens::report::of_run(run.directory(), None, &Ok, &mut |_| {}).unwrap().html();
+            let page = irreplens::report::of_run(&run, None, &Ok, &mut |_| {}).unwrap().html();
             assert!(page.contains(&format!("in these coordinates: {}.", basis.name())));
         }
     }

@@ -3,10 +3,11 @@
 #![allow(dead_code)]
 
 use clap::Parser;
+use irreplens::checkpoint::{GroupKind, Run};
 use irreplens::model::Interpretable;
 use std::fmt::Display;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 /// Whatever ends a tool: its message is a sentence.
@@ -35,6 +36,71 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// A run to look at, by the options that all tools have for it.
+#[derive(clap::Args)]
+pub struct Source {
+    /// A run directory, a weights file in one, or a file of recorded activations (.npz, safetensors).
+    #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
+    pub run: PathBuf,
+    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<PathBuf>,
+    /// Which weights of a file that holds several: model_checkpoints[3], say.
+    #[arg(long, value_name = "ENTRY")]
+    entry: Option<String>,
+    /// The group of recorded activations: cyclic:N, dihedral:N (of order 2 N), symmetric:N or alternating:N.
+    #[arg(long, value_name = "GROUP", value_parser = group)]
+    group: Option<(GroupKind, usize)>,
+    /// The site of recorded activations whose channels are neurons; `hidden` where nothing is said.
+    #[arg(long, value_name = "SITE")]
+    neurons: Option<String>,
+}
+
+impl Source {
+    /// Opens the run.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn open(&self) -> Result<Run, Failure> {
+        Ok(match (&self.entry, &self.group, &self.neurons) {
+            (None, None, None) => Run::open(&self.run)?,
+            (Some(entry), None, None) => Run::open_entry(&self.run, entry)?,
+            (None, group, neurons) => Run::recorded(&self.run, neurons.as_deref(), *group)?,
+            _ => return Err("--entry is for weights, --group and --neurons for recorded activations".into()),
+        })
+    }
+
+    /// Opens the run and prints what there is to know about how it was read.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn open_aloud(&self) -> Result<Run, Failure> {
+        let run = self.open()?;
+        for note in run.notes() {
+            super::print::line(format_args!("note: {note}"));
+        }
+        Ok(run)
+    }
+}
+
+/// A family of groups and its parameter: `cyclic:113`.
+///
+/// # Errors
+/// What is expected.
+pub fn group(value: &str) -> Result<(GroupKind, usize), String> {
+    const FAMILIES: [(&str, GroupKind); 4] = [
+        ("cyclic", GroupKind::CyclicGroup),
+        ("dihedral", GroupKind::DihedralGroup),
+        ("symmetric", GroupKind::SymmetricGroup),
+        ("alternating", GroupKind::AlternatingGroup),
+    ];
+    let expected = "expected cyclic:N, dihedral:N, symmetric:N or alternating:N";
+    let (name, n) = value.split_once(':').ok_or(expected)?;
+    let &(_, kind) = FAMILIES.iter().find(|(family, _)| *family == name).ok_or(expected)?;
+    let n = n.parse().map_err(|error| format!("expected a number after {name}:, got {n}: {error}"))?;
+    Ok((kind, n))
 }
 
 /// Whether a file can be written there, tried before the work whose result it will hold; an existing file is left as it is.

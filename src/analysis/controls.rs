@@ -27,6 +27,9 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
     #[cfg(feature = "train")]
     {
         use crate::train::{Architecture, Network};
+        if run.is_recorded() {
+            return Ok(None);
+        }
         let order = run.model()?.order();
         Ok(Some(Network::random(Architecture::from(&run.config), order, 0)?.model()?))
     }

@@ -169,7 +169,7 @@ pub struct RunConfig {
     pub lr_decay: LrDecay,
     /// Full-batch steps.
     pub num_epochs: u64,
-    /// Keys of [`TRAINING_KEYS`](RunConfig::TRAINING_KEYS) that the file does not have; their fields are 0, stand for
+    /// Keys of [`TRAINING_KEYS`](RunConfig::TRAINING_KEYS), and `model`, that the file does not have; their fields stand for
     /// nothing and are not written. Always empty after [`read`](RunConfig::read).
     pub missing: Vec<&'static str>,
     /// All other keys, in their order in the file.
@@ -179,7 +179,8 @@ pub struct RunConfig {
 /// The keys of the file, as they are there.
 #[derive(Serialize, Deserialize)]
 struct Keys {
-    model: ModelKind,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    model: Option<ModelKind>,
     group: GroupKind,
     group_parameter: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -213,13 +214,13 @@ impl From<Keys> for RunConfig {
         let there = [seed.is_some(), frac_train.is_some(), lr.is_some(), weight_decay.is_some(), num_epochs.is_some()];
         let missing = Self::TRAINING_KEYS.into_iter().zip(there).filter(|(_, there)| !there).map(|(key, _)| key);
         Self {
-            missing: missing.collect(),
+            missing: missing.chain(model.is_none().then_some(MODEL)).collect(),
+            model: model.unwrap_or(ModelKind::SummedMlp),
             seed: seed.unwrap_or_default(),
             frac_train: frac_train.unwrap_or_default(),
             lr: lr.unwrap_or_default(),
             weight_decay: weight_decay.unwrap_or_default(),
             num_epochs: num_epochs.unwrap_or_default(),
-            model,
             group,
             group_parameter,
             layers,
@@ -244,7 +245,7 @@ impl From<RunConfig> for Keys {
             lr: lr.then_some(config.lr),
             weight_decay: weight_decay.then_some(config.weight_decay),
             num_epochs: num_epochs.then_some(config.num_epochs),
-            model,
+            model: (!config.missing.contains(&MODEL)).then_some(model),
             group,
             group_parameter,
             layers,
@@ -288,12 +289,15 @@ use Need::{Always, Never, Training};
 /// What a key's value must be: key, who needs it, the range in words, the test.
 type Rule = (&'static str, Need, &'static str, fn(&Value) -> bool);
 
+/// The key of the architecture, which recorded activations do not need.
+pub(super) const MODEL: &str = "model";
+
 /// Keys of whole numbers.
 const INTEGERS: [&str; 6] =
     ["group_parameter", "seed", "layers.embed_dim", "layers.hidden_dim", "warmup_epochs", "num_epochs"];
 
 const RULES: [Rule; 16] = [
-    ("model", Always, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
+    (MODEL, Training, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
         ModelKind::deserialize(v).is_ok()
     }),
     ("group", Always, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
@@ -352,8 +356,9 @@ impl RunConfig {
         Self::read_for(path.as_ref(), true)
     }
 
-    /// As [`read`](RunConfig::read), but keys of how the network was trained and the widths of its layers may be missing:
-    /// an analysis of all pairs does not need them.
+    /// As [`read`](RunConfig::read), but keys of how the network was trained, its architecture and the widths of its layers may
+    /// be missing: an analysis of all pairs does not need them, and [`Run::open`](super::Run::open) needs the architecture
+    /// only for weights.
     ///
     /// # Errors
     /// Those of [`read`](RunConfig::read).

@@ -21,6 +21,7 @@
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `bias.rs` | output biases by name, and biases that no model has a place for |
 //! | `npz.rs`, `npy.rs` | [`read_precomputed`]: activations recorded elsewhere |
+//! | `recorded.rs` | recorded activations as a [`Run`] |
 //! | `weights.rs` | the weights file of a folder, by any name, and shards with an index |
 //! | `torch.rs` | [`torch`]: the files of `torch.save`, since PyTorch 1.6 and before |
 //! | `pickle.rs`, `machine.rs` | the unpickler behind it, which makes no objects |
@@ -42,6 +43,7 @@ mod machine;
 mod npy;
 mod npz;
 mod pickle;
+mod recorded;
 mod run;
 mod run_group;
 pub mod safetensors;

@@ -1,25 +1,28 @@
 //! A run directory: settings, task and weights, read as a group, a split and models.
 
 use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
+use super::config::MODEL;
 use super::file::not_found;
+use super::recorded::{is_recorded, only_archive};
 use super::select::Wanted;
 use super::{
     Contents, GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, run_group, task_file, vector, weights,
 };
 use crate::error::{Error, Result};
 use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
-use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, SummedMlp, TwoLayerMlp};
+use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, Precomputed, SummedMlp, TwoLayerMlp};
 use crate::task::Split;
 use ndarray::{Array1, Array2};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const LEFT: Names = Names(&["W_E_a", "W_x", "W1a", "lembed.weight", "embedding_left.weight"], &[]);
 const RIGHT: Names = Names(&["W_E_b", "W_y", "W1b", "rembed.weight", "embedding_right.weight"], &[]);
 const WEIGHT: Names = Names(&["W"], &["linear.weight"]);
 const BIAS: &[&str] = &["b"];
 const UNEMBED: Names = Names(&["W_U", "Wfinal", "unembed.W_U"], &["unembed.weight", "unembedding.weight"]);
-const CONFIG: &str = "cfg.json";
+pub(super) const CONFIG: &str = "cfg.json";
 
 /// Names of a weight in order of preference: those under which it is stored (in, out), as in `x W`, and those of an
 /// `nn.Linear`, which stores it (out, in).
@@ -35,7 +38,7 @@ fn names_of(kind: ModelKind) -> Vec<Vec<&'static str>> {
 }
 
 /// The run directory of a file in it: its folder or, without settings there, the folder above `checkpoints`.
-fn folder_of(file: &Path) -> PathBuf {
+pub(super) fn folder_of(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match folder.parent() {
         Some(above) if folder.ends_with("checkpoints") && !folder.join(CONFIG).exists() => above.to_path_buf(),
@@ -79,9 +82,11 @@ pub struct Run {
     pub config: RunConfig,
     /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`.
     pub tensors: Tensors,
-    directory: PathBuf,
-    weights: PathBuf,
-    notes: Vec<String>,
+    pub(super) directory: PathBuf,
+    pub(super) weights: PathBuf,
+    pub(super) notes: Vec<String>,
+    /// What was recorded, of a run that has this in place of weights.
+    pub(super) recorded: Option<Arc<Precomputed>>,
 }
 
 impl Run {
@@ -124,7 +129,11 @@ impl Run {
         let is_file = path.metadata().map_err(|error| not_found(path, error))?.is_file();
         let is_settings = path.file_name().is_some_and(|name| name == CONFIG);
         let directory = if is_file { folder_of(path) } else { path.to_path_buf() };
-        let mut config = RunConfig::read_for_analysis(directory.join(CONFIG))?;
+        if is_file && entry.is_none() && is_recorded(path) {
+            return Self::recorded(path, None, None);
+        }
+        let settings = directory.join(CONFIG);
+        let mut config = RunConfig::read_for_analysis(&settings)?;
         let (file, mut notes) = if is_file && !is_settings {
             (path.to_path_buf(), Vec::new())
         } else {
@@ -132,10 +141,16 @@ impl Run {
                 Some(found) => found,
                 None => match checkpoints_in(&directory)?.pop() {
                     Some((_, last)) => (last, Vec::new()),
+                    None if entry.is_none()
+                        && let Some(recorded) = only_archive(&directory)? =>
+                    {
+                        return Self::recorded(recorded, None, None);
+                    }
                     None => return Err(not_found(&directory.join("model.pt"), ErrorKind::NotFound.into())),
                 },
             }
         };
+        config.require(&settings, MODEL)?;
         let names = names_of(config.model);
         let contents = weights::read(&file, &Wanted { names: &names, entry })?;
         notes.extend(contents.notes);
@@ -155,7 +170,7 @@ impl Run {
         }
         let biased = OUTPUT_BIAS.iter().any(|&name| contents.tensors.contains_key(name));
         config.layers.output_bias = config.layers.output_bias.or(biased.then_some(true));
-        Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes })
+        Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes, recorded: None })
     }
 
     /// What was chosen in reading and what was left out: the place in a history, other weights, tensors of types that are
@@ -234,7 +249,7 @@ impl Run {
     }
 
     /// The training and test pairs: those of `train` in `task.safetensors`, in the file's order, where there is such a
-    /// file; else [`Split::published`] with the settings' share and seed.
+    /// file; else [`Split::published`] with the settings' share and seed. All pairs train recorded activations without these.
     ///
     /// # Returns
     /// For a file, the test set is all other pairs in row-major order; it may be empty.
@@ -250,10 +265,16 @@ impl Run {
     /// Cost: O(n^2) time and memory.
     pub fn split(&self) -> Result<Split> {
         let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
-        self.weight(LEFT, [n, e], "group order, embed_dim")?; // the order is not the settings' word alone
+        if self.recorded.is_none() {
+            self.weight(LEFT, [n, e], "group order, embed_dim")?; // the order is not the settings' word alone
+        }
         let path = self.directory.join(task_file::NAME);
         if task_file::exists(&path)? {
             return task_file::split(&path, n);
+        }
+        let unknown = ["frac_train", "seed"].into_iter().filter(|key| self.config.missing.contains(key));
+        if self.recorded.is_some() && unknown.count() > 0 {
+            return Split::published(n, 1.0, 0);
         }
         for key in ["frac_train", "seed"] {
             self.config.require(&self.directory.join(CONFIG), key)?;
@@ -291,12 +312,17 @@ impl Run {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
         let Contents { tensors, notes } =
             weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
-        Ok(Self { config, tensors, directory, weights: file, notes })
+        Ok(Self { config, tensors, directory, weights: file, notes, recorded: None })
     }
 
     /// Sum of the squares of the architecture's weights and output bias, not of what lies beside them.
+    ///
+    /// `None` for recorded activations.
     #[must_use]
-    pub fn sum_of_squared_weights(&self) -> f64 {
+    pub fn sum_of_squared_weights(&self) -> Option<f64> {
+        if self.recorded.is_some() {
+            return None;
+        }
         let squares = |tensor: &Tensor| match tensor {
             Tensor::F32(values) => values.iter().map(|&v| f64::from(v) * f64::from(v)).sum(),
             Tensor::F64(values) => values.iter().map(|v| v * v).sum(),
@@ -304,7 +330,8 @@ impl Run {
         };
         let mut weights = names_of(self.config.model);
         weights.push(OUTPUT_BIAS.to_vec());
-        weights.iter().filter_map(|names| names.iter().find_map(|&name| self.tensors.get(name))).map(squares).sum()
+        let found = weights.iter().filter_map(|names| names.iter().find_map(|&name| self.tensors.get(name)));
+        Some(found.map(squares).sum())
     }
 
     /// The model, with every weight's shape held to the settings; where the run says what its group is, one that knows it
@@ -315,6 +342,9 @@ impl Run {
     /// [`Error::TensorShape`] where a weight does not fit the group's order or the layer widths, [`Error::OutputBias`] where
     /// settings and weights disagree on an output bias, and [`Error::UnusedBias`] for any other that the model lacks.
     pub fn model(&self) -> Result<Box<dyn Interpretable>> {
+        if let Some(recorded) = &self.recorded {
+            return Ok(Box::new(OfGroup::with_fingerprint(Arc::clone(recorded), self.fingerprint())));
+        }
         let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
         let kind = self.config.model;
         let d = self.config.layers.hidden_dim.filter(|_| kind.has_hidden()).unwrap_or(e);

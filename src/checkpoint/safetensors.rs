@@ -93,6 +93,12 @@ pub(crate) fn metadata_of(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, 
     Ok(texts.map(|(key, text)| (key.clone(), text.clone())).collect())
 }
 
+/// Whether a file is a safetensors file with a tensor of this name.
+pub(super) fn has_tensor(path: &Path, name: &str) -> bool {
+    let header = |bytes: Vec<u8>| SafeTensors::read_metadata(&bytes).ok().map(|(_, header)| header);
+    read_file(path).ok().and_then(header).is_some_and(|header| header.info(name).is_some())
+}
+
 fn dtype(stored: Stored) -> Option<Dtype> {
     Some(match stored {
         Stored::BOOL => Dtype::Bool,

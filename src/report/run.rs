@@ -24,22 +24,21 @@ const CHECKPOINTS: usize = 100;
 /// the model runs; `step`: is told, before each of the longer steps, what comes.
 ///
 /// # Errors
-/// Those of reading the run and the element order, of `place`, and of [`of_model`].
+/// Those of reading the element order, the split and the checkpoints, of `place`, and of [`of_model`].
 ///
 /// ```no_run
-/// use irreplens::report::of_run;
-/// let page = of_run("runs/D53".as_ref(), None, &Ok, &mut |step| eprintln!("{step}"))?;
+/// use irreplens::{checkpoint::Run, report::of_run};
+/// let page = of_run(&Run::open("runs/D53")?, None, &Ok, &mut |step| eprintln!("{step}"))?;
 /// page.write("report.html")?;
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn of_run(
-    directory: &Path,
+    run: &Run,
     order: Option<&Path>,
     place: &dyn Fn(Box<dyn Interpretable>) -> Result<Box<dyn Interpretable>>,
     step: &mut dyn FnMut(&str),
 ) -> Result<Page> {
     step("reading the run");
-    let run = Run::open(directory)?;
     let (group, permutations) = run.group_in_order(order)?;
     let (model, split) = (place(run.model()?)?, run.split()?);
     step("irreps of the group");
@@ -53,16 +52,17 @@ pub fn of_run(
         }
         (_, sectors) => (0..sectors.len()).map(|s| format!("sector {s}")).collect(),
     };
-    let name =
-        std::path::absolute(directory).ok().and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
+    let name = std::path::absolute(run.directory())
+        .ok()
+        .and_then(|path| Some(path.file_name()?.to_string_lossy().into_owned()));
     let title = format!("{}: a network on {}", name.as_deref().unwrap_or("run"), group.name());
-    let untrained = untrained(&run)?;
+    let untrained = untrained(run)?;
     let untrained = untrained.as_deref();
     let subject =
         Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split, untrained };
     let mut page = of_model(&subject, step)?;
-    training(&mut page, &run, basis, &Task::try_new(&group)?, step)?;
-    settings(&mut page, &run);
+    training(&mut page, run, basis, &Task::try_new(&group)?, step)?;
+    settings(&mut page, run);
     Ok(page)
 }
 
@@ -110,15 +110,17 @@ fn training(
 
 fn settings(page: &mut Page, run: &Run) {
     page.section("Settings of the run");
-    page.facts(vec![(WEIGHTS, Cell::Number(run.sum_of_squared_weights()))]);
+    page.facts(run.sum_of_squared_weights().map(|sum| (WEIGHTS, Cell::Number(sum))).into_iter().collect());
     let settings = serde_json::to_value(&run.config).expect("settings are JSON");
     let row = |(key, value): (&String, &Value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
         vec![Cell::Text(key.clone()), Cell::Text(text)]
     };
+    // Of recorded activations nothing else is known.
+    let known = |(key, _): &(&String, &Value)| !run.is_recorded() || key.starts_with("group");
     page.table(Table {
         caption: "cfg.json".into(),
         columns: vec![SETTING, VALUE],
-        rows: settings.as_object().into_iter().flatten().map(row).collect(),
+        rows: settings.as_object().into_iter().flatten().filter(known).map(row).collect(),
     });
 }

@@ -2,7 +2,7 @@
 
 use crate::read::{content, markup};
 use crate::runs::{write_order, write_run};
-use irreplens::checkpoint::{GroupKind, ModelKind};
+use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::group::Dihedral;
 use irreplens::report::of_run;
 use irreplens::task::Split;
@@ -23,7 +23,7 @@ const MODELS: [ModelKind; 5] = [
 ];
 
 fn report(directory: &Path, order: Option<&Path>) -> String {
-    let page = of_run(directory, order, &Ok, &mut |_| {});
+    let page = of_run(&Run::open(directory).unwrap(), order, &Ok, &mut |_| {});
     page.unwrap_or_else(|error| panic!("{}: {error}", directory.display())).html()
 }
 
@@ -58,7 +58,7 @@ fn a_symmetric_group() {
     let titles = titles(&html);
     assert!(titles.iter().any(|title| title == "hidden activations, neuron 3"), "{titles:?}");
     assert!(titles.iter().any(|title| title == "Coset against irrep, neuron by neuron"), "{titles:?}");
-    let error = of_run(folder.path(), None, &Ok, &mut |_| {}).unwrap_err();
+    let error = of_run(&Run::open(folder.path()).unwrap(), None, &Ok, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("permutations"), "{error}");
 }
 
@@ -73,7 +73,7 @@ fn a_training_run() {
     trainer.observe(MetricLog::new(directory.join("metrics.csv"))).run().unwrap();
 
     let mut steps = Vec::new();
-    let page = of_run(&directory, None, &Ok, &mut |step| steps.push(step.to_owned())).unwrap();
+    let page = of_run(&Run::open(&directory).unwrap(), None, &Ok, &mut |step| steps.push(step.to_owned())).unwrap();
     assert!(steps.iter().any(|step| step.contains("checkpoints")), "{steps:?}");
     let html = page.html();
     assert!(markup(&html).contains("&lt;run&gt; &quot;1&quot;"));
@@ -88,7 +88,7 @@ fn a_training_run() {
         "epoch,train_loss,train_accuracy,test_loss,test_accuracy\n1,x,1,1,1\n",
     )
     .unwrap();
-    let error = of_run(&directory, None, &Ok, &mut |_| {}).unwrap_err();
+    let error = of_run(&Run::open(&directory).unwrap(), None, &Ok, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("metrics.csv"), "{error}");
 }
 
