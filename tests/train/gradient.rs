@@ -211,7 +211,7 @@ fn check(what: &str, network: &Network, task: &Task, pairs: &[usize]) -> Oracle 
     oracle
 }
 
-/// A network with all weights, the bias too, drawn from the multiples of 2^-bits in [-1, 1); W_U times `unembed`.
+/// A network with all weights, biases too, drawn from the multiples of 2^-bits in [-1, 1); the readout times `unembed`.
 ///
 /// Sums of products of such numbers are exact in `f32` up to 2^(24 - 2 bits): its ReLUs switch where those of `f64` do,
 /// and some pre-activations may be exactly 0.
@@ -223,10 +223,11 @@ fn draw(architecture: Architecture, order: usize, bits: i32, unembed: f32, seed:
     network
 }
 
-/// W_U times `factor`.
+/// The readout, W_U and the output bias, times `factor`.
 fn scale(network: &mut Network, factor: f32) {
-    let range = network.weights().iter().find(|weight| weight.name == "W_U").unwrap().range.clone();
-    network.parameters_mut()[range].iter_mut().for_each(|v| *v *= factor);
+    // They lie together, the bias last.
+    let start = network.weights().iter().find(|weight| weight.name == "W_U").unwrap().range.start;
+    network.parameters_mut()[start..].iter_mut().for_each(|v| *v *= factor);
 }
 
 /// Every kind of model with these widths; a model with a single width has that of its neurons.
