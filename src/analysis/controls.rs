@@ -1,6 +1,6 @@
 use crate::error::Result;
 use crate::group::{Group, GroupExt};
-use crate::model::{Interpretable, OfGroup};
+use crate::model::Interpretable;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -60,6 +60,6 @@ pub fn with_controls<T>(
     Ok(Controls {
         found: measure(model, group)?,
         random_model: random_model.map(|model| measure(model, group)).transpose()?,
-        relabelled: measure(&OfGroup::unknown(model), &group.cayley_table().relabelled(&rows)?)?,
+        relabelled: measure(model.without_group().unwrap_or(model), &group.cayley_table().relabelled(&rows)?)?,
     })
 }
