@@ -1,5 +1,6 @@
 //! A group, a basis, a task, a split and a model that do not belong together: an error, never a number.
 
+#[allow(dead_code)]
 #[path = "support/families.rs"]
 mod families;
 #[path = "support/models.rs"]
@@ -48,8 +49,7 @@ const BOTH: [Analysis; 8] = [
     ("parity", |m, basis, task| parity(m, &basis.irreps, &task.task, &[1]).map(drop)),
     ("keep_terms", |m, basis, task| keep_terms(m, &basis.irreps, &task.task, "hidden", &|_, _, _| true).map(drop)),
     ("own_block_only", |m, basis, task| {
-        let bare = OfGroup::unknown(m);
-        let found = neurons(&bare, &basis.irreps, Candidates::AllBlocks)?;
+        let found = neurons(m.without_group().unwrap_or(m), &basis.irreps, Candidates::AllBlocks)?;
         own_block_only(m, &basis.irreps, &task.task, &found).map(drop)
     }),
     ("progress_measures", |m, basis, task| progress_measures(m, &basis.irreps, &task.task, &split(), &[1]).map(drop)),
@@ -122,7 +122,9 @@ fn trained(group: &dyn Group, folder: &std::path::Path) -> Run {
     let config = TrainConfig { epochs: 1, ..TrainConfig::default() };
     let split = Split::random(group.order(), 0.5, 1).unwrap();
     let trainer = Trainer::new(group, Architecture::summed(6), split, config).unwrap();
-    trainer.in_directory(folder).unwrap().run().unwrap();
+    let mut trainer = trainer.in_directory(folder).unwrap();
+    trainer.run().unwrap();
+    assert_eq!(trainer.network().model().unwrap().fingerprint(), Some(group.fingerprint()));
     Run::open(folder).unwrap()
 }
 

@@ -105,10 +105,10 @@ fn an_output_bias_is_a_neuron_that_is_always_on() {
     let of = |model: &SummedMlp| representation(model, &group, &irreps, &task, &split).unwrap();
     let (got, want) = (of(&biased), of(&always_on));
     same("training pairs", got.train.unwrap(), want.train.unwrap());
-    close("explained", got.logit_fve, want.logit_fve);
+    close("explained", got.logit_fve.unwrap(), want.logit_fve.unwrap());
     for (got, want) in got.irreps.iter().zip(&want.irreps).skip(1) {
-        close("similarity", got.trace_similarity, want.trace_similarity);
-        close("hidden xy", got.hidden_xy, want.hidden_xy);
+        close("similarity", got.trace_similarity.unwrap(), want.trace_similarity.unwrap());
+        close("hidden xy", got.hidden_xy.unwrap(), want.hidden_xy.unwrap());
         if let (Some(got), Some(want)) = (&got.losses, &want.losses) {
             same("hidden excluded", got.hidden_excluded.unwrap(), want.hidden_excluded.unwrap());
             same("logits excluded", got.logit_excluded.unwrap(), want.logit_excluded.unwrap());

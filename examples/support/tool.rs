@@ -168,7 +168,10 @@ impl Place {
         match self {
             Self::Cpu => Ok(model),
             #[cfg(feature = "cuda")]
-            Self::Cuda(device) => Ok(Box::new(model.to_device(device)?)),
+            Self::Cuda(device) => {
+                use irreplens::model::OfGroup;
+                Ok(Box::new(OfGroup::with_fingerprint(model.to_device(device)?, model.fingerprint())))
+            }
         }
     }
 }

@@ -1,7 +1,7 @@
 use crate::checkpoint::Run;
 use crate::error::Result;
 use crate::group::{Group, GroupExt};
-use crate::model::{Interpretable, OfGroup};
+use crate::model::Interpretable;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -85,6 +85,6 @@ pub fn with_controls<T>(
     Ok(Controls {
         found: measure(model, group)?,
         random_model: random_model.map(|model| measure(model, group)).transpose()?,
-        relabelled: measure(&OfGroup::unknown(model), &group.cayley_table().relabelled(&rows)?)?,
+        relabelled: measure(model.without_group().unwrap_or(model), &group.cayley_table().relabelled(&rows)?)?,
     })
 }

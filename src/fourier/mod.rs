@@ -118,7 +118,7 @@ pub trait FourierBasis: Send + Sync {
 
     /// What the coordinates are, in words, for results that are printed.
     fn name(&self) -> String {
-        format!("{} functions in {} blocks, on {} sectors", self.rows(), self.blocks().len(), self.sectors().len())
+        format!("a basis of {} functions in {} blocks", self.rows(), self.blocks().len())
     }
 
     /// The fingerprint of the group whose functions it is a basis of, where it is known: then it is an error to use the

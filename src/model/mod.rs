@@ -161,6 +161,12 @@ pub trait Interpretable: Send + Sync {
         None
     }
 
+    /// The model inside one that knows its group: on another group, where null controls measure it, it is held to the order
+    /// alone. `None` for a model that does not know its group.
+    fn without_group(&self) -> Option<&dyn Interpretable> {
+        None
+    }
+
     /// Its sites in the order they are computed; the last is [`LOGITS`], n wide.
     fn sites(&self) -> Vec<Site>;
 
@@ -326,7 +332,7 @@ pub(crate) fn width(model: &(impl Interpretable + ?Sized), site: &str) -> Result
     }
 }
 
-/// The methods of [`Interpretable`] but `fingerprint` and `to_device`, as those of what `self` points to.
+/// The methods of [`Interpretable`] that know of no group, as those of what `self` points to.
 macro_rules! forwarded_methods {
     () => {
         fn order(&self) -> usize {
@@ -365,29 +371,11 @@ macro_rules! forwarded_methods {
         fn as_separable(&self) -> Option<&dyn Separable> {
             (**self).as_separable()
         }
-        fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
-            (**self).evaluate(task, hooks)
-        }
-        fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-            (**self).pair_losses(task, hooks)
-        }
-        fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
-            (**self).pair_sums(task, sets)
-        }
         fn moments(&self, site: &str) -> Result<Moments> {
             (**self).moments(site)
         }
         fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
             (**self).neuron_columns(site, range)
-        }
-        fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
-            (**self).spectrum(site, basis)
-        }
-        fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
-            (**self).block_energies(site, basis)
-        }
-        fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
-            (**self).neuron_and_logit_spectra(basis)
         }
     };
 }
@@ -399,9 +387,30 @@ macro_rules! forward_interpretable {
             fn fingerprint(&self) -> Option<Fingerprint> {
                 (**self).fingerprint()
             }
+            fn without_group(&self) -> Option<&dyn Interpretable> {
+                (**self).without_group()
+            }
             #[cfg(feature = "cuda")]
             fn to_device(&self, device: &crate::device::Device) -> Result<OnDevice> {
                 (**self).to_device(device)
+            }
+            fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
+                (**self).evaluate(task, hooks)
+            }
+            fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
+                (**self).pair_losses(task, hooks)
+            }
+            fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+                (**self).pair_sums(task, sets)
+            }
+            fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
+                (**self).spectrum(site, basis)
+            }
+            fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
+                (**self).block_energies(site, basis)
+            }
+            fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
+                (**self).neuron_and_logit_spectra(basis)
             }
             forwarded_methods!();
         }

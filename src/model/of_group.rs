@@ -1,7 +1,8 @@
 #[cfg(feature = "cuda")]
 use super::OnDevice;
+use super::energies::check_order;
 use super::{ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, Moments, PairSums, Separable};
-use super::{Site, SiteSpectrum, forwarded_methods};
+use super::{Site, SiteSpectrum, check_task, forwarded_methods};
 use crate::error::{Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::{Fingerprint, Group, GroupExt};
@@ -11,7 +12,8 @@ use std::ops::{Deref, Range};
 
 /// A model that says which group its elements are of, so that analyses refuse bases and tasks of another one.
 ///
-/// [`Run::model`](crate::checkpoint::Run::model) returns one where the run says what its group is.
+/// [`Run::model`](crate::checkpoint::Run::model) returns one where the run says what its group is. What
+/// [`to_device`](Interpretable) makes of it does not know the group any more: wrap it again.
 ///
 /// ```
 /// use irreplens::analysis::{Candidates, neurons};
@@ -40,14 +42,9 @@ impl<M: Interpretable> OfGroup<M> {
         Ok(Self { model, fingerprint: Some(group.fingerprint()) })
     }
 
-    /// A model on the group with this fingerprint, if any.
-    pub(crate) fn with_fingerprint(model: M, fingerprint: Option<Fingerprint>) -> Self {
+    /// A model on the group with this fingerprint, where it is known: that of another model, say.
+    pub fn with_fingerprint(model: M, fingerprint: Option<Fingerprint>) -> Self {
         Self { model, fingerprint }
-    }
-
-    /// A model on a group that is not known, or is not to be asked about.
-    pub fn unknown(model: M) -> Self {
-        Self { model, fingerprint: None }
     }
 }
 
@@ -63,9 +60,36 @@ impl<M: Interpretable> Interpretable for OfGroup<M> {
     fn fingerprint(&self) -> Option<Fingerprint> {
         self.fingerprint
     }
+    fn without_group(&self) -> Option<&dyn Interpretable> {
+        self.model.without_group().or(Some(&self.model))
+    }
     #[cfg(feature = "cuda")]
     fn to_device(&self, device: &crate::device::Device) -> Result<OnDevice> {
-        Ok(self.model.to_device(device)?.of_group(self.fingerprint))
+        self.model.to_device(device)
+    }
+    fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
+        check_task(self, task)?;
+        self.model.evaluate(task, hooks)
+    }
+    fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
+        check_task(self, task)?;
+        self.model.pair_losses(task, hooks)
+    }
+    fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+        check_task(self, task)?;
+        self.model.pair_sums(task, sets)
+    }
+    fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
+        check_order(self, basis)?;
+        self.model.spectrum(site, basis)
+    }
+    fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
+        check_order(self, basis)?;
+        self.model.block_energies(site, basis)
+    }
+    fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
+        check_order(self, basis)?;
+        self.model.neuron_and_logit_spectra(basis)
     }
     forwarded_methods!();
 }

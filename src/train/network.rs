@@ -1,8 +1,9 @@
 use super::gradient::Passes;
 use crate::checkpoint::{Layers, ModelKind, RunConfig, Tensor, Tensors, matrix, no_other_bias, vector};
 use crate::error::{Error, Result};
+use crate::group::Fingerprint;
 use crate::memory;
-use crate::model::{Bilinear, Interpretable, OneLayerMlp, SummedMlp, TwoLayerMlp};
+use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, SummedMlp, TwoLayerMlp};
 use crate::task::Split;
 use ndarray::{Array1, Array2, ArrayD, ArrayView2};
 use rand_chacha::ChaCha20Rng;
@@ -202,12 +203,21 @@ impl Weight {
 /// assert_eq!(network.model()?.order(), 5);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Network {
     architecture: Architecture,
     order: usize,
     weights: Vec<Weight>,
     parameters: Vec<f32>,
+    /// Of the group that it is trained on, once it is.
+    group: Option<Fingerprint>,
+}
+
+/// Equal parameters of one architecture, on whatever group.
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        (self.architecture, self.order, &self.parameters) == (other.architecture, other.order, &other.parameters)
+    }
 }
 
 impl Network {
@@ -261,7 +271,12 @@ impl Network {
             memory::bytes::<f32>(&[weights.last().map_or(0, |last| last.range.end)]),
         )?;
         let parameters = vec![0.0; weights.last().map_or(0, |last| last.range.end)];
-        Ok(Self { architecture, order, weights, parameters })
+        Ok(Self { architecture, order, weights, parameters, group: None })
+    }
+
+    /// The same network, on this group.
+    pub(super) fn on_group(self, fingerprint: Fingerprint) -> Self {
+        Self { group: Some(fingerprint), ..self }
     }
 
     /// A vector like the parameters from the tensors whose names start with `prefix`.
@@ -307,7 +322,7 @@ impl Network {
         self.tensors_of(&self.parameters, "")
     }
 
-    /// The model with these parameters.
+    /// The model with these parameters; of a network in training it knows its group ([`OfGroup`]).
     ///
     /// # Errors
     /// None for a network made by this type's constructors.
@@ -323,7 +338,7 @@ impl Network {
                 }
             };
         }
-        Ok(match self.architecture.kind {
+        let model: Box<dyn Interpretable> = match self.architecture.kind {
             ModelKind::OneLayerMlp => finished!(OneLayerMlp::new(left, right, weight("W"), None, unembed)?),
             ModelKind::OneLayerMlpWithBias => {
                 let bias: Array1<f32> = weight("b").row(0).to_owned();
@@ -332,7 +347,8 @@ impl Network {
             ModelKind::TwoLayerMlp => finished!(TwoLayerMlp::new(left, right, weight("W"), unembed)?),
             ModelKind::SummedMlp => finished!(SummedMlp::new(left, right, unembed)?),
             ModelKind::Bilinear => finished!(Bilinear::new(left, right, unembed)?),
-        })
+        };
+        Ok(Box::new(OfGroup::with_fingerprint(model, self.group)))
     }
 
     /// Its architecture.

@@ -101,6 +101,7 @@ impl Trainer {
             true => None,
             false => Some(Passes::new(&network, &task, &split.test, false)?),
         };
+        let network = network.on_group(task.fingerprint());
         let count = network.parameters().len();
         let state = State { network, adamw: AdamW::new(count), best: None };
         Ok(Self {
@@ -145,7 +146,8 @@ impl Trainer {
         let config = run_config(&self.state.network, &self.task, &self.split, &self.config);
         let (directory, resumed, notices) = RunDirectory::open(path.as_ref(), config, &self.task, &self.split)?;
         self.notices.extend(notices);
-        if let Some(state) = resumed {
+        if let Some(mut state) = resumed {
+            state.network = state.network.on_group(self.task.fingerprint());
             self.good = state.clone();
             self.state = state;
         }

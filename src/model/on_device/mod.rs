@@ -193,17 +193,7 @@ impl OnDevice {
     }
 }
 
-impl OnDevice {
-    /// The same model with what is known of its group.
-    pub(super) fn of_group(self, fingerprint: Option<Fingerprint>) -> Self {
-        Self { host: Arc::new(OfGroup::with_fingerprint(self.host, fingerprint)), ..self }
-    }
-}
-
 impl Interpretable for OnDevice {
-    fn fingerprint(&self) -> Option<Fingerprint> {
-        self.host.fingerprint()
-    }
     fn order(&self) -> usize {
         self.host.order()
     }
