@@ -207,8 +207,7 @@ impl From<Keys> for RunConfig {
     fn from(keys: Keys) -> Self {
         let Keys { model, group, group_parameter, layers, betas, eps, warmup_epochs, lr_decay, other, .. } = keys;
         let Keys { seed, frac_train, lr, weight_decay, num_epochs, .. } = keys;
-        let there =
-            [seed.is_some(), frac_train.is_some(), lr.is_some(), weight_decay.is_some(), num_epochs.is_some()];
+        let there = [seed.is_some(), frac_train.is_some(), lr.is_some(), weight_decay.is_some(), num_epochs.is_some()];
         let missing = Self::TRAINING_KEYS.into_iter().zip(there).filter(|(_, there)| !there).map(|(key, _)| key);
         Self {
             missing: missing.collect(),
@@ -234,7 +233,8 @@ impl From<RunConfig> for Keys {
     fn from(config: RunConfig) -> Self {
         let [seed, frac_train, lr, weight_decay, num_epochs] =
             RunConfig::TRAINING_KEYS.map(|key| !config.missing.contains(&key));
-        let RunConfig { model, group, group_parameter, layers, betas, eps, warmup_epochs, lr_decay, other, .. } = config;
+        let RunConfig { model, group, group_parameter, layers, betas, eps, warmup_epochs, lr_decay, other, .. } =
+            config;
         Self {
             seed: seed.then_some(config.seed),
             frac_train: frac_train.then_some(config.frac_train),
@@ -359,7 +359,8 @@ impl RunConfig {
 
     fn read_for(path: &Path, training: bool) -> Result<Self> {
         let bytes = read_file(path)?;
-        let format = |got: String| Error::Format { path: path.into(), expected: "a run's settings as a JSON object", got };
+        let format =
+            |got: String| Error::Format { path: path.into(), expected: "a run's settings as a JSON object", got };
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let mut value: Value = serde_json::from_slice(bytes)
             .map_err(|e| format(not_a_number(bytes).unwrap_or_else(|| shown(&e.to_string()))))?;
@@ -372,7 +373,9 @@ impl RunConfig {
     pub(super) fn require(&self, path: &Path, key: &str) -> Result<()> {
         let rule = RULES.iter().find(|(name, ..)| *name == key && self.missing.contains(name));
         match rule {
-            Some(&(key, _, expected, _)) => Err(Error::Config { path: path.into(), key, expected, got: "nothing".into() }),
+            Some(&(key, _, expected, _)) => {
+                Err(Error::Config { path: path.into(), key, expected, got: "nothing".into() })
+            }
             None => Ok(()),
         }
     }
@@ -438,7 +441,9 @@ fn not_a_number(bytes: &[u8]) -> Option<String> {
                     let before = &bytes[..at];
                     let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
                     let column = 1 + before.iter().rev().take_while(|&&b| b != b'\n').count();
-                    return Some(format!("{word} at line {line} column {column}, which JSON does not have: write null"));
+                    return Some(format!(
+                        "{word} at line {line} column {column}, which JSON does not have: write null"
+                    ));
                 }
             }
             _ => {}

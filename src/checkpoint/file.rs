@@ -26,7 +26,8 @@ pub(super) fn not_found(path: &Path, source: io::Error) -> Error {
     }
     // The innermost folder that is there, and the name that is not in it.
     let above = path.ancestors().zip(path.ancestors().skip(1));
-    let found = above.map(|(inner, folder)| (inner, if folder.as_os_str().is_empty() { Path::new(".") } else { folder }));
+    let found =
+        above.map(|(inner, folder)| (inner, if folder.as_os_str().is_empty() { Path::new(".") } else { folder }));
     let found = found.into_iter().find_map(|(inner, folder)| Some((inner, folder, fs::read_dir(folder).ok()?)));
     let Some((inner, folder, entries)) = found else { return Error::Io { path: path.into(), source } };
     let mut names: Vec<String> = entries.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect();

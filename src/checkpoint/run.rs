@@ -237,7 +237,8 @@ impl Run {
     /// Those of [`open`](Run::open) for the weights.
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
-        let Contents { tensors, notes } = weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
+        let Contents { tensors, notes } =
+            weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
         Ok(Self { config, tensors, directory, weights: file, notes })
     }
 

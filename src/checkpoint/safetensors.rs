@@ -136,7 +136,8 @@ pub fn write_safetensors(path: impl AsRef<Path>, tensors: &Tensors, metadata: &B
     if tensors.contains_key(METADATA) {
         return Err(Error::Duplicate { path: path.into(), name: METADATA.into() });
     }
-    if let Some((name, Tensor::Unread { what, .. })) = tensors.iter().find(|(_, t)| matches!(t, Tensor::Unread { .. })) {
+    if let Some((name, Tensor::Unread { what, .. })) = tensors.iter().find(|(_, t)| matches!(t, Tensor::Unread { .. }))
+    {
         let (tensor, expected) = (shown(name), "a tensor that was read");
         return Err(Error::TensorDtype { path: path.into(), tensor, expected, got: shown(what) });
     }

@@ -29,7 +29,13 @@ const ALLOWANCE: usize = 1 << 16;
 const TENSOR_COST: usize = 256;
 const AXIS_COST: usize = 16;
 /// The pickle with which a file of the format before PyTorch 1.6 starts: the number 0x1950a86a20f9469cfc6c.
-pub(super) const LEGACY: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+const LEGACY: [&[u8]; 2] = [b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", b"L119547037146038801333356L\n."];
+
+/// Whether a file starts as those of the format before PyTorch 1.6 do, in any protocol.
+pub(super) fn is_legacy(bytes: &[u8]) -> bool {
+    let after_protocol = if bytes.first() == Some(&0x80) { bytes.get(2..).unwrap_or_default() } else { bytes };
+    LEGACY.iter().any(|start| after_protocol.starts_with(start))
+}
 
 /// Reads a state dict in the bytes of a `torch.save` file, of the format since PyTorch 1.6 or of the one before.
 ///
@@ -104,8 +110,7 @@ pub(super) fn read(bytes: &[u8], path: &Path, wanted: &Wanted<'_>) -> Result<Con
     }
     let limit = bytes.len().saturating_mul(UNFOLD).saturating_add(ALLOWANCE);
     if !bytes.starts_with(zip::LOCAL_SIGNATURE) {
-        let after_protocol = if bytes.first() == Some(&0x80) { bytes.get(2..).unwrap_or_default() } else { bytes };
-        if after_protocol.starts_with(LEGACY) {
+        if is_legacy(bytes) {
             return read_legacy(bytes, path, wanted, limit);
         }
         let got = match bytes {
@@ -232,7 +237,8 @@ impl<'a> Reading<'a> {
     ) -> Result<Option<String>> {
         let key = listing.key(name);
         if name.place == place {
-            let inner = if prefix.is_empty() { Some(key) } else { key.strip_prefix(prefix).and_then(|k| k.strip_prefix('.')) };
+            let inner =
+                if prefix.is_empty() { Some(key) } else { key.strip_prefix(prefix).and_then(|k| k.strip_prefix('.')) };
             return Ok(inner.map(str::to_owned));
         }
         if !wanted.names.is_empty() || listing.root(name.place) != place || !matches!(name.value, Value::Tensor(_)) {
@@ -248,8 +254,8 @@ impl<'a> Reading<'a> {
 
     fn tensor(&self, raw: RawTensor, name: &str, total: &mut usize) -> Result<Tensor> {
         let storage = self.machine.storages[raw.storage as usize];
-        let layout = Layout::of(self.machine, raw, storage)
-            .map_err(|(expected, got)| self.layout(name, expected, got))?;
+        let layout =
+            Layout::of(self.machine, raw, storage).map_err(|(expected, got)| self.layout(name, expected, got))?;
         let dtype = match (storage.class.storage(), raw.dtype) {
             (Some(Elements::Of(dtype)), Value::Other) => Ok(dtype),
             (Some(Elements::Bytes), Value::Global(class)) => {
@@ -355,7 +361,8 @@ impl Layout {
         let stride = counts(&stride).map_err(|_| ("strides from 0 up", format!("{stride:?}")))?;
         let offset = usize::try_from(raw.offset).map_err(|_| ("an offset from 0 up", format!("{}", raw.offset)))?;
         let start = usize::try_from(storage.start).map_err(|_| ("a view from 0 up", format!("{}", storage.start)))?;
-        let offset = offset.checked_add(start).ok_or_else(|| ("an offset in memory", format!("{offset} in {start}")))?;
+        let offset =
+            offset.checked_add(start).ok_or_else(|| ("an offset in memory", format!("{offset} in {start}")))?;
         let places = places(&shape).ok_or_else(|| ("a shape that fits in memory", format!("{shape:?}")))?;
         let reach = if places == 0 {
             0

@@ -40,7 +40,8 @@ fn flat(tensors: Tensors, wanted: &Wanted<'_>, path: &Path) -> Result<Contents> 
         Wanted { names: [], entry: None } => None,
         _ => choose(&Listing::flat(&names), wanted, path)?,
     };
-    let (prefix, notes) = choice.map_or_else(Default::default, |Choice { prefix, notes, .. }| (prefix.to_owned(), notes));
+    let (prefix, notes) =
+        choice.map_or_else(Default::default, |Choice { prefix, notes, .. }| (prefix.to_owned(), notes));
     let prefix = if prefix.is_empty() { prefix } else { prefix + "." };
     let inner = |(name, tensor): (String, _)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor));
     let mut contents = Contents { tensors: tensors.into_iter().filter_map(inner).collect(), notes };
@@ -124,7 +125,11 @@ pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
         ([], []) => Ok(None),
         ([one], all) => {
             let others = in_words(all.iter().filter(|name| *name != one).map(|name| &***name));
-            let notes = if all.len() > 1 { vec![format!("the weights are `{}`; not read: {others}", shown(one))] } else { vec![] };
+            let notes = if all.len() > 1 {
+                vec![format!("the weights are `{}`; not read: {others}", shown(one))]
+            } else {
+                vec![]
+            };
             Ok(Some((folder.join(one), notes)))
         }
         ([], [one]) => Ok(Some((folder.join(one), Vec::new()))),
@@ -152,12 +157,10 @@ fn looks_like_weights(path: &Path) -> bool {
     }
     let mut start = Vec::new();
     let file = std::fs::File::open(path);
-    if !file.is_ok_and(|file| file.take(16).read_to_end(&mut start).is_ok()) {
+    if !file.is_ok_and(|file| file.take(64).read_to_end(&mut start).is_ok()) {
         return false;
     }
     let header = start.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
     let fits = path.metadata().is_ok_and(|file| header <= file.len());
-    start.starts_with(zip::LOCAL_SIGNATURE)
-        || start.get(2..).is_some_and(|rest| rest.starts_with(&torch::LEGACY[..12]))
-        || fits && start.get(8) == Some(&b'{')
+    start.starts_with(zip::LOCAL_SIGNATURE) || torch::is_legacy(&start) || fits && start.get(8) == Some(&b'{')
 }

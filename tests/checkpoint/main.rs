@@ -1,12 +1,14 @@
 //! Checkpoints: exact reading, refusal of hostile files, bounded memory, atomic writing.
 
 mod build;
+mod cases;
 mod config;
 #[path = "../support/data.rs"]
 mod data;
 mod hostile;
 mod memory;
 mod mutate;
+mod people;
 mod valid;
 
 use std::path::PathBuf;
