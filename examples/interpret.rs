@@ -47,6 +47,7 @@ pub struct Explained {
 pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Explained> {
     let start = Instant::now();
     let run = Run::open(directory)?;
+    run.notes().iter().for_each(|note| eprintln!("note: {note}"));
     let model = place.place(run.model()?)?;
     let (group, _) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);

@@ -54,6 +54,7 @@ pub struct Measured {
 pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Measured> {
     let start = Instant::now();
     let run = Run::open(directory)?;
+    run.notes().iter().for_each(|note| eprintln!("note: {note}"));
     let (model, split) = (place.place(run.model()?)?, run.split()?);
     let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);

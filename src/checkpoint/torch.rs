@@ -207,8 +207,14 @@ impl<'a> Reading<'a> {
         let Some(Choice { place, prefix, notes }) = chosen else { return Err(self.nothing(top)) };
         let mut contents = Contents { tensors: Tensors::new(), notes };
         let mut total = 0usize;
+        let mut met = BTreeMap::new();
         for name in &listing.names {
             let Some(key) = self.key(&listing, name, place, prefix, wanted, &mut total)? else { continue };
+            match met.insert(key.clone(), name.value) {
+                None => {}
+                Some(before) if before == name.value => continue, // an item of an object that is in its state too
+                Some(_) => return Err(Error::Duplicate { path: self.path.into(), name: shown(&key) }),
+            }
             let tensor = match name.value {
                 Value::Tensor(tensor) => self.tensor(self.machine.tensors[tensor as usize], &key, &mut total)?,
                 Value::Object(object) if wanted.needs(&key) => {
@@ -217,9 +223,7 @@ impl<'a> Reading<'a> {
                 }
                 _ => continue,
             };
-            if contents.tensors.insert(key.clone(), tensor).is_some() {
-                return Err(Error::Duplicate { path: self.path.into(), name: shown(&key) });
-            }
+            contents.tensors.insert(key, tensor);
         }
         contents.note_unread();
         Ok(contents)

@@ -43,6 +43,7 @@ pub fn of_run(
 ) -> Result<Page> {
     step("reading the run");
     let run = Run::open(directory)?;
+    run.notes().iter().for_each(|note| step(note));
     let (group, permutations) = run.group_in_order(order)?;
     let (model, split) = (place(run.model()?)?, run.split()?);
     step("irreps of the group");

@@ -125,17 +125,9 @@ fn numbers_are_read_as_python_writes_them() {
     assert!(text.contains("100000.0"), "{text}");
     assert_eq!(read(&text).unwrap(), plain);
     assert_eq!(read(&format!("\u{feff}{text}")).unwrap(), plain);
-    for (word, place) in
-        [("NaN", "line 2 column 13"), ("Infinity", "line 2 column 13"), ("-Infinity", "line 2 column 14")]
-    {
-        let error =
-            read(&format!("{{\"N: \\\"NaN\": 1,\n\"best_loss\": {word}}}").replace("best_loss\": ", "best_los\":"))
-                .unwrap_err();
-        let text = error.to_string();
-        assert!(
-            text.contains(&format!("{} at {place}, which JSON does not have", word.trim_start_matches('-'))),
-            "{text}"
-        );
+    for (word, place) in [("NaN", "NaN at line 2 column 9"), ("-Infinity", "Infinity at line 2 column 10")] {
+        let error = read(&format!("{{\"a \\\"NaN\": 1,\n\"best\": {word}}}")).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("got {place}, which JSON does not have: write null")), "{error}");
     }
 }
 

@@ -164,7 +164,7 @@ fn pickles_that_are_broken() {
         run(b"I1") => Error::Pickle { .. }, "more bytes";
         run(b"") => Error::Pickle { .. }, "more values on the stack";
         run(b"t") => Error::Pickle { .. }, "open mark";
-        run(b"N(0") => Error::Pickle { .. }, "more values on the stack";
+        run(b"(0") => Error::Pickle { .. }, "more values on the stack";
         run(b"N(\x85") => Error::Pickle { .. }, "more values on the stack";
         run(b"h\x05") => Error::Pickle { .. }, "got 5";
         run(b"}(NNNu") => Error::Pickle { .. }, "in pairs";
@@ -326,6 +326,21 @@ fn tensors_that_unfold_too_far() {
     let unused = int(1 << 40); // a plain number in a state dict is left out
     refused! { Reader::Torch;
         archive(&pickle(&dict(&unused)), &[0; 24]) => Error::Format { .. }, "without tensors";
+    }
+}
+
+#[test]
+fn one_tensor_by_two_ways_is_no_duplicate() {
+    // A dictionary with attributes: its items are its state too.
+    let both = |second: &[u8]| {
+        let weights = tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]);
+        let first = [&weights[..], b"q\x05"].concat();
+        let object = [global("lab", "AttrDict"), b")\x81".to_vec(), text("W"), first, b"s".to_vec()].concat();
+        archive(&pickle(&[&object[..], b"}", &text("W"), second, b"sb"].concat()), &[0; 24])
+    };
+    assert_eq!(read(Reader::Torch, &both(b"h\x05")).unwrap().len(), 1);
+    refused! { Reader::Torch;
+        both(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1])) => Error::Duplicate { .. }, "`W`";
     }
 }
 
