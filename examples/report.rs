@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 use tool::{Failure, Source, check_writable};
+#[allow(unused_imports)]
 pub use tool::{Place, SHIPPED};
 
 /// Writes the report of a run directory.

@@ -123,6 +123,21 @@ fn a_directory_without_files_names_the_missing_one() {
 }
 
 #[test]
+fn widths_come_from_the_weights_and_a_split_says_which_key_it_needs() {
+    let directory = tempfile::tempdir().unwrap();
+    write(directory.path(), "OneLayerMLP", "DihedralGroup", DIHEDRAL);
+    let config = r#"{"model": "OneLayerMLP", "group": "DihedralGroup", "group_parameter": 3, "seed": 1}"#;
+    std::fs::write(directory.path().join("cfg.json"), config).unwrap();
+    let run = Run::open(directory.path()).unwrap();
+    assert_eq!((run.config.layers.embed_dim, run.config.layers.hidden_dim), (4, Some(5)));
+    assert_eq!(run.model().unwrap().order(), 6);
+    let error = run.split().unwrap_err();
+    assert!(matches!(&error, Error::Config { key: "frac_train", path, .. } if path.ends_with("cfg.json")), "{error}");
+    write_task(directory.path(), &[("train", &[1], &[7])]);
+    assert_eq!(run.split().unwrap().train, [7]);
+}
+
+#[test]
 fn symmetric_groups_say_that_they_need_an_element_order() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), "OneLayerMLP", "SymmetricGroup", DIHEDRAL);

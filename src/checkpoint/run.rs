@@ -100,14 +100,18 @@ impl Run {
     ///
     /// # Arguments
     /// `path`: the folder, or the weights file or its index, whose folder (or, in `checkpoints/`, the one above) has the
-    /// `cfg.json`.
+    /// `cfg.json`; behind a `#`, the path inside the weights file that [`open_entry`](Run::open_entry) takes.
     ///
     /// # Errors
     /// Those of [`RunConfig::read_for_analysis`] and [`read_tensors`](super::read_tensors); [`Error::SeveralWeights`]
     /// for several files or state dicts of which none is preferred; [`Error::Io`] for a path without weights, with what
     /// there is.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        Self::open_with(path.as_ref(), None)
+        let path = path.as_ref();
+        match path.to_str().and_then(|text| text.rsplit_once('#')) {
+            Some((path, entry)) if Path::new(path).exists() => Self::open_with(path.as_ref(), Some(entry)),
+            _ => Self::open_with(path, None),
+        }
     }
 
     /// As [`open`](Run::open), with the weights at a path inside the weights file: `ema`, `model_checkpoints[3]`, `.` for

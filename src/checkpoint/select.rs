@@ -8,7 +8,7 @@
 //! 3. If there are several, the one whose path has only the usual words in it ([`USUAL`]; none at the top) is taken.
 //! 4. Else the file is refused, with the paths to choose from.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::file::shown;
@@ -72,7 +72,8 @@ type Group<'a> = (u32, &'a str);
 
 /// Picks the state dict of a file by the rule above; `None` if it has no tensor that is looked for.
 pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path) -> Result<Option<Choice<'a>>> {
-    let mut groups: BTreeMap<Group<'a>, BTreeSet<usize>> = BTreeMap::new();
+    // Of every state dict, which of the names it has: bit by bit.
+    let mut groups: BTreeMap<Group<'a>, u32> = BTreeMap::new();
     for name in &listing.names {
         let key = listing.key(name);
         if wanted.names.is_empty() {
@@ -83,7 +84,7 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
         }
         for (role, names) in wanted.names.iter().enumerate() {
             for prefix in names.iter().filter_map(|name| prefix_of(key, name)) {
-                groups.entry((name.place, prefix)).or_default().insert(role);
+                *groups.entry((name.place, prefix)).or_default() |= 1 << role;
             }
         }
     }
@@ -100,9 +101,9 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
         }
     }
     // Those that fit, else those that come nearest to it: what is missing is then named.
-    groups.retain(|&group, _| !is_optimiser(listing, group));
-    let most = groups.values().map(BTreeSet::len).max().unwrap_or(0);
-    groups.retain(|_, roles| roles.len() == most);
+    groups.retain(|&group, _| wanted.entry.is_some() || !is_optimiser(listing, group));
+    let most = groups.values().map(|roles| roles.count_ones()).max().unwrap_or(0);
+    groups.retain(|_, roles| roles.count_ones() == most);
     let mut families: BTreeMap<(u32, &'a str), Vec<Group<'a>>> = BTreeMap::new();
     let mut interned = BTreeMap::new();
     for &group in groups.keys() {
@@ -119,7 +120,7 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
             let mut usual = families.iter().enumerate().filter(|(_, members)| usual(members) && !hidden(members));
             match (usual.next(), usual.next()) {
                 (Some((found, _)), None) => found,
-                _ if most < wanted.names.len() => return Ok(None),
+                _ if (most as usize) < wanted.names.len() => return Ok(None),
                 _ => {
                     let count = families.len();
                     let got = families.iter().take(LISTED).map(|members| {
@@ -130,7 +131,7 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
                         path: path.into(),
                         what: "state dict",
                         got: list(got, count),
-                        how: "ask for one of these entries by name",
+                        how: "name the one to read behind the path, as PATH#NAME, or call `Run::open_entry`",
                     });
                 }
             }
@@ -193,7 +194,7 @@ fn is_usual(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
 
 /// Whether it is the state of an optimiser, whose tensors may have the weights' names.
 fn is_optimiser(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
-    let is = |word: &str| word.starts_with("optim") || word == "adamw";
+    let is = |word: &str| word == "optim" || word == "adamw" || word.starts_with("optimizer");
     let step = |step: &Step| matches!(*step, Step::Key(key) if is(listing.texts[key as usize]));
     listing.steps(0, place).iter().any(step) || prefix.split('.').any(is)
 }

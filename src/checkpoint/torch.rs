@@ -29,7 +29,13 @@ const ALLOWANCE: usize = 1 << 16;
 const TENSOR_COST: usize = 256;
 const AXIS_COST: usize = 16;
 /// The pickle with which a file of the format before PyTorch 1.6 starts: the number 0x1950a86a20f9469cfc6c.
-pub(super) const LEGACY: &[u8] = b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.";
+const LEGACY: [&[u8]; 2] = [b"\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.", b"L119547037146038801333356L\n."];
+
+/// Whether a file starts as those of the format before PyTorch 1.6 do, in any protocol.
+pub(super) fn is_legacy(bytes: &[u8]) -> bool {
+    let after_protocol = if bytes.first() == Some(&0x80) { bytes.get(2..).unwrap_or_default() } else { bytes };
+    LEGACY.iter().any(|start| after_protocol.starts_with(start))
+}
 
 /// Reads a state dict in the bytes of a `torch.save` file, of the format since PyTorch 1.6 or of the one before.
 ///
@@ -104,8 +110,7 @@ pub(super) fn read(bytes: &[u8], path: &Path, wanted: &Wanted<'_>) -> Result<Con
     }
     let limit = bytes.len().saturating_mul(UNFOLD).saturating_add(ALLOWANCE);
     if !bytes.starts_with(zip::LOCAL_SIGNATURE) {
-        let after_protocol = if bytes.first() == Some(&0x80) { bytes.get(2..).unwrap_or_default() } else { bytes };
-        if after_protocol.starts_with(LEGACY) {
+        if is_legacy(bytes) {
             return read_legacy(bytes, path, wanted, limit);
         }
         let got = match bytes {
@@ -202,8 +207,14 @@ impl<'a> Reading<'a> {
         let Some(Choice { place, prefix, notes }) = chosen else { return Err(self.nothing(top)) };
         let mut contents = Contents { tensors: Tensors::new(), notes };
         let mut total = 0usize;
+        let mut met = BTreeMap::new();
         for name in &listing.names {
             let Some(key) = self.key(&listing, name, place, prefix, wanted, &mut total)? else { continue };
+            match met.insert(key.clone(), name.value) {
+                None => {}
+                Some(before) if before == name.value => continue, // an item of an object that is in its state too
+                Some(_) => return Err(Error::Duplicate { path: self.path.into(), name: shown(&key) }),
+            }
             let tensor = match name.value {
                 Value::Tensor(tensor) => self.tensor(self.machine.tensors[tensor as usize], &key, &mut total)?,
                 Value::Object(object) if wanted.needs(&key) => {
@@ -212,9 +223,7 @@ impl<'a> Reading<'a> {
                 }
                 _ => continue,
             };
-            if contents.tensors.insert(key.clone(), tensor).is_some() {
-                return Err(Error::Duplicate { path: self.path.into(), name: shown(&key) });
-            }
+            contents.tensors.insert(key, tensor);
         }
         contents.note_unread();
         Ok(contents)

@@ -157,12 +157,10 @@ fn looks_like_weights(path: &Path) -> bool {
     }
     let mut start = Vec::new();
     let file = std::fs::File::open(path);
-    if !file.is_ok_and(|file| file.take(16).read_to_end(&mut start).is_ok()) {
+    if !file.is_ok_and(|file| file.take(64).read_to_end(&mut start).is_ok()) {
         return false;
     }
     let header = start.first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
     let fits = path.metadata().is_ok_and(|file| header <= file.len());
-    start.starts_with(zip::LOCAL_SIGNATURE)
-        || start.get(2..).is_some_and(|rest| rest.starts_with(&torch::LEGACY[..12]))
-        || fits && start.get(8) == Some(&b'{')
+    start.starts_with(zip::LOCAL_SIGNATURE) || torch::is_legacy(&start) || fits && start.get(8) == Some(&b'{')
 }

@@ -56,7 +56,7 @@ fn values_out_of_range_are_named() {
         ("layers.embed_dim", json!(0)),
         ("layers.embed_dim", json!(-4)),
         ("layers.hidden_dim", json!(0)),
-        ("layers.hidden_dim", json!(null)),
+        ("layers.hidden_dim", json!(2.5)),
         ("lr", json!(0)),
         ("lr", json!(-1e-3)),
         ("weight_decay", json!(-0.5)),
@@ -65,6 +65,8 @@ fn values_out_of_range_are_named() {
         ("betas", json!([0.9, 1])),
         ("betas", json!([-0.1, 0.5])),
         ("num_epochs", json!(1.5)),
+        ("num_epochs", json!(1e300)),
+        ("seed", json!(-1.0)),
     ];
     for (key, bad) in cases {
         let mut config = sample();
@@ -99,12 +101,60 @@ fn missing_keys_are_named() {
 
 #[test]
 fn what_is_not_an_object_is_refused() {
-    for text in ["[]", "{", "nan", r#"{"lr": NaN}"#, r#"{"lr": 1e999}"#, &"[".repeat(1 << 16), "\u{0}"] {
+    for text in ["[]", "{", "nan", r#"{"lr": 1e999}"#, &"[".repeat(1 << 16), "\u{0}"] {
         let error = read(text).unwrap_err();
         assert!(matches!(error, Error::Format { .. }) && error.to_string().contains("cfg.json: "), "{error}");
     }
     assert!(matches!(read("version https://git-lfs.github.com/spec/v1\n"), Err(Error::LfsPointer { .. })));
     assert!(read("").unwrap_err().to_string().ends_with("got an empty file"));
+}
+
+#[test]
+fn numbers_are_read_as_python_writes_them() {
+    let mut config = sample();
+    for (key, value) in [("num_epochs", json!(1e5)), ("seed", json!(7.0)), ("group_parameter", json!(53.0))] {
+        config[key] = value;
+    }
+    config["layers"]["embed_dim"] = json!(256.0);
+    for key in ["betas", "eps", "warmup_epochs", "lr_decay"] {
+        config[key] = json!(null);
+    }
+    let mut plain = read(&sample().to_string()).unwrap();
+    (plain.num_epochs, plain.seed) = (100_000, 7);
+    let text = config.to_string();
+    assert!(text.contains("100000.0"), "{text}");
+    assert_eq!(read(&text).unwrap(), plain);
+    assert_eq!(read(&format!("\u{feff}{text}")).unwrap(), plain);
+    for (word, place) in [("NaN", "NaN at line 2 column 9"), ("-Infinity", "Infinity at line 2 column 10")] {
+        let error = read(&format!("{{\"a \\\"NaN\": 1,\n\"best\": {word}}}")).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("got {place}, which JSON does not have: write null")), "{error}");
+    }
+}
+
+#[test]
+fn an_analysis_does_without_the_keys_of_training() {
+    let text = r#"{"model": "OneLayerMLP", "group": "CyclicGroup", "group_parameter": 5, "lr": null, "layers": {"embed_dim": null}}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cfg.json");
+    std::fs::write(&path, text).unwrap();
+    let config = RunConfig::read_for_analysis(&path).unwrap();
+    assert_eq!(config.missing, RunConfig::TRAINING_KEYS);
+    // Nothing is made up when the settings are written.
+    config.write(&path).unwrap();
+    let written: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    assert_eq!(
+        written,
+        json!({"model": "OneLayerMLP", "group": "CyclicGroup", "group_parameter": 5, "layers": {}, "betas": [0.9, 0.999]})
+    );
+    assert!(matches!(RunConfig::read(&path), Err(Error::Config { key: "seed", .. })));
+    // What is there has to be right all the same, and what says which network it is has to be there.
+    for (from, to, key) in
+        [("\"lr\": null", "\"lr\": -1", "lr"), ("\"model\"", "\"modle\"", "model"), ("5", "0", "group_parameter")]
+    {
+        std::fs::write(&path, text.replace(from, to)).unwrap();
+        let error = RunConfig::read_for_analysis(&path).unwrap_err();
+        assert!(matches!(&error, Error::Config { key: k, .. } if *k == key), "{error}");
+    }
 }
 
 #[test]

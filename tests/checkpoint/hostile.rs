@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use irreplens::Error;
-use irreplens::checkpoint::read_tensors;
+use irreplens::checkpoint::{Tensor, read_tensors, write_safetensors};
 
 use crate::build::{archive, dict, global, int, one, patched, pickle, safetensors, storage, tensor, text, tuple, zip};
 use crate::fixture;
@@ -31,7 +31,10 @@ fn what_is_not_an_archive() {
         }
     }
     refused! { Reader::Torch;
-        fixture("legacy.pt") => Error::Format { .. }, "before PyTorch 1.6";
+        [&[0; 257][..], b"ustar", &[0; 250]].concat() => Error::Format { .. }, "a tar archive";
+        b"\x80\x02}." => Error::Format { .. }, "a pickle that torch.save did not write";
+        zip(&[("logits.npy", b"")]) => Error::Format { .. }, "an .npz archive";
+        zip(&[("m/model.json", b""), ("m/code/m.py", b"")]) => Error::Format { .. }, "a TorchScript archive";
         b"<html>404</html>" => Error::Format { .. }, "got something else";
         zip(&[("m/x", b"")]) => Error::Format { .. }, "data.pkl";
         zip(&[]) => Error::Format { .. }, "got something else";
@@ -91,7 +94,7 @@ fn archives_that_lie() {
         file
     };
     refused! { Reader::Torch;
-        with(central + 10, &[8]) => Error::Format { .. }, "`m/data.pkl` compressed by method 8";
+        with(central + 10, &[8]) => Error::Format { .. }, "`m/data.pkl` compressed or encrypted";
         with(central + 24, &[0xff; 3]) => Error::Format { .. }, "compressed";
         with(central + 8, &[1]) => Error::Format { .. }, "encrypted";
         with(central + 20, &[0xff, 0xff, 0xff, 0, 0xff, 0xff, 0xff, 0]) => Error::Format { .. }, "out of range";
@@ -113,29 +116,36 @@ fn archives_that_lie() {
 fn pickles_that_would_run_code() {
     let run = |opcodes: Vec<u8>| archive(&pickle(&opcodes), &[0; 24]);
     let call = |function: Vec<u8>| [function, tuple(&[text("touch /tmp/owned")]), b"R".to_vec()].concat();
+    let stacked = [text("os"), text("system"), vec![0x93]].concat();
+    let system = global("os", "system");
     refused! { Reader::Torch;
-        run(call(global("os", "system"))) => Error::UnsafePickle { .. }, "`os.system`";
+        run(call(system.clone())) => Error::UnsafePickle { .. }, "`os.system`, which is not run";
         run(call(global("builtins", "eval"))) => Error::UnsafePickle { .. }, "`builtins.eval`";
         run(global("torch", "load")) => Error::UnsafePickle { .. }, "`torch.load`";
         run(global("torch.nn.modules.linear", "Linear")) => Error::UnsafePickle { .. }, "modules.linear.Linear`";
-    }
-    let stacked = [text("os"), text("system"), vec![0x93]].concat();
-    refused! { Reader::Torch;
         run(call(stacked)) => Error::UnsafePickle { .. }, "`os.system`";
         run(b"(ios\nsystem\n".to_vec()) => Error::UnsafePickle { .. }, "`os.system`";
-        run(b"(icollections\nOrderedDict\n".to_vec()) => Error::UnsafePickle { .. }, "collections.OrderedDict";
-        run([b"(", &global("os", "system")[..], b"o"].concat()) => Error::UnsafePickle { .. }, "`os.system`";
-        run([b"(", &global("collections", "OrderedDict")[..], b"o"].concat()) => Error::Pickle { .. }, "0x6f";
+        run([b"(", &system[..], b"o"].concat()) => Error::UnsafePickle { .. }, "`os.system`";
+        run([&system[..], b")\x81"].concat()) => Error::UnsafePickle { .. }, "`os.system`";
+        run([&system[..], b")}\x92}b"].concat()) => Error::UnsafePickle { .. }, "`os.system`";
+        run(call(call(system.clone()))) => Error::UnsafePickle { .. }, "`os.system`";
+        run(dict(&call(system.clone()))) => Error::Format { .. }, "a dictionary without tensors";
     }
-    for opcode in [0x81, 0x92, 0x82, 0x83, 0x84, b'P', 0x97] {
+    // An object beside the weights is passed over, whatever it would do.
+    let weights = tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]);
+    let beside = [&b"}("[..], &text("x"), &call(system.clone()), &text("W"), &weights, b"u"].concat();
+    let tensors = read(Reader::Torch, &run(beside)).unwrap();
+    assert!(tensors.keys().eq(["W"]));
+    for opcode in [0x82, 0x83, 0x84, b'P', 0x97, 0x98] {
         refused! { Reader::Torch;
-            run(vec![b'N', b'N', opcode, 0, 0, 0, 0]) => Error::Pickle { .. }, "an opcode of torch.save";
+            run(vec![b'N', b'N', opcode, 0, 0, 0, 0]) => Error::Pickle { .. }, "that stands by itself";
         }
     }
     refused! { Reader::Torch;
         run(call(text("os.system"))) => Error::Pickle { .. }, "a call of another value";
-        run(call(global("torch", "FloatStorage"))) => Error::Pickle { .. }, "Storage(F32)";
-        run(call(global("collections", "OrderedDict"))) => Error::Pickle { .. }, "OrderedDict with other arguments";
+        run(b"N)\x81".to_vec()) => Error::Pickle { .. }, "a call of another value";
+        run(b"(o".to_vec()) => Error::Pickle { .. }, "got nothing";
+        run(b"(No".to_vec()) => Error::Pickle { .. }, "a call of another value";
     }
     let long = "evil\u{1b}[2J".repeat(10_000);
     refused! { Reader::Torch;
@@ -148,10 +158,13 @@ fn pickles_that_are_broken() {
     let run = |opcodes: &[u8]| archive(&pickle(opcodes), &[0; 24]);
     refused! { Reader::Torch;
         archive(b"\x80\x06N.", b"") => Error::Pickle { .. }, "protocol";
-        archive(b"\x80\x01N.", b"") => Error::Pickle { .. }, "protocol";
+        run(b"NNa") => Error::Pickle { .. }, "a list to append to";
+        run(b"}(NNe") => Error::Pickle { .. }, "a list to append to";
+        run(b"gx\n") => Error::Pickle { .. }, "a memo entry's number";
+        run(b"I1") => Error::Pickle { .. }, "more bytes";
         run(b"") => Error::Pickle { .. }, "more values on the stack";
         run(b"t") => Error::Pickle { .. }, "open mark";
-        run(b"N(0") => Error::Pickle { .. }, "more values on the stack";
+        run(b"(0") => Error::Pickle { .. }, "more values on the stack";
         run(b"N(\x85") => Error::Pickle { .. }, "more values on the stack";
         run(b"h\x05") => Error::Pickle { .. }, "got 5";
         run(b"}(NNNu") => Error::Pickle { .. }, "in pairs";
@@ -164,11 +177,11 @@ fn pickles_that_are_broken() {
         run(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff") => Error::Pickle { .. }, "wanted";
         run(b"\x95\xff\xff\xff\xff\xff\xff\xff\xff") => Error::Pickle { .. }, "";
         run(b"\x8b\xff\xff\xff\xff") => Error::Pickle { .. }, "wanted";
-        run(b"X\x01\0\0\0\xff") => Error::Pickle { .. }, "UTF-8";
+        run(b"cos\n\xff\n") => Error::Pickle { .. }, "UTF-8";
         run(b"}") => Error::Format { .. }, "a dictionary without tensors";
         run(b"N") => Error::Format { .. }, "another Python object";
         run(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1])) => Error::Format { .. }, "without a name";
-        run(&storage("ComplexFloatStorage", "0", 6)) => Error::UnsafePickle { .. }, "torch.ComplexFloatStorage";
+        run(&storage("ComplexFloatStorage", "0", 6)) => Error::Format { .. }, "another Python object";
     }
 }
 
@@ -183,19 +196,78 @@ fn pickles_that_grow() {
     // every tuple holds the last one twice: 2^100000 leaves
     let laughs = [b")q\0".to_vec(), b"h\0h\0\x86q\0".repeat(100_000)].concat();
     refused! { Reader::Torch;
-        run(&laughs) => Error::Format { .. }, "another Python object";
+        run(&laughs) => Error::Format { .. }, "a list without named tensors";
     }
     // a million deep
     refused! { Reader::Torch;
-        run(&[b")".to_vec(), vec![0x85; N]].concat()) => Error::Format { .. }, "another Python object";
+        run(&[b")".to_vec(), vec![0x85; N]].concat()) => Error::Format { .. }, "a list without named tensors";
+        run(&[vec![b']'; N / 2], vec![b'a'; N / 2 - 1]].concat()) => Error::Format { .. }, "a list without named tensors";
     }
+    let weights = tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]);
+    let (object, key) = (global("lab", "Net"), text("k"));
+    // Lists, dictionaries and states of objects that each hold the last one twice: 2^10000 paths to one tensor.
+    let shared: [(&[u8], &[u8]); 4] = [
+        (b"](", b"h\0h\0eq\0"),
+        (b"}(", b"h\x01h\0h\x02h\0uq\0"),
+        (b"h\x03)R}(", b"h\x01h\0h\x02h\0ubq\0"),
+        (b"h\x03h\0h\0\x86R", b"q\0"),
+    ];
+    for (open, close) in shared {
+        let start = [&key[..], b"q\x01", &text("l"), b"q\x02", &object, b"q\x03", &dict(&weights), b"q\0"].concat();
+        let _ = read(Reader::Torch, &run(&[start, [open, close].concat().repeat(10_000)].concat()));
+    }
+    // A history of many state dicts that are one, a module with many names for one child, and long names on long paths.
+    let start = [&key[..], b"q\x01", &object, b"q\x03", &dict(&weights), b"q\0]("].concat();
+    let many = [start.clone(), b"h\0".repeat(N / 2), b"e".to_vec()].concat();
+    assert_eq!(read(Reader::Torch, &run(&many)).unwrap().len(), 1);
+    let long = [text(&"x".repeat(1000)), b"q\x010".to_vec()].concat();
+    let chain = [&b"h\x03)R}"[..], &text("_modules"), b"}h\x01"].concat().repeat(15);
+    let leaf = |count: usize| -> Vec<u8> {
+        let names = (0..count).flat_map(|k| [text(&format!("{k}")), b"h\x04".to_vec()].concat());
+        [b"h\x03)R}".to_vec(), text("_parameters"), b"}(".to_vec(), names.collect(), b"usb".to_vec()].concat()
+    };
+    let start = [long, object.clone(), b"q\x030".to_vec(), weights.clone(), b"q\x040".to_vec()].concat();
+    let module = |count| run(&[start.clone(), chain.clone(), leaf(count), b"ssb".repeat(15)].concat());
+    assert_eq!(read(Reader::Torch, &module(3)).unwrap().len(), 3);
+    refused! { Reader::Torch;
+        module(5000) => Error::TensorsTooLarge { .. }, "tensor `xxx";
+    }
+    // Many keys that are one long text, for the search for its last dot.
+    let keys =
+        [text(&".".repeat(N / 2)), b"q\x010".to_vec(), weights.clone(), b"q\0}(".to_vec(), b"h\x01h\0".repeat(N / 8)];
+    let _ = read(Reader::Torch, &run(&[keys.concat(), b"u".to_vec()].concat()));
     // every opcode that makes something, a million times over
-    for opcode in *b"N})](2\x94" {
+    for opcode in *b"N})](2\x94\x8f\x88" {
         let _ = read(Reader::Torch, &run(&[b"N".to_vec(), vec![opcode; N]].concat()));
     }
-    for unit in [&b"\x8c\0"[..], b"}\x94", b"h\0", b")\x85\x94", b"K\x01\x94"] {
+    for unit in [
+        &b"\x8c\0"[..],
+        b"}\x94",
+        b"h\0",
+        b")\x85\x94",
+        b"K\x01\x94",
+        b"]Na",
+        b"]]a",
+        b"h\0)\x81",
+        b")R",
+        b"cx\ny\n",
+        b"(l",
+        b"(d",
+        b"}h\0Ns",
+        b"I1\n",
+        b"L1L\n",
+        b"V\n",
+        b"p1\n",
+    ] {
         let _ = read(Reader::Torch, &run(&[b"Nq\0".to_vec(), unit.repeat(N / unit.len())].concat()));
+        let class = [&global("a", "b")[..], b"q\0(h\0"].concat();
+        let _ = read(Reader::Torch, &run(&[class, unit.repeat(N / unit.len()), b"l".to_vec()].concat()));
     }
+    for unit in [&b"2"[..], b"}", b"]", b")", b"N"] {
+        let _ = read(Reader::Torch, &run(&[b"N(N".to_vec(), unit.repeat(N), b"l".to_vec()].concat()));
+    }
+    let huge = [b"\x8b\0\0\x10\0".to_vec(), vec![0x7f; N], b"L".to_vec(), vec![b'9'; N], b"L\n".to_vec()].concat();
+    let _ = read(Reader::Torch, &run(&huge));
     let prefix = [b"}(", &text("k")[..], b"q\0"].concat();
     let _ = read(Reader::Torch, &run(&[prefix, b"h\0}".repeat(N / 3), b"u".to_vec()].concat()));
     // a million calls of _rebuild_tensor_v2 on the same arguments
@@ -226,7 +298,7 @@ fn tensors_that_reach_too_far() {
     }
     let elsewhere = dict(&tensor(&storage("FloatStorage", "../1", 6), 0, &[6], &[1]));
     refused! { Reader::Torch;
-        archive(&pickle(&elsewhere), &[0; 24]) => Error::TensorLayout { .. }, "no entry `../1`";
+        archive(&pickle(&elsewhere), &[0; 24]) => Error::TensorLayout { .. }, "no stored entry `../1`";
     }
 }
 
@@ -258,6 +330,40 @@ fn tensors_that_unfold_too_far() {
 }
 
 #[test]
+fn one_tensor_by_two_ways_is_no_duplicate() {
+    // A dictionary with attributes: its items are its state too.
+    let both = |second: &[u8]| {
+        let weights = tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]);
+        let first = [&weights[..], b"q\x05"].concat();
+        let object = [global("lab", "AttrDict"), b")\x81".to_vec(), text("W"), first, b"s".to_vec()].concat();
+        archive(&pickle(&[&object[..], b"}", &text("W"), second, b"sb"].concat()), &[0; 24])
+    };
+    assert_eq!(read(Reader::Torch, &both(b"h\x05")).unwrap().len(), 1);
+    refused! { Reader::Torch;
+        both(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1])) => Error::Duplicate { .. }, "`W`";
+    }
+}
+
+#[test]
+fn files_before_pytorch_1_6_that_lie() {
+    let good = fixture("people/legacy-strided.pt");
+    read(Reader::Torch, &good).unwrap();
+    for len in 0..good.len() {
+        let error = read(Reader::Torch, &good[..len]).expect_err("cut short");
+        assert!(error.to_string().starts_with("hostile: "));
+    }
+    refused! { Reader::Torch;
+        &good[..good.len() - 1] => Error::Format { .. }, "bytes left for storage `1`";
+        patched(&good, b"M\xe9\x03.", b"M\xe8\x03.") => Error::Format { .. }, "version 1001";
+        patched(&good, &30u64.to_le_bytes(), &[0xff; 8]) => Error::Format { .. }, "bytes left for storage";
+        patched(&good, &30u64.to_le_bytes(), &29u64.to_le_bytes()) => Error::Format { .. }, "bytes left for storage";
+        patched(&good, b"FloatStorage", b"TreesStorage") => Error::Format { .. }, "bytes left for storage `0`";
+    }
+    let longer = [&good[..], b"what follows does not matter"].concat();
+    read(Reader::Torch, &longer).unwrap();
+}
+
+#[test]
 fn safetensors_that_lie() {
     let st = |header: &str, data: &[u8]| safetensors(header, data);
     let tensor = |dtype: &str, shape: &str, end: usize| {
@@ -283,10 +389,22 @@ fn safetensors_that_lie() {
     let empty = tensor("U8", "[0,9223372036854775807,8]", 0);
     refused! { S;
         st(&empty, b"") => Error::TensorLayout { .. }, "`W`";
-        st(&tensor("F8_E4M3", "[1]", 1), &[0]) => Error::TensorDtype { .. }, "F8_E4M3";
-        st(&tensor("C64", "[1]", 8), &[0; 8]) => Error::TensorDtype { .. }, "`W`";
-        st(&tensor("U64", "[1]", 8), &[0xff; 8]) => Error::TensorDtype { .. }, "unsigned integer above";
     }
+    for (file, what) in
+        [(st(&tensor("C64", "[1]", 8), &[0; 8]), "C64"), (st(&tensor("U64", "[1]", 8), &[0xff; 8]), "U64")]
+    {
+        let tensors = read(S, &file).unwrap();
+        assert_eq!(tensors["W"], Tensor::Unread { what: what.into(), shape: vec![1] });
+        let error = irreplens::checkpoint::vector("hostile".as_ref(), &tensors, &["W"]).unwrap_err();
+        assert!(matches!(&error, Error::TensorDtype { got, .. } if got == what), "{error}");
+        let folder = tempfile::tempdir().unwrap();
+        let error = write_safetensors(folder.path().join("x"), &tensors, &Default::default()).unwrap_err();
+        assert!(matches!(error, Error::TensorDtype { .. }), "{error}");
+    }
+    assert_eq!(
+        read(S, &st(&tensor("F8_E4M3", "[1]", 1), &[0x38])).unwrap()["W"],
+        Tensor::F32(ndarray::arr1(&[1.0]).into_dyn())
+    );
     read(S, &st(&tensor("U64", "[1]", 8), &[0xff, 0, 0, 0, 0, 0, 0, 0])).unwrap();
     // headers that make the JSON reader build lists
     for unit in ["0,", "[],", "\"\",", "{},"] {

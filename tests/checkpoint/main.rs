@@ -1,6 +1,7 @@
 //! Checkpoints: exact reading, refusal of hostile files, bounded memory, atomic writing.
 
 mod build;
+mod cases;
 mod config;
 #[path = "../support/data.rs"]
 mod data;
@@ -8,6 +9,7 @@ mod hostile;
 mod memory;
 mod mutate;
 mod npz;
+mod people;
 mod valid;
 
 use std::path::PathBuf;

@@ -3,8 +3,8 @@
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::Index;
 
+use crate::build;
 use crate::memory::{Reader, read};
-use crate::{build, fixture};
 
 #[derive(Debug, Clone)]
 enum Damage {
@@ -51,20 +51,86 @@ fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
 
 fn check(reader: Reader, bytes: &[u8]) {
     if let Err(error) = read(reader, bytes) {
-        assert!(error.to_string().starts_with("hostile: "), "{error}");
+        let text = error.to_string();
+        assert!(text.starts_with("hostile: ") && text.len() < 4096, "{text}");
     }
 }
 
-const FILES: [&str; 6] = ["dtypes.pt", "layouts.pt", "module.pt", "nested.pt", "parameters.pt", "legacy.pt"];
+/// The committed files that are damaged.
+fn files() -> &'static [Vec<u8>] {
+    static FILES: std::sync::OnceLock<Vec<Vec<u8>>> = std::sync::OnceLock::new();
+    FILES.get_or_init(|| {
+        let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/torch");
+        let names = [folder.clone(), folder.join("people")].map(|folder| std::fs::read_dir(folder).unwrap());
+        let mut paths: Vec<_> = names.into_iter().flatten().map(|entry| entry.unwrap().path()).collect();
+        paths.retain(|path| path.extension().is_some_and(|extension| extension == "pt"));
+        paths.sort();
+        paths.iter().map(|path| std::fs::read(path).unwrap()).collect()
+    })
+}
+
+/// The pickle of an archive and the place of its bytes in it.
+fn pickle_of(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
+    let name = bytes.windows(8).position(|w| w == b"data.pkl")?;
+    let start = name + 8;
+    let end = start + bytes[start..].windows(4).position(|w| w == b"PK\x03\x04")?;
+    Some(start..end)
+}
+
+/// How often each test is tried: `IRREPLENS_MUTATIONS`, or enough for a look.
+fn tries() -> u32 {
+    std::env::var("IRREPLENS_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(3000)
+}
 
 proptest::proptest! {
-    #![proptest_config(proptest::test_runner::Config::with_cases(3000))]
+    #![proptest_config(proptest::test_runner::Config::with_cases(tries()))]
 
     #[test]
-    fn damaged_archives(file in 0..FILES.len(), damages in proptest::collection::vec(damage(), 1..4)) {
-        let mut bytes = fixture(FILES[file]);
+    fn damaged_archives(file: Index, damages in proptest::collection::vec(damage(), 1..4)) {
+        let mut bytes = file.get(files()).clone();
         damages.iter().for_each(|d| apply(&mut bytes, d));
         check(Reader::Torch, &bytes);
+    }
+
+    #[test]
+    fn damaged_pickles_of_files(file: Index, damages in proptest::collection::vec(damage(), 1..6)) {
+        // The archive around the pickle stays whole, so that the damage is met by the unpickler and the walk.
+        let bytes = file.get(files());
+        if let Some(range) = pickle_of(bytes) {
+            let mut pickle = bytes[range].to_vec();
+            damages.iter().for_each(|d| apply(&mut pickle, d));
+            check(Reader::Torch, &build::archive(&pickle, &[7; 24]));
+        }
+    }
+
+    #[test]
+    fn spliced_opcodes(units in proptest::collection::vec(any::<Index>(), 0..60)) {
+        // Random programs of whole opcodes reach deeper than random bytes.
+        let made = build::tensor(&build::storage("FloatStorage", "0", 6), 0, &[6], &[1]);
+        let mut opcodes: Vec<Vec<u8>> = [
+            &b"}"[..], b"]", b")", b"(", b"t", b"e", b"u", b"s", b"a", b"l", b"d", b"R", b"b", b"\x81", b"\x92", b"o", b"Q", b"2",
+            b"0", b"1", b"q\0", b"q\x01", b"h\0", b"h\x01", b"h\x02", b"\x94", b"\x85", b"\x86", b"\x87", b"K\x03", b"\x88", b"N",
+            b"\x8f", b"\x90", b"\x93", b"I5\n", b"S'k'\n",
+        ].map(<[u8]>::to_vec).into();
+        let names = ["_modules", "_parameters", "model", "W_x", "a.b", "epoch_3", "os", "storage"];
+        opcodes.extend(names.map(build::text));
+        opcodes.extend([build::global("os", "system"), build::global("collections", "OrderedDict"), made.clone()]);
+        opcodes.extend([build::storage("FloatStorage", "0", 6), build::dict(&made), made[..made.len() - 1].to_vec()]);
+        let program: Vec<u8> = units.iter().flat_map(|unit| unit.get(&opcodes).clone()).collect();
+        check(Reader::Torch, &build::archive(&build::pickle(&program), &[7; 24]));
+        let names = [&b"}("[..], &program, b"u"].concat();
+        check(Reader::Torch, &build::archive(&build::pickle(&names), &[7; 24]));
+    }
+
+    #[test]
+    fn damaged_indexes(damages in proptest::collection::vec(damage(), 1..4)) {
+        let mut bytes = br#"{"metadata": {"total_size": 1}, "weight_map": {"W_x": "a.safetensors", "W_y": "b.bin"}}"#.to_vec();
+        damages.iter().for_each(|d| apply(&mut bytes, d));
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("model.safetensors.index.json");
+        std::fs::write(&path, &bytes).unwrap();
+        let error = irreplens::checkpoint::read_tensors(&path).map(|tensors| assert!(tensors.is_empty()));
+        assert!(error.err().is_none_or(|error| error.to_string().starts_with(&*folder.path().to_string_lossy())));
     }
 
     #[test]
