@@ -159,6 +159,20 @@ pub enum Error {
         /// What was found.
         got: f64,
     },
+    /// Matrices that do not multiply as the elements of the group do, or that are not unitary.
+    #[error(
+        "representation `{label}`: expected {expected}, got {distance} between the two sides at elements {elements:?}"
+    )]
+    NotARepresentation {
+        /// Its label.
+        label: String,
+        /// What holds for a representation.
+        expected: &'static str,
+        /// Rows of the elements x, y at which it does not hold.
+        elements: Vec<usize>,
+        /// The distance of the two sides there: square root of the sum of squares of all entries.
+        distance: f64,
+    },
 
     // ---- shapes -------------------------------------------------------------------------------
     /// An array of the wrong shape.

@@ -210,7 +210,7 @@ fn a_relabelled_group_has_the_relabelled_irreps() {
     let map: Vec<Elem> = (0..20).map(|new| Elem::new(rows.iter().position(|&row| row == new).unwrap())).collect();
     let found = irreps(&relabelled).unwrap();
     for irrep in irreps(&table).unwrap() {
-        let moved = irrep.pulled_back(&map);
+        let moved = irrep.pulled_back(&relabelled, &map).unwrap();
         let same = |other: &&Irrep| (&other.character - &moved.character).iter().all(|off| off.abs() < 1e-12);
         assert_eq!(found.iter().filter(same).count(), 1, "{}", irrep.label);
     }
@@ -241,7 +241,7 @@ fn a_wrong_irrep_is_caught() {
     let wrong = icosahedral(5.0);
     let violation = laws::irrep::representation(&group, &wrong).unwrap_err();
     assert!(["homomorphism", "unitarity"].contains(&violation.law), "{violation}");
-    assert!(matches!(wrong.irrep(&group), Err(Error::NotAnIrrep { .. })));
+    assert!(matches!(wrong.irrep(&group), Err(Error::NotARepresentation { .. })));
     // In a full set, one wrong irrep is found among right ones.
     let mut set: Vec<_> = found.iter().map(|irrep| irrep.matrices(&group, 0).unwrap()).collect();
     laws::irrep::check_matrices(&group, &set, 0).unwrap();

@@ -1,3 +1,5 @@
+//! The group of a run, the element orders that it can have, its coordinates, and the names of its family.
+
 use super::file::shown;
 use super::{GroupKind, Run, task_file};
 use crate::error::{Error, Result};
@@ -173,13 +175,14 @@ impl Run {
         Some(self.cyclic_basis(group)).filter(|along| along.sectors().len() <= SECTORS)
     }
 
-    /// The irreps under the names that the group's family has for them, where it has any.
+    /// The irreps under the names that the group's family has for them, where it has any: for a cyclic or dihedral run in
+    /// the library's element order, and for a symmetric or alternating one with a file of either rule of composition.
     ///
     /// # Arguments
     /// `group`, `permutations`: what [`group_in_order`](Run::group_in_order) returns.
     ///
     /// # Errors
-    /// Those of [`irreps`].
+    /// Those of [`irreps`]; [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) if `permutations` are not `group`'s.
     pub fn irreps(&self, group: &(impl Group + ?Sized), permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
         let n = self.config.group_parameter;
         let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
@@ -191,23 +194,23 @@ impl Run {
             memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
         }
         match (self.config.group, permutations) {
-            (GroupKind::CyclicGroup, None) => {
+            (GroupKind::CyclicGroup, None) if same_product(group, &Cyclic::new(n)?) => {
                 let group = Cyclic::new(n)?;
                 of(&group, cyclic(&group))
             }
-            (GroupKind::DihedralGroup, None) => {
+            (GroupKind::DihedralGroup, None) if same_product(group, &Dihedral::new(n)?) => {
                 let group = Dihedral::new(n)?;
                 of(&group, dihedral(&group))
             }
             (GroupKind::SymmetricGroup, Some(permutations)) if (1..=7).contains(&degree) => {
                 let all = Symmetric::new(degree)?;
                 let found = of(&all, symmetric(&all))?;
-                pulled_back(found, permutations, |p| all.find(p)).map_or_else(|| irreps(group), Ok)
+                pulled_back(group, found, permutations, |p| all.find(p))?.map_or_else(|| irreps(group), Ok)
             }
             (GroupKind::AlternatingGroup, Some(permutations)) if (1..=7).contains(&degree) => {
                 let even = Alternating::new(degree)?;
                 let found = of(&even, alternating(&even, 0)?)?;
-                pulled_back(found, permutations, |p| even.find(p)).map_or_else(|| irreps(group), Ok)
+                pulled_back(group, found, permutations, |p| even.find(p))?.map_or_else(|| irreps(group), Ok)
             }
             _ => irreps(group),
         }
@@ -257,12 +260,20 @@ fn same_classes(group: &dyn Group, family: &dyn Group) -> Result<(), String> {
     }
 }
 
-/// The irreps at the permutations in the order of a file; `None` unless they are all of the family's.
+/// Whether two groups are one, element by element.
+fn same_product(group: &(impl Group + ?Sized), other: &impl Group) -> bool {
+    let same = |s: Elem| group.elements().all(|x| group.compose(x, s) == other.compose(x, s));
+    group.order() == other.order() && group.generators().into_iter().all(same)
+}
+
+/// The irreps at the permutations in the order of a file, whatever its rule; `None` unless they are all of the family's.
 fn pulled_back(
+    group: &(impl Group + ?Sized),
     found: Vec<Irrep>,
     permutations: &PermutationGroup,
     find: impl Fn(&[usize]) -> Option<Elem>,
-) -> Option<Vec<Irrep>> {
-    let map: Vec<Elem> = permutations.elements().map(|x| find(permutations.permutation(x))).collect::<Option<_>>()?;
-    (map.len() == found[0].character.len()).then(|| found.iter().map(|irrep| irrep.pulled_back(&map)).collect())
+) -> Result<Option<Vec<Irrep>>> {
+    let map: Option<Vec<Elem>> = permutations.elements().map(|x| find(permutations.permutation(x))).collect();
+    let map = map.filter(|map| map.len() == found[0].character.len());
+    map.map(|map| found.iter().map(|irrep| irrep.pulled_back(group, &map)).collect()).transpose()
 }

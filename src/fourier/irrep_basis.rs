@@ -1,5 +1,5 @@
 use super::{Block, Direction, FourierBasis, single};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::group::{Elem, Fingerprint, Group, GroupExt};
 use crate::irrep::{Irrep, irreps};
 use crate::linalg::matmul_into;
@@ -42,15 +42,15 @@ impl IrrepBasis {
     /// The basis by all real irreps of the group as given, the trivial one first.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) if an irrep is of another group, or if their ranks do not add up to the order;
-    /// [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) for a character that is none, or a first irrep that is not trivial;
-    /// [`Error::Memory`](crate::Error::Memory) over the budget.
+    /// [`Error::Shape`] if an irrep is of another group, or if their ranks do not add up to the order;
+    /// [`Error::NotAnIrrep`] for a character that is none, one that occurs twice, or a first irrep that is not trivial;
+    /// [`Error::Memory`] over the budget.
     pub fn from_irreps(group: &(impl Group + ?Sized), irreps: Vec<Irrep>) -> Result<Self> {
         let n = group.order();
-        let ranks = irreps.iter().map(Irrep::rank).sum();
+        let ranks = irreps.iter().map(Irrep::rank).fold(0, usize::saturating_add);
         crate::error::check_shape("rows of all irreps together", &[n], &[ranks])?;
-        if let Some(off) = irreps[0].character.iter().find(|&&value| (value - 1.0).abs() > 1e-9) {
-            return Err(crate::Error::NotAnIrrep {
+        if let Some(off) = irreps[0].character.iter().find(|&&value| !((value - 1.0).abs() <= 1e-9)) {
+            return Err(Error::NotAnIrrep {
                 label: irreps[0].label.clone(),
                 expected: "the trivial irrep first, 1 everywhere",
                 got: *off,
@@ -68,6 +68,7 @@ impl IrrepBasis {
             matrix.slice_mut(s![rows.clone(), ..]).assign(&irrep.range(group)?);
             blocks.push(Block { name: irrep.label.clone(), rows });
         }
+        check_different(group, &irreps)?;
         let single = matrix.mapv(single);
         let (sectors, fingerprint) = (vec![group.elements().collect()], group.fingerprint());
         Ok(Self { irreps, sectors, blocks, matrix, single, fingerprint })
@@ -78,6 +79,24 @@ impl IrrepBasis {
     pub fn irreps(&self) -> &[Irrep] {
         &self.irreps
     }
+}
+
+/// Refuses irreps of which one occurs twice: `sum of d / <chi, chi> chi` over all irreps once each is n at the identity
+/// and 0 elsewhere.
+fn check_different(group: &(impl Group + ?Sized), irreps: &[Irrep]) -> Result<()> {
+    let mut sum = ndarray::Array1::<f64>::zeros(group.order());
+    for irrep in irreps {
+        sum.scaled_add(irrep.multiplicity() as f64, &irrep.character);
+    }
+    sum[group.identity().index()] -= group.order() as f64;
+    if sum.iter().all(|off| off.abs() < 1e-3) {
+        return Ok(());
+    }
+    let product = |i: usize, j: usize| irreps[i].character.dot(&irreps[j].character) / group.order() as f64;
+    let pairs = (0..irreps.len()).flat_map(|j| (0..j).map(move |i| (i, j)));
+    let (i, j) = pairs.max_by(|a, b| product(a.0, a.1).total_cmp(&product(b.0, b.1))).unwrap_or((0, 0));
+    let expected = "irreps that differ, <chi_i, chi_j> = 0 with every other of the list";
+    Err(Error::NotAnIrrep { label: irreps[j].label.clone(), expected, got: product(i, j) })
 }
 
 impl FourierBasis for IrrepBasis {

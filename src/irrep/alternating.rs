@@ -1,3 +1,5 @@
+//! The irreps of alternating groups.
+
 use super::symmetric::{name, partitions, young};
 use super::{Representation, constituents};
 use crate::error::Result;
@@ -34,7 +36,7 @@ pub fn alternating(group: &Alternating, seed: u64) -> Result<Vec<Representation<
         if shape < conjugate {
             continue;
         }
-        let restricted = young(&all, &shape).pulled_back(&embedding);
+        let restricted = young(&all, &shape).pulled_back(group, &embedding)?;
         if shape != conjugate || restricted.dim() == 1 {
             found.push(restricted);
             continue;

@@ -1,4 +1,7 @@
-use super::constituents::{clusters, uniform};
+//! Orthogonal matrices of an irrep, from its character.
+
+use super::constituents::{ATTEMPTS, clusters, uniform};
+use super::criterion::TOLERANCE;
 use super::{Irrep, Representation};
 use crate::error::{Error, Result};
 use crate::group::{Elem, Group, GroupExt};
@@ -7,8 +10,8 @@ use ndarray::{Array2, ArrayView2, s};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-/// Draws tried before giving up; the first has always done.
-const ATTEMPTS: u64 = 4;
+/// The gap around a copy's eigenvalues that makes its functions exact, as a share of the spread.
+const ISOLATED: f64 = 1e-3;
 
 impl Irrep {
     /// Orthogonal matrices of the irrep, of any group.
@@ -53,7 +56,19 @@ impl Irrep {
                 (y, subspace.dot(&subspace.select(ndarray::Axis(1), &moved).t()))
             })
             .collect();
-        Representation::generated(group, &self.label, &generators)
+        let matrices = Representation::generated(group, &self.label, &generators)?;
+        matrices.check(group)?;
+        match matrices
+            .character()
+            .iter()
+            .zip(&self.character)
+            .find(|(got, expected)| (*got - *expected).abs() > TOLERANCE)
+        {
+            None => Ok(matrices),
+            Some((&got, _)) => {
+                Err(Error::NotAnIrrep { label: self.label.clone(), expected: "the trace its character says", got })
+            }
+        }
     }
 
     /// One copy of the irrep among the functions that `range` spans: (d, n), orthonormal rows.
@@ -85,6 +100,10 @@ impl Irrep {
             };
             if clusters.len() == self.multiplicity() && clusters.iter().all(|cluster| cluster.len() == self.dim) {
                 let best = (0..clusters.len()).max_by(|&a, &b| isolation(a).total_cmp(&isolation(b))).unwrap_or(0);
+                let spread = values.iter().fold(0.0, |largest: f64, v| largest.max(v.abs()));
+                if isolation(best) < ISOLATED * spread {
+                    continue;
+                }
                 let columns = clusters[best].clone();
                 return Ok(vectors.slice(s![.., columns]).t().dot(&range));
             }

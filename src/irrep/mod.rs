@@ -22,6 +22,7 @@ mod alternating;
 mod characters;
 mod closed_form;
 mod constituents;
+mod criterion;
 mod matrices;
 mod product;
 mod range;
@@ -36,7 +37,7 @@ pub use product::product;
 pub use representation::Representation;
 pub use symmetric::symmetric;
 
-use crate::error::{Error, Result, check_shape};
+use crate::error::Result;
 use crate::group::{Elem, Group};
 use ndarray::Array1;
 use std::fmt;
@@ -87,6 +88,9 @@ impl fmt::Display for Kind {
 
 /// A real irrep up to equivalence: all that its character says.
 ///
+/// The fields are free to set. Whatever takes a group and an irrep refuses what is none of the group's: a function that is
+/// not constant on classes, a sum or a difference of characters, half of one, a kind or a dimension of another.
+///
 /// ```
 /// use irreplens::{group::Dicyclic, irrep::{Kind, irreps}};
 /// let found = irreps(&Dicyclic::new(2)?)?; // the quaternion group
@@ -117,20 +121,33 @@ impl Irrep {
     /// add up to the order of the group.
     #[must_use]
     pub fn rank(&self) -> usize {
-        self.dim * self.multiplicity()
+        self.dim.saturating_mul(self.multiplicity())
     }
 
     /// The irrep of a group isomorphic to this one's, `map` taking its elements to this one's.
     ///
-    /// For symmetric and alternating groups whose elements stand in another order than [`Symmetric`]'s, say.
+    /// For symmetric and alternating groups whose elements stand in another order than [`Symmetric`]'s, say. A map that
+    /// reverses products will do as well, for a real character is the same at an element and at its inverse.
+    ///
+    /// # Arguments
+    /// `group`: the other group. `map`: for each of its elements one of this irrep's group.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `map` has one image for every element; [`Error::NotAnIrrep`] if what comes out is no irrep of
+    /// `group`.
+    ///
+    /// Cost: n k products for k conjugacy classes.
     ///
     /// # Panics
     /// If an element of `map` is none of this irrep's group.
     ///
     /// [`Symmetric`]: crate::group::Symmetric
-    #[must_use]
-    pub fn pulled_back(&self, map: &[Elem]) -> Self {
-        Self { character: map.iter().map(|x| self.character[x.index()]).collect(), ..self.clone() }
+    /// [`Error::Shape`]: crate::Error::Shape
+    /// [`Error::NotAnIrrep`]: crate::Error::NotAnIrrep
+    pub fn pulled_back(&self, group: &(impl Group + ?Sized), map: &[Elem]) -> Result<Self> {
+        let pulled = Self { character: map.iter().map(|x| self.character[x.index()]).collect(), ..self.clone() };
+        pulled.check_fully(group)?;
+        Ok(pulled)
     }
 }
 
@@ -171,16 +188,4 @@ fn label(irreps: &mut [Irrep]) {
 fn letters(index: usize) -> String {
     let letter = char::from(b'a' + (index % 26) as u8);
     if index < 26 { letter.into() } else { letters(index / 26 - 1) + &letter.to_string() }
-}
-
-/// The kind that a character of `group` has: `<chi, chi>` is 1, 2 or 4.
-fn kind_of(group: &(impl Group + ?Sized), label: &str, character: &Array1<f64>) -> Result<Kind> {
-    check_shape("character of an irrep", &[group.order()], character.shape())?;
-    let norm = character.iter().map(|value| value * value).sum::<f64>() / group.order() as f64;
-    let kinds = [Kind::Real, Kind::Complex, Kind::Quaternionic];
-    kinds.into_iter().find(|kind| (norm - kind.norm() as f64).abs() < 1e-6).ok_or_else(|| Error::NotAnIrrep {
-        label: label.into(),
-        expected: "<chi, chi> of 1, 2 or 4",
-        got: norm,
-    })
 }

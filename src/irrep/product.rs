@@ -1,5 +1,7 @@
+//! The irreps of direct products.
+
 use super::{Kind, Representation, constituents};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::group::{DirectProduct, Elem, Group, GroupExt};
 
 /// The real irreps of a direct product, from all real irreps of its factors: tensor products, split where neither factor is
@@ -12,8 +14,8 @@ use crate::group::{DirectProduct, Elem, Group, GroupExt};
 /// `seed`: of the draw that splits ([`constituents`]).
 ///
 /// # Errors
-/// [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) for a factor that is none; [`Error::Shape`](crate::Error::Shape) for one
-/// of another group.
+/// [`Error::NotARepresentation`] and [`Error::NotAnIrrep`] for a factor that is none; [`Error::Shape`] for one of another
+/// group.
 ///
 /// ```
 /// use irreplens::{group::{Cyclic, DirectProduct}, irrep::{cyclic, product}};
@@ -31,21 +33,24 @@ pub fn product<G: Group, H: Group>(
     seed: u64,
 ) -> Result<Vec<Representation<f64>>> {
     let (to_left, to_right): (Vec<Elem>, Vec<Elem>) = group.elements().map(|x| group.split(x)).unzip();
+    let mut others = Vec::with_capacity(right.len());
+    for sigma in right {
+        others.push((sigma.irrep(group.right())?, sigma.pulled_back(group, &to_right)?));
+    }
     let mut found = Vec::new();
     for rho in left {
-        let kind = rho.irrep(group.left())?.kind;
-        for sigma in right {
-            let whole = rho.pulled_back(&to_left).tensor(&sigma.pulled_back(&to_right));
-            if kind == Kind::Real || sigma.irrep(group.right())?.kind == Kind::Real {
+        let (first, rho) = (rho.irrep(group.left())?, rho.pulled_back(group, &to_left)?);
+        for (second, sigma) in &others {
+            let whole = rho.tensor(sigma);
+            if first.kind == Kind::Real || second.kind == Kind::Real {
                 found.push(whole);
                 continue;
             }
             let mut different: Vec<Representation<f64>> = Vec::new();
             for part in constituents(&whole, seed)? {
                 let character = part.character();
-                let same = |other: &Representation<f64>| {
-                    (other.character() - &character).iter().all(|difference| difference.abs() < 1e-6)
-                };
+                // Characters of irreps that differ are orthogonal.
+                let same = |other: &Representation<f64>| character.dot(&other.character()) > 0.5 * group.order() as f64;
                 if !different.iter().any(same) {
                     different.push(part);
                 }
@@ -57,6 +62,14 @@ pub fn product<G: Group, H: Group>(
                 }
                 plus.label.push('+');
                 minus.label.push('-');
+            }
+            let mut ranks = 0;
+            for part in &different {
+                ranks += part.irrep(group)?.rank();
+            }
+            if ranks != first.rank() * second.rank() {
+                let expected = "parts whose ranks add up to the product of the factors' ranks";
+                return Err(Error::NotAnIrrep { label: whole.label, expected, got: ranks as f64 });
             }
             found.append(&mut different);
         }

@@ -1,4 +1,6 @@
-use super::{Irrep, kind_of};
+//! The functions that an irrep's matrix entries span: projector and orthonormal basis.
+
+use super::Irrep;
 use crate::error::{Error, Result};
 use crate::group::{Elem, Group, GroupExt};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
@@ -14,7 +16,8 @@ impl Irrep {
     /// (n, n).
     ///
     /// # Errors
-    /// [`Error::Shape`] for a group of another order.
+    /// [`Error::Shape`] for a group of another order; [`Error::NotAnIrrep`] if the character is not one of a real irrep
+    /// of this group.
     ///
     /// Cost: n^2 products.
     ///
@@ -28,6 +31,7 @@ impl Irrep {
     ///
     /// Source: Serre, Linear Representations of Finite Groups (1977), section 2.6.
     pub fn projector(&self, group: &(impl Group + ?Sized)) -> Result<Array2<f64>> {
+        self.check_fully(group)?;
         let columns = Columns::new(self, group)?;
         let mut projector = Array2::zeros((group.order(), group.order()));
         for (h, mut row) in group.elements().zip(projector.rows_mut()) {
@@ -51,7 +55,7 @@ impl Irrep {
     ///
     /// Cost: n rank products and O(n rank^2).
     pub fn range(&self, group: &(impl Group + ?Sized)) -> Result<Array2<f64>> {
-        kind_of(group, &self.label, &self.character)?;
+        self.check(group)?;
         let (n, rank) = (group.order(), self.rank());
         let columns = Columns::new(self, group)?;
         let mut range = Array2::<f64>::zeros((rank, n));
@@ -80,6 +84,7 @@ impl Irrep {
         if residual.iter().any(|r| r.abs() * n as f64 > 1e-6) {
             return Err(self.wrong_rank(rank + 1));
         }
+        self.check_span(group, range.view())?;
         for mut row in range.rows_mut() {
             let sign = first_significant(row.view()).signum();
             row *= sign;

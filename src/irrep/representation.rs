@@ -1,15 +1,24 @@
-use super::{Irrep, kind_of};
-use crate::error::{Result, check_shape};
+//! Matrices that multiply as the elements of a group do.
+
+use super::constituents::{ATTEMPTS, average};
+use super::criterion::{TOLERANCE, kind_of};
+use super::{Irrep, Kind};
+use crate::error::{Error, Result, check_shape};
 use crate::group::{Elem, Group};
 use crate::linalg::{Field, hermitian_eigen};
 use ndarray::{Array1, Array2, Array3, ArrayView2, ArrayView3, Axis, linalg::general_mat_mul};
 use num_complex::Complex;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::SeedableRng;
+
+/// An eigenvalue of an averaged random matrix below this is not told from 0.
+const SMALL: f64 = 1e-4;
 
 /// Matrices that multiply as the elements of a group do: `rho(x y) = rho(x) rho(y)`.
 ///
-/// `T` is `f64` for orthogonal matrices, `Complex<f64>` for unitary ones. Nothing is taken on trust:
-/// [`laws::irrep::representation`](crate::laws::irrep::representation) says whether the matrices are a representation,
-/// unitary and irreducible.
+/// `T` is `f64` for orthogonal matrices, `Complex<f64>` for unitary ones. Any square matrices make one; whatever takes a group
+/// too ([`irrep`](Representation::irrep), [`pulled_back`](Representation::pulled_back)) refuses those that do not multiply as
+/// it does, and [`laws::irrep::representation`](crate::laws::irrep::representation) holds them to `f64` accuracy.
 ///
 /// ```
 /// use irreplens::{group::{Cyclic, GroupExt}, irrep::Representation};
@@ -32,7 +41,7 @@ impl<T: Field> Representation<T> {
     /// The representation by these matrices: (n, d, d), row x the matrix of element x.
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) unless the matrices are square and there is one.
+    /// [`Error::Shape`] unless the matrices are square and there is one.
     pub fn new(label: impl Into<String>, matrices: Array3<T>) -> Result<Self> {
         let (n, d, _) = matrices.dim();
         check_shape("matrices of a representation", &[n.max(1), d.max(1), d.max(1)], matrices.shape())?;
@@ -45,7 +54,7 @@ impl<T: Field> Representation<T> {
     /// `generators`: elements with their matrices, all (d, d).
     ///
     /// # Errors
-    /// [`Error::Shape`](crate::Error::Shape) for matrices of different shapes; [`Error::Range`](crate::Error::Range) if the
+    /// [`Error::Shape`] for matrices of different shapes; [`Error::Range`] if the
     /// elements do not generate the group.
     ///
     /// Cost: n products of d x d matrices, and k n of elements.
@@ -78,7 +87,7 @@ impl<T: Field> Representation<T> {
             }
         }
         if members.len() < group.order() {
-            return Err(crate::Error::Range {
+            return Err(Error::Range {
                 what: "elements that the generators reach",
                 expected: "all of the group's",
                 got: members.len() as f64,
@@ -143,15 +152,44 @@ impl<T: Field> Representation<T> {
     pub fn labelled(self, label: impl Into<String>) -> Self {
         Self { label: label.into(), ..self }
     }
+}
 
-    /// The matrices of the elements `map`, which takes another group's elements to this one's as a homomorphism does.
+impl<T: Field + From<f64>> Representation<T> {
+    /// The representation of another group by the matrices of the elements `map`, a homomorphism from that group to this
+    /// representation's: a restriction to a subgroup, or a representation of a group in another element order.
+    ///
+    /// A map that reverses products is refused. Lists of images are such a map between permutation groups with different
+    /// rules ([`Composition`](crate::group::Composition)); the inverse of every list is none.
+    ///
+    /// # Arguments
+    /// `group`: the other group. `map`: for each of its elements one of this representation's group.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless `map` has one image for every element; [`Error::NotARepresentation`] if the matrices do not
+    /// multiply as `group` does, with two elements at which they do not, or are not unitary.
+    ///
+    /// Cost: n k products of a d x d matrix and a vector, for k generators.
     ///
     /// # Panics
     /// If an element of `map` is none of this representation's group.
-    #[must_use]
-    pub fn pulled_back(&self, map: &[Elem]) -> Self {
+    ///
+    /// ```
+    /// use irreplens::group::{Composition, Elem, Group, GroupExt, PermutationGroup, Symmetric};
+    /// use irreplens::irrep::symmetric;
+    /// let s3 = Symmetric::new(3)?;
+    /// let young = &symmetric(&s3)[1];
+    /// let other = PermutationGroup::from_generators(&[vec![1, 2, 0], vec![1, 0, 2]], Composition::ApplyRightFirst, 6)?;
+    /// let images: Vec<Elem> = other.elements().filter_map(|x| s3.find(other.permutation(x))).collect();
+    /// assert!(young.pulled_back(&other, &images).unwrap_err().to_string().contains("rho(y) rho(x)"));
+    /// let inverses: Vec<Elem> = images.iter().map(|&x| s3.inverse(x)).collect();
+    /// assert_eq!(young.pulled_back(&other, &inverses)?.dim(), 2);
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    pub fn pulled_back(&self, group: &(impl Group + ?Sized), map: &[Elem]) -> Result<Self> {
         let rows: Vec<usize> = map.iter().map(|x| x.index()).collect();
-        Self { label: self.label.clone(), matrices: self.matrices.select(Axis(0), &rows) }
+        let pulled = Self { label: self.label.clone(), matrices: self.matrices.select(Axis(0), &rows) };
+        pulled.check(group)?;
+        Ok(pulled)
     }
 }
 
@@ -159,12 +197,15 @@ impl Representation<f64> {
     /// The irrep it is: label, kind, dimension and character.
     ///
     /// # Errors
-    /// [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) if it is reducible; [`Error::Shape`](crate::Error::Shape) for a group of
-    /// another order.
+    /// [`Error::NotARepresentation`] if the matrices do not multiply as the group does or are not orthogonal;
+    /// [`Error::NotAnIrrep`] if it is reducible; [`Error::Shape`] for a group of another order.
+    ///
+    /// Cost: n k products of a d x d matrix and a vector, for k generators.
     pub fn irrep(&self, group: &(impl Group + ?Sized)) -> Result<Irrep> {
-        let character = self.character();
-        let kind = kind_of(group, &self.label, &character)?;
-        Ok(Irrep { label: self.label.clone(), kind, dim: self.dim(), character })
+        self.check(group)?;
+        let (norm, squares) = self.norm_and_squares();
+        let kind = kind_of(&self.label, norm, squares)?;
+        Ok(Irrep { label: self.label.clone(), kind, dim: self.dim(), character: self.character() })
     }
 
     /// A complex irrep that this real irrep consists of: itself for the real kind, else half of it.
@@ -174,7 +215,7 @@ impl Representation<f64> {
     /// a random one over the group; the half is the eigenspace of `i J` to eigenvalue 1.
     ///
     /// # Errors
-    /// [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) if it is reducible.
+    /// Those of [`irrep`](Representation::irrep).
     ///
     /// Cost: 2 n products of d x d matrices.
     ///
@@ -187,16 +228,28 @@ impl Representation<f64> {
     /// ```
     pub fn complex(&self, group: &(impl Group + ?Sized), seed: u64) -> Result<Representation<Complex<f64>>> {
         let complex = Representation { label: self.label.clone(), matrices: self.matrices.mapv(Complex::from) };
-        if self.irrep(group)?.kind == super::Kind::Real {
+        if self.irrep(group)?.kind == Kind::Real {
             return Ok(complex);
         }
-        let average = super::constituents::average(self, seed, |a, b| a - b);
-        let (values, vectors) = hermitian_eigen(average.mapv(|v| Complex::new(0.0, v)).view())?;
-        let positive: Vec<usize> = (0..self.dim()).filter(|&i| values[i] > 0.0).collect();
-        let half = complex.restricted(vectors.select(Axis(1), &positive).view());
-        // Of two conjugates the one whose character has the larger imaginary part where they first differ.
-        let first = half.character().iter().map(|value| value.im).find(|im| im.abs() > 1e-6);
-        Ok(if first.is_some_and(|im| im < 0.0) { half.conjugate() } else { half })
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        for _ in 0..ATTEMPTS {
+            let average = average(self, &mut rng, |a, b| a - b);
+            let (values, vectors) = hermitian_eigen(average.mapv(|v| Complex::new(0.0, v)).view())?;
+            // A multiple of J; a small one is mostly rounding.
+            let positive: Vec<usize> = (0..self.dim()).filter(|&i| values[i] > SMALL).collect();
+            if 2 * positive.len() != self.dim() {
+                continue;
+            }
+            let half = complex.restricted(vectors.select(Axis(1), &positive).view());
+            let norm = half.character().iter().map(Complex::norm_sqr).sum::<f64>() / self.order() as f64;
+            if (norm - 1.0).abs() <= TOLERANCE {
+                // Of two conjugates the one whose character has the larger imaginary part where they first differ.
+                let first = half.character().iter().map(|value| value.im).find(|im| im.abs() > 1e-6);
+                return Ok(if first.is_some_and(|im| im < 0.0) { half.conjugate() } else { half });
+            }
+        }
+        let expected = "an antisymmetric matrix among those drawn that commutes with it";
+        Err(Error::NotAnIrrep { label: self.label.clone(), expected, got: 0.0 })
     }
 
     /// The tensor product with a representation of the same group: `rho(x) (x) sigma(x)`, of dimension d e.

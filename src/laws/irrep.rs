@@ -105,13 +105,24 @@ pub fn character_table(group: &(impl Group + ?Sized), table: &CharacterTable) ->
     Violation::unless_equal("square roots of the identity", "sum of indicators times dimensions", sum, roots)
 }
 
-/// Real irreps: `<chi_i, chi_j> = delta_ij` times 1, 2 or 4 by kind; the kind is that of `(1/n) sum chi(x^2)`, 1, 0 or -2;
-/// the character at the identity is the dimension; ranks add up to n.
+/// Real irreps: the character at the identity is the dimension; the kind is that of `(1/n) sum chi(x^2)`, 1, 0 or -2; the
+/// character is that of a real irrep in the character table; `<chi_i, chi_j> = delta_ij` times 1, 2 or 4 by kind; ranks add
+/// up to n.
+///
+/// ```
+/// use irreplens::{group::Cyclic, irrep::{Irrep, Kind}, laws};
+/// // Norm 1, mean of chi(x^2) 1, a projector of rank 4: and yet no character of C_4, but half of that of all functions.
+/// let half = Irrep { label: "half".into(), kind: Kind::Real, dim: 2, character: ndarray::arr1(&[2.0, 0.0, 0.0, 0.0]) };
+/// let violation = laws::irrep::irreps(&Cyclic::new(4)?, &[half]).unwrap_err();
+/// assert_eq!(violation.law, "character of a real irrep");
+/// # Ok::<(), irreplens::Error>(())
+/// ```
 ///
 /// # Errors
 /// The first violation found, with labels as the witness.
 pub fn irreps(group: &(impl Group + ?Sized), irreps: &[Irrep]) -> Result<(), Violation> {
     let n = group.order();
+    let known = answer("character table", group.name(), CharacterTable::new(group))?.real_irreps();
     for irrep in irreps {
         Violation::unless_equal("a character has a value for every element", &irrep.label, irrep.character.len(), n)?;
         let value = irrep.character[group.identity().index()];
@@ -126,6 +137,11 @@ pub fn irreps(group: &(impl Group + ?Sized), irreps: &[Irrep]) -> Result<(), Vio
         let copies = if irrep.kind == Kind::Quaternionic { 2.0 } else { 1.0 };
         let expected = copies * f64::from(irrep.kind.indicator());
         Violation::unless_close("kind is that of the indicator", &irrep.label, squares, expected, DOUBLE)?;
+        let same = |other: &&Irrep| {
+            other.kind == irrep.kind && other.character.iter().zip(&irrep.character).all(|(a, b)| (a - b).abs() < 1e-6)
+        };
+        let count = known.iter().filter(same).count();
+        Violation::unless_equal("character of a real irrep", &irrep.label, count, 1)?;
     }
     for (i, a) in irreps.iter().enumerate() {
         for b in &irreps[i..] {
