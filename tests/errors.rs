@@ -83,7 +83,8 @@ fn messages_are_bounded_and_escaped() {
     let escaped = r#"\u{1b}]0;title\u{7}\n\r\u{202e}\u{9b}31m "quoted" "#;
     for (path, text, many) in [
         (hostile.to_owned(), hostile.to_owned(), 3),
-        (format!("{hostile}{}", "d/".repeat(2000)), hostile.repeat(100_000), 100_000),
+        (format!("{hostile}{}", "d/".repeat(2000)), hostile.repeat(100_000), 3),
+        (format!("{hostile}{}", "d/".repeat(2000)), hostile.to_owned(), 100_000),
         ("x".repeat(4096), "y".repeat(3_000_000), 3),
     ] {
         for error in about(&path, &text, many) {

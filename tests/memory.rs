@@ -95,6 +95,11 @@ fn what_is_over_the_budget_is_refused_before_it_is_tried() {
     assert_eq!(training("--hidden 4611686018427387904").0, usize::MAX);
     assert_eq!(training("--hidden 9223372036854775807 --embed 9223372036854775807").0, usize::MAX);
 
+    let cfg = folder.path().join("wide.json");
+    let wide = RunConfig { frac_train: 0.1, ..config(GroupKind::CyclicGroup, 5, usize::MAX) };
+    wide.write(&cfg).unwrap();
+    assert_eq!(training(&format!("--cfg {}", cfg.display())).0, usize::MAX);
+
     // Widths whose products overflow, without the example.
     let wide = Architecture { embed_dim: usize::MAX / 2 + 1, ..Architecture::one_layer(1, 2) };
     assert_eq!(refused(Network::random(wide, 3, 1)).0, usize::MAX);

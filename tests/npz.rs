@@ -394,10 +394,12 @@ fn files_that_people_have() {
         return;
     };
     let task = Task::new(&Cyclic::new(7).unwrap());
-    for name in ["20e-npz-f16", "20g-npz-int-extra"] {
+    // Rounded to halves the logits have another loss than those of single precision, 2.879406e-1: this is that of the numbers in
+    // the file, by Python's `math` in double precision.
+    for (name, loss) in [("20e-npz-f16", "2.879092e-1"), ("20g-npz-int-extra", "2.879406e-1")] {
         let found = read_precomputed(folder.join(name).join("run.npz"), "hidden").unwrap();
         let evaluation = found.evaluate(&task, &Hooks::none()).unwrap();
-        assert_eq!((format!("{:.6e}", evaluation.loss), evaluation.accuracy), ("2.879406e-1".into(), 1.0), "{name}");
+        assert_eq!((format!("{:.6e}", evaluation.loss), evaluation.accuracy), (loss.into(), 1.0), "{name}");
         assert_eq!(found.skipped().len(), usize::from(name.contains("extra")), "{:?}", found.skipped());
     }
     for name in ["h-list-20.npz", "npy_header_len_4GiB.npz", "npz_nested_tuple_stack_overflow.npz"] {
