@@ -2,7 +2,8 @@
 
 use irreplens::fourier::FourierBasis;
 use irreplens::laws::model::{
-    cache_equals_forward, check, no_op_hook, readout_is_logits, separable, sites, streams, unembedding, unknown_site,
+    cache_equals_forward, check, logit_shift, no_op_hook, readout_is_logits, separable, sites, streams, unembedding,
+    unknown_site,
 };
 use irreplens::model::{
     ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Moments, Separable,
@@ -59,6 +60,8 @@ enum Fault {
     WrongCombiner,
     WrongSite,
     ShortMap,
+    // logit shift
+    LogitsAsTheyAre,
 }
 
 struct Broken {
@@ -248,6 +251,12 @@ impl Interpretable for Broken {
         }
         Ok(energies)
     }
+    fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
+        match self.fault {
+            Fault::LogitsAsTheyAre => Ok((self.net.spectrum("hidden", basis)?, self.net.spectrum("logits", basis)?)),
+            _ => self.net.neuron_and_logit_spectra(basis),
+        }
+    }
 }
 
 impl Separable for Broken {
@@ -361,4 +370,11 @@ fn maps_of_something_else() {
     use Fault::*;
     caught("separable", &[Exchanged, WrongCombiner, WrongSite, ShortMap]);
     assert_eq!(separable(&broken(Exchanged)).unwrap_err().law, "separable");
+}
+
+#[test]
+fn spectra_of_what_no_softmax_sees() {
+    caught("logit shift", &[Fault::LogitsAsTheyAre]);
+    let violation = logit_shift(&broken(Fault::LogitsAsTheyAre)).unwrap_err();
+    assert!(violation.witness.starts_with("energy of class"), "{violation}");
 }

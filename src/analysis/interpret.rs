@@ -29,17 +29,18 @@ pub struct Interpretation {
     pub logit_spectrum: SiteSpectrum,
     /// 2-D energies of that mean, which no softmax sees.
     pub mean_logit: MeanLogit,
-    /// The neurons by block.
+    /// The neurons by block. [`NeuronClusters::compare_with`] marks labels that say nothing, [`NeuronClusters::name_ties`] tells
+    /// what the tied ones are.
     pub neurons: NeuronClusters,
     /// Sizes of the clusters that the notebook's loop finds, which stops one frequency short.
     pub clusters_as_published: BTreeMap<usize, usize>,
-    /// The published spectrum of W_U over the neurons of each cluster.
+    /// The published spectrum of W_U, as it is, over the neurons of each cluster.
     pub unembedding_by_cluster: BTreeMap<usize, Array1<f64>>,
     /// Where the logits' energy along the clusters' blocks lies.
     pub directions: LogitDirections,
     /// With every neuron's mean removed.
     pub hidden_centred: Option<Evaluation>,
-    /// With every neuron reduced to its own block's terms.
+    /// With every neuron reduced to its own block's terms, those without a block to their constants.
     pub own_block_only: Option<Evaluation>,
     /// With each cluster dropped.
     pub without_cluster: Option<BTreeMap<usize, Evaluation>>,

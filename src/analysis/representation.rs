@@ -72,7 +72,7 @@ pub struct RepresentationMeasures {
     pub key: Vec<usize>,
     /// Of the parts of all key irreps together; `None` without key irreps.
     pub key_losses: Option<KeyLosses>,
-    /// Every neuron with the irrep that explains it best.
+    /// Every neuron with the irrep that explains it best; [`NeuronClusters::compare_with`] marks labels that say nothing.
     pub neurons: NeuronClusters,
     /// Shares of each neuron's centred square norm that are functions of x, of y and of xy in each irrep: (neurons, irreps)
     /// each; 0 for a neuron that does not vary. `None` for a model whose unembedding does not read its neurons.

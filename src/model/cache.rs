@@ -28,7 +28,7 @@ impl ActivationCache {
         }
     }
 
-    pub(super) fn insert(&mut self, site: &str, activations: Array2<f32>) {
+    pub(crate) fn insert(&mut self, site: &str, activations: Array2<f32>) {
         self.kept.insert(site.into(), activations.into_shared());
     }
 

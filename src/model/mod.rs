@@ -102,7 +102,9 @@ impl Site {
 /// 6. `unembedding`, where given, is the readout's linear part ([`unembedding`](crate::laws::model::unembedding));
 /// 7. the streaming methods give what `run_with_hooks` gives ([`streams`](crate::laws::model::streams));
 /// 8. the maps of [`as_separable`](Interpretable::as_separable), where given, reproduce the site they name
-///    ([`separable`](crate::laws::model::separable)).
+///    ([`separable`](crate::laws::model::separable));
+/// 9. `neuron_and_logit_spectra` takes the logits less each pair's mean over the classes: a function of the pair added to all
+///    of them changes nothing ([`logit_shift`](crate::laws::model::logit_shift)).
 ///
 /// # Example
 /// A tiny residual network, which is not separable: its second layer reads both elements through the first.

@@ -4,6 +4,7 @@
 #![allow(clippy::needless_range_loop)]
 
 mod ablation;
+mod cases;
 #[path = "../support/data.rs"]
 mod data;
 mod errors;

@@ -6,9 +6,11 @@
 //! returns is a violation, but for [`Error::HookUnsupported`](crate::Error::HookUnsupported), where the law is skipped.
 
 mod hooks;
+mod shift;
 mod streams;
 
 pub use hooks::{no_op_hook, unknown_site};
+pub use shift::logit_shift;
 pub use streams::streams;
 
 use super::{ACTIVATION, EXHAUSTIVE, SEED, Violation, answer, uniform};
@@ -27,7 +29,7 @@ const PAIRS: usize = 512;
 const SINGLE: usize = 8;
 
 /// All laws, in an order in which each may rely on those before it: [`sites`], [`cache_equals_forward`],
-/// [`readout_is_logits`], [`unembedding`], [`no_op_hook`], [`unknown_site`], [`streams`], [`separable`].
+/// [`readout_is_logits`], [`unembedding`], [`no_op_hook`], [`unknown_site`], [`streams`], [`separable`], [`logit_shift`].
 ///
 /// ```
 /// use irreplens::laws::model::check;
@@ -54,7 +56,8 @@ pub fn check(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     no_op_hook(model)?;
     unknown_site(model)?;
     streams(model)?;
-    separable(model)
+    separable(model)?;
+    logit_shift(model)
 }
 
 /// The order is at least 1, names of sites are unique, the last is [`LOGITS`] with a channel for each element, the
@@ -338,7 +341,7 @@ fn largest(values: ArrayView2<'_, f32>) -> f64 {
 macro_rules! model_laws {
     ($name:ident, $model:expr $(,)?) => {
         $crate::model_laws!(@each $name, $model, sites, cache_equals_forward, no_op_hook, unknown_site,
-            readout_is_logits, unembedding, streams, separable);
+            readout_is_logits, unembedding, streams, separable, logit_shift);
     };
     (@each $name:ident, $model:expr, $($law:ident),*) => {
         mod $name {

@@ -1,0 +1,79 @@
+use super::hooks::cyclic;
+use crate::error::Result;
+use crate::fourier::CyclicSubgroupBasis;
+use crate::laws::{ACTIVATION, Violation, answer, uniform};
+use crate::model::{ActivationCache, Hooks, Interpretable, LOGITS, Site};
+use crate::task::Pair;
+use ndarray::{Array2, ArrayView2};
+
+/// Adding a function of the pair to all of its logits, which no softmax sees, does not change the energies of the logits that
+/// [`neuron_and_logit_spectra`](Interpretable::neuron_and_logit_spectra) gives.
+///
+/// The function is random, and as large as the logits; the basis is that of the cyclic group.
+///
+/// # Errors
+/// `logit shift`: the energy, class and block, with the function and without; `sites` as [`sites`](super::sites).
+pub fn logit_shift(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    const LAW: &str = "logit shift";
+    super::sites(model)?;
+    let n = model.order();
+    let basis = CyclicSubgroupBasis::cyclic(&cyclic(LAW, n)?);
+    let squares = answer(LAW, "moments of the logits", model.moments(LOGITS))?.mean_square;
+    let scale = squares.fold(0.0f64, |m, &s| m.max(s)).sqrt();
+    let shifted = Shifted { model, by: uniform((n, n)) * (2.0 * scale) as f32 };
+    let (_, plain) = answer(LAW, "spectra", model.neuron_and_logit_spectra(&basis))?;
+    let (_, shifted) = answer(LAW, "spectra of shifted logits", shifted.neuron_and_logit_spectra(&basis))?;
+    let tolerance = 10.0 * ACTIVATION * (scale * n as f64).powi(2);
+    let [(got, want)] = [(&shifted.by_block, &plain.by_block)];
+    Violation::unless_equal(LAW, "classes", want.energy.len(), n)?;
+    for (what, got, want) in [("energy", &got.energy, &want.energy), ("constant", &got.constant, &want.constant)] {
+        for (z, (&got, &want)) in got.iter().zip(want).enumerate() {
+            Violation::unless_close(LAW, format_args!("{what} of class {z}"), got, want, tolerance)?;
+        }
+    }
+    for (what, got, want) in [
+        ("linear in x", &got.linear_x, &want.linear_x),
+        ("linear in y", &got.linear_y, &want.linear_y),
+        ("products", &got.product, &want.product),
+    ] {
+        for (((z, b), &got), &want) in got.indexed_iter().zip(want) {
+            Violation::unless_close(LAW, format_args!("{what}, class {z}, block {b}"), got, want, tolerance)?;
+        }
+    }
+    Ok(())
+}
+
+/// A model with a function of the pair added to all of its logits.
+struct Shifted<'a, M: ?Sized> {
+    model: &'a M,
+    by: Array2<f32>,
+}
+
+impl<M: Interpretable + ?Sized> Interpretable for Shifted<'_, M> {
+    fn order(&self) -> usize {
+        self.model.order()
+    }
+    fn sites(&self) -> Vec<Site> {
+        self.model.sites()
+    }
+    fn neuron_site(&self) -> &str {
+        self.model.neuron_site()
+    }
+    fn readout_site(&self) -> &str {
+        LOGITS
+    }
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        let mut cache = self.model.run_with_hooks(pairs, hooks, keep)?;
+        if keep.contains(&LOGITS) {
+            let mut logits = cache.take(LOGITS)?;
+            for (mut row, (x, y)) in logits.rows_mut().into_iter().zip(pairs) {
+                row += self.by[[x.index(), y.index()]];
+            }
+            cache.insert(LOGITS, logits);
+        }
+        Ok(cache)
+    }
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        Ok(activations.to_owned())
+    }
+}
