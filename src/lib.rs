@@ -32,6 +32,16 @@
 //! # Ok::<(), irreplens::Error>(())
 //! ```
 //!
+//! # In a debug build
+//!
+//! cargo does not optimise dependencies there, and an analysis then takes 90 times as long. These lines in the `Cargo.toml`
+//! of your workspace's root mend it:
+//!
+//! ```toml
+//! [profile.dev.package."*"]
+//! opt-level = 3
+//! ```
+//!
 //! # Modules, in reading order
 //!
 //! | module | question | start at |

@@ -1,41 +1,18 @@
-// The linker finds LAPACK's symbols here (with `openblas-system`: in OpenBLAS).
-use irreplens_lapack as _;
+//! Eigenproblems of symmetric and Hermitian matrices: by faer, or by the program's LAPACK (feature `lapack`).
 
 use crate::error::{Error, Result, check_shape};
 use ndarray::{Array1, Array2, ArrayView2, LinalgScalar, ScalarOperand, ShapeBuilder};
-use ndarray_linalg::{EighInto, JobSvd, SVDDCInto, UPLO};
+use ndarray_linalg::{Lapack, Scalar};
 use num_complex::Complex;
 
 mod sealed {
-    use super::{Array1, Array2, EighInto, JobSvd, SVDDCInto, UPLO};
-    use ndarray_linalg::error::Result;
-
-    /// The two decompositions, of column-major matrices that are not empty.
-    pub trait Decompose: Sized {
-        fn eigh(a: Array2<Self>) -> Result<(Array1<f64>, Array2<Self>)>;
-        #[expect(clippy::type_complexity)]
-        fn gesdd(a: Array2<Self>, job: JobSvd) -> Result<(Option<Array2<Self>>, Array1<f64>, Option<Array2<Self>>)>;
-        fn finite(self) -> bool;
-    }
-
-    impl<T: ndarray_linalg::Scalar<Real = f64> + ndarray_linalg::Lapack> Decompose for T {
-        fn eigh(a: Array2<Self>) -> Result<(Array1<f64>, Array2<Self>)> {
-            a.eigh_into(UPLO::Lower)
-        }
-
-        fn gesdd(a: Array2<Self>, job: JobSvd) -> Result<(Option<Array2<Self>>, Array1<f64>, Option<Array2<Self>>)> {
-            a.svddc_into(job)
-        }
-
-        fn finite(self) -> bool {
-            self.re().is_finite() && self.im().is_finite()
-        }
-    }
+    pub trait Sealed {}
+    impl<T: ndarray_linalg::Lapack<Real = f64>> Sealed for T {}
 }
 
 /// The entries of a matrix: `f64` or `Complex<f64>`. Sealed.
 pub trait Field:
-    LinalgScalar + ScalarOperand + std::iter::Sum + Send + Sync + std::fmt::Debug + sealed::Decompose
+    LinalgScalar + ScalarOperand + std::iter::Sum + Send + Sync + std::fmt::Debug + sealed::Sealed
 {
     /// Whether all of them are real.
     const REAL: bool;
@@ -48,35 +25,20 @@ pub trait Field:
     fn abs(self) -> f64;
 }
 
-impl Field for f64 {
-    const REAL: bool = true;
+impl<T: Lapack<Real = f64> + LinalgScalar + ScalarOperand + Send + Sync> Field for T {
+    // A complex number is two reals.
+    const REAL: bool = size_of::<T>() == size_of::<T::Real>();
 
     fn conj(self) -> Self {
-        self
+        Scalar::conj(&self)
     }
 
     fn re(self) -> f64 {
-        self
+        Scalar::re(&self)
     }
 
     fn abs(self) -> f64 {
-        f64::abs(self)
-    }
-}
-
-impl Field for Complex<f64> {
-    const REAL: bool = false;
-
-    fn conj(self) -> Self {
-        Complex::conj(&self)
-    }
-
-    fn re(self) -> f64 {
-        self.re
-    }
-
-    fn abs(self) -> f64 {
-        self.norm()
+        Scalar::abs(self)
     }
 }
 
@@ -108,7 +70,7 @@ impl Field for Complex<f64> {
 /// # Source
 /// LAPACK `dsyev`; Golub and Van Loan, Matrix Computations, 4th edition, section 8.3.
 pub fn symmetric_eigen(a: ArrayView2<'_, f64>) -> Result<(Array1<f64>, Array2<f64>)> {
-    eigen("dsyev", a)
+    eigen("dsyev", a, irreplens_lapack::symmetric_eigen)
 }
 
 /// Eigenvalues and eigenvectors of a complex Hermitian matrix.
@@ -140,146 +102,45 @@ pub fn symmetric_eigen(a: ArrayView2<'_, f64>) -> Result<(Array1<f64>, Array2<f6
 /// # Source
 /// LAPACK `zheev`; Golub and Van Loan, Matrix Computations, 4th edition, section 8.3.
 pub fn hermitian_eigen(a: ArrayView2<'_, Complex<f64>>) -> Result<(Array1<f64>, Array2<Complex<f64>>)> {
-    eigen("zheev", a)
+    eigen("zheev", a, irreplens_lapack::hermitian_eigen)
 }
 
-/// A thin singular value decomposition, as [`svd`] returns it; k = min(m, n).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Svd<T> {
-    /// Left singular vectors in columns, (m, k).
-    pub u: Array2<T>,
-    /// Singular values, (k), descending and not negative.
-    pub values: Array1<f64>,
-    /// Conjugated right singular vectors in rows, (k, n).
-    pub vh: Array2<T>,
-}
+/// Eigenvalues, ascending, and eigenvectors in columns.
+type Eigen<T> = (Array1<f64>, Array2<T>);
 
-/// The thin singular value decomposition.
-///
-/// A = U diag(s) V* with U* U = V* V = I.
-///
-/// # Arguments
-/// `a`: (m, n), real or complex, any strides.
-///
-/// # Returns
-/// U, s and V*, see [`Svd`]. Signs and phases are as they come out, and so are the bases of repeated values' spaces.
-///
-/// # Errors
-/// [`Error::Range`] if an entry is NaN or infinite, [`Error::NoConvergence`] if the iteration fails.
-///
-/// # Cost
-/// O(m n min(m, n)), on the calling thread.
-///
-/// ```
-/// let a = ndarray::array![[3.0, 0.0], [0.0, -2.0], [0.0, 0.0]];
-/// let svd = irreplens::linalg::svd(a.view())?;
-/// assert_eq!((svd.u.dim(), svd.vh.dim()), ((3, 2), (2, 2)));
-/// assert!((svd.values[0] - 3.0).abs() < 1e-15 && (svd.values[1] - 2.0).abs() < 1e-15);
-/// # Ok::<(), irreplens::Error>(())
-/// ```
-///
-/// # Source
-/// LAPACK `gesdd`; Golub and Van Loan, Matrix Computations, 4th edition, section 8.6.
-pub fn svd<T: Field>(a: ArrayView2<'_, T>) -> Result<Svd<T>> {
-    let (m, n) = a.dim();
-    let empty = || (Some(Array2::zeros((m, 0))), Array1::zeros(0), Some(Array2::zeros((0, n))));
-    match gesdd(a, JobSvd::Some, empty)? {
-        (Some(u), values, Some(vh)) => Ok(Svd { u, values, vh }),
-        _ => Err(no_convergence("gesdd", m, n)),
-    }
-}
+/// faer's eigenproblem of n columns of n entries, one after the other.
+type Faer<T> = fn(usize, &[T]) -> Option<(Vec<f64>, Vec<T>)>;
 
-/// The singular values alone: [`svd`] without the vectors.
-///
-/// # Arguments
-/// `a`: (m, n), real or complex, any strides.
-///
-/// # Returns
-/// min(m, n) values, descending and not negative.
-///
-/// # Errors
-/// As for [`svd`].
-///
-/// # Cost
-/// O(m n min(m, n)), a fraction of [`svd`]'s; on the calling thread.
-///
-/// ```
-/// let values = irreplens::linalg::singular_values(ndarray::array![[0.0, 2.0], [-3.0, 0.0]].view())?;
-/// assert!((values[0] - 3.0).abs() < 1e-15 && (values[1] - 2.0).abs() < 1e-15);
-/// # Ok::<(), irreplens::Error>(())
-/// ```
-///
-/// # Source
-/// As for [`svd`].
-pub fn singular_values<T: Field>(a: ArrayView2<'_, T>) -> Result<Array1<f64>> {
-    Ok(gesdd(a, JobSvd::None, || (None, Array1::zeros(0), None))?.1)
-}
-
-/// An orthonormal basis of the space that a matrix's columns span.
-///
-/// The left singular vectors whose singular value s\[i\] is above `tolerance` times s\[0\].
-///
-/// # Arguments
-/// `a`: (m, n), real or complex, any strides. `tolerance`: relative, 0 or more and below 1; m n times 1e-16 is rounding.
-///
-/// # Returns
-/// (m, r) with orthonormal columns, the largest singular value's first; r is the rank, 0 for a matrix of zeros.
-///
-/// # Errors
-/// [`Error::Range`] if `tolerance` is outside its range; as for [`svd`].
-///
-/// # Cost
-/// That of [`svd`].
-///
-/// ```
-/// let a = ndarray::array![[1.0, 2.0], [1.0, 2.0]];
-/// let range = irreplens::linalg::orthonormal_range(a.view(), 1e-12)?;
-/// assert_eq!(range.dim(), (2, 1));
-/// assert!((range[[0, 0]] - range[[1, 0]]).abs() < 1e-15);
-/// # Ok::<(), irreplens::Error>(())
-/// ```
-///
-/// # Source
-/// Golub and Van Loan, Matrix Computations, 4th edition, section 5.4.
-pub fn orthonormal_range<T: Field>(a: ArrayView2<'_, T>, tolerance: f64) -> Result<Array2<T>> {
-    if !(0.0..1.0).contains(&tolerance) {
-        return Err(Error::Range { what: "tolerance of a rank", expected: "a number in [0, 1)", got: tolerance });
-    }
-    let Svd { u, values, .. } = svd(a)?;
-    let threshold = tolerance * values.first().copied().unwrap_or(0.0);
-    let rank = values.iter().take_while(|&&value| value > threshold).count();
-    Ok(u.slice_move(ndarray::s![.., ..rank]))
-}
-
-fn eigen<T: Field>(routine: &'static str, a: ArrayView2<'_, T>) -> Result<(Array1<f64>, Array2<T>)> {
+fn eigen<T: Field + Lapack<Real = f64>>(
+    routine: &'static str,
+    a: ArrayView2<'_, T>,
+    faer: Faer<T>,
+) -> Result<Eigen<T>> {
     let n = a.nrows();
     check_shape("matrix of an eigenproblem", &[n, n], a.shape())?;
+    if let Some(&entry) = a.iter().find(|entry| !Scalar::re(*entry).is_finite() || !entry.im().is_finite()) {
+        return Err(Error::Range { what: "entry of a matrix", expected: "a finite number", got: Scalar::abs(entry) });
+    }
     if n == 0 {
         return Ok((Array1::zeros(0), Array2::zeros((0, 0))));
     }
-    T::eigh(column_major(a)?).map_err(|_| no_convergence(routine, n, n))
+    // In LAPACK's order: ndarray-linalg (0.18.1) passes a row-major matrix on as its transpose, and the transpose of a
+    // Hermitian matrix is its conjugate.
+    let mut lower = Array2::zeros(a.dim().f());
+    lower.assign(&a);
+    solve(lower, faer).ok_or(Error::NoConvergence { routine, shape: [n, n] })
 }
 
-type Factors<T> = (Option<Array2<T>>, Array1<f64>, Option<Array2<T>>);
-
-fn gesdd<T: Field>(a: ArrayView2<'_, T>, job: JobSvd, empty: impl FnOnce() -> Factors<T>) -> Result<Factors<T>> {
-    if a.is_empty() {
-        return Ok(empty());
-    }
-    T::gesdd(column_major(a)?, job).map_err(|_| no_convergence("gesdd", a.nrows(), a.ncols()))
+/// By faer. Nothing here refers to a LAPACK routine: a program needs no LAPACK, and keeps one that it has.
+#[cfg(not(feature = "lapack"))]
+fn solve<T>(lower: Array2<T>, faer: Faer<T>) -> Option<Eigen<T>> {
+    let shape = lower.dim().f();
+    let (values, vectors) = faer(lower.nrows(), lower.as_slice_memory_order()?)?;
+    Some((values.into(), Array2::from_shape_vec(shape, vectors).ok()?))
 }
 
-fn no_convergence(routine: &'static str, rows: usize, cols: usize) -> Error {
-    Error::NoConvergence { routine, shape: [rows, cols] }
-}
-
-/// A copy in LAPACK's order: ndarray-linalg (0.18.1) passes a row-major matrix on as its transpose, and the transpose
-/// of a Hermitian matrix is its conjugate.
-fn column_major<T: Field>(a: ArrayView2<'_, T>) -> Result<Array2<T>> {
-    if let Some(&entry) = a.iter().find(|entry| !entry.finite()) {
-        return Err(Error::Range { what: "entry of a matrix", expected: "a finite number", got: entry.abs() });
-    }
-    let mut copy = Array2::zeros(a.dim().f());
-    copy.assign(&a);
-    Ok(copy)
+/// By the program's LAPACK, through ndarray-linalg.
+#[cfg(feature = "lapack")]
+fn solve<T: Lapack<Real = f64>>(lower: Array2<T>, _faer: Faer<T>) -> Option<Eigen<T>> {
+    ndarray_linalg::EighInto::eigh_into(lower, ndarray_linalg::UPLO::Lower).ok()
 }

@@ -1,22 +1,21 @@
-//! Arithmetic the rest of the crate stands on: matrix product, eigenproblems and singular values, vectorised loops,
-//! fixed-order parallel reductions.
+//! Arithmetic the rest of the crate stands on: matrix product, eigenproblems, vectorised loops, fixed-order
+//! parallel reductions.
 //!
 //! | item | what |
 //! |---|---|
 //! | [`matmul`], [`matmul_into`], [`add_matmul`], [`subtract_matmul`] | product of two `f32` matrices |
-//! | [`symmetric_eigen`], [`hermitian_eigen`] | eigenvalues and eigenvectors |
-//! | [`svd`], [`singular_values`], [`orthonormal_range`] | singular values and vectors of a matrix over a [`Field`] |
+//! | [`symmetric_eigen`], [`hermitian_eigen`] | eigenvalues and eigenvectors of a matrix over a [`Field`] |
 //! | [`map_blocks`], [`fold_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
 //! | `vectorised` (inside the crate) | a loop compiled for the widest vectors the processor has |
 //!
 //! Every product and decomposition runs on one thread; parallelism is over blocks whose boundaries do not depend on the number of
-//! threads, so results are the same bits for any thread count. (OpenBLAS, feature `openblas-system`, has threads of its
-//! own.)
+//! threads, so results are the same bits for any thread count. (A LAPACK of the program's own, feature `lapack`, may have
+//! threads of its own.)
 
 mod eigen;
 mod gemm;
 
-pub use eigen::{Field, Svd, hermitian_eigen, orthonormal_range, singular_values, svd, symmetric_eigen};
+pub use eigen::{Field, hermitian_eigen, symmetric_eigen};
 pub use gemm::{add_matmul, matmul, matmul_into, subtract_matmul};
 
 use rayon::prelude::*;

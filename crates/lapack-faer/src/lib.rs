@@ -1,16 +1,17 @@
 #![doc = include_str!("../README.md")]
 
-#[cfg(not(feature = "openblas-system"))]
 mod eigen;
-#[cfg(not(feature = "openblas-system"))]
 mod matrix;
-#[cfg(not(feature = "openblas-system"))]
+#[cfg(feature = "symbols")]
 mod qr;
-#[cfg(not(feature = "openblas-system"))]
+#[cfg(feature = "symbols")]
+mod raw;
 mod scalar;
-#[cfg(not(feature = "openblas-system"))]
+#[cfg(feature = "symbols")]
 mod svd;
-#[cfg(not(feature = "openblas-system"))]
+#[cfg(feature = "symbols")]
 mod symbols;
-#[cfg(not(feature = "openblas-system"))]
+#[cfg(feature = "symbols")]
 mod unsupported;
+
+pub use eigen::{hermitian_eigen, symmetric_eigen};

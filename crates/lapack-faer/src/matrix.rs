@@ -1,65 +1,7 @@
-use crate::scalar::{Scalar, Wide, larger, scaling};
+//! What decompositions have in common: the largest entry, and scaling against overflow.
+
+use crate::scalar::{Wide, larger, scaling};
 use faer::{Mat, MatRef};
-
-/// Copies `rows x cols` entries from the caller's column-major array.
-///
-/// # Safety
-/// `a` must be valid for reads of `cols` columns of `rows` entries, `ld` apart.
-pub unsafe fn read<T: Scalar>(a: *const T, rows: usize, cols: usize, ld: usize) -> Mat<T::Wide> {
-    // SAFETY: i < rows and j < cols, within what the caller vouches for.
-    Mat::from_fn(rows, cols, |i, j| unsafe { a.add(i + j * ld).read() }.widen())
-}
-
-/// Copies the triangle of a Hermitian matrix that `upper` says to the lower one; the other is zero.
-///
-/// # Safety
-/// `a` must be valid for reads of that triangle of `n` columns, `ld` apart.
-pub unsafe fn read_triangle<T: Scalar>(a: *const T, n: usize, ld: usize, upper: bool) -> Mat<T::Wide> {
-    Mat::from_fn(n, n, |i, j| {
-        if i < j {
-            return T::Wide::from_parts(0.0, 0.0);
-        }
-        let at = if upper { j + i * ld } else { i + j * ld };
-        // SAFETY: entry (j, i) with j <= i is in the upper triangle, (i, j) in the lower.
-        let entry = unsafe { a.add(at).read() }.widen();
-        if i == j {
-            T::Wide::from_parts(entry.re(), 0.0)
-        } else if upper {
-            Wide::conj(entry)
-        } else {
-            entry
-        }
-    })
-}
-
-/// Copies a matrix to the caller's column-major array.
-///
-/// # Safety
-/// `a` must be valid for writes of as many columns as `matrix` has, `ld` apart.
-pub unsafe fn write<T: Scalar>(a: *mut T, ld: usize, matrix: MatRef<'_, T::Wide>) {
-    for (j, column) in matrix.col_iter().enumerate() {
-        for (i, &entry) in column.iter().enumerate() {
-            // SAFETY: i and j are below the extents that the caller vouches for.
-            unsafe { a.add(i + j * ld).write(T::narrow(entry)) };
-        }
-    }
-}
-
-/// Copies real numbers to the caller's array.
-///
-/// # Safety
-/// `to` must be valid for writes of as many entries as `values` has.
-pub unsafe fn write_values<T: Scalar>(to: *mut T::Real, values: &[f64]) {
-    for (i, &value) in values.iter().enumerate() {
-        // SAFETY: i is below the length that the caller vouches for.
-        unsafe { to.add(i).write(T::narrow_real(value)) };
-    }
-}
-
-/// The conjugated transpose.
-pub fn adjoint<W: Wide>(matrix: MatRef<'_, W>) -> Mat<W> {
-    Mat::from_fn(matrix.ncols(), matrix.nrows(), |i, j| Wide::conj(matrix[(j, i)]))
-}
 
 /// The largest part of an entry; NaN if there is one.
 pub fn largest<W: Wide>(matrix: MatRef<'_, W>) -> f64 {

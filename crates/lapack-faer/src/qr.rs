@@ -2,7 +2,7 @@
 //!
 //! Q = H_1 ... H_k with H_i = I - tau_i v_i v_i*; v_i is 1 at i and stands below the diagonal in column i.
 
-use crate::matrix::{adjoint, largest};
+use crate::matrix::largest;
 use crate::scalar::{Wide, scaling};
 use faer::linalg::matmul::matmul;
 use faer::prelude::{Reborrow, ReborrowMut};
@@ -11,6 +11,11 @@ use std::ops::Range;
 
 /// Columns whose reflectors are applied together.
 const BLOCK: usize = 32;
+
+/// The conjugated transpose.
+pub fn adjoint<W: Wide>(matrix: MatRef<'_, W>) -> Mat<W> {
+    Mat::from_fn(matrix.ncols(), matrix.nrows(), |i, j| Wide::conj(matrix[(j, i)]))
+}
 
 /// Overwrites `a` with R and the reflectors below it, and returns the factors tau.
 pub fn factor<W: Wide>(mut a: MatMut<'_, W>) -> Vec<W> {

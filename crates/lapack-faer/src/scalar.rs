@@ -1,5 +1,7 @@
+//! The numbers that the algorithms compute in.
+
 use faer::traits::ComplexField;
-use num_complex::{Complex, Complex32, Complex64};
+use num_complex::Complex64;
 use num_traits::Num;
 use std::ops::Neg;
 
@@ -9,6 +11,7 @@ pub trait Wide: ComplexField<Real = f64> + Copy + Num + Neg<Output = Self> {
     fn re(self) -> f64;
     fn im(self) -> f64;
 
+    #[cfg(feature = "symbols")]
     fn conj(self) -> Self {
         Self::from_parts(self.re(), -self.im())
     }
@@ -50,57 +53,6 @@ impl Wide for Complex64 {
         self.im
     }
 }
-
-/// What the caller's arrays hold. Single precision is computed in double: one copy of every algorithm for both, and
-/// nothing overflows or underflows on the way.
-pub trait Scalar: Copy {
-    type Real: Copy;
-    type Wide: Wide;
-    fn widen(self) -> Self::Wide;
-    fn narrow(wide: Self::Wide) -> Self;
-    fn narrow_real(wide: f64) -> Self::Real;
-}
-
-macro_rules! scalar {
-    ($real:ty, $complex:ty) => {
-        impl Scalar for $real {
-            type Real = $real;
-            type Wide = f64;
-
-            fn widen(self) -> f64 {
-                self.into()
-            }
-
-            fn narrow(wide: f64) -> Self {
-                wide as $real
-            }
-
-            fn narrow_real(wide: f64) -> $real {
-                wide as $real
-            }
-        }
-
-        impl Scalar for $complex {
-            type Real = $real;
-            type Wide = Complex64;
-
-            fn widen(self) -> Complex64 {
-                Complex::new(self.re.into(), self.im.into())
-            }
-
-            fn narrow(wide: Complex64) -> Self {
-                Self::new(wide.re as $real, wide.im as $real)
-            }
-
-            fn narrow_real(wide: f64) -> $real {
-                wide as $real
-            }
-        }
-    };
-}
-
-scalar!(f32, Complex32);
-scalar!(f64, Complex64);
 
 /// The larger of two numbers; NaN if either is.
 pub fn larger(a: f64, b: f64) -> f64 {

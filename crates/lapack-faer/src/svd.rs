@@ -1,5 +1,7 @@
-use crate::matrix::{adjoint, largest, scaled};
-use crate::qr;
+//! Singular values and vectors.
+
+use crate::matrix::{largest, scaled};
+use crate::qr::{self, adjoint};
 use crate::scalar::Wide;
 use faer::diag::DiagMut;
 use faer::dyn_stack::{MemBuffer, MemStack};

@@ -3,8 +3,9 @@
 //!
 //! `work`, `rwork` and `iwork` are not used: the answer to the question is 1, and `lwork` must be at least that.
 
-use crate::matrix::{adjoint, largest, read, read_triangle, write, write_values};
-use crate::scalar::Scalar;
+use crate::matrix::largest;
+use crate::qr::adjoint;
+use crate::raw::{Scalar, read, read_triangle, write, write_values};
 use crate::svd::Vectors;
 use crate::{eigen, qr, svd};
 use faer::{Mat, MatRef};

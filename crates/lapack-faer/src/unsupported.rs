@@ -39,6 +39,8 @@ unsupported! {
 
 fn abort(symbol: &str) -> ! {
     let routine = symbol.trim_end_matches('_');
-    eprintln!("irreplens-lapack does not implement the LAPACK routine {routine}: enable the feature openblas-system");
+    eprintln!(
+        "irreplens-lapack does not implement the LAPACK routine {routine}: link a LAPACK in place of its symbols"
+    );
     std::process::abort()
 }

@@ -1,11 +1,9 @@
 //! The symbols, called as LAPACK is: through the declarations of `lapack-sys`, for all four types.
-#![cfg(not(feature = "openblas-system"))]
-
-use irreplens_lapack as _;
 
 mod arguments;
 mod eigen;
 mod matrices;
+mod ndarray_linalg;
 mod qr;
 mod svd;
 mod types;
