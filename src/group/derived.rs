@@ -232,7 +232,7 @@ pub trait GroupExt: Group {
 impl<G: Group + ?Sized> GroupExt for G {}
 
 /// The closure of those candidates, in turn, that the ones before do not already reach.
-fn closure(group: &(impl Group + ?Sized), candidates: impl IntoIterator<Item = Elem>) -> Closure {
+pub(super) fn closure(group: &(impl Group + ?Sized), candidates: impl IntoIterator<Item = Elem>) -> Closure {
     let mut closure = Closure::new(group.order(), group.identity());
     for x in candidates {
         if !closure.contains(x) {

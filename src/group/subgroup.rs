@@ -32,17 +32,12 @@ impl Subgroup {
     /// # Panics
     /// If a generator's index is not below the order.
     pub fn generated(group: &(impl Group + ?Sized), generators: &[Elem]) -> Self {
-        Self::from_members(group.order(), group.subgroup(generators))
+        Self::from_rows(Rows::of(group.order(), group.subgroup(generators)))
     }
 
     /// The subgroup of these elements, known to be one.
-    pub(super) fn from_members(order: usize, mut elements: Vec<Elem>) -> Self {
-        elements.sort_unstable();
-        let mut rows = Rows::none(order);
-        for &x in &elements {
-            rows.insert(x);
-        }
-        Self { elements, rows }
+    pub(super) fn from_rows(rows: Rows) -> Self {
+        Self { elements: rows.elements().collect(), rows }
     }
 
     /// The number of elements.
@@ -100,7 +95,7 @@ impl Subgroup {
     pub fn conjugate(&self, group: &(impl Group + ?Sized), g: Elem) -> Self {
         let inverse = group.inverse(g);
         let moved = |&x: &Elem| group.compose(group.compose(g, x), inverse);
-        Self::from_members(group.order(), self.elements.iter().map(moved).collect())
+        Self::from_rows(Rows::of(group.order(), self.elements.iter().map(moved)))
     }
 
     /// Whether every conjugate is the subgroup itself.
@@ -125,10 +120,10 @@ impl Subgroup {
         let mut next = 0;
         while next < orbit.len() {
             for map in conjugations {
-                let moved = orbit[next].elements.iter().map(|x| map[x.index()]).collect();
-                let conjugate = Self::from_members(map.len(), moved);
-                if known.insert(conjugate.rows.clone()) {
-                    orbit.push(conjugate);
+                let conjugate = Rows::of(map.len(), orbit[next].elements.iter().map(|x| map[x.index()]));
+                if !known.contains(&conjugate) {
+                    known.insert(conjugate.clone());
+                    orbit.push(Self::from_rows(conjugate));
                 }
             }
             next += 1;
@@ -160,6 +155,20 @@ pub(super) struct Rows(Box<[u64]>);
 impl Rows {
     pub fn none(order: usize) -> Self {
         Self(vec![0; order.div_ceil(64)].into())
+    }
+
+    pub fn of(order: usize, elements: impl IntoIterator<Item = Elem>) -> Self {
+        let mut rows = Self::none(order);
+        elements.into_iter().for_each(|x| rows.insert(x));
+        rows
+    }
+
+    /// The elements in row order.
+    pub fn elements(&self) -> impl Iterator<Item = Elem> {
+        self.0.iter().enumerate().flat_map(|(i, &word)| {
+            let rest = std::iter::successors(Some(word), |word| Some(word & word.wrapping_sub(1)));
+            rest.take_while(|&word| word != 0).map(move |word| Elem::new(64 * i + word.trailing_zeros() as usize))
+        })
     }
 
     pub fn contains(&self, x: Elem) -> bool {

@@ -3,9 +3,9 @@
 //!
 //! | item | group | how |
 //! |---|---|---|
-//! | [`CharacterTable`] | any | class functions that convolution has in common (Burnside), made exact by counting eigenvalues |
+//! | [`CharacterTable`] | any | linear and induced characters; else class functions that convolution has in common (Burnside), made exact by counting eigenvalues |
 //! | [`irreps`] | any | the real irreps: label, kind, dimension, character |
-//! | [`Irrep::matrices`] | any | eigenspaces of a random symmetric convolution (Dixon) |
+//! | [`Irrep::matrices`] | any | one eigenspace of a random symmetric convolution (Dixon) |
 //! | [`cyclic`], [`dihedral`] | C_n, D_n | rotations and reflections of the plane |
 //! | [`symmetric`] | S_n | Young's orthogonal form, one irrep for each partition |
 //! | [`alternating`] | A_n | those of S_n restricted, and split |
@@ -23,10 +23,12 @@ mod characters;
 mod closed_form;
 mod constituents;
 mod criterion;
+mod linear;
 mod matrices;
 mod product;
 mod range;
 mod representation;
+mod search;
 mod symmetric;
 
 pub use alternating::alternating;

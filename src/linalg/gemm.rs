@@ -1,20 +1,28 @@
 use faer::linalg::matmul::matmul as faer_matmul;
+use faer::traits::ComplexField;
 use faer::{Accum, MatMut, MatRef, Par};
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
+use ndarray::{Array2, ArrayView2, ArrayViewMut2, LinalgScalar};
+use std::ops::{AddAssign, SubAssign};
+
+/// The entries: `f32`, or `f64` inside the crate.
+pub(crate) trait Entry: ComplexField + LinalgScalar + AddAssign + SubAssign {}
+
+impl Entry for f32 {}
+impl Entry for f64 {}
 
 /// A matrix in a slice: row-major with a row stride, or its transpose.
 #[derive(Clone, Copy)]
-struct Strided<'a> {
-    data: &'a [f32],
+struct Strided<'a, T> {
+    data: &'a [T],
     rows: usize,
     cols: usize,
     stride: usize,
     transposed: bool,
 }
 
-impl<'a> Strided<'a> {
+impl<'a, T: Entry> Strided<'a, T> {
     /// `rows x cols`, row r starting at `r * stride`.
-    fn new(data: &'a [f32], rows: usize, cols: usize, stride: usize) -> Self {
+    fn new(data: &'a [T], rows: usize, cols: usize, stride: usize) -> Self {
         Self { data, rows, cols, stride, transposed: false }
     }
 
@@ -23,46 +31,49 @@ impl<'a> Strided<'a> {
         Self { transposed: !self.transposed, ..self }
     }
 
-    fn faer(self) -> MatRef<'a, f32> {
+    fn faer(self) -> MatRef<'a, T> {
         let stored = MatRef::from_column_major_slice_with_stride(self.data, self.cols, self.rows, self.stride.max(1));
         if self.transposed { stored } else { stored.transpose() }
     }
 }
 
 /// A matrix to write to: `rows x cols`, row r starting at `r * stride` of the slice.
-struct StridedMut<'a> {
-    data: &'a mut [f32],
+struct StridedMut<'a, T> {
+    data: &'a mut [T],
     rows: usize,
     cols: usize,
     stride: usize,
 }
 
-impl<'a> StridedMut<'a> {
+impl<'a, T> StridedMut<'a, T> {
     /// `rows x cols`, row r starting at `r * stride`.
-    fn new(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Self {
+    fn new(data: &'a mut [T], rows: usize, cols: usize, stride: usize) -> Self {
         Self { data, rows, cols, stride }
     }
 }
 
 /// What becomes of what the output holds.
 #[derive(Clone, Copy)]
-enum Onto {
+pub(crate) enum Onto {
+    /// It is replaced by the product.
     Nothing,
+    /// The product is added to it.
     Plus,
+    /// The product is subtracted from it.
     Minus,
 }
 
 /// `out = a b`, `out += a b` or `out -= a b`; on the calling thread.
-fn gemm(out: StridedMut<'_>, a: Strided<'_>, b: Strided<'_>, onto: Onto) {
+fn gemm<T: Entry>(out: StridedMut<'_, T>, a: Strided<'_, T>, b: Strided<'_, T>, onto: Onto) {
     if out.rows == 0 || out.cols == 0 {
         return;
     }
     // faer has a strided row-major constructor too, but its mutable form swaps the strides (0.24.4).
     let out = MatMut::from_column_major_slice_with_stride_mut(out.data, out.cols, out.rows, out.stride.max(1));
     let (accum, alpha) = match onto {
-        Onto::Nothing => (Accum::Replace, 1.0),
-        Onto::Plus => (Accum::Add, 1.0),
-        Onto::Minus => (Accum::Add, -1.0),
+        Onto::Nothing => (Accum::Replace, T::one()),
+        Onto::Plus => (Accum::Add, T::one()),
+        Onto::Minus => (Accum::Add, T::zero() - T::one()),
     };
     faer_matmul(out.transpose_mut(), accum, a.faer(), b.faer(), alpha, Par::Seq);
 }
@@ -85,8 +96,13 @@ fn gemm(out: StridedMut<'_>, a: Strided<'_>, b: Strided<'_>, onto: Onto) {
 /// ```
 #[must_use]
 pub fn matmul(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2<f32> {
+    times(a, b)
+}
+
+/// The matrix product `a b` in either precision, as [`matmul`].
+pub(crate) fn times<T: Entry>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Array2<T> {
     let mut out = Array2::zeros((a.nrows(), b.ncols()));
-    matmul_into(a, b, out.view_mut());
+    product(a, b, out.view_mut(), Onto::Nothing);
     out
 }
 
@@ -124,7 +140,8 @@ pub fn subtract_matmul(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, out: Arra
     product(a, b, out, Onto::Minus);
 }
 
-fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut out: ArrayViewMut2<'_, f32>, onto: Onto) {
+/// `out = a b`, `out += a b` or `out -= a b`, in either precision; shapes and strides as for [`matmul_into`].
+pub(crate) fn product<T: Entry>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>, mut out: ArrayViewMut2<'_, T>, onto: Onto) {
     assert_eq!(a.ncols(), b.nrows(), "matmul: inner dimensions differ");
     assert_eq!(out.dim(), (a.nrows(), b.ncols()), "matmul: shape of the output");
     let (rows, cols) = out.dim();
@@ -136,16 +153,16 @@ fn product(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>, mut out: ArrayViewMut
         let into = StridedMut::new(slice, cols, rows, rows);
         with_strided(a, |a| with_strided(b, |b| gemm(into, b.t(), a.t(), onto)));
     } else {
-        let product = matmul(a, b);
+        let whole = times(a, b);
         match onto {
-            Onto::Nothing => out.assign(&product),
-            Onto::Plus => out += &product,
-            Onto::Minus => out -= &product,
+            Onto::Nothing => out.assign(&whole),
+            Onto::Plus => out += &whole,
+            Onto::Minus => out -= &whole,
         }
     }
 }
 
-fn with_strided<R>(matrix: ArrayView2<'_, f32>, f: impl FnOnce(Strided<'_>) -> R) -> R {
+fn with_strided<T: Entry, R>(matrix: ArrayView2<'_, T>, f: impl FnOnce(Strided<'_, T>) -> R) -> R {
     let (rows, cols) = matrix.dim();
     if let Some(slice) = matrix.to_slice() {
         f(Strided::new(slice, rows, cols, cols))
@@ -160,7 +177,7 @@ fn with_strided<R>(matrix: ArrayView2<'_, f32>, f: impl FnOnce(Strided<'_>) -> R
     }
 }
 
-fn row_major(matrix: ArrayView2<'_, f32>) -> Vec<f32> {
+fn row_major<T: Entry>(matrix: ArrayView2<'_, T>) -> Vec<T> {
     let mut copy = Vec::with_capacity(matrix.len());
     for row in matrix.outer_iter() {
         match row.to_slice() {

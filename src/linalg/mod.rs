@@ -4,6 +4,7 @@
 //! | item | what |
 //! |---|---|
 //! | [`matmul`], [`matmul_into`], [`add_matmul`], [`subtract_matmul`] | product of two `f32` matrices |
+//! | `times`, `product` (inside the crate) | product of two `f64` matrices |
 //! | [`symmetric_eigen`], [`hermitian_eigen`] | eigenvalues and eigenvectors of a matrix over a [`Field`] |
 //! | [`map_blocks`], [`fold_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
 //! | `vectorised` (inside the crate) | a loop compiled for the widest vectors the processor has |
@@ -16,6 +17,7 @@ mod eigen;
 mod gemm;
 
 pub use eigen::{Field, hermitian_eigen, symmetric_eigen};
+pub(crate) use gemm::{Onto, product, times};
 pub use gemm::{add_matmul, matmul, matmul_into, subtract_matmul};
 
 use rayon::prelude::*;
