@@ -1,6 +1,6 @@
 //! The functions that an irrep's matrix entries span: projector and orthonormal basis.
 
-use super::Irrep;
+use super::{Irrep, Products};
 use crate::error::{Error, Result};
 use crate::group::{Elem, Group, GroupExt};
 use ndarray::{Array1, Array2, ArrayView1, Axis};
@@ -55,7 +55,12 @@ impl Irrep {
     ///
     /// Cost: n rank products and O(n rank^2).
     pub fn range(&self, group: &(impl Group + ?Sized)) -> Result<Array2<f64>> {
-        self.check(group)?;
+        self.range_given(group, &Products::new(group))
+    }
+
+    /// [`range`](Irrep::range), given what all irreps of the group share.
+    pub(crate) fn range_given(&self, group: &(impl Group + ?Sized), products: &Products) -> Result<Array2<f64>> {
+        self.check(products)?;
         let (n, rank) = (group.order(), self.rank());
         let columns = Columns::new(self, group)?;
         let mut range = Array2::<f64>::zeros((rank, n));
@@ -84,7 +89,7 @@ impl Irrep {
         if residual.iter().any(|r| r.abs() * n as f64 > 1e-6) {
             return Err(self.wrong_rank(rank + 1));
         }
-        self.check_span(group, range.view())?;
+        self.check_span(products, range.view())?;
         for mut row in range.rows_mut() {
             let sign = first_significant(row.view()).signum();
             row *= sign;
