@@ -13,6 +13,7 @@ use irreplens::linalg::symmetric_eigen;
 use ndarray::{Array2, Array3, s};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use std::ops::Range;
 
 /// A cyclic, or a product of cyclic groups.
 fn abelian(factors: &[usize]) -> Box<dyn Group> {
@@ -137,55 +138,71 @@ fn matrices(group: &dyn Group, known: &[Irrep]) -> Vec<Representation<f64>> {
     known.iter().map(|irrep| irrep.matrices(group, 0).unwrap()).collect()
 }
 
-fn draws_of_constituents(each: u64) {
+fn draws_of_constituents(seeds: Range<u64>) {
     let groups = groups();
     assert_eq!(groups.len(), 40);
     for group in groups {
         let known = irreps(&group).unwrap();
         let whole = direct_sum(&matrices(&group, &known));
-        for seed in 0..each {
+        for seed in seeds.clone() {
             let parts = constituents(&whole, seed).unwrap();
             each_once(&group, &known, &parts, &format!("{}, seed {seed}", group.name()));
         }
-        eprintln!("{each} draws of the constituents of {}", group.name());
     }
 }
 
-fn draws_of_products(each: u64) {
+fn draws_of_products(seeds: Range<u64>) {
     let factors = factors();
     assert_eq!(factors.len(), 40);
     for [left, right] in &factors {
         let group = DirectProduct::new(left, right).unwrap();
         let known = irreps(&group).unwrap();
         let [rho, sigma] = [left, right].map(|factor| matrices(factor, &irreps(factor).unwrap()));
-        for seed in 0..each {
+        for seed in seeds.clone() {
             let found = product(&group, &rho, &sigma, seed).unwrap();
             each_once(&group, &known, &found, &format!("{}, seed {seed}", group.name()));
         }
-        eprintln!("{each} draws of the irreps of {}", group.name());
     }
 }
 
 #[test]
 fn constituents_of_forty_groups() {
-    draws_of_constituents(25);
+    draws_of_constituents(0..25);
 }
 
 #[test]
 fn products_of_forty_pairs() {
-    draws_of_products(5);
+    draws_of_products(0..5);
+}
+
+/// Copies of an irrep among the functions, and complex halves.
+#[test]
+fn matrices_from_many_draws() {
+    for group in groups() {
+        for seed in 0..8 {
+            laws::irrep::check(&group, seed).unwrap_or_else(|violation| panic!("{}: {violation}", group.name()));
+        }
+    }
+}
+
+/// 25 rounds of 1000 draws for each of 40 groups.
+fn a_million(draws: impl Fn(Range<u64>)) {
+    for first in (0..25_000).step_by(1000) {
+        draws(first..first + 1000);
+        eprintln!("{} draws", 40 * (first + 1000));
+    }
 }
 
 #[test]
 #[ignore = "a million draws"]
 fn a_million_draws_of_constituents() {
-    draws_of_constituents(25_000);
+    a_million(draws_of_constituents);
 }
 
 #[test]
 #[ignore = "a million draws"]
 fn a_million_draws_of_products() {
-    draws_of_products(25_000);
+    a_million(draws_of_products);
 }
 
 /// The smallest gap between the eigenvalues of different irreps in the first draw, as a share of the largest: the draw

@@ -1,7 +1,7 @@
 use super::{Block, Direction, FourierBasis, single};
 use crate::error::{Error, Result};
 use crate::group::{Elem, Fingerprint, Group, GroupExt};
-use crate::irrep::{Irrep, irreps};
+use crate::irrep::{Irrep, Products, irreps};
 use crate::linalg::matmul_into;
 use crate::memory;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2, s};
@@ -62,10 +62,11 @@ impl IrrepBasis {
         memory::check("a basis by irreps", memory::bytes::<u32>(&[3, n, n]).saturating_add(blocks))?;
         let mut matrix = Array2::zeros((n, n));
         let mut blocks: Vec<Block> = Vec::new();
+        let products = Products::new(group);
         for irrep in &irreps {
             let first = blocks.last().map_or(0, |block| block.rows.end);
             let rows = first..first + irrep.rank();
-            matrix.slice_mut(s![rows.clone(), ..]).assign(&irrep.range(group)?);
+            matrix.slice_mut(s![rows.clone(), ..]).assign(&irrep.range_given(group, &products)?);
             blocks.push(Block { name: irrep.label.clone(), rows });
         }
         check_different(group, &irreps)?;

@@ -9,7 +9,7 @@ use std::path::Path;
 /// Which of two permutations a product `p * q` applies first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Composition {
-    /// `(p*q)[i] = q[p[i]]`: p first.
+    /// `(p*q)[i] = q[p[i]]`: p first, as in GAP and SymPy.
     ApplyLeftFirst,
     /// `(p*q)[i] = p[q[i]]`: q first.
     ApplyRightFirst,

@@ -126,6 +126,42 @@ impl Representation<f64> {
     }
 }
 
+/// The products that are looked at for every irrep of a group, as rows.
+pub(crate) struct Products {
+    identity: usize,
+    /// For each element the first of its conjugacy class.
+    first: Vec<usize>,
+    /// x x, for each x.
+    squares: Vec<usize>,
+    /// z y^-1 and z y for each y, where z is the first of its class.
+    pairs: Vec<[usize; 2]>,
+    /// x s for each x, for every generator s.
+    translations: Vec<Vec<usize>>,
+}
+
+impl Products {
+    /// Cost: O(n k) for k generators.
+    pub(crate) fn new(group: &(impl Group + ?Sized)) -> Self {
+        let inverses = group.inverses();
+        let product = |x: Elem, y: Elem| group.compose(x, y).index();
+        let (mut first, mut pairs) = (vec![0; group.order()], vec![[0; 2]; group.order()]);
+        for class in group.conjugacy_classes() {
+            for &y in &class {
+                first[y.index()] = class[0].index();
+                pairs[y.index()] = [product(class[0], inverses[y.index()]), product(class[0], y)];
+            }
+        }
+        let translation = |s: Elem| group.elements().map(|x| product(x, s)).collect();
+        Self {
+            identity: group.identity().index(),
+            first,
+            squares: group.elements().map(|x| product(x, x)).collect(),
+            pairs,
+            translations: group.generators().into_iter().map(translation).collect(),
+        }
+    }
+}
+
 impl Irrep {
     /// Refuses what is not the character of a real irrep of the group, but for one thing: that
     /// `e = d / (n <chi, chi>) chi` is idempotent under convolution remains to be seen.
@@ -136,36 +172,29 @@ impl Irrep {
     /// for a conjugate pair. So it is one or such a pair. With `<chi, chi>` 1 or 4 a pair has an irrational d_i, with 2 a
     /// single one; and the mean of chi(x^2) tells chi_i from twice or half of what it should be.
     ///
-    /// Cost: 2 n products, and the conjugacy classes.
-    pub(super) fn check(&self, group: &(impl Group + ?Sized)) -> Result<()> {
-        let (n, chi) = (group.order(), &self.character);
+    /// Cost: O(n).
+    pub(super) fn check(&self, products: &Products) -> Result<()> {
+        let (n, chi) = (products.first.len(), &self.character);
         check_shape("character of an irrep", &[n], chi.shape())?;
         let scale = n as f64;
         let norm = chi.dot(chi) / scale;
-        let squares = group.elements().map(|x| chi[group.compose(x, x).index()]).sum::<f64>() / scale;
+        let squares = products.squares.iter().map(|&x| chi[x]).sum::<f64>() / scale;
         if kind_of(&self.label, norm, squares)? != self.kind {
             return Err(self.refused("1, 2 or 4 for <chi, chi>, as its kind has it", norm));
         }
-        let d = chi[group.identity().index()];
+        let d = chi[products.identity];
         if !equal(d, self.dim as f64) {
             return Err(self.refused("its dimension as the character at the identity", d));
         }
         if self.dim == 0 || !self.dim.is_multiple_of(self.kind.norm()) {
             return Err(self.refused("a positive dimension that <chi, chi> divides", d));
         }
-        let inverses = group.inverses();
-        let mut count = 0.0;
-        for class in group.conjugacy_classes() {
-            let first = class[0];
-            for y in class {
-                let off = chi[y.index()] - chi[first.index()];
-                if !equal(off, 0.0) {
-                    return Err(self.refused("one value on every conjugacy class", off));
-                }
-                count += chi[group.compose(first, inverses[y.index()]).index()] + chi[group.compose(first, y).index()];
-            }
+        let mut off = chi.iter().zip(&products.first).map(|(value, &first)| value - chi[first]);
+        if let Some(off) = off.find(|&off| !equal(off, 0.0)) {
+            return Err(self.refused("one value on every conjugacy class", off));
         }
-        count *= self.multiplicity() as f64 / (2.0 * scale);
+        let sum: f64 = products.pairs.iter().map(|&[a, b]| chi[a] + chi[b]).sum();
+        let count = sum * self.multiplicity() as f64 / (2.0 * scale);
         if equal(count, 1.0) { Ok(()) } else { Err(self.refused("one real irrep", count)) }
     }
 
@@ -173,12 +202,13 @@ impl Irrep {
     ///
     /// Cost: n k products for k conjugacy classes.
     pub(super) fn check_fully(&self, group: &(impl Group + ?Sized)) -> Result<()> {
-        self.check(group)?;
+        let products = Products::new(group);
+        self.check(&products)?;
         let (chi, inverses) = (&self.character, group.inverses());
-        for class in group.conjugacy_classes() {
-            let value = |y: Elem| chi[group.compose(class[0], inverses[y.index()]).index()] * chi[y.index()];
+        for z in group.elements().filter(|z| products.first[z.index()] == z.index()) {
+            let value = |y: Elem| chi[group.compose(z, inverses[y.index()]).index()] * chi[y.index()];
             let square = group.elements().map(value).sum::<f64>() * self.multiplicity() as f64 / group.order() as f64;
-            let off = square - chi[class[0].index()];
+            let off = square - chi[z.index()];
             if !equal(off / self.dim as f64, 0.0) {
                 return Err(self.refused("chi * chi = n <chi, chi> / d chi, off by 0", off));
             }
@@ -194,12 +224,11 @@ impl Irrep {
     /// leave only c_i proportional to d_i: the projector is one.
     ///
     /// Cost: O(n rank) for each generator.
-    pub(super) fn check_span(&self, group: &(impl Group + ?Sized), range: ArrayView2<'_, f64>) -> Result<()> {
+    pub(super) fn check_span(&self, products: &Products, range: ArrayView2<'_, f64>) -> Result<()> {
         let function = vector(range.nrows()).dot(&range);
-        for s in group.generators() {
-            let rows: Vec<usize> = group.elements().map(|x| group.compose(x, s).index()).collect();
-            let moved = function.select(Axis(0), &rows);
-            let outside = &moved - &range.t().dot(&range.dot(&moved));
+        for rows in &products.translations {
+            let moved = function.select(Axis(0), rows);
+            let outside = &moved - &range.dot(&moved).dot(&range);
             let share = (outside.dot(&outside) / function.dot(&function)).sqrt();
             if !equal(share, 0.0) {
                 return Err(self.refused("a projector whose range translation keeps, up to 0", share));

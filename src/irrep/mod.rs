@@ -35,6 +35,7 @@ pub use alternating::alternating;
 pub use characters::CharacterTable;
 pub use closed_form::{cyclic, dihedral};
 pub use constituents::constituents;
+pub(crate) use criterion::Products;
 pub use product::product;
 pub use representation::Representation;
 pub use symmetric::symmetric;

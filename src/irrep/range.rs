@@ -1,6 +1,6 @@
 //! The functions that an irrep's matrix entries span: the projector onto them, and an orthonormal basis.
 
-use super::Irrep;
+use super::{Irrep, Products};
 use crate::error::{Error, Result};
 use crate::group::{Group, GroupExt};
 use crate::linalg::{Onto, product, times};
@@ -65,9 +65,14 @@ impl Irrep {
     ///
     /// Cost: n rank products and O(n rank^2), in matrix products.
     pub fn range(&self, group: &(impl Group + ?Sized)) -> Result<Array2<f64>> {
-        self.check(group)?;
+        self.range_given(group, &Products::new(group))
+    }
+
+    /// [`range`](Irrep::range), given what all irreps of the group share.
+    pub(crate) fn range_given(&self, group: &(impl Group + ?Sized), products: &Products) -> Result<Array2<f64>> {
+        self.check(products)?;
         let range = self.kernel(group)?.range(self.rank()).map_err(|got| self.wrong_rank(got))?;
-        self.check_span(group, range.view())?;
+        self.check_span(products, range.view())?;
         Ok(range)
     }
 

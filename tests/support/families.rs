@@ -1,4 +1,5 @@
 //! A few groups of every family.
+#![allow(dead_code)]
 
 use irreplens::group::{
     Alternating, CayleyTable, Cyclic, Dicyclic, Dihedral, DirectProduct, Group, SemidirectProduct, Symmetric,
