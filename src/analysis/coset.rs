@@ -113,7 +113,8 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 /// ([`with_controls`](super::with_controls)).
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a model that is not separable; [`Error::NonFiniteActivation`] for one whose maps overflow; [`Error::Shape`] for a group of another order;
+/// [`Error::Unsupported`] for a model that is not separable; [`Error::NonFiniteActivation`] for one whose maps overflow;
+/// [`Error::Shape`] for a group of another order;
 /// [`Error::UnknownElement`] for subgroups of another group, where they hold an element that this one does not have.
 ///
 /// Cost: 4 n width additions for each subgroup: a second for the 1455 subgroups of S6 and 128 neurons.
