@@ -144,8 +144,9 @@ pub fn to_json(explained: &Explained) -> Value {
         "logit_energy_split_centred": found.logit_shares().map(split),
         "logit_mean_square_centred": rows(&found.logit_spectrum.mean_square),
     });
-    let Value::Object(more) = more else { unreachable!("an object, as written") };
-    out.as_object_mut().expect("an object, as written").extend(more);
+    if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {
+        out.extend(more);
+    }
     out
 }
 

@@ -61,7 +61,7 @@ pub struct EmbeddingSpectra {
     pub neuron_right: Option<Array1<f64>>,
     /// Of W_U transposed, sectors apart, as it is.
     pub unembed: Option<Array1<f64>>,
-    /// The same of W_U less its mean over the classes, which no softmax sees: only the constant differs.
+    /// Of W_U less its mean over the classes, which no softmax sees, transposed: only the constant differs.
     pub unembed_centred: Option<Array1<f64>>,
     /// Of W_U transposed with its sectors added first, as it is, as published. Of W_U less its mean over the classes the
     /// constant would be 0, and the others are the same.

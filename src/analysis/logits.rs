@@ -15,8 +15,8 @@ use std::sync::Arc;
 pub struct LogitDirections {
     /// The blocks looked at.
     pub blocks: Vec<usize>,
-    /// Energy of the logits, less each pair's mean over the classes, transformed along an output sector and taken in the block's rows, summed over the inputs of
-    /// a region: (block, sector of x, sector of y, output sector).
+    /// Energy of the logits, less each pair's mean over the classes, transformed along an output sector and taken in the block's
+    /// rows, summed over the inputs of a region; 0 below rounding: (block, sector of x, sector of y, output sector).
     pub energy: Array4<f64>,
     /// Of that energy in the output sector where xy lies, the shares along f(x + y) and f(x - y), f running over the
     /// block's rows and x, y being positions in their sectors: (block, sector of x, sector of y, 2). `None` where

@@ -25,7 +25,7 @@ pub struct KeyBlock {
     pub right_share: Option<f64>,
     /// The same of W_U transposed, as it is.
     pub unembed_share: Option<f64>,
-    /// The same of W_U less its mean over the classes, which no softmax sees.
+    /// Share of the square norm of W_U less its mean over the classes, which no softmax sees.
     pub unembed_share_centred: Option<f64>,
     /// Restricted: over all pairs, from its part of the hidden layer alone.
     pub restricted: Evaluation,

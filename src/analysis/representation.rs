@@ -40,7 +40,7 @@ pub struct IrrepMeasures {
     pub embed_right: Option<f64>,
     /// The same of W_U transposed, as it is, as published.
     pub unembed: Option<f64>,
-    /// The same of W_U less its mean over the classes, which no softmax sees.
+    /// Its share of the square norm of W_U less its mean over the classes, which no softmax sees.
     pub unembed_centred: Option<f64>,
     /// Share of the centred hidden layer's square norm that is a function of x in the irrep; `None` for one that is constant.
     pub hidden_x: Option<f64>,
@@ -302,11 +302,12 @@ impl Logits {
         let whole = n as f64 * by_product.iter().map(|&l| f64::from(l) * f64::from(l)).sum::<f64>();
         let least = rounding(n);
         let varies = pass.logit_energy > 0.0 && pass.logit_energy > whole * least * least;
-        let similarity = |irrep: &Irrep| {
+        let similarity = |(b, irrep): (usize, &Irrep)| {
             let similarity = along(irrep) / (square(irrep) * pass.logit_energy).sqrt();
-            varies.then_some(if similarity.abs() > least { similarity } else { 0.0 })
+            // Centred over z, logits have nothing along the trivial irrep, which is the first.
+            varies.then_some(if b > 0 { similarity } else { 0.0 })
         };
-        let similarities = basis.irreps().iter().map(similarity).collect();
+        let similarities = basis.irreps().iter().enumerate().map(similarity).collect();
         let coefficients = basis.irreps().iter().map(|irrep| along(irrep) / square(irrep)).collect();
         Ok(Self { similarities, coefficients, quotients })
     }

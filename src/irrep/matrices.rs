@@ -3,7 +3,7 @@
 use super::constituents::uniform;
 use super::criterion::TOLERANCE;
 use super::range::Kernel;
-use super::{Irrep, Representation};
+use super::{Irrep, Products, Representation};
 use crate::error::{Error, Result};
 use crate::group::{Elem, Group, GroupExt};
 use crate::linalg::{symmetric_eigen, times};
@@ -60,7 +60,7 @@ impl Irrep {
     /// Source: Dixon, Mathematics of Computation 24 (1970) 707-712; Golub and Van Loan, Matrix Computations, 4th edition,
     /// section 10.1.
     pub fn matrices(&self, group: &(impl Group + ?Sized), seed: u64) -> Result<Representation<f64>> {
-        self.check(group)?;
+        self.check(&Products::new(group))?;
         let column = self.copy(group, seed)?;
         let copy = Kernel::new(group, column).range(self.dim).map_err(|got| self.wrong_rank(got))?; // (d, n)
         let generators: Vec<(Elem, Array2<f64>)> = group

@@ -60,8 +60,9 @@ fn energies(
     Ok(energies)
 }
 
-/// Spectra of the neuron site and of the logits less their mean over the classes. Where the unembedding reads the neuron site, the coefficients of the
-/// logits are those of the neurons times W_U: neither the logits nor their transform is computed.
+/// Spectra of the neuron site and of the logits less their mean over the classes. Where the unembedding reads the neuron
+/// site, the coefficients of the logits are those of the neurons times W_U less the mean of its columns: neither the logits nor
+/// their transform is computed.
 pub(super) fn spectra(
     model: &(impl Interpretable + ?Sized),
     basis: &dyn FourierBasis,

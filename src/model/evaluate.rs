@@ -182,7 +182,10 @@ pub(super) fn moments(model: &(impl Interpretable + ?Sized), site: &str) -> Resu
         total[1] += &squares;
     }
     let [mean, mean_square] = total.map(|t| t / (n * n) as f64);
-    Ok(Moments { mean, mean_square })
+    match mean_square.iter().all(|square| square.is_finite()) {
+        true => Ok(Moments { mean, mean_square }),
+        false => Err(overflow(model, site)),
+    }
 }
 
 pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, range: &Range<usize>) -> Result<()> {

@@ -275,7 +275,7 @@ pub trait Interpretable: Send + Sync {
     /// Mean and mean square over all pairs of every channel of a site.
     ///
     /// # Errors
-    /// [`Error::UnknownSite`].
+    /// [`Error::UnknownSite`]; [`Error::NonFiniteActivation`].
     fn moments(&self, site: &str) -> Result<Moments> {
         evaluate::moments(self, site)
     }

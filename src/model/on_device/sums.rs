@@ -3,6 +3,7 @@ use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
 use crate::device::{self, Buffer, args};
 use crate::error::Result;
+use crate::model::evaluate::overflow;
 use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, check_finite, width};
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -267,7 +268,10 @@ impl OnDevice {
             Ok(())
         })?;
         let pairs = (self.net.n * self.net.n) as f64;
-        Ok(Moments { mean: sums / pairs, mean_square: squares / pairs })
+        match squares.iter().all(|square| square.is_finite()) {
+            true => Ok(Moments { mean: sums / pairs, mean_square: squares / pairs }),
+            false => Err(overflow(self, site)),
+        }
     }
 }
 

@@ -49,5 +49,6 @@ pub fn unembedding_by_cluster(
     let keys: Vec<String> = by_cluster.keys().map(|&b| super::short(&blocks[b])).collect();
     let of: Vec<_> = keys.iter().map(String::as_str).zip(by_cluster.values()).collect();
     let title = "Norm of embedding coef of each Fourier Component in W_U on frequency x neurons";
-    (!of.is_empty()).then(|| norms(title, names, &of))
+    let note = "The constant is of W_U as it is: a constant added to all logits changes it, and nothing else.";
+    (!of.is_empty()).then(|| norms(title, names, &of).with_note(note))
 }

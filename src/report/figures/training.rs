@@ -7,6 +7,8 @@ use crate::report::{Axis, Figure, Line, Marks};
 /// Points of a curve that are drawn, at most.
 const POINTS: usize = 1500;
 
+const SHARE_OF_W_U: &str = "Share of W_U";
+
 /// Loss and accuracy by epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
@@ -134,7 +136,7 @@ pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
         ("Neurons of each key block", false, |key| key.neurons as f64),
         ("Share of the left map", false, |key| key.left_share.unwrap_or(f64::NAN)),
         ("Share of the right map", false, |key| key.right_share.unwrap_or(f64::NAN)),
-        ("Share of W_U, centred", false, |key| key.unembed_share_centred.unwrap_or(f64::NAN)),
+        (SHARE_OF_W_U, false, |key| key.unembed_share_centred.unwrap_or(f64::NAN)),
         ("Restricted loss of each key block", true, |key| key.restricted.loss),
         ("Excluded loss of each key block", true, |key| key.excluded.map_or(f64::NAN, |e| e.loss)),
     ];
@@ -142,7 +144,9 @@ pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
     for (title, log, value) in quantities.into_iter().filter(|_| !keys.is_empty()) {
         let lines = keys.iter().enumerate().map(|(i, key)| line(&key.name, &|row| value(&row.measures.keys[i])));
         let axis = Axis::new(if log { "loss, nats" } else { title });
-        out.push(figure(title, if log { axis.log() } else { axis }, lines.collect()));
+        let made = figure(title, if log { axis.log() } else { axis }, lines.collect());
+        let of_classes = "Of W_U less its mean over the classes, which no softmax sees.";
+        out.push(if title == SHARE_OF_W_U { made.with_note(of_classes) } else { made });
     }
     out
 }
