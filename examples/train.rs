@@ -20,8 +20,8 @@ use std::sync::Arc;
 type Failure = Box<dyn std::error::Error>;
 
 const USAGE: &str = "usage: train [--group cyclic:N|dihedral:N] [--cfg FILE] \
-[--model one-layer|one-layer-bias|summed|two-layer|bilinear] [--embed E] [--hidden D] [--output-bias true|false] [--fraction F] [--lr L] \
-[--weight-decay W] [--epochs N] [--warmup N] [--decay constant|linear|cosine] [--seed S | --seeds S,S,...] \
+[--model one-layer|one-layer-bias|summed|two-layer|bilinear] [--embed E] [--hidden D] [--output-bias true|false] \
+[--fraction F] [--lr L] [--weight-decay W] [--epochs N] [--warmup N] [--decay constant|linear|cosine] [--seed S | --seeds S,S,...] \
 [--test-loss-below L] [--patience N] [--out DIR] [--json FILE] [--device cpu|cuda:N]";
 
 /// What is to be trained and where it is kept.

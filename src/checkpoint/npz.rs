@@ -61,10 +61,8 @@ fn precomputed(tensors: &Tensors, path: &Path, neuron_site: &str) -> Result<Prec
     // By name alone: a width of n^2 makes no site of an unembedding.
     let has = |name: &str| tensors.contains_key(name);
     let mut sites = Vec::new();
-    for name in tensors
-        .keys()
-        .filter(|name| *name != LOGITS && !MAPS.contains(&name.as_str()) && !OUTPUT_BIAS.contains(&name.as_str()))
-    {
+    let beside = |name: &str| name == LOGITS || MAPS.contains(&name) || OUTPUT_BIAS.contains(&name);
+    for name in tensors.keys().filter(|name| !beside(name)) {
         sites.push((name.clone(), pairs_first(path, tensors, name, Some(n))?));
     }
     // Stable: the neuron site goes behind the others.
