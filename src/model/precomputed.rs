@@ -190,25 +190,26 @@ impl Precomputed {
         check_shape("unembedding", &[hidden.ncols(), self.order], unembedding.shape())?;
         let scale = largest(logits.iter().copied());
         let unembedding = unembedding.as_standard_layout().into_owned();
-        // Of what is left of every class's logits: the least, the largest, the sum.
-        let mut left = vec![(f32::INFINITY, f32::NEG_INFINITY, 0.0); self.order];
-        let mut worst = 0.0f32;
-        for first in (0..hidden.nrows()).step_by(256) {
-            let rows = first..hidden.nrows().min(first + 256);
-            let read = unembed(hidden.slice_axis(Axis(0), rows.clone().into()), &unembedding, bias.as_ref())?;
-            let given = logits.slice_axis(Axis(0), rows.into());
-            for ((read, given), left) in read.columns().into_iter().zip(given.columns()).zip(&mut left) {
-                for (read, given) in read.iter().zip(given) {
-                    let off = given - read;
-                    *left = (left.0.min(off), left.1.max(off), left.2 + f64::from(off));
-                    worst = worse(worst, off.abs());
+        // The largest difference, or one that is too large.
+        let off = |bias: Option<&Array1<f32>>| {
+            let mut worst = 0.0;
+            for first in (0..hidden.nrows()).step_by(4096) {
+                let rows = first..hidden.nrows().min(first + 4096);
+                let read = unembed(hidden.slice_axis(Axis(0), rows.clone().into()), &unembedding, bias)?;
+                let given = logits.slice_axis(Axis(0), rows.into());
+                worst = worse(worst, largest(read.iter().zip(given).map(|(read, given)| given - read)));
+                if misses(worst, scale) {
+                    break;
                 }
             }
-        }
+            Ok::<f32, Error>(worst)
+        };
+        let mut worst = off(bias.as_ref())?;
         if bias.is_none() && misses(worst, scale) {
-            let row: Array1<f32> = left.iter().map(|left| (left.2 / hidden.nrows() as f64) as f32).collect();
-            let spread = row.iter().zip(&left).map(|(&b, left)| (left.1 - b).max(b - left.0));
-            worst = if worst.is_nan() { worst } else { largest(spread) };
+            // If it is one row that they differ by, then by the means.
+            let read = means(hidden).dot(&unembedding.mapv(f64::from));
+            let row = (means(logits) - read).mapv(|b| b as f32);
+            worst = off(Some(&row))?;
             bias = Some(row);
         }
         if misses(worst, scale) {
@@ -251,6 +252,13 @@ impl Precomputed {
     fn activations(&self, site: &str) -> &Array2<f32> {
         &self.sites.iter().find(|s| s.0 == site).expect("checked at construction").1
     }
+}
+
+/// The mean of every column, in `f64`.
+fn means(values: &Array2<f32>) -> Array1<f64> {
+    let mut sum = Array1::<f64>::zeros(values.ncols());
+    values.outer_iter().for_each(|row| sum.zip_mut_with(&row, |sum, &value| *sum += f64::from(value)));
+    sum / values.nrows() as f64
 }
 
 /// The larger of two; NaN, once met, stays (`f32::max` would drop it).

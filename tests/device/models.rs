@@ -1,6 +1,6 @@
 //! Every model, site, hook, transform and reduction.
 
-use super::random::{Draw, bilinear, one_layer, summed, two_layer};
+use super::random::{Draw, bilinear, one_layer, row, summed, two_layer};
 use super::{assert_close, device, emulated};
 use irreplens::device::{ACTIVATIONS, Device, LOSSES, Tile};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
@@ -21,6 +21,15 @@ fn kinds(n: usize, e: usize, d: usize, seed: u64) -> Vec<Named> {
         (name("summed"), Box::new(summed(n, d, seed + 2))),
         (name("two layers"), Box::new(two_layer(n, e, d, seed + 3))),
         (name("bilinear"), Box::new(bilinear(n, d, seed + 4))),
+        (
+            name("one layer, both biases"),
+            Box::new(one_layer(n, e, d, true, seed + 5).with_output_bias(row(n, seed)).unwrap()),
+        ),
+        (
+            name("two layers, output bias"),
+            Box::new(two_layer(n, e, d, seed + 6).with_output_bias(row(n, seed)).unwrap()),
+        ),
+        (name("bilinear, output bias"), Box::new(bilinear(n, d, seed + 7).with_output_bias(row(n, seed)).unwrap())),
     ]
 }
 

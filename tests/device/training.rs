@@ -43,13 +43,16 @@ fn losses(mut trainer: Trainer) -> (Vec<f64>, Vec<f64>) {
     (Arc::into_inner(seen).unwrap().into_inner().unwrap(), parameters)
 }
 
-fn architectures() -> [Architecture; 5] {
+fn architectures() -> [Architecture; 8] {
     [
         Architecture::one_layer(4, 8),
         Architecture::one_layer_with_bias(4, 8),
         Architecture::summed(8),
         Architecture::two_layer(5, 8),
         Architecture::bilinear(8),
+        Architecture::one_layer_with_bias(4, 8).with_output_bias(),
+        Architecture::two_layer(5, 8).with_output_bias(),
+        Architecture::summed(8).with_output_bias(),
     ]
 }
 
@@ -72,9 +75,12 @@ fn few_pairs_of_a_larger_group() {
     let Some(device) = device() else { return };
     let group = Cyclic::new(131).unwrap();
     let split = Split::new(131, (0..40).map(|i| i * 401).collect(), (0..25).map(|i| i * 397 + 5).collect()).unwrap();
-    for architecture in
-        [Architecture::summed(3), Architecture::two_layer(2, 3), Architecture::one_layer_with_bias(2, 3)]
-    {
+    for architecture in [
+        Architecture::summed(3),
+        Architecture::two_layer(2, 3),
+        Architecture::one_layer_with_bias(2, 3),
+        Architecture::one_layer_with_bias(2, 3).with_output_bias(),
+    ] {
         let trainer = || {
             let config = TrainConfig { epochs: 4, measure_every: 2, ..TrainConfig::default() };
             Trainer::new(&group, architecture, split.clone(), config).unwrap()
@@ -92,7 +98,9 @@ fn few_pairs_of_a_larger_group() {
 #[test]
 fn seeds_together_end_with_the_bits_of_each_alone() {
     let Some(device) = device() else { return };
-    for architecture in [Architecture::one_layer(4, 8), Architecture::two_layer(5, 8)] {
+    for architecture in
+        [Architecture::one_layer(4, 8), Architecture::two_layer(5, 8), Architecture::summed(8).with_output_bias()]
+    {
         let alone = |seed| losses(trainer(architecture, config(60, seed)).on_device(&device));
         let together: Mutex<Vec<Arc<Mutex<Vec<f64>>>>> = Mutex::default();
         let ended = train_many_on_device(&device, &[1, 2, 3], |seed| {
