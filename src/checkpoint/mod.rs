@@ -21,7 +21,7 @@
 //! | `npz.rs` | [`read_precomputed`]: activations recorded elsewhere |
 //! | `weights.rs` | the weights file of a folder, by any name, and shards with an index |
 //! | `torch.rs` | [`torch`]: the files of `torch.save`, since PyTorch 1.6 and before |
-//! | `pickle.rs`, `machine.rs` | the unpickler behind it, which makes no objects |
+//! | `pickle.rs`, `machine.rs`, `calls.rs` | the unpickler behind it, which makes no objects |
 //! | `listing.rs` | where in a pickle its tensors lie |
 //! | `select.rs` | which of them are the weights |
 //! | `zip.rs` | the reader of stored zip entries behind it |
@@ -29,6 +29,7 @@
 //! | `element.rs` | element types and their decoding |
 //! | `file.rs` | [`atomic_write`] and the checks on any file read |
 
+mod calls;
 mod config;
 mod element;
 mod file;

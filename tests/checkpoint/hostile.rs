@@ -346,6 +346,21 @@ fn tensors_that_unfold_too_far() {
 }
 
 #[test]
+fn what_is_wrong_beside_the_weights_does_not_hide_them() {
+    let good = |at: i64| tensor(&storage("FloatStorage", "0", 6), at, &[1, 1], &[1, 1]);
+    let names = ["W_x", "W_y", "W", "b", "W_U"].into_iter().zip(0i64..);
+    let mut items: Vec<u8> = names.flat_map(|(name, k)| [text(name), good(k)].concat()).collect();
+    for (name, shape, stride) in [("far", [7, 1], [1, 1]), ("mask", [1 << 20, 1 << 20], [0, 0])] {
+        items.extend([text(name), tensor(&storage("FloatStorage", "0", 6), 0, &shape, &stride)].concat());
+    }
+    let file = archive(&pickle(&[b"}(", &items[..], b"u"].concat()), &[0; 24]);
+    let tensors = read(Reader::Run, &file).unwrap();
+    assert_eq!(tensors.len(), 7);
+    assert!(["far", "mask"].iter().all(|name| matches!(tensors[*name], Tensor::Unread { .. })));
+    assert!(read(Reader::Torch, &file).is_err());
+}
+
+#[test]
 fn one_tensor_by_two_ways_is_no_duplicate() {
     // A dictionary with attributes: its items are its state too.
     let both = |second: &[u8]| {
