@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::pickle::Value;
 
 /// Containers nested deeper than this are not looked into.
-const MAX_DEPTH: u32 = 16;
+const MAX_DEPTH: u8 = 16;
 /// Longer keys are no names of weights.
 const MAX_NAME: usize = 1024;
 /// The dictionaries in the state of a `torch.nn.Module`.
@@ -35,7 +35,9 @@ pub(super) enum Step {
 pub(super) struct Place {
     pub(super) parent: u32,
     pub(super) step: Step,
-    depth: u32,
+    /// Whether it is a module in another.
+    pub(super) is_child: bool,
+    depth: u8,
     /// The outermost module it is a module of; itself for anything else.
     root: u32,
 }
@@ -90,23 +92,23 @@ impl<'a> Listing<'a> {
         self.places[place as usize].root
     }
 
-    /// The steps to a place from another above it, inner ones last.
-    pub(super) fn steps(&self, from: u32, mut place: u32) -> Vec<Step> {
-        let mut steps = Vec::new();
+    /// The places on the way to one from another above it, which is left out; inner ones last.
+    pub(super) fn way(&self, from: u32, mut place: u32) -> Vec<Place> {
+        let mut way = Vec::new();
         while place != from && place != 0 {
-            let Place { parent, step, .. } = self.places[place as usize];
-            steps.push(step);
-            place = parent;
+            let here = self.places[place as usize];
+            way.push(here);
+            place = here.parent;
         }
-        steps.reverse();
-        steps
+        way.reverse();
+        way
     }
 
     /// A place's path from another above it: `model`, `runs[2].state_dict`, empty for the place itself.
     pub(super) fn path(&self, from: u32, place: u32) -> String {
         let mut path = String::new();
-        for step in self.steps(from, place) {
-            match step {
+        for here in self.way(from, place) {
+            match here.step {
                 Step::Top => {}
                 Step::Key(key) => {
                     if !path.is_empty() {
@@ -122,7 +124,7 @@ impl<'a> Listing<'a> {
     }
 }
 
-const TOP: Place = Place { parent: 0, step: Step::Top, depth: 0, root: 0 };
+const TOP: Place = Place { parent: 0, step: Step::Top, is_child: false, depth: 0, root: 0 };
 
 struct Walk<'a, 'b> {
     machine: &'a Machine<'b>,
@@ -160,7 +162,7 @@ impl Walk<'_, '_> {
         if depth < MAX_DEPTH && self.is_new(value) {
             let place = self.listing.places.len() as u32;
             let root = if in_module { root } else { place };
-            self.listing.places.push(Place { parent, step, depth: depth + 1, root });
+            self.listing.places.push(Place { parent, step, is_child: in_module, depth: depth + 1, root });
             self.left.push_back((value, place, false));
         }
     }

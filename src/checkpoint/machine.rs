@@ -11,19 +11,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::file::shown;
-use super::pickle::{Class, Container, Entry, Known, Object, RawTensor, Span, Storage, Value};
+use super::pickle::{Class, Container, Entry, Object, RawTensor, Span, Storage, Value};
 use crate::error::{Error, Result};
-
-/// PyTorch's own limit on a tensor's axes.
-const MAX_RANK: usize = 64;
-/// How many subclasses of tensors may be wrapped in each other.
-const MAX_WRAPPERS: usize = 8;
 
 pub(super) struct Machine<'a> {
     path: &'a Path,
     bytes: &'a [u8],
     at: usize,
-    stack: Vec<Value>,
+    pub(super) stack: Vec<Value>,
     /// Stack heights at the open marks.
     marks: Vec<usize>,
     memo: BTreeMap<u32, Value>,
@@ -319,11 +314,11 @@ impl<'a> Machine<'a> {
         start.ok_or_else(|| self.bad("more values on the stack", format!("{}", self.stack.len() - floor)))
     }
 
-    fn top(&self) -> Result<Value> {
+    pub(super) fn top(&self) -> Result<Value> {
         self.below(1).map(|at| self.stack[at])
     }
 
-    fn pop(&mut self) -> Result<Value> {
+    pub(super) fn pop(&mut self) -> Result<Value> {
         let at = self.below(1)?;
         Ok(self.stack.remove(at))
     }
@@ -396,7 +391,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    fn container(&mut self) -> u32 {
+    pub(super) fn container(&mut self) -> u32 {
         self.containers.push(Container::default());
         self.containers.len() as u32 - 1
     }
@@ -415,15 +410,6 @@ impl<'a> Machine<'a> {
     fn global(&mut self, class: Class<'a>) {
         self.stack.push(Value::Global(self.globals.len() as u32));
         self.globals.push(class);
-    }
-
-    fn object(&mut self, class: Value, arguments: Value) -> Result<()> {
-        if !matches!(class, Value::Global(_) | Value::Object(_)) {
-            return Err(self.bad("a call of a Python object", "a call of another value"));
-        }
-        self.stack.push(Value::Object(self.objects.len() as u32));
-        self.objects.push(Object { class, arguments, state: Value::Other, items: 0 });
-        Ok(())
     }
 
     /// The container of the value below `start`, on which items from there on are to be set.
@@ -478,145 +464,6 @@ impl<'a> Machine<'a> {
             self.add(container, self.stack[at], self.stack[at + 1]);
         }
         self.stack.truncate(start);
-        Ok(())
-    }
-
-    fn pop_tuple(&mut self) -> Result<Span> {
-        match self.pop()? {
-            Value::Tuple(tuple) => Ok(self.tuples[tuple as usize]),
-            _ => Err(self.bad("a tuple", "another value")),
-        }
-    }
-
-    fn int_of(&self, value: Value) -> Option<i64> {
-        if let Value::Int(n) = value { Some(self.ints[n as usize]) } else { None }
-    }
-
-    /// The integers of a tuple, if it holds nothing else.
-    pub(super) fn ints_of(&self, span: Span) -> Option<Vec<i64>> {
-        self.items[span.range()].iter().map(|&value| self.int_of(value)).collect()
-    }
-
-    /// The keys and values of a list or dictionary, in their order; none of another value.
-    pub(super) fn items_of(&self, value: Value) -> impl Iterator<Item = (Value, Value)> {
-        let first = match value {
-            Value::Dict(container) | Value::List(container) => self.containers[container as usize].first,
-            _ => 0,
-        };
-        let entry = |index: u32| self.entries.get((index as usize).checked_sub(1)?);
-        let entries = std::iter::successors(entry(first), move |last| entry(last.next));
-        entries.map(|entry| (entry.key, entry.value))
-    }
-
-    /// BINPERSID: `("storage", type, key, location, length)`, and a view of it (before PyTorch 0.4); or, with modules
-    /// saved whole before 1.6, `("module", class, file, source)`.
-    fn persistent(&mut self) -> Result<()> {
-        let id = self.pop_tuple()?;
-        let (class, key, len, view) = match self.items[id.range()] {
-            [Value::Text(kind), Value::Global(class), ..] if self.texts[kind as usize] == "module" => {
-                self.stack.push(Value::Global(class));
-                return Ok(());
-            }
-            [Value::Text(_), Value::Global(class), Value::Text(key), Value::Text(_), len] => (class, key, len, None),
-            [Value::Text(_), Value::Global(class), Value::Text(key), Value::Text(_), len, view] => {
-                (class, key, len, Some(view))
-            }
-            _ => return Err(self.bad("the five parts of a storage", "others")),
-        };
-        let start = match view {
-            Some(Value::Tuple(view)) => match self.items[self.tuples[view as usize].range()] {
-                [_, start, _] => self.int_of(start),
-                _ => None,
-            },
-            _ => Some(0),
-        };
-        let (Some(len), Some(start)) = (self.int_of(len), start) else {
-            return Err(self.bad("the five parts of a storage", "others"));
-        };
-        self.stack.push(Value::Storage(self.storages.len() as u32));
-        let class = self.globals[class as usize];
-        self.storages.push(Storage { class, key: self.texts[key as usize], len, start });
-        Ok(())
-    }
-
-    /// REDUCE: a call, of which only those that make tensors and dictionaries mean anything.
-    fn reduce(&mut self) -> Result<()> {
-        let arguments = self.pop()?;
-        let function = self.pop()?;
-        let Value::Tuple(tuple) = arguments else { return Err(self.bad("a tuple", "another value")) };
-        match self.called(function, tuple)? {
-            Some(value) => self.stack.push(value),
-            None => self.object(function, arguments)?,
-        }
-        Ok(())
-    }
-
-    /// What a call makes, if that is a tensor or a dictionary.
-    fn called(&mut self, mut function: Value, mut tuple: u32) -> Result<Option<Value>> {
-        for _ in 0..MAX_WRAPPERS {
-            let Value::Global(global) = function else { return Ok(None) };
-            let known = self.globals[global as usize].known();
-            let span = self.tuples[tuple as usize];
-            let (raw, dtype) = match (known, &self.items[span.range()]) {
-                (Some(Known::OrderedDict), []) => return Ok(Some(Value::Dict(self.container()))),
-                (Some(Known::Parameter), &[tensor @ Value::Tensor(_), ..]) => return Ok(Some(tensor)),
-                (Some(Known::Subclass), &[inner, _, Value::Tuple(arguments), ..]) => {
-                    (function, tuple) = (inner, arguments);
-                    continue;
-                }
-                (Some(Known::Tensor), &[Value::Storage(storage), offset, shape, stride, ..]) => {
-                    ((storage, offset, shape, stride), Value::Other)
-                }
-                (
-                    Some(Known::TypedTensor),
-                    &[Value::Storage(storage), offset, shape, stride, _, _, dtype @ Value::Global(_), ..],
-                ) => ((storage, offset, shape, stride), dtype),
-                (Some(known @ (Known::Tensor | Known::TypedTensor)), [Value::Storage(_), ..]) => {
-                    return Err(self.bad("a call that torch.save writes", format!("{known:?} with other arguments")));
-                }
-                _ => return Ok(None),
-            };
-            let (storage, offset, shape, stride) = raw;
-            let (Some(offset), Some(shape), Some(stride)) =
-                (self.int_of(offset), self.extents(shape), self.extents(stride))
-            else {
-                return Err(self.bad("a shape and strides of the same length, at most 64", "others"));
-            };
-            if shape.len != stride.len {
-                return Err(self.bad("a shape and strides of the same length, at most 64", "others"));
-            }
-            self.tensors.push(RawTensor { storage, offset, shape, stride, dtype });
-            return Ok(Some(Value::Tensor(self.tensors.len() as u32 - 1)));
-        }
-        Err(self.bad("a tensor wrapped a few times at most", "one wrapped more often"))
-    }
-
-    /// A tuple of at most 64 integers, or a `torch.Size` of them.
-    fn extents(&self, value: Value) -> Option<Span> {
-        let tuple = match value {
-            Value::Tuple(tuple) => tuple,
-            Value::Object(object) => match self.objects[object as usize].arguments {
-                Value::Tuple(arguments) => match self.items[self.tuples[arguments as usize].range()] {
-                    [Value::Tuple(tuple)] => tuple,
-                    _ => return None,
-                },
-                _ => return None,
-            },
-            _ => return None,
-        };
-        let span = self.tuples[tuple as usize];
-        (span.len as usize <= MAX_RANK && self.items[span.range()].iter().all(|&v| self.int_of(v).is_some()))
-            .then_some(span)
-    }
-
-    /// BUILD: an object keeps its state; that of dictionaries (`_metadata`) and tensors says nothing of the weights.
-    fn build(&mut self) -> Result<()> {
-        let state = self.pop()?;
-        match self.top()? {
-            Value::Object(object) => self.objects[object as usize].state = state,
-            Value::Dict(_) | Value::Tensor(_) | Value::Storage(_) | Value::Global(_) => {}
-            _ => return Err(self.bad("state set on an object", "state set on something else")),
-        }
         Ok(())
     }
 }

@@ -24,7 +24,7 @@
 //! | `recorded.rs` | recorded activations as a [`Run`] |
 //! | `weights.rs` | the weights file of a folder, by any name, and shards with an index |
 //! | `torch.rs` | [`torch`]: the files of `torch.save`, since PyTorch 1.6 and before |
-//! | `pickle.rs`, `machine.rs` | the unpickler behind it, which makes no objects |
+//! | `pickle.rs`, `machine.rs`, `calls.rs` | the unpickler behind it, which makes no objects |
 //! | `listing.rs` | where in a pickle its tensors lie |
 //! | `select.rs` | which of them are the weights |
 //! | `zip.rs` | the reader of stored zip entries behind it |
@@ -34,6 +34,7 @@
 //! | `file.rs` | [`atomic_write`] and the checks on any file read |
 
 mod bias;
+mod calls;
 mod checksum;
 mod config;
 mod element;

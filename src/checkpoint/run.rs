@@ -51,7 +51,7 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// | file | what |
 /// |---|---|
 /// | `cfg.json` | the settings ([`RunConfig`]) |
-/// | `model.safetensors`, `.pt`, `.pth`, `.ckpt`, `.bin`, with an index of shards or the only weights file of any name | the final weights |
+/// | `model.safetensors`, `.pt`, `.pth`, `.ckpt` or `.bin`, or an index of shards, or the only weights file of any name | the final weights |
 /// | `task.safetensors`, optional | `train`: row-major indices of the training pairs; `table`, optional: the Cayley table |
 /// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*` are the optimiser's |
 ///

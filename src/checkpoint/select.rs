@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::file::shown;
-use super::listing::{Listing, Step};
+use super::listing::{Listing, Place, Step};
 use super::pickle::Value;
 use crate::error::{Error, Result, nearest};
 
@@ -187,21 +187,21 @@ fn list(paths: impl Iterator<Item = String>, count: usize) -> String {
 
 /// Whether only the usual words lead to a state dict.
 fn is_usual(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
-    let step = |step: &Step| matches!(*step, Step::Key(key) if USUAL.contains(&listing.texts[key as usize]));
-    listing.steps(0, place).iter().all(step)
-        && (prefix.is_empty() || prefix.split('.').all(|word| USUAL.contains(&word)))
+    let step = |here: &Place| matches!(here.step, Step::Key(key) if USUAL.contains(&listing.texts[key as usize]));
+    listing.way(0, place).iter().all(step) && (prefix.is_empty() || prefix.split('.').all(|word| USUAL.contains(&word)))
 }
 
 /// Whether it is the state of an optimiser, whose tensors may have the weights' names.
 fn is_optimiser(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
     let is = |word: &str| word == "optim" || word == "adamw" || word.starts_with("optimizer");
-    let step = |step: &Step| matches!(*step, Step::Key(key) if is(listing.texts[key as usize]));
-    listing.steps(0, place).iter().any(step) || prefix.split('.').any(is)
+    let step = |here: &Place| matches!(here.step, Step::Key(key) if is(listing.texts[key as usize]));
+    listing.way(0, place).iter().any(step) || prefix.split('.').any(is)
 }
 
-/// The number by which a step is one of a history.
-fn number(listing: &Listing<'_>, step: Step) -> Option<i64> {
-    match step {
+/// The number by which a place is one of a history; modules numbered in a module are not.
+fn number(listing: &Listing<'_>, here: &Place) -> Option<i64> {
+    match here.step {
+        _ if here.is_child => None,
         Step::Number(n) => Some(n.into()),
         Step::Item(n) => Some(n.into()),
         Step::Key(key) => {
@@ -220,9 +220,9 @@ type Kind<'a> = (Option<&'a str>, Option<Step>);
 /// A number that is the same for the places of one history.
 fn family<'a>(listing: &Listing<'a>, place: u32, interned: &mut BTreeMap<(u32, Kind<'a>), u32>) -> u32 {
     let mut family = 0;
-    for step in listing.steps(0, place) {
+    for here in listing.way(0, place) {
         let next = interned.len() as u32 + 1;
-        let kind = match (number(listing, step), step) {
+        let kind = match (number(listing, &here), here.step) {
             (Some(_), _) => (None, None),
             (None, Step::Key(key)) => (Some(listing.texts[key as usize]), None),
             (None, other) => (None, Some(other)),
@@ -235,7 +235,7 @@ fn family<'a>(listing: &Listing<'a>, place: u32, interned: &mut BTreeMap<(u32, K
 /// The last of a history.
 fn last<'a>(listing: &Listing<'a>, members: &[Group<'a>]) -> Group<'a> {
     let position = |group: &&Group<'a>| -> Vec<i64> {
-        listing.steps(0, group.0).into_iter().filter_map(|step| number(listing, step)).collect()
+        listing.way(0, group.0).iter().filter_map(|here| number(listing, here)).collect()
     };
     *members.iter().max_by_key(position).expect("a family has members")
 }

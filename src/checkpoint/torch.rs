@@ -216,7 +216,17 @@ impl<'a> Reading<'a> {
                 Some(_) => return Err(Error::Duplicate { path: self.path.into(), name: shown(&key) }),
             }
             let tensor = match name.value {
-                Value::Tensor(tensor) => self.tensor(self.machine.tensors[tensor as usize], &key, &mut total)?,
+                Value::Tensor(tensor) => {
+                    let (raw, before) = (self.machine.tensors[tensor as usize], total);
+                    match self.tensor(raw, &key, &mut total) {
+                        // What is wrong with a tensor beside the weights is no reason not to read them.
+                        Err(error) if !wanted.names.is_empty() && !wanted.needs(&key) => {
+                            total = before.saturating_add(TENSOR_COST);
+                            Tensor::Unread { what: shown(&error.to_string()), shape: Vec::new() }
+                        }
+                        tensor => tensor?,
+                    }
+                }
                 Value::Object(object) if wanted.needs(&key) => {
                     let object = self.machine.objects[object as usize];
                     Tensor::Unread { what: format!("an object made by {}", self.class(object)), shape: Vec::new() }
@@ -269,7 +279,7 @@ impl<'a> Reading<'a> {
             _ => Err(storage.class),
         };
         let memory = dtype.map_or(0, Dtype::memory);
-        let cost = layout.places.checked_mul(memory).unwrap_or(usize::MAX);
+        let cost = layout.places.saturating_mul(memory);
         *total = total.saturating_add(cost).saturating_add(TENSOR_COST + AXIS_COST * layout.shape.len());
         if *total > self.limit {
             return Err(self.too_large(name, *total));
@@ -297,9 +307,9 @@ impl<'a> Reading<'a> {
             let (path, tensor) = (self.path.into(), shown(name));
             return Err(Error::TensorOutOfRange { path, tensor, expected: layout.reach, got: len });
         }
-        dtype
-            .gather(bytes, &layout.shape, layout.indices())
-            .ok_or_else(|| self.layout(name, "an array in memory", format!("shape {:?}", layout.shape)))
+        // All elements are there, so only an unsigned integer is left to fail.
+        let unread = || Tensor::Unread { what: "integers above i64::MAX".into(), shape: layout.shape.clone() };
+        Ok(dtype.gather(bytes, &layout.shape, layout.indices()).unwrap_or_else(unread))
     }
 
     fn layout(&self, name: &str, expected: &'static str, got: String) -> Error {

@@ -189,6 +189,10 @@ fn pickles_that_are_broken() {
 fn pickles_that_grow() {
     let run = |opcodes: &[u8]| archive(&pickle(opcodes), &[0; 24]);
     const N: usize = 1 << 20;
+    let both = |bytes: &[u8]| {
+        let _ = read(Reader::Run, bytes);
+        read(Reader::Torch, bytes)
+    };
     // a dictionary that contains itself
     refused! { Reader::Torch;
         run(&[b"}q\0", &text("W")[..], b"h\0s"].concat()) => Error::Format { .. }, "without tensors";
@@ -214,12 +218,12 @@ fn pickles_that_grow() {
     ];
     for (open, close) in shared {
         let start = [&key[..], b"q\x01", &text("l"), b"q\x02", &object, b"q\x03", &dict(&weights), b"q\0"].concat();
-        let _ = read(Reader::Torch, &run(&[start, [open, close].concat().repeat(10_000)].concat()));
+        let _ = both(&run(&[start, [open, close].concat().repeat(10_000)].concat()));
     }
     // A history of many state dicts that are one, a module with many names for one child, and long names on long paths.
     let start = [&key[..], b"q\x01", &object, b"q\x03", &dict(&weights), b"q\0]("].concat();
     let many = [start.clone(), b"h\0".repeat(N / 2), b"e".to_vec()].concat();
-    assert_eq!(read(Reader::Torch, &run(&many)).unwrap().len(), 1);
+    assert_eq!(both(&run(&many)).unwrap().len(), 1);
     let long = [text(&"x".repeat(1000)), b"q\x010".to_vec()].concat();
     let chain = [&b"h\x03)R}"[..], &text("_modules"), b"}h\x01"].concat().repeat(15);
     let leaf = |count: usize| -> Vec<u8> {
@@ -228,17 +232,17 @@ fn pickles_that_grow() {
     };
     let start = [long, object.clone(), b"q\x030".to_vec(), weights.clone(), b"q\x040".to_vec()].concat();
     let module = |count| run(&[start.clone(), chain.clone(), leaf(count), b"ssb".repeat(15)].concat());
-    assert_eq!(read(Reader::Torch, &module(3)).unwrap().len(), 3);
+    assert_eq!(both(&module(3)).unwrap().len(), 3);
     refused! { Reader::Torch;
         module(5000) => Error::TensorsTooLarge { .. }, "tensor `xxx";
     }
     // Many keys that are one long text, for the search for its last dot.
     let keys =
         [text(&".".repeat(N / 2)), b"q\x010".to_vec(), weights.clone(), b"q\0}(".to_vec(), b"h\x01h\0".repeat(N / 8)];
-    let _ = read(Reader::Torch, &run(&[keys.concat(), b"u".to_vec()].concat()));
+    let _ = both(&run(&[keys.concat(), b"u".to_vec()].concat()));
     // every opcode that makes something, a million times over
     for opcode in *b"N})](2\x94\x8f\x88" {
-        let _ = read(Reader::Torch, &run(&[b"N".to_vec(), vec![opcode; N]].concat()));
+        let _ = both(&run(&[b"N".to_vec(), vec![opcode; N]].concat()));
     }
     for unit in [
         &b"\x8c\0"[..],
@@ -259,22 +263,34 @@ fn pickles_that_grow() {
         b"V\n",
         b"p1\n",
     ] {
-        let _ = read(Reader::Torch, &run(&[b"Nq\0".to_vec(), unit.repeat(N / unit.len())].concat()));
+        let _ = both(&run(&[b"Nq\0".to_vec(), unit.repeat(N / unit.len())].concat()));
         let class = [&global("a", "b")[..], b"q\0(h\0"].concat();
-        let _ = read(Reader::Torch, &run(&[class, unit.repeat(N / unit.len()), b"l".to_vec()].concat()));
+        let _ = both(&run(&[class, unit.repeat(N / unit.len()), b"l".to_vec()].concat()));
     }
     for unit in [&b"2"[..], b"}", b"]", b")", b"N"] {
-        let _ = read(Reader::Torch, &run(&[b"N(N".to_vec(), unit.repeat(N), b"l".to_vec()].concat()));
+        let _ = both(&run(&[b"N(N".to_vec(), unit.repeat(N), b"l".to_vec()].concat()));
     }
     let huge = [b"\x8b\0\0\x10\0".to_vec(), vec![0x7f; N], b"L".to_vec(), vec![b'9'; N], b"L\n".to_vec()].concat();
-    let _ = read(Reader::Torch, &run(&huge));
+    let _ = both(&run(&huge));
     let prefix = [b"}(", &text("k")[..], b"q\0"].concat();
-    let _ = read(Reader::Torch, &run(&[prefix, b"h\0}".repeat(N / 3), b"u".to_vec()].concat()));
+    let _ = both(&run(&[prefix, b"h\0}".repeat(N / 3), b"u".to_vec()].concat()));
     // a million calls of _rebuild_tensor_v2 on the same arguments
     let made = tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]);
     let arguments = &made[made.iter().position(|&b| b == b'(').unwrap()..made.len() - 1];
     let calls = [&global("torch._utils", "_rebuild_tensor_v2")[..], b"q\0", arguments, b"q\x01"].concat();
-    let _ = read(Reader::Torch, &run(&[calls, b"h\0h\x01R".repeat(N / 5)].concat()));
+    let _ = both(&run(&[calls, b"h\0h\x01R".repeat(N / 5)].concat()));
+    // Many state dicts of one tensor each, in a list, behind prefixes and behind numbers.
+    let start = [text("W_x"), b"q\x010".to_vec(), made.clone(), b"q\0".to_vec()].concat();
+    let lists = [start.clone(), b"](".to_vec(), b"}h\x01h\0s".repeat(N / 6), b"e".to_vec()].concat();
+    let prefixes = (0..N / 16).flat_map(|k| [text(&format!("{k:x}.W_x")), b"h\0".to_vec()].concat()).collect();
+    let prefixes = [start.clone(), b"}(".to_vec(), prefixes, b"u".to_vec()].concat();
+    let numbers = (0..N / 12).flat_map(|k| [&b"J"[..], &(k as u32).to_le_bytes(), b"}h\x01h\0s"].concat()).collect();
+    let numbers = [start, b"}(".to_vec(), numbers, b"u".to_vec()].concat();
+    for (bytes, last) in [(lists, N / 6 - 1), (prefixes, 0), (numbers, N / 12 - 1)] {
+        let tensors = read(Reader::Run, &run(&bytes));
+        assert!(last == 0 || tensors.unwrap().keys().eq(["W_x"]));
+        let _ = read(Reader::Torch, &run(&bytes));
+    }
 }
 
 #[test]
@@ -327,6 +343,21 @@ fn tensors_that_unfold_too_far() {
     refused! { Reader::Torch;
         archive(&pickle(&dict(&unused)), &[0; 24]) => Error::Format { .. }, "without tensors";
     }
+}
+
+#[test]
+fn what_is_wrong_beside_the_weights_does_not_hide_them() {
+    let good = |at: i64| tensor(&storage("FloatStorage", "0", 6), at, &[1, 1], &[1, 1]);
+    let names = ["W_x", "W_y", "W", "b", "W_U"].into_iter().zip(0i64..);
+    let mut items: Vec<u8> = names.flat_map(|(name, k)| [text(name), good(k)].concat()).collect();
+    for (name, shape, stride) in [("far", [7, 1], [1, 1]), ("mask", [1 << 20, 1 << 20], [0, 0])] {
+        items.extend([text(name), tensor(&storage("FloatStorage", "0", 6), 0, &shape, &stride)].concat());
+    }
+    let file = archive(&pickle(&[b"}(", &items[..], b"u"].concat()), &[0; 24]);
+    let tensors = read(Reader::Run, &file).unwrap();
+    assert_eq!(tensors.len(), 7);
+    assert!(["far", "mask"].iter().all(|name| matches!(tensors[*name], Tensor::Unread { .. })));
+    assert!(read(Reader::Torch, &file).is_err());
 }
 
 #[test]

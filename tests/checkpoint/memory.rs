@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::path::Path;
 
 use irreplens::Error;
-use irreplens::checkpoint::{Tensors, safetensors, torch};
+use irreplens::checkpoint::{Run, Tensors, safetensors, torch};
 
 thread_local! {
     static NOW: Cell<isize> = const { Cell::new(0) };
@@ -61,15 +61,34 @@ pub fn peak<T>(work: impl FnOnce() -> T) -> (T, usize) {
 pub enum Reader {
     Torch,
     Safetensors,
+    /// A PyTorch file as the weights of a run, so that its state dicts are searched for an architecture's names.
+    Run,
+}
+
+/// A folder with a run's settings and, in `hostile`, `bytes`; kept from call to call.
+fn with_run<T>(bytes: &[u8], work: impl FnOnce(&Path) -> T) -> T {
+    thread_local!(static FOLDER: tempfile::TempDir = tempfile::tempdir().unwrap());
+    FOLDER.with(|folder| {
+        let config = r#"{"model": "OneLayerMLPwithBias", "group": "CyclicGroup", "group_parameter": 3}"#;
+        let [settings, path] = ["cfg.json", "hostile"].map(|name| folder.path().join(name));
+        if !settings.exists() {
+            std::fs::write(settings, config).unwrap();
+        }
+        std::fs::write(&path, bytes).unwrap();
+        work(&path)
+    })
 }
 
 /// Reads `bytes` as the file `hostile` and asserts the bound on memory.
 pub fn read(reader: Reader, bytes: &[u8]) -> Result<Tensors, Error> {
     let path = Path::new("hostile");
-    let (result, peak) = peak(|| match reader {
-        Reader::Torch => torch::read_bytes(bytes, path),
-        Reader::Safetensors => safetensors::read_bytes(bytes, path),
-    });
+    let (result, peak) = match reader {
+        Reader::Run => with_run(bytes, |path| peak(|| Run::open(path).map(|run| run.tensors))),
+        _ => peak(|| match reader {
+            Reader::Safetensors => safetensors::read_bytes(bytes, path),
+            _ => torch::read_bytes(bytes, path),
+        }),
+    };
     let limit = 64 * bytes.len() + (1 << 20);
     assert!(peak <= limit, "{reader:?}: {peak} bytes held for a file of {} (limit {limit})", bytes.len());
     result

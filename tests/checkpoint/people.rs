@@ -107,7 +107,12 @@ fn histories_give_their_last_and_say_so() {
 
 #[test]
 fn two_state_dicts_are_an_error_that_lists_them_unless_one_has_the_usual_name() {
-    for (file, names) in [("averaged.pt", ["`raw`", "`ema`"]), ("two-tuple.pt", ["`[0]`", "`[1]`"])] {
+    let files = [
+        ("averaged.pt", ["`raw`", "`ema`"]),
+        ("two-tuple.pt", ["`[0]`", "`[1]`"]),
+        ("module-list.pt", ["`nets.0`", "`nets.1`"]),
+    ];
+    for (file, names) in files {
         let error = open(file, None).unwrap_err();
         let text = error.to_string();
         assert!(
@@ -118,6 +123,7 @@ fn two_state_dicts_are_an_error_that_lists_them_unless_one_has_the_usual_name() 
     counts(&open("averaged.pt", Some("ema")).unwrap(), 0.0);
     counts(&open("averaged.pt", Some("raw")).unwrap(), 100.0);
     counts(&open("two-tuple.pt", Some("[1]")).unwrap(), 100.0);
+    counts(&open("module-list.pt", Some("nets.1")).unwrap(), 100.0);
     let run = open("averaged-model.pt", None).unwrap();
     counts(&run, 0.0);
     assert_eq!(run.notes(), ["the weights are `model`; not read: `ema.module`"]);

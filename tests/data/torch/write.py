@@ -227,6 +227,8 @@ if __name__ == "__main__":
     wrapper.owner = wrapper
     save("module-nested.pt", {"epoch": 3, "model": wrapper})
     save_legacy("legacy-module.pt", net(MINE, parameters(weights())))
+    ensemble = {str(k): net(MINE, parameters(weights(add=100 * k))) for k in (0, 1)}
+    save("module-list.pt", net(MINE, modules={"nets": net(MINE, modules=ensemble)}))
     script = SCRIPT()
     script.__dict__.update(weights(), training=False)
     save("script.pt", script, code="class Net(Module):\n" + "  pass\n" * 50)

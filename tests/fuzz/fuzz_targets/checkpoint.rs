@@ -5,7 +5,8 @@ use irreplens::checkpoint::{safetensors, torch};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let path = "fuzz".as_ref();
-    for read in [torch::read_bytes(bytes, path), safetensors::read_bytes(bytes, path)] {
+    let entry = torch::read_entry(bytes, path, "model");
+    for read in [torch::read_bytes(bytes, path), entry, safetensors::read_bytes(bytes, path)] {
         if let Err(error) = read {
             assert!(error.to_string().starts_with("fuzz: "));
         }
