@@ -16,6 +16,11 @@ const SECTORS: usize = 2;
 const SYMPY: &str = "sympy";
 const LEXICOGRAPHIC: &str = "lexicographic";
 
+/// An error about an element order, with how to give one.
+fn explained(source: Error) -> Error {
+    Error::ElementOrder { source: Box::new(source) }
+}
+
 /// The group of a run, and the coordinates and names that its family has.
 impl Run {
     /// The group in an element order, and the permutations that its elements are; without an order the one that
@@ -40,7 +45,6 @@ impl Run {
     /// # Ok::<(), irreplens::Error>(())
     /// ```
     pub fn group_in_order(&self, order: Option<&Path>) -> Result<(Box<dyn Group>, Option<PermutationGroup>)> {
-        let explained = |source| Error::ElementOrder { source: Box::new(source) };
         let permutations = match order {
             Some(order) => self.permutations(order).map_err(explained)?,
             None => match self.named_order()? {
@@ -84,12 +88,15 @@ impl Run {
         Ok(found)
     }
 
-    /// The group in the order that `element_order` in the settings names.
+    /// The group in the order that `element_order` in the settings of a symmetric or alternating run names.
     pub(super) fn named_order(&self) -> Result<Option<PermutationGroup>> {
+        if !matches!(self.config.group, GroupKind::SymmetricGroup | GroupKind::AlternatingGroup) {
+            return Ok(None);
+        }
         match self.config.other.get("element_order") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(name)) if name == SYMPY || name == LEXICOGRAPHIC => {
-                self.permutations(name.as_ref()).map(Some)
+                self.permutations(name.as_ref()).map_err(explained).map(Some)
             }
             Some(other) => Err(Error::Config {
                 path: self.directory().join("cfg.json"),
@@ -108,8 +115,10 @@ impl Run {
         }
         let order = self.config.order()?;
         let Some(table) = task_file::entries(&path, order, false)? else { return Ok(None) };
-        let closed = table.iter().all(|&entry| entry < order);
-        Ok(closed.then(|| Fingerprint::of_product(order, |x, y| Elem::new(table[[x.index(), y.index()]]))))
+        if table.iter().any(|&entry| entry >= order) {
+            return task_file::table(&path, order, false).map(|_| None); // the error that this is
+        }
+        Ok(Some(Fingerprint::of_product(order, |x, y| Elem::new(table[[x.index(), y.index()]]))))
     }
 
     /// The fingerprint of the group, where the run says which it is and in what order its elements stand.
@@ -169,7 +178,7 @@ impl Run {
         Some(self.cyclic_basis(group)).filter(|along| along.sectors().len() <= SECTORS)
     }
 
-    /// The irreps under the names that the group's family has for them, where it has any.
+    /// The irreps under the names that the group's family has for them, where it has any and the elements stand in its order.
     ///
     /// # Arguments
     /// `group`, `permutations`: what [`group_in_order`](Run::group_in_order) returns.
@@ -183,11 +192,11 @@ impl Run {
         };
         let degree = permutations.map_or(0, PermutationGroup::degree);
         match (self.config.group, permutations) {
-            (GroupKind::CyclicGroup, None) => {
+            (GroupKind::CyclicGroup, None) if group.fingerprint() == Cyclic::new(n)?.fingerprint() => {
                 let group = Cyclic::new(n)?;
                 of(&group, cyclic(&group))
             }
-            (GroupKind::DihedralGroup, None) => {
+            (GroupKind::DihedralGroup, None) if group.fingerprint() == Dihedral::new(n)?.fingerprint() => {
                 let group = Dihedral::new(n)?;
                 of(&group, dihedral(&group))
             }
