@@ -5,7 +5,6 @@
 mod families;
 #[path = "support/models.rs"]
 mod models;
-#[allow(dead_code)]
 #[path = "support/runs.rs"]
 mod runs;
 
