@@ -329,7 +329,7 @@ impl FourierBasis for Walsh {
     }
     fn value(&self, row: usize, position: usize) -> f64 {
         let size = (self.rows() as f64).sqrt().recip();
-        if (row & position).count_ones() % 2 == 0 { size } else { -size }
+        if (row & position).count_ones().is_multiple_of(2) { size } else { -size }
     }
 }
 

@@ -4,7 +4,6 @@
 mod data;
 #[path = "support/models.rs"]
 mod models;
-#[allow(dead_code)]
 #[path = "support/runs.rs"]
 mod runs;
 

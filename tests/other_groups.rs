@@ -5,7 +5,6 @@
 mod families;
 #[path = "support/models.rs"]
 mod models;
-#[allow(dead_code)]
 #[path = "support/runs.rs"]
 mod runs;
 
@@ -192,4 +191,7 @@ fn one_rule_chooses_the_coordinates() {
     let run = Run::open(&path).unwrap();
     let basis = run.cyclic_basis(&run.group().unwrap());
     assert_eq!((basis.rows(), basis.sectors().len()), (5, 2));
+    let group = run.group().unwrap();
+    let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, None).unwrap()).unwrap();
+    irreplens::laws::fourier::check_on(&irreps, &group).unwrap();
 }

@@ -70,7 +70,7 @@ pub fn progress(run: &Run, basis: &dyn FourierBasis, task: &Task) -> Result<Prog
 /// A table with a row a checkpoint, then one for every quantity that key blocks have, with a column a block.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Coordinates: {}", self.coordinates)?;
+        writeln!(f, "Coordinates: {}\n", self.coordinates)?;
         write!(f, "{:>10}", "epoch")?;
         let columns = ["train", "accuracy", "test", "accuracy", "restricted", "excluded", "weights^2"];
         columns.iter().try_for_each(|name| write!(f, "{name:>12}"))?;

@@ -19,6 +19,11 @@ const SECTORS: usize = 2;
 const SYMPY: &str = "sympy";
 const LEXICOGRAPHIC: &str = "lexicographic";
 
+/// An error about an element order, with how to give one.
+fn explained(source: Error) -> Error {
+    Error::ElementOrder { source: Box::new(source) }
+}
+
 /// The group of a run, and the coordinates and names that its family has.
 impl Run {
     /// The group in an element order, and the permutations that its elements are; without an order the one that
@@ -44,7 +49,6 @@ impl Run {
     /// # Ok::<(), irreplens::Error>(())
     /// ```
     pub fn group_in_order(&self, order: Option<&Path>) -> Result<(Box<dyn Group>, Option<PermutationGroup>)> {
-        let explained = |source| Error::ElementOrder { source: Box::new(source) };
         let permutations = match order {
             Some(order) => self.permutations(order).map_err(explained)?,
             None => match self.named_order()? {
@@ -90,12 +94,15 @@ impl Run {
         Ok(found)
     }
 
-    /// The group in the order that `element_order` in the settings names.
+    /// The group in the order that `element_order` in the settings of a symmetric or alternating run names.
     pub(super) fn named_order(&self) -> Result<Option<PermutationGroup>> {
+        if !matches!(self.config.group, GroupKind::SymmetricGroup | GroupKind::AlternatingGroup) {
+            return Ok(None);
+        }
         match self.config.other.get("element_order") {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(name)) if name == SYMPY || name == LEXICOGRAPHIC => {
-                self.permutations(name.as_ref()).map(Some)
+                self.permutations(name.as_ref()).map_err(explained).map(Some)
             }
             Some(other) => Err(Error::Config {
                 path: self.directory().join("cfg.json"),
@@ -114,8 +121,10 @@ impl Run {
         }
         let order = self.config.order()?;
         let Some(table) = task_file::entries(&path, order, false)? else { return Ok(None) };
-        let closed = table.iter().all(|&entry| entry < order);
-        Ok(closed.then(|| Fingerprint::of_product(order, |x, y| Elem::new(table[[x.index(), y.index()]]))))
+        if table.iter().any(|&entry| entry >= order) {
+            return task_file::table(&path, order, false).map(|_| None); // the error that this is
+        }
+        Ok(Some(Fingerprint::of_product(order, |x, y| Elem::new(table[[x.index(), y.index()]]))))
     }
 
     /// The fingerprint of the group, where the run says which it is and in what order its elements stand.
@@ -194,11 +203,11 @@ impl Run {
             memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
         }
         match (self.config.group, permutations) {
-            (GroupKind::CyclicGroup, None) if same_product(group, &Cyclic::new(n)?) => {
+            (GroupKind::CyclicGroup, None) if group.fingerprint() == Cyclic::new(n)?.fingerprint() => {
                 let group = Cyclic::new(n)?;
                 of(&group, cyclic(&group))
             }
-            (GroupKind::DihedralGroup, None) if same_product(group, &Dihedral::new(n)?) => {
+            (GroupKind::DihedralGroup, None) if group.fingerprint() == Dihedral::new(n)?.fingerprint() => {
                 let group = Dihedral::new(n)?;
                 of(&group, dihedral(&group))
             }
@@ -258,12 +267,6 @@ fn same_classes(group: &dyn Group, family: &dyn Group) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("another group of order {} than {}", group.order(), family.name())),
     }
-}
-
-/// Whether two groups are one, element by element.
-fn same_product(group: &(impl Group + ?Sized), other: &impl Group) -> bool {
-    let same = |s: Elem| group.elements().all(|x| group.compose(x, s) == other.compose(x, s));
-    group.order() == other.order() && group.generators().into_iter().all(same)
 }
 
 /// The irreps at the permutations in the order of a file, whatever its rule; `None` unless they are all of the family's.

@@ -16,7 +16,8 @@ use ndarray::{Array2, Axis};
 /// # Errors
 /// `translations`: the orders or fingerprints if they differ; (side, h, sector, position) of an element that h moves out of
 /// its sector, and the two sectors; (side, h, sector, block, column of the functions tried), a coefficient of A after the
-/// translation, and of the translation after A; `sectors`, `blocks` and `matrix` as [`sectors`], [`blocks`] and [`orthonormality`](super::orthonormality).
+/// translation, and of the translation after A; `sectors`, `blocks` and `matrix` as [`sectors`], [`blocks`] and
+/// [`orthonormality`](super::orthonormality).
 ///
 /// Cost: O(m^3) products for each generator and sector up to m = 128, beyond O(m^2).
 pub fn translations(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + ?Sized)) -> Result<(), Violation> {

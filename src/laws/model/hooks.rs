@@ -123,13 +123,17 @@ fn hooked(
 
 /// Naming a site the model lacks, in hooks, in what to keep or in a streaming method, is an error; so are a hook of
 /// another width or for other pairs than the model's, a channel beyond a site's width, an element beyond the order,
-/// and a task or basis of another order.
+/// and a task or basis of another order. A model that knows its group, which would refuse tasks for that alone, is tried as
+/// the one inside ([`without_group`](Interpretable::without_group)).
 ///
 /// # Errors
 /// `unknown site`: the call that was answered; `sites` as [`sites`](super::sites).
 pub fn unknown_site(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     const LAW: &str = "unknown site";
     const ABSENT: &str = "no such site";
+    if let Some(inside) = model.without_group() {
+        return unknown_site(inside);
+    }
     super::sites(model)?;
     let n = model.order();
     let first = (Elem::new(0), Elem::new(0));

@@ -16,12 +16,16 @@ const LAW: &str = "streams";
 ///
 /// Losses are those of the task of the cyclic group, without hooks and with hooks that depend on the pair; the bases
 /// are [`CyclicSubgroupBasis`] of the cyclic and, at even orders, the dihedral group. Where [`EXHAUSTIVE`] numbers
-/// do not hold all of a site, a few of its channels are compared.
+/// do not hold all of a site, a few of its channels are compared. A model that knows its group, which may be another, is
+/// tried as the one inside ([`without_group`](Interpretable::without_group)).
 ///
 /// # Errors
 /// `streams`: the method and its arguments, pair, channel or block, what it returned and what it should have; `sites`
 /// as [`sites`](super::sites).
 pub fn streams(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    if let Some(inside) = model.without_group() {
+        return streams(inside);
+    }
     super::sites(model)?;
     losses(model)?;
     let n = model.order();
