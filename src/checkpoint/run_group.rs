@@ -17,7 +17,7 @@ impl Run {
     /// # Errors
     /// Those of [`PermutationGroup::from_json`] and of [`group`](Run::group); [`Error::Format`] naming the file of the order
     /// if its group is of another order or kind than the settings say, or its table is not the run's own;
-    /// [`Error::Memory`] where the table is over the budget.
+    /// [`Error::InFile`] around [`Error::Memory`] where the table is over the budget.
     ///
     /// ```no_run
     /// use irreplens::{checkpoint::Run, fourier::IrrepBasis};
@@ -34,7 +34,8 @@ impl Run {
         if permutations.order() != n {
             return Err(other(format!("{} elements, where the run's group has {n}", permutations.order())));
         }
-        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n]))?;
+        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n]))
+            .map_err(|source| Error::InFile { path: path.into(), source: source.into() })?;
         let table = permutations.cayley_table().with_name(permutations.name());
         check_family(self.config.group, self.config.group_parameter, &table).map_err(other)?;
         if let Some(own) = self.table()?
@@ -68,14 +69,14 @@ impl Run {
     /// `group`, `permutations`: what [`group_in_order`](Run::group_in_order) returns.
     ///
     /// # Errors
-    /// Those of [`irreps`].
+    /// Those of [`irreps`]; [`Error::Memory`] over the budget.
     pub fn irreps(&self, group: &(impl Group + ?Sized), permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
         let n = self.config.group_parameter;
         let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
             found.iter().map(|rho| rho.irrep(group)).collect()
         };
         let degree = permutations.map_or(0, PermutationGroup::degree);
-        if permutations.is_none() {
+        if permutations.is_none() && matches!(self.config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
             // Of every frequency a matrix of the plane at every element, and the character.
             memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
         }
