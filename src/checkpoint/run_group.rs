@@ -37,7 +37,8 @@ impl Run {
     /// # Errors
     /// [`Error::ElementOrder`] around whatever is wrong with the order: those of [`PermutationGroup::from_json`];
     /// [`Error::NotTheRunsGroup`] unless its permutations are those of the settings' group; [`Error::OtherGroup`] for
-    /// another order than that of the run's own table. [`Error::Memory`] where the table is over the budget. Those of
+    /// another order than that of the run's own table. [`Error::InFile`] around [`Error::Memory`] where the table is over the
+    /// budget. Those of
     /// [`group`](Run::group).
     ///
     /// ```no_run
@@ -57,7 +58,10 @@ impl Run {
             },
         };
         let n = permutations.order();
-        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n]))?;
+        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n])).map_err(|source| Error::InFile {
+            path: order.map_or_else(|| self.directory().join("cfg.json"), Path::to_path_buf),
+            source: source.into(),
+        })?;
         let table = permutations.cayley_table().with_name(permutations.name());
         let path = self.directory().join(task_file::NAME);
         if let Some(own) = self.table_fingerprint()? {
@@ -192,13 +196,14 @@ impl Run {
     ///
     /// # Errors
     /// Those of [`irreps`]; [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) if `permutations` are not `group`'s.
+    /// [`Error::Memory`] over the budget.
     pub fn irreps(&self, group: &(impl Group + ?Sized), permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
         let n = self.config.group_parameter;
         let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
             found.iter().map(|rho| rho.irrep(group)).collect()
         };
         let degree = permutations.map_or(0, PermutationGroup::degree);
-        if permutations.is_none() {
+        if permutations.is_none() && matches!(self.config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
             // Of every frequency a matrix of the plane at every element, and the character.
             memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
         }

@@ -175,8 +175,8 @@ impl Trainer {
 
     /// Saves and stops when this flag is set: see [`on_ctrl_c`](super::on_ctrl_c).
     ///
-    /// The state is saved at once. An epoch that is under way, or a look at the test set, is broken off; but for the first
-    /// epoch of a call, before which there is nothing new to save.
+    /// The state is saved at once: an epoch that is under way, or a look at the test set, is broken off. Where that is the
+    /// first epoch of the call, the training set is evaluated afterwards, so that there are metrics to return.
     pub fn interrupted_by(&mut self, flag: Arc<AtomicBool>) -> &mut Self {
         self.interrupt = flag;
         self
@@ -200,27 +200,18 @@ impl Trainer {
     fn run_in_pool(&mut self) -> Result<Outcome> {
         let mut saved = Instant::now();
         let mut gradient = vec![0.0; self.state.network.parameters().len()];
-        // In the first epoch there is no flag: until it is through there are no metrics to return.
-        self.passes.train.stop = Arc::default();
-        if let Some(test) = &mut self.passes.test {
-            test.stop = Arc::clone(&self.interrupt);
+        for passes in [Some(&mut self.passes.train), self.passes.test.as_mut()].into_iter().flatten() {
+            passes.stop = Arc::clone(&self.interrupt);
         }
         let mut last = None;
         self.start()?;
         loop {
             let start = Instant::now();
             let train = self.passes.train.gradient(&self.state.network, &mut gradient);
-            if let Some(last) = last
-                && self.is_interrupted()
-            {
-                // This state's loss is not known. From numbers it is a number, if it is not as large as none ever is.
-                return match self.state.network.parameters().iter().all(|p| p.is_finite()) {
-                    true => self.leave(last, &mut saved),
-                    false => Err(self.diverged(self.epoch(), f64::NAN)),
-                };
+            if self.is_interrupted() {
+                return self.break_off(last, &mut saved);
             }
             last = Some(Metrics { epoch: self.epoch(), train, test: None });
-            self.passes.train.stop = Arc::clone(&self.interrupt);
             let mut seconds = start.elapsed().as_secs_f64();
             let test =
                 |trainer: &mut Self| Ok(trainer.passes.test.as_mut().map(|test| test.evaluate(&trainer.state.network)));
@@ -273,6 +264,23 @@ impl Trainer {
         }
         self.keep(stop, saved)?;
         stop.map(|stop_reason| self.finish(stop_reason, metrics)).transpose()
+    }
+
+    /// Saves the state of an epoch that was broken off, and ends as interrupted.
+    ///
+    /// Its loss is not known; that its parameters are finite is enough for a state to go on from. Only where there are no
+    /// metrics of an epoch before is it evaluated, once it is saved.
+    fn break_off(&mut self, last: Option<Metrics>, saved: &mut Instant) -> Result<Outcome> {
+        if !self.state.network.parameters().iter().all(|p| p.is_finite()) {
+            return Err(self.diverged(self.epoch(), f64::NAN));
+        }
+        self.keep(Some(StopReason::Interrupted), saved)?;
+        let metrics = last.unwrap_or_else(|| {
+            self.passes.train.stop = Arc::default();
+            let train = self.passes.train.evaluate(&self.state.network);
+            Metrics { epoch: self.epoch(), train, test: None }
+        });
+        self.finish(StopReason::Interrupted, metrics)
     }
 
     /// Saves the state, before anything else, and ends as interrupted.

@@ -84,5 +84,5 @@ fn logits_that_overflow() {
         assert!(matches!(error, Error::NonFiniteActivation { pair: at, .. } if at == pair), "{error}");
     }
     #[cfg(feature = "report")]
-    assert!(irreplens::report::of_run(run.directory(), None, &Ok, &mut |_| {}).is_err());
+    assert!(irreplens::report::of_run(&run, None, &Ok, &mut |_| {}).is_err());
 }
