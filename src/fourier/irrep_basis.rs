@@ -49,7 +49,7 @@ impl IrrepBasis {
         let n = group.order();
         let ranks = irreps.iter().map(Irrep::rank).fold(0, usize::saturating_add);
         crate::error::check_shape("rows of all irreps together", &[n], &[ranks])?;
-        if let Some(off) = irreps[0].character.iter().find(|&&value| !((value - 1.0).abs() <= 1e-9)) {
+        if let Some(off) = irreps[0].character.iter().find(|&&value| (value - 1.0).abs() > 1e-9 || value.is_nan()) {
             return Err(Error::NotAnIrrep {
                 label: irreps[0].label.clone(),
                 expected: "the trivial irrep first, 1 everywhere",
