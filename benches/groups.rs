@@ -1,4 +1,4 @@
-//! All products of S5 by rank, by hash and by table, and the classes of subgroups of S6: which to use where products
+//! All products of S5 by rank, by hash and by table, and the classes of subgroups of S6 and S7: which to use where products
 //! are dear.
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
@@ -32,11 +32,15 @@ fn products(c: &mut Criterion) {
 fn subgroups(c: &mut Criterion) {
     let s6 = Symmetric::new(6).expect("n <= 7");
     let table = s6.cayley_table();
-    let mut group = c.benchmark_group("subgroup_classes_s6");
+    let mut group = c.benchmark_group("subgroup_classes");
     group.sample_size(10).warm_up_time(Duration::from_millis(200)).measurement_time(Duration::from_secs(1));
-    group.bench_function("rank", |b| b.iter(|| subgroup_classes(black_box(&s6), 1455).map(|classes| classes.len())));
     group
-        .bench_function("table", |b| b.iter(|| subgroup_classes(black_box(&table), 1455).map(|classes| classes.len())));
+        .bench_function("rank, S6", |b| b.iter(|| subgroup_classes(black_box(&s6), 1455).map(|classes| classes.len())));
+    group.bench_function("table, S6", |b| {
+        b.iter(|| subgroup_classes(black_box(&table), 1455).map(|classes| classes.len()))
+    });
+    let s7 = Symmetric::new(7).expect("n <= 7").cayley_table();
+    group.bench_function("table, S7", |b| b.iter(|| subgroup_classes(black_box(&s7), 11_300).map(|found| found.len())));
     group.finish();
 }
 

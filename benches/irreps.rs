@@ -5,7 +5,9 @@
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use irreplens::analysis::representation;
 use irreplens::fourier::IrrepBasis;
-use irreplens::group::{Alternating, Cyclic, Dicyclic, Dihedral, Group, GroupExt, SemidirectProduct, Symmetric};
+use irreplens::group::{
+    Alternating, Cyclic, Dicyclic, Dihedral, DirectProduct, Group, GroupExt, SemidirectProduct, Symmetric,
+};
 use irreplens::irrep::{CharacterTable, irreps, symmetric};
 use irreplens::model::SummedMlp;
 use irreplens::task::{Split, Task};
@@ -49,6 +51,38 @@ fn of_groups(criterion: &mut Criterion) {
     }
 }
 
+fn large(criterion: &mut Criterion) {
+    let cyclic = |n| Cyclic::new(n).unwrap();
+    let tables: Vec<Box<dyn Group>> = vec![
+        Box::new(cyclic(1000)),
+        Box::new(cyclic(2000)),
+        Box::new(DirectProduct::new(cyclic(30), cyclic(30)).unwrap()),
+        Box::new(Dihedral::new(1000).unwrap()),
+        Box::new(DirectProduct::new(Dihedral::new(20).unwrap(), Dihedral::new(20).unwrap()).unwrap()),
+    ];
+    let mut bench = criterion.benchmark_group("character tables of many classes");
+    bench.sample_size(10);
+    for group in tables {
+        let table = group.cayley_table();
+        bench.bench_function(group.name(), |b| b.iter(|| CharacterTable::new(&table).unwrap()));
+    }
+    bench.finish();
+    let mut bench = criterion.benchmark_group("large irreps");
+    bench.sample_size(10);
+    for (name, group) in
+        [("A7", Alternating::new(7).unwrap().cayley_table()), ("S7", Symmetric::new(7).unwrap().cayley_table())]
+    {
+        let found = irreps(&group).unwrap();
+        bench.bench_function(format!("matrices of {name}"), |b| {
+            b.iter(|| found.iter().map(|irrep| irrep.matrices(&group, 0).unwrap().dim()).sum::<usize>());
+        });
+        bench.bench_function(format!("ranges of {name}"), |b| {
+            b.iter(|| found.iter().map(|irrep| irrep.range(&group).unwrap().nrows()).sum::<usize>());
+        });
+    }
+    bench.finish();
+}
+
 fn young(criterion: &mut Criterion) {
     let mut bench = criterion.benchmark_group("Young's orthogonal form");
     bench.sample_size(10);
@@ -79,5 +113,5 @@ fn measures(criterion: &mut Criterion) {
     bench.finish();
 }
 
-criterion_group!(benches, of_groups, young, measures);
+criterion_group!(benches, of_groups, large, young, measures);
 criterion_main!(benches);

@@ -16,7 +16,7 @@ use irreplens::irrep::{
     CharacterTable, Irrep, Kind, Representation, alternating, cyclic, dihedral, irreps, product, symmetric,
 };
 use irreplens::laws;
-use ndarray::array;
+use ndarray::{Array2, array};
 use proptest::prelude::*;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -110,6 +110,103 @@ fn closed_forms_are_the_irreps() {
         let (all, even) = (Symmetric::new(n).unwrap(), Alternating::new(n).unwrap());
         same_irreps(&all, &symmetric(&all));
         same_irreps(&even, &alternating(&even, 3).unwrap());
+    }
+}
+
+/// The basis as the conventions say it, one column after another.
+fn range_by_definition(irrep: &Irrep, group: &dyn Group) -> Array2<f64> {
+    let mut rest = irrep.projector(group).unwrap();
+    let mut rows = Array2::zeros((irrep.rank(), group.order()));
+    for mut row in rows.rows_mut() {
+        let largest = rest.diag().iter().copied().fold(0.0, f64::max);
+        let pivot = rest.diag().iter().position(|&r| r >= (1.0 - 1e-6) * largest).unwrap();
+        let column = &rest.column(pivot) / rest[[pivot, pivot]].sqrt();
+        for ((i, j), entry) in rest.indexed_iter_mut() {
+            *entry -= column[i] * column[j];
+        }
+        let scale = column.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+        let sign = column.iter().find(|v| v.abs() > 1e-3 * scale).unwrap().signum();
+        row.assign(&(column * sign));
+    }
+    rows
+}
+
+#[test]
+fn ranges_are_those_of_the_definition() {
+    let groups: Vec<Box<dyn Group>> = vec![
+        Box::new(Cyclic::new(30).unwrap()),
+        Box::new(Dihedral::new(40).unwrap()),
+        Box::new(Dicyclic::new(9).unwrap()),
+        Box::new(Symmetric::new(5).unwrap()),
+        Box::new(shuffled(&Alternating::new(5).unwrap().cayley_table(), 3)),
+        Box::new(SemidirectProduct::affine(19, 18).unwrap()),
+        Box::new(heisenberg(5)),
+    ];
+    for group in groups {
+        for irrep in irreps(&group).unwrap() {
+            let range = irrep.range(&group).unwrap();
+            let off = (&range - &range_by_definition(&irrep, &group)).fold(0.0, |most: f64, v| most.max(v.abs()));
+            assert!(off < 1e-10, "{} of {}: {off}", irrep.label, group.name());
+            let off = (range.dot(&range.t()) - Array2::<f64>::eye(irrep.rank())).fold(0.0, |m: f64, v| m.max(v.abs()));
+            assert!(off < 1e-13, "{} of {}: {off}", irrep.label, group.name());
+        }
+    }
+}
+
+#[test]
+fn character_tables_of_many_classes() {
+    let cyclic = |n| Cyclic::new(n).unwrap();
+    let square = || DirectProduct::new(Dihedral::new(4).unwrap(), Dihedral::new(4).unwrap()).unwrap();
+    let groups: Vec<Box<dyn Group>> = vec![
+        Box::new(DirectProduct::new(cyclic(12), cyclic(18)).unwrap()),
+        Box::new(DirectProduct::new(square(), Dihedral::new(4).unwrap()).unwrap()),
+        Box::new(DirectProduct::new(cyclic(50), Symmetric::new(3).unwrap()).unwrap()),
+        Box::new(DirectProduct::new(cyclic(20), Alternating::new(5).unwrap()).unwrap()),
+        Box::new(DirectProduct::new(Dihedral::new(9).unwrap(), Dicyclic::new(7).unwrap()).unwrap()),
+        Box::new(shuffled(&Dihedral::new(200).unwrap().cayley_table(), 1)),
+        Box::new(Dicyclic::new(100).unwrap()),
+        Box::new(SemidirectProduct::metacyclic(61, 60, 2).unwrap()),
+        Box::new(heisenberg(7)),
+    ];
+    for group in groups {
+        let table = CharacterTable::new(&group).unwrap();
+        laws::irrep::character_table(&group, &table)
+            .unwrap_or_else(|violation| panic!("{}: {violation}", group.name()));
+    }
+}
+
+/// Every power of the first root of unity, each exact to rounding.
+#[test]
+fn characters_of_a_large_cyclic_group() {
+    let n = 1500;
+    let table = CharacterTable::new(&Cyclic::new(n).unwrap()).unwrap();
+    let mut seen = vec![false; n];
+    for row in table.values().outer_iter() {
+        let turns = row[1].arg() / std::f64::consts::TAU * n as f64;
+        let k = turns.round().rem_euclid(n as f64) as usize;
+        assert!(!std::mem::replace(&mut seen[k], true), "{k} twice");
+        for (t, value) in row.iter().enumerate() {
+            let (sin, cos) = (std::f64::consts::TAU * (k * t % n) as f64 / n as f64).sin_cos();
+            assert!((value.re - cos).abs() < 1e-15 && (value.im - sin).abs() < 1e-15, "{k}, {t}: {value}");
+        }
+    }
+}
+
+#[test]
+fn matrices_of_large_irreps() {
+    let a7 = Alternating::new(7).unwrap().cayley_table();
+    let largest = irreps(&a7).unwrap().pop().unwrap();
+    assert_eq!((largest.dim, largest.multiplicity()), (35, 35));
+    let rho = largest.matrices(&a7, 2).unwrap();
+    laws::irrep::representation(&a7, &rho).unwrap();
+    laws::irrep::real_form(&largest, &rho).unwrap();
+    // Elements of low order leave many copies.
+    let square = || DirectProduct::new(Dihedral::new(4).unwrap(), Dihedral::new(4).unwrap()).unwrap();
+    let group = DirectProduct::new(square(), square()).unwrap().cayley_table();
+    let largest = irreps(&group).unwrap().pop().unwrap();
+    assert_eq!((largest.dim, largest.multiplicity()), (16, 16));
+    for seed in 0..4 {
+        laws::irrep::representation(&group, &largest.matrices(&group, seed).unwrap()).unwrap();
     }
 }
 

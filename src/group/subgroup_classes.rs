@@ -41,7 +41,7 @@ impl SubgroupClass {
 /// Fundamental Algorithms for Permutation Groups, 1991), and is the whole group once it has more than half of the elements.
 ///
 /// Costs up to n products for each class and each orbit of those cyclic subgroups, and one bit for each subgroup and element.
-/// A fifth of a second for S_7; where products are dear give the [`cayley_table`](GroupExt::cayley_table).
+/// A quarter of a second for S_7; where products are dear give the [`cayley_table`](GroupExt::cayley_table).
 ///
 /// ```
 /// use irreplens::group::{Dihedral, subgroup_classes};

@@ -16,7 +16,7 @@ const EQUAL: f64 = 1e-9;
 const BLOCK: usize = 64;
 
 /// At most so many columns are looked at for the pivots of a block.
-const CANDIDATES: usize = 256;
+const CANDIDATES: usize = 96;
 
 impl Irrep {
     /// The orthogonal projector onto the functions that the irrep's matrix entries span:
@@ -206,7 +206,7 @@ impl<'a, G: Group + ?Sized> Kernel<'a, G> {
         let (mut pivots, mut rows): (Vec<usize>, Vec<Array1<f64>>) = (Vec::new(), Vec::new());
         while pivots.len() < BLOCK.min(left) {
             let (pivot, largest) = pivot(&residual);
-            if !(largest > floor && enough(largest)) {
+            if largest <= floor || !enough(largest) {
                 break;
             }
             let mut row = rest.row(pivot).to_owned();
@@ -252,7 +252,7 @@ fn inverse_cholesky(gram: ArrayView2<'_, f64>) -> Option<Array2<f64>> {
         }
         let earlier = lower.slice(s![i, ..i]);
         let square = gram[[i, i]] - earlier.dot(&earlier);
-        if !(square > 0.0) {
+        if square.is_nan() || square <= 0.0 {
             return None;
         }
         let mut row = -earlier.dot(&inverse.slice(s![..i, ..]));

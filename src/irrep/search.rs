@@ -309,7 +309,8 @@ impl CyclicSubgroup {
         let mut found = Vec::new();
         for (exponent, sum) in output.into_iter().enumerate() {
             let times = (sum / m as f64).round();
-            if !((sum / m as f64 - times).abs() <= WHOLE && times >= 0.0) {
+            let is_whole = (sum / m as f64 - times).abs() <= WHOLE && times >= 0.0;
+            if !is_whole {
                 return None;
             }
             if times > 0.0 {
