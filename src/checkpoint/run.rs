@@ -109,7 +109,9 @@ impl Run {
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         match path.to_str().and_then(|text| text.rsplit_once('#')) {
-            Some((path, entry)) if Path::new(path).exists() => Self::open_with(path.as_ref(), Some(entry)),
+            Some((file, entry)) if !path.exists() && Path::new(file).exists() => {
+                Self::open_with(file.as_ref(), Some(entry))
+            }
             _ => Self::open_with(path, None),
         }
     }

@@ -94,7 +94,7 @@ fn histories_give_their_last_and_say_so() {
     counts(&open("history.pt", Some("model_checkpoints")).unwrap(), 0.0);
     counts(&open("history-epochs.pt", Some("states[20]")).unwrap(), 20.0);
     counts(&open("history-keys.pt", Some("epoch_20")).unwrap(), 980.0);
-    let folder = folder(&[("cfg.json", CONFIG.as_bytes()), ("m#.pt", &fixture("people/history.pt"))]);
+    let folder = folder(&[("cfg.json", CONFIG.as_bytes()), ("m#.pt", &fixture("people/history.pt")), ("m", b"")]);
     let path = folder.path().to_str().unwrap();
     counts(&Run::open(format!("{path}#model_checkpoints[1]")).unwrap(), 100.0);
     counts(&Run::open(format!("{path}/m#.pt#model_checkpoints[1]")).unwrap(), 100.0);
