@@ -105,7 +105,7 @@ mod tests {
     #[test]
     fn it_is_crc_64_xz() {
         assert_eq!(crc64(&[b"123456789"]), 0x995d_c9bb_df19_39fa);
-        let bytes: Vec<u8> = (0..1000u32).map(|i| (i * i >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..1000u32).map(|i| ((i * i) >> 3) as u8).collect();
         let mut slow = u64::MAX;
         for &byte in &bytes {
             slow ^= u64::from(byte);

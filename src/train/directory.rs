@@ -247,7 +247,7 @@ impl RunDirectory {
         let json = |error: serde_json::Error| bad(error.to_string());
         same_settings(path, &serde_json::from_value(key("cfg")?).map_err(json)?, &self.config)?;
         let rest: Rest = serde_json::from_value(key("state")?).map_err(json)?;
-        if let Some((epoch, _)) = rest.best.filter(|&(epoch, loss)| epoch > rest.epoch || !(loss >= 0.0)) {
+        if let Some((epoch, _)) = rest.best.filter(|&(epoch, loss)| epoch > rest.epoch || loss < 0.0) {
             return Err(bad(format!("a least test loss at epoch {epoch} of {}, or one below 0", rest.epoch)));
         }
         let name = path.file_name().unwrap_or_default();

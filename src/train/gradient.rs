@@ -120,7 +120,7 @@ impl Passes {
         Ok(Self { set, segments, buffers, maps_gradient: maps.clone(), maps, offset, stop })
     }
 
-    /// Bytes that passes over so many pairs hold, the sorting of the pairs included.
+    /// Bytes that passes over so many pairs hold.
     pub(super) fn bytes(architecture: Architecture, order: usize, pairs: usize, backward: bool) -> usize {
         let (n, d) = (order, architecture.hidden_dim);
         let two = architecture.kind == ModelKind::TwoLayerMlp;
@@ -130,8 +130,8 @@ impl Passes {
         let sums = [[segments, n, w], [segments, n, d], [segments * usize::from(two), w, d], [2, n, w]];
         let all = sums.iter().filter(|_| backward).map(|extents| memory::bytes::<f32>(extents));
         let maps = memory::bytes::<f32>(&[4, n, d]);
-        // Three numbers of 32 bits a pair, and its index while they are sorted.
-        all.fold(memory::bytes::<u32>(&[5, pairs]).saturating_add(maps), usize::saturating_add)
+        // Three numbers of 32 bits a pair.
+        all.fold(memory::bytes::<u32>(&[3, pairs]).saturating_add(maps), usize::saturating_add)
     }
 
     /// Loss and accuracy.

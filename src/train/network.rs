@@ -120,7 +120,7 @@ impl Architecture {
     /// ```
     /// use irreplens::train::Architecture;
     /// let gigabytes = |n: usize| Architecture::one_layer(256, 128).training_bytes(n, n * n / 3) / 1_000_000_000;
-    /// assert_eq!((gigabytes(106), gigabytes(5040), gigabytes(20_000)), (0, 1, 19));
+    /// assert_eq!((gigabytes(106), gigabytes(5040), gigabytes(20_000)), (0, 1, 16));
     /// ```
     #[must_use]
     pub fn training_bytes(&self, order: usize, train: usize) -> usize {
@@ -131,12 +131,14 @@ impl Architecture {
     pub(super) fn trainer_bytes(&self, order: usize, train: usize) -> usize {
         let pairs = order.saturating_mul(order);
         let parameters = self.weights(order).last().map_or(0, |weight| weight.range.end);
+        // One after the other: pairs while they are sorted; the training pairs as they are written and read again.
+        let sorted = memory::bytes::<usize>(&[train.max(pairs.saturating_sub(train))]);
+        let written = memory::bytes::<u64>(&[3, train]);
         [
             memory::bytes::<u32>(&[pairs]),
             Passes::bytes(*self, order, train, true),
             Passes::bytes(*self, order, pairs.saturating_sub(train), false),
-            // The training pairs as they are written, and as they are read again.
-            memory::bytes::<u64>(&[3, train]),
+            sorted.max(written),
             // Parameters and two running means, twice, and the gradient; as much again where they are written.
             memory::bytes::<f32>(&[10, parameters]),
         ]
