@@ -41,15 +41,13 @@ pub fn main<A: Parser>(run: impl FnOnce(A) -> Result<(), Failure>) -> ExitCode {
 /// A run to look at, by the options that all tools have for it.
 #[derive(clap::Args)]
 pub struct Source {
-    /// A run directory, a weights file in one, or a file of recorded activations (.npz, safetensors).
+    /// A run directory, a weights file in one (FILE#NAME for one of several state dicts in it), or a file of recorded
+    /// activations (.npz, safetensors).
     #[arg(value_name = "RUN", default_value = SHIPPED, hide_default_value = true)]
     pub run: PathBuf,
     /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
     #[arg(long, value_name = "ORDER")]
     pub order: Option<PathBuf>,
-    /// Which weights of a file that holds several: model_checkpoints[3], say.
-    #[arg(long, value_name = "ENTRY")]
-    entry: Option<String>,
     /// The group of recorded activations: cyclic:N, dihedral:N (of order 2 N), symmetric:N or alternating:N.
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Option<(GroupKind, usize)>,
@@ -64,11 +62,9 @@ impl Source {
     /// # Errors
     /// Those of reading it.
     pub fn open(&self) -> Result<Run, Failure> {
-        Ok(match (&self.entry, &self.group, &self.neurons) {
-            (None, None, None) => Run::open(&self.run)?,
-            (Some(entry), None, None) => Run::open_entry(&self.run, entry)?,
-            (None, group, neurons) => Run::recorded(&self.run, neurons.as_deref(), *group)?,
-            _ => return Err("--entry is for weights, --group and --neurons for recorded activations".into()),
+        Ok(match (&self.group, &self.neurons) {
+            (None, None) => Run::open(&self.run)?,
+            (group, neurons) => Run::recorded(&self.run, neurons.as_deref(), *group)?,
         })
     }
 
