@@ -658,24 +658,6 @@ pub enum Error {
         /// What is wrong with it.
         source: Box<Error>,
     },
-    /// Permutations that are not the group that a run's settings name.
-    #[error(
-        "{order}: expected the {count} permutations of {degree} points that are {group}, got {got_count} of {got_degree}"
-    )]
-    NotTheRunsGroup {
-        /// What was given for the element order.
-        order: String,
-        /// The group's name.
-        group: String,
-        /// Its order.
-        count: usize,
-        /// The number of points it permutes.
-        degree: usize,
-        /// How many permutations there are.
-        got_count: usize,
-        /// Of how many points.
-        got_degree: usize,
-    },
     /// A file of a run that is gone although others say that it was there.
     #[error(
         "{}: missing, though {} is there: put it back, or train in another directory",
@@ -758,5 +740,5 @@ fn distance(a: &str, b: &str) -> Option<usize> {
 fn nearest_of(expected: &[String], got: &[String]) -> String {
     let wanted: Vec<&str> = expected.iter().map(String::as_str).collect();
     let names = got.iter().take(1000).map(|text| text.rsplit_once(" (").map_or(&text[..], |(name, _)| name));
-    nearest(&wanted, names).map_or_else(String::new, |name| format!("; the nearest name is `{name}`"))
+    nearest(&wanted, names).map_or_else(String::new, |name| format!("; the nearest name is `{}`", shown(name)))
 }

@@ -115,7 +115,10 @@ fn every_error_says_how_to_give_an_order() {
         (file("c.json", r#"{"composition": "left", "elements": [[0]]}"#), "(p*q)[i] = p[q[i]]"),
         (file("d.json", &format!(r#"{{{rule}, "elements": [[0, 1], [2, 0]]}}"#)), "is not a permutation of 0..2"),
         (file("e.json", &format!(r#"{{{rule}, "elements": [[0, 1, 2], [1, 2, 0]]}}"#)), "is missing"),
-        (other, "s3.json: expected the 24 permutations of 4 points that are S4, got 6 of 3"),
+        (
+            other,
+            "s3.json: expected the elements of the run's group, got 6 permutations of 3 points, where the group has 24",
+        ),
         ("Sympy".into(), "Sympy: "),
     ];
     for (path, expected) in cases {
@@ -127,7 +130,7 @@ fn every_error_says_how_to_give_an_order() {
     let cyclic: Vec<Vec<usize>> = (0..24).map(|k| (0..24).map(|i| (i + k) % 24).collect()).collect();
     let path = file("c24.json", &json!({ "composition": "(p*q)[i] = q[p[i]]", "elements": cyclic }).to_string());
     errors.push(run.group_in_order(Some(&path)).map(|_| ()).unwrap_err());
-    assert!(errors.last().unwrap().to_string().contains("got 24 of 24"));
+    assert!(errors.last().unwrap().to_string().contains("another group of order 24 than S4"));
     // A table of the run's own, in the other order.
     let labels = Task::new(&Symmetric::in_sympy_order(4).unwrap()).labels().iter().map(|&z| i64::from(z)).collect();
     let table = ndarray::ArrayD::from_shape_vec(vec![24, 24], labels).unwrap();

@@ -73,7 +73,7 @@ fn an_output_bias_is_a_neuron_that_is_always_on() {
 
     // Logits: their moments, columns and spectra.
     let spectra = [&biased, &always_on].map(|model| model.neuron_and_logit_spectra(&basis).unwrap().1);
-    let direct = biased.spectrum(LOGITS, &basis).unwrap();
+    let direct = models::Opaque(biased.clone()).neuron_and_logit_spectra(&basis).unwrap().1;
     let energies = |s: &irreplens::model::SiteSpectrum| {
         let b = &s.by_block;
         [&b.mean, &b.energy, &b.energy_centred, &b.constant].map(|values| values.to_vec())

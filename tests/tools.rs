@@ -97,3 +97,19 @@ fn a_closed_pipe_is_no_error() {
         assert!(status.success() && stderr.is_empty(), "{name}: {status}, {}", String::from_utf8_lossy(&stderr));
     }
 }
+
+/// Recorded activations of a net on C3, as `numpy.savez` writes them.
+#[test]
+fn recorded_activations_are_read_as_runs_are() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/data/npz/flat.npz");
+    let folder = tempfile::tempdir().unwrap();
+    assert!(refused("interpret", &[file], folder.path(), 1).contains("--group cyclic:N"));
+    assert!(refused("interpret", &[file, "--group", "cyclic:4"], folder.path(), 1).contains("group of the recorded"));
+    for name in ["interpret", "representation", "report"] {
+        let Output { status, stdout, stderr } = run(name, &[file, "--group", "cyclic:3"], folder.path());
+        let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
+        assert!(status.success(), "{name}: {err}");
+        assert!(!out.contains("NaN"), "{name}: {out}");
+        assert!(name == "report" || out.contains("loss"), "{name}: {out}");
+    }
+}

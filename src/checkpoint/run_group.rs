@@ -4,9 +4,7 @@ use super::file::shown;
 use super::{GroupKind, Run, task_file};
 use crate::error::{Error, Result};
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
-use crate::group::{
-    Alternating, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, PermutationGroup, Symmetric, check_fingerprint,
-};
+use crate::group::{Alternating, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, PermutationGroup, Symmetric};
 use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
 use crate::memory;
 use serde_json::Value;
@@ -36,10 +34,8 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::ElementOrder`] around whatever is wrong with the order: those of [`PermutationGroup::from_json`];
-    /// [`Error::NotTheRunsGroup`] unless its permutations are those of the settings' group; [`Error::OtherGroup`] for
-    /// another order than that of the run's own table. [`Error::InFile`] around [`Error::Memory`] where the table is over the
-    /// budget. Those of
-    /// [`group`](Run::group).
+    /// [`Error::Format`] for a group of another order or kind than the settings', or in another order than its own table;
+    /// [`Error::InFile`] around [`Error::Memory`] where the table is over the budget. Those of [`group`](Run::group).
     ///
     /// ```no_run
     /// use irreplens::{checkpoint::Run, fourier::IrrepBasis};
@@ -57,16 +53,21 @@ impl Run {
                 None => return Ok((self.group()?, None)),
             },
         };
-        let n = permutations.order();
-        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n])).map_err(|source| Error::InFile {
-            path: order.map_or_else(|| self.directory().join("cfg.json"), Path::to_path_buf),
-            source: source.into(),
-        })?;
+        let (n, degree) = (permutations.order(), permutations.degree());
+        let path = order.map_or_else(|| self.directory().join("cfg.json"), Path::to_path_buf);
+        let other = |got: String| {
+            explained(Error::Format { path: path.clone(), expected: "the elements of the run's group", got })
+        };
+        let expected = self.config.order()?;
+        if n != expected {
+            return Err(other(format!("{n} permutations of {degree} points, where the group has {expected} elements")));
+        }
+        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n]))
+            .map_err(|source| Error::InFile { path: path.clone(), source: source.into() })?;
         let table = permutations.cayley_table().with_name(permutations.name());
-        let path = self.directory().join(task_file::NAME);
-        if let Some(own) = self.table_fingerprint()? {
-            let what = format!("{}: table of the run, beside the element order", path.display());
-            check_fingerprint(&what, table.fingerprint(), own).map_err(explained)?;
+        check_family(self.config.group, self.config.group_parameter, &table).map_err(&other)?;
+        if self.table_fingerprint()?.is_some_and(|own| own != table.fingerprint()) {
+            return Err(other("a group whose table is not that of task.safetensors, row by row".into()));
         }
         Ok((Box::new(table), Some(permutations)))
     }
@@ -85,16 +86,6 @@ impl Run {
             }
             _ => PermutationGroup::from_json(order)?,
         };
-        let (group, degree) = match kind {
-            GroupKind::SymmetricGroup => (format!("S{n}"), n),
-            GroupKind::AlternatingGroup => (format!("A{n}"), n),
-            _ => ("the group of the run".into(), found.degree()),
-        };
-        let (count, got) = (self.config.order()?, (found.order(), found.degree()));
-        if got != (count, degree) {
-            let order = order.display().to_string();
-            return Err(Error::NotTheRunsGroup { order, group, count, degree, got_count: got.0, got_degree: got.1 });
-        }
         Ok(found)
     }
 

@@ -17,7 +17,7 @@ use std::fmt;
 /// let (c4, c2) = (Cyclic::new(4)?, Cyclic::new(2)?);
 /// assert_eq!(c4.fingerprint(), c4.cayley_table().fingerprint());
 /// assert_ne!(c4.fingerprint(), DirectProduct::new(c2, c2)?.fingerprint());
-/// assert_eq!(c4.fingerprint().to_string(), "0000000000000000");
+/// assert_eq!(c4.fingerprint().to_string(), "07a63b384a64515c");
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]

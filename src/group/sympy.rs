@@ -279,7 +279,7 @@ mod tests {
         for (generators, expected) in others {
             let generators: Vec<Vec<usize>> = generators.iter().map(|g| g.to_vec()).collect();
             assert_eq!(
-                fnv(&PermutationGroup::in_sympy_order(&generators, 10_000).unwrap()),
+                fnv(&PermutationGroup::in_sympy_order(&generators, 40_320).unwrap()),
                 expected,
                 "{generators:?}"
             );

@@ -1,6 +1,6 @@
 use super::evaluate::{all_pairs_bytes, block_rows, overflow};
 use super::{BlockEnergies, Centred, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
-use crate::error::{Result, check_shape};
+use crate::error::{Error, Result, check_shape};
 use crate::fourier::{Direction, FourierBasis, single, transform_sectors};
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, matmul_into, vectorised};
@@ -204,7 +204,13 @@ impl Energies {
             };
             Ok(slabs.chunks_exact_mut(stride).enumerate().map(slab).collect::<Vec<_>>())
         });
-        let moments = moments.collect::<Result<Vec<_>>>()?.concat();
+        // Of several errors the one of the first pair, whichever thread came first.
+        let moments = moments.collect::<Vec<_>>().into_iter().collect::<Result<Vec<_>>>();
+        let moments = moments.map_err(|error| match error {
+            Error::NonFiniteActivation { .. } => overflow(model, site),
+            other => other,
+        })?;
+        let moments = moments.concat();
         let sectors = basis.sectors().len();
         for (x, (sums, squares)) in moments.iter().enumerate() {
             let first = x / m * sectors;

@@ -1,7 +1,7 @@
 //! `cfg.json`: the real ones, round trips, and every key out of range.
 
 use irreplens::Error;
-use irreplens::checkpoint::{GroupKind, RunConfig};
+use irreplens::checkpoint::{GroupKind, Run, RunConfig};
 use serde_json::{Value, json};
 
 use crate::data::folders_with;
@@ -147,9 +147,15 @@ fn an_analysis_does_without_the_keys_of_training() {
         json!({"model": "OneLayerMLP", "group": "CyclicGroup", "group_parameter": 5, "layers": {}, "betas": [0.9, 0.999]})
     );
     assert!(matches!(RunConfig::read(&path), Err(Error::Config { key: "seed", .. })));
-    // What is there has to be right all the same, and what says which network it is has to be there.
+    // Recorded activations have no architecture; weights need one.
+    std::fs::write(&path, text.replace("\"model\"", "\"modle\"")).unwrap();
+    assert!(RunConfig::read_for_analysis(&path).unwrap().missing.contains(&"model"));
+    std::fs::write(folder.path().join("model.pt"), b"any").unwrap();
+    let error = Run::open(folder.path()).unwrap_err();
+    assert!(matches!(&error, Error::Config { key: "model", .. }), "{error}");
+    // What is there has to be right all the same, and what says which group it is has to be there.
     for (from, to, key) in
-        [("\"lr\": null", "\"lr\": -1", "lr"), ("\"model\"", "\"modle\"", "model"), ("5", "0", "group_parameter")]
+        [("\"lr\": null", "\"lr\": -1", "lr"), ("\"group\"", "\"gruop\"", "group"), ("5", "0", "group_parameter")]
     {
         std::fs::write(&path, text.replace(from, to)).unwrap();
         let error = RunConfig::read_for_analysis(&path).unwrap_err();

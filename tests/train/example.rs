@@ -73,20 +73,20 @@ fn seeds_are_kept_side_by_side() {
 fn bad_command_lines_are_named() {
     let folder = tempfile::tempdir().unwrap();
     for (line, expected) in [
-        ("--hidden -3", "--hidden -3: invalid digit found in string"),
+        ("--hidden=-3", "error: invalid value '-3' for '--hidden <D>': invalid digit found in string"),
         ("--hidden 0", "hidden_dim: expected an integer from 1 up, got 0"),
         ("--fraction 1.5", "training fraction: expected in (0, 1], got 1.5"),
         ("--fraction 0", "training fraction: expected in (0, 1], got 0"),
-        ("--group dihedral", "--group dihedral: expected cyclic:N or dihedral:N"),
+        ("--group dihedral", "error: invalid value 'dihedral' for '--group <GROUP>': expected cyclic:N"),
         ("--group cyclic:0", "Cyclic: parameter"),
-        ("--lr -1", "lr: expected a number above 0, got -1"),
-        ("--decay slow", "--decay: unknown variant"),
-        ("--seeds 1,2", "--seeds needs --out DIR"),
-        ("--seeds 4,1,4 --out OUT", "--seeds 4,1,4: seed 4 again in place 3, one run each"),
+        ("--lr=-1", "lr: expected a number above 0, got -1"),
+        ("--decay slow", "error: invalid value 'slow' for '--decay <DECAY>'"),
+        ("--seeds 1,2", "error: the following required arguments were not provided:\n  --out <DIR>"),
+        ("--seeds 4,1,4 --out OUT", "--seeds: seed 4 again in place 3: every seed has one run"),
         ("--hidden 4611686018427387904", "training needs 18446744073709551615 bytes, over the budget of "),
         ("--fraction 1 --test-loss-below 0.1", "test pairs, which a stop rule looks at: expected at least 1, got 0"),
-        ("--fast yes", "unknown option --fast"),
-        ("--epochs", "--epochs: expected an option and its value"),
+        ("--fast yes", "error: unexpected argument '--fast' found"),
+        ("--epochs", "error: a value is required for '--epochs <N>'"),
         ("--cfg missing.json", "missing.json"),
     ] {
         let error = run(line, folder.path()).expect_err(line);

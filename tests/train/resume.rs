@@ -201,7 +201,7 @@ fn one_process_at_a_time() {
     assert!(matches!(trainer(&directory), Err(Error::RunLocked { path }) if path == directory));
     let output = spawn(&directory).wait_with_output().unwrap();
     assert!(!output.status.success());
-    assert!(String::from_utf8_lossy(&output.stderr).contains("RunLocked"), "{output:?}");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another process is training"), "{output:?}");
     drop(held);
     assert!(trainer(&directory).is_ok());
 }

@@ -15,6 +15,9 @@ use ndarray::{Array2, ArrayView2};
 /// `logit shift`: the energy, class and block, with the function and without; `sites` as [`sites`](super::sites).
 pub fn logit_shift(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     const LAW: &str = "logit shift";
+    if let Some(inside) = model.without_group() {
+        return logit_shift(inside);
+    }
     super::sites(model)?;
     let n = model.order();
     let basis = CyclicSubgroupBasis::cyclic(&cyclic(LAW, n)?);
