@@ -450,14 +450,14 @@ pub enum Error {
         global: String,
     },
     /// Several state dicts or weights files where one is needed and no rule says which.
-    #[error("{}: expected one {what}, got {got}: {how}", shown_path(path))]
+    #[error("{}: expected one {what}, got {}: {how}", shown_path(path), shown_list(got, ", "))]
     SeveralWeights {
         /// The file or folder.
         path: PathBuf,
         /// What there are several of.
         what: &'static str,
         /// Their names.
-        got: String,
+        got: Vec<String>,
         /// How to choose.
         how: &'static str,
     },

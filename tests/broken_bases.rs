@@ -1,6 +1,5 @@
 //! The law kit against bases that are deliberately broken.
 
-#[allow(dead_code)]
 #[path = "support/families.rs"]
 mod families;
 

@@ -138,7 +138,7 @@ fn every_error_says_how_to_give_an_order() {
     write_safetensors(folder.path().join("task.safetensors"), &tensors, &BTreeMap::new()).unwrap();
     assert!(run.group_in_order(Some("sympy".as_ref())).is_ok());
     let error = run.group_in_order(Some("lexicographic".as_ref())).map(|_| ()).unwrap_err();
-    assert!(error.to_string().contains("task.safetensors: table of the run"), "{error}");
+    assert!(error.to_string().contains("whose table is not that of task.safetensors"), "{error}");
     errors.push(error);
     for error in errors {
         let text = error.to_string();

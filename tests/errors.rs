@@ -33,7 +33,7 @@ fn about(path: &str, text: &str, many: usize) -> Vec<(&'static str, Error)> {
         RunDiffers { path: p(), what: t(), expected: t(), got: t() },
         RunIncomplete { path: p(), beside: p() },
         LogMissing { path: p(), epoch: u64::MAX },
-        SeveralWeights { path: p(), what: "file", got: t(), how: "name one" },
+        SeveralWeights { path: p(), what: "file", got: texts.clone(), how: "name one" },
         UnusedBias { path: p(), tensor: t(), shape: numbers.clone() },
         InFile { path: p(), source: Box::new(Error::UnknownSite { site: t(), known: texts.clone() }) },
         InFile { path: p(), source: Box::new(Error::NotAPermutation { index: 1, degree: many, got: numbers.clone() }) },

@@ -1,4 +1,5 @@
 //! The numbered examples, at small size: each does what its page says.
+#![expect(clippy::duplicate_mod, reason = "every example has its own `print`")]
 
 #[allow(dead_code)]
 #[path = "../examples/01_modular_addition.rs"]

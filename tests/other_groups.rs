@@ -1,6 +1,5 @@
 //! A group, a basis, a task, a split and a model that do not belong together: an error, never a number.
 
-#[allow(dead_code)]
 #[path = "support/families.rs"]
 mod families;
 #[path = "support/models.rs"]

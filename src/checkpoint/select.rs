@@ -122,15 +122,18 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
                 (Some((found, _)), None) => found,
                 _ if (most as usize) < wanted.names.len() => return Ok(None),
                 _ => {
-                    let count = families.len();
-                    let got = families.iter().take(LISTED).map(|members| {
-                        let shown = shown(&path_of(listing, last(listing, members)));
-                        if members.len() == 1 { shown } else { format!("{shown} (the last of {})", members.len()) }
+                    let got = families.iter().take(1000).map(|members| {
+                        let path = path_of(listing, last(listing, members));
+                        if members.len() == 1 {
+                            format!("`{path}`")
+                        } else {
+                            format!("`{path}` (the last of {})", members.len())
+                        }
                     });
                     return Err(Error::SeveralWeights {
                         path: path.into(),
                         what: "state dict",
-                        got: list(got, count),
+                        got: got.collect(),
                         how: "name the one to read behind the path, as PATH#NAME, or call `Run::open_entry`",
                     });
                 }

@@ -136,7 +136,7 @@ pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
         ([], several) | (several, _) => Err(Error::SeveralWeights {
             path: folder.into(),
             what: "weights file",
-            got: in_words(several.iter().map(|name| &***name)),
+            got: several.iter().map(|name| format!("`{name}`")).collect(),
             how: "give the path of the one to read",
         }),
     }
