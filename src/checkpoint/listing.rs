@@ -92,6 +92,14 @@ impl<'a> Listing<'a> {
         self.places[place as usize].root
     }
 
+    /// For a name in a module of a module: the outer one, and what the inner one is called there.
+    pub(super) fn in_module(&self, name: &Name) -> Option<(u32, &'a str)> {
+        match self.places[name.place as usize] {
+            Place { parent, step: Step::Key(key), is_child: true, .. } => Some((parent, self.texts[key as usize])),
+            _ => None,
+        }
+    }
+
     /// The places on the way to one from another above it, which is left out; inner ones last.
     pub(super) fn way(&self, from: u32, mut place: u32) -> Vec<Place> {
         let mut way = Vec::new();

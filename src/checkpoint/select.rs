@@ -86,6 +86,11 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
             for prefix in names.iter().filter_map(|name| prefix_of(key, name)) {
                 *groups.entry((name.place, prefix)).or_default() |= 1 << role;
             }
+            // `lembed.weight` of a module saved whole: the parameter `weight` of its module `lembed`.
+            let is_in = |module: &str| names.iter().any(|name| name.split_once('.') == Some((module, key)));
+            if let Some((outer, _)) = listing.in_module(name).filter(|(_, module)| is_in(module)) {
+                *groups.entry((outer, "")).or_default() |= 1 << role;
+            }
         }
     }
     if let Some(entry) = wanted.entry {

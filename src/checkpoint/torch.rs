@@ -255,6 +255,14 @@ impl<'a> Reading<'a> {
                 if prefix.is_empty() { Some(key) } else { key.strip_prefix(prefix).and_then(|k| k.strip_prefix('.')) };
             return Ok(inner.map(str::to_owned));
         }
+        if prefix.is_empty()
+            && !wanted.names.is_empty()
+            && let Some((_, module)) = listing.in_module(name).filter(|(outer, _)| *outer == place)
+        {
+            let key = format!("{module}.{key}");
+            *total = total.saturating_add(key.len());
+            return if *total > self.limit { Err(self.too_large(&key, *total)) } else { Ok(Some(key)) };
+        }
         if !wanted.names.is_empty() || listing.root(name.place) != place || !matches!(name.value, Value::Tensor(_)) {
             return Ok(None);
         }

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use irreplens::Error;
 use irreplens::checkpoint::{Run, Tensor, Tensors, matrix, read_tensors, torch, write_safetensors};
+use irreplens::group::Elem;
+use irreplens::model::Interpretable;
 
 use crate::fixture;
 
@@ -66,6 +68,18 @@ fn whatever_lies_beside_and_around_the_weights() {
         // The squares of 1 to 6, 11 to 16 and 21 to 26; what lies beside does not count.
         assert_eq!(run.sum_of_squared_weights(), Some(91.0 + 1111.0 + 3331.0), "{file}");
     }
+}
+
+/// A module saved whole whose parameters are those of its `nn.Embedding`s and its `nn.Linear`, which has a bias.
+#[test]
+fn parameters_of_modules_in_a_module() {
+    let run = open("module-parts.pt", None).unwrap();
+    assert_eq!((run.config.layers.embed_dim, run.config.layers.output_bias), (2, Some(true)));
+    let net = run.model().unwrap();
+    let logits = net.forward(&[(Elem::new(1), Elem::new(2))]).unwrap();
+    // (3 + 15, 4 + 16) times ((21, 22, 23), (24, 25, 26)), and the bias.
+    let by_hand = [18.0 * 21.0 + 20.0 * 24.0 + 1.0, 18.0 * 22.0 + 20.0 * 25.0 + 2.0, 18.0 * 23.0 + 20.0 * 26.0 + 3.0];
+    assert_eq!(logits.row(0).to_vec(), by_hand);
 }
 
 #[test]

@@ -226,6 +226,10 @@ if __name__ == "__main__":
     wrapper = net(MINE, modules={"inner": inner, "head": net(LINEAR, {"weight": matrix(31, 1, 1)})})
     wrapper.owner = wrapper
     save("module-nested.pt", {"epoch": 3, "model": wrapper})
+    tables = {"lembed": {"weight": matrix(1, 3, 2)}, "rembed": {"weight": matrix(11, 3, 2)}}
+    linear = {"weight": over(floats(*range(21, 27)), (3, 2), (1, 3)), "bias": over(floats(1, 2, 3), (3,))}
+    parts = {name: net(LINEAR, held) for name, held in {**tables, "unembed": linear}.items()}
+    save("module-parts.pt", net(MINE, modules=parts))
     save_legacy("legacy-module.pt", net(MINE, parameters(weights())))
     ensemble = {str(k): net(MINE, parameters(weights(add=100 * k))) for k in (0, 1)}
     save("module-list.pt", net(MINE, modules={"nets": net(MINE, modules=ensemble)}))
