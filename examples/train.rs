@@ -25,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 pub use tool::Place;
-use tool::{Failure, check_writable, group};
+use tool::{Failure, check_writable, group, memory_size};
 
 /// What is to be trained and where it is kept.
 pub struct Settings {
@@ -116,6 +116,9 @@ struct Arguments {
     /// Stops once the test loss has not improved for so many epochs.
     #[arg(long, value_name = "N")]
     patience: Option<u64>,
+    /// Memory that may be used, 24G say; what the machine has left where nothing is said.
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    memory: Option<usize>,
     /// The run directory.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -151,6 +154,9 @@ pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Settings, Fa
 
 /// Settings of a file, or the published ones, with the options over them.
 fn settings(arguments: Arguments) -> Result<Settings, Failure> {
+    if arguments.memory.is_some() {
+        memory::set_budget(arguments.memory);
+    }
     let mut config = arguments.cfg.map_or(Ok(published()), RunConfig::read)?;
     if let Some((group, parameter)) = arguments.group {
         (config.group, config.group_parameter) = (group, parameter);

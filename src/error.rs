@@ -82,7 +82,7 @@ pub enum Error {
     /// Two things that belong to groups of one order with different multiplication tables.
     #[error(
         "{what}: expected that with the multiplication table {expected}, got one with the table {got}: another group of \
-         the same order, or its elements in another order"
+         the same order, or its elements in another order", what = shown(what)
     )]
     OtherGroup {
         /// Whose group it is.
@@ -118,7 +118,7 @@ pub enum Error {
         order: usize,
     },
     /// Elements that are no subgroup of the group they are used with.
-    #[error("{group}: expected a subgroup of order {order}, got elements that generate {generated}")]
+    #[error("{group}: expected a subgroup of order {order}, got elements that generate {generated}", group = shown(group))]
     NotASubgroup {
         /// The group's name.
         group: String,
@@ -324,7 +324,7 @@ pub enum Error {
     /// Maps of the elements whose sum or product is not what is recorded.
     #[error(
         "neither the sum nor the product of the two maps gives `{site}`: they differ by {difference} or more, the largest \
-         is {scale}"
+         is {scale}", site = shown(site)
     )]
     MapsMismatch {
         /// The site they should give.

@@ -46,18 +46,31 @@ pub fn budget() -> usize {
 /// The caller's own number.
 fn chosen() -> Option<usize> {
     match SET.load(Ordering::Relaxed) {
-        0 => std::env::var(VARIABLE).ok().and_then(|text| parse(&text)),
+        0 => std::env::var(VARIABLE).ok().and_then(|text| parse_size(&text)),
         set => Some(set),
     }
 }
 
-/// Bytes, or a number of binary units.
-fn parse(text: &str) -> Option<usize> {
+/// Bytes, or a number of binary units: `24G`, `1.5 GiB`, `800M`; `None` for anything else.
+///
+/// ```
+/// use irreplens::memory::parse_size;
+/// assert_eq!((parse_size("1.5G"), parse_size("some")), (Some(3 << 29), None));
+/// ```
+#[must_use]
+pub fn parse_size(text: &str) -> Option<usize> {
     let text = text.trim().trim_end_matches(['B', 'b', 'i']);
     let unit = text.chars().last().and_then(|c| "KMGT".find(c.to_ascii_uppercase()));
     let digits = if unit.is_some() { &text[..text.len() - 1] } else { text };
-    let number: usize = digits.trim().parse().ok()?;
-    number.checked_mul(1 << (10 * unit.map_or(0, |unit| unit + 1)))
+    let unit = 1usize << (10 * unit.map_or(0, |unit| unit + 1));
+    match digits.trim().parse::<usize>() {
+        Ok(number) => number.checked_mul(unit),
+        Err(_) => {
+            let number: f64 = digits.trim().parse().ok()?;
+            let bytes = number * unit as f64;
+            (number.is_finite() && (0.0..usize::MAX as f64).contains(&bytes)).then_some(bytes as usize)
+        }
+    }
 }
 
 /// [`Error::Memory`] if `needed` bytes are more than the [`budget`].
@@ -69,10 +82,17 @@ fn parse(text: &str) -> Option<usize> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Memory`] with `what`, `needed` and the budget.
+/// [`Error::Memory`] with `what`, `needed` and the budget; [`Error::Format`] if the environment variable of the budget is no
+/// size.
 pub fn check(what: &'static str, needed: usize) -> Result<()> {
     if needed <= SMALL && chosen().is_none() {
         return Ok(());
+    }
+    if SET.load(Ordering::Relaxed) == 0
+        && let Some(got) = std::env::var(VARIABLE).ok().filter(|text| parse_size(text).is_none())
+    {
+        let expected = "bytes, or a number with K, M, G or T, as in 24G";
+        return Err(Error::Format { path: VARIABLE.into(), expected, got });
     }
     let budget = budget();
     if needed <= budget { Ok(()) } else { Err(Error::Memory { what, needed, budget }) }
@@ -146,7 +166,7 @@ mod tests {
 
     #[test]
     fn numbers_with_units() {
-        let values = ["12", "3K", "2 M", "24G", "1GiB", "1tb", "x", "", "G", "99999999999T"].map(parse);
+        let values = ["12", "3K", "2 M", "24G", "1GiB", "1tb", "x", "", "G", "99999999999T"].map(parse_size);
         let [k, m, g] = [1usize << 10, 1 << 20, 1 << 30];
         let expected = [Some(12), Some(3 * k), Some(2 * m), Some(24 * g), Some(g), Some(g * k), None, None, None, None];
         assert_eq!(values, expected);

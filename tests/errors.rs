@@ -37,6 +37,8 @@ fn about(path: &str, text: &str, many: usize) -> Vec<(&'static str, Error)> {
         UnusedBias { path: p(), tensor: t(), shape: numbers.clone() },
         InFile { path: p(), source: Box::new(Error::UnknownSite { site: t(), known: texts.clone() }) },
         InFile { path: p(), source: Box::new(Error::NotAPermutation { index: 1, degree: many, got: numbers.clone() }) },
+        InFile { path: p(), source: Box::new(Error::MapsMismatch { site: t(), difference: 1.0, scale: 1.0 }) },
+        InFile { path: p(), source: Box::new(Error::OtherGroup { what: t(), expected: "1".into(), got: "2".into() }) },
         InFile {
             path: p(),
             source: Box::new(Error::Shape { what: t(), expected: numbers.clone(), got: numbers.clone() }),

@@ -425,3 +425,19 @@ fn what_is_no_irrep_is_refused() {
     let reducible = symmetric(&group)[1].tensor(&symmetric(&group)[1]);
     assert!(reducible.irrep(&group).unwrap_err().to_string().contains("expected <chi, chi> of 1, 2 or 4"));
 }
+
+/// More columns tied for the largest residual than are looked at, and the largest beyond them by rounding: a pivot is found all
+/// the same.
+#[test]
+fn ties_beyond_the_candidates() {
+    for (n, k) in [(16001usize, 3usize), (25136, 1)] {
+        let group = Cyclic::new(n).unwrap();
+        let wave = |x: usize| 2.0 * (std::f64::consts::TAU * (k * x % n) as f64 / n as f64).cos();
+        let irrep =
+            Irrep { label: "frequency".into(), kind: Kind::Complex, dim: 2, character: (0..n).map(wave).collect() };
+        let range = irrep.range(&group).unwrap();
+        assert_eq!(range.dim(), (2, n));
+        let products = range.dot(&range.t());
+        assert!((&products - &ndarray::Array2::<f64>::eye(2)).iter().all(|v| v.abs() < 1e-9), "{products}");
+    }
+}

@@ -16,7 +16,7 @@ use irreplens::analysis::{
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::{CayleyTable, Dihedral, Group, GroupExt, Symmetric, subgroup_classes};
-use irreplens::model::{Hooks, Interpretable, OfGroup};
+use irreplens::model::{Hooks, Interpretable, OfGroup, Precomputed};
 use irreplens::task::{Split, Task};
 use irreplens::train::{Architecture, TrainConfig, Trainer};
 
@@ -193,4 +193,13 @@ fn one_rule_chooses_the_coordinates() {
     let group = run.group().unwrap();
     let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, None).unwrap()).unwrap();
     irreplens::laws::fourier::check_on(&irreps, &group).unwrap();
+}
+
+#[test]
+fn logits_that_are_the_neurons_know_their_group() {
+    let (sl, s4) = (sl_2_3(), Symmetric::new(4).unwrap());
+    let logits = Precomputed::record(&models::summed(24, 4, 3), &["logits"], "logits").unwrap();
+    let model = OfGroup::new(logits, &sl).unwrap();
+    let error = neurons(&model, &IrrepBasis::new(&s4).unwrap(), Candidates::AllBlocks).unwrap_err();
+    assert!(matches!(error, Error::OtherGroup { .. }), "{error}");
 }

@@ -85,6 +85,11 @@ fn a_closed_pipe_is_no_error() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["interpret", "representation", "04_your_own_checkpoint", "06_your_own_model"] {
         let mut command = Command::new(tool(name));
+        let written = folder.path().join(format!("{name}.json"));
+        let is_tool = TOOLS.contains(&name);
+        if is_tool {
+            command.arg("--json").arg(&written);
+        }
         let mut child = command
             .current_dir(folder.path())
             .stdin(Stdio::null())
@@ -95,6 +100,7 @@ fn a_closed_pipe_is_no_error() {
         drop(child.stdout.take()); // as `| true` does
         let Output { status, stderr, .. } = child.wait_with_output().unwrap();
         assert!(status.success() && stderr.is_empty(), "{name}: {status}, {}", String::from_utf8_lossy(&stderr));
+        assert_eq!(written.exists(), is_tool, "{name}: the work goes on");
     }
 }
 

@@ -1,7 +1,8 @@
-//! `println!` that ends the program quietly where nobody reads on, as after `| head`: the standard one panics.
+//! `println!` that says no more where nobody reads on, as after `| head`, while the work goes on: the standard one panics.
 
 use std::fmt::Arguments;
 use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 macro_rules! println {
     ($($text:tt)*) => { print::line(format_args!($($text)*)) };
@@ -12,8 +13,12 @@ macro_rules! println {
 /// # Panics
 /// If the standard output cannot be written for another reason than that it was closed.
 pub fn line(text: Arguments<'_>) {
+    static CLOSED: AtomicBool = AtomicBool::new(false);
+    if CLOSED.load(Ordering::Relaxed) {
+        return;
+    }
     match writeln!(std::io::stdout().lock(), "{text}") {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => CLOSED.store(true, Ordering::Relaxed),
         written => written.expect("the standard output can be written"),
     }
 }

@@ -51,6 +51,9 @@ pub struct Source {
     /// The group of recorded activations: cyclic:N, dihedral:N (of order 2 N), symmetric:N or alternating:N.
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Option<(GroupKind, usize)>,
+    /// Memory that may be used, 24G say; what the machine has left where nothing is said.
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    memory: Option<usize>,
     /// The site of recorded activations whose channels are neurons; `hidden` where nothing is said.
     #[arg(long, value_name = "SITE")]
     neurons: Option<String>,
@@ -62,6 +65,9 @@ impl Source {
     /// # Errors
     /// Those of reading it.
     pub fn open(&self) -> Result<Run, Failure> {
+        if self.memory.is_some() {
+            irreplens::memory::set_budget(self.memory);
+        }
         Ok(match (&self.group, &self.neurons) {
             (None, None) => Run::open(&self.run)?,
             (group, neurons) => Run::recorded(&self.run, neurons.as_deref(), *group)?,
@@ -79,6 +85,14 @@ impl Source {
         }
         Ok(run)
     }
+}
+
+/// A size in bytes or binary units.
+///
+/// # Errors
+/// What is expected.
+pub fn memory_size(value: &str) -> Result<usize, String> {
+    irreplens::memory::parse_size(value).ok_or_else(|| "expected bytes, or a number with K, M, G or T".into())
 }
 
 /// A family of groups and its parameter: `cyclic:113`.

@@ -1,3 +1,4 @@
+use super::interpret::check_ablated;
 use super::logits::{check_order, parity_hooks};
 use super::neurons::{NeuronClusters, NeuronKind};
 use crate::error::{Error, Result, check_shape};
@@ -36,7 +37,9 @@ pub fn cluster_losses(
     what: Cluster,
 ) -> Result<BTreeMap<usize, Evaluation>> {
     if let Some(parts) = ClusterParts::new(model, clusters, what)? {
-        return Ok(parts.finish(stream(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?));
+        let found = parts.finish(stream(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?);
+        found.values().try_for_each(|&evaluation| check_ablated(evaluation))?;
+        return Ok(found);
     }
     let width = crate::model::width(model, model.neuron_site())?;
     let evaluate = |(&label, members): (&usize, &Vec<usize>)| {
@@ -178,7 +181,7 @@ pub fn parity(
 /// rows in use they cost O(n^2 K (d + n)) and no n^2 array; elsewhere this is [`keep_terms`].
 ///
 /// # Errors
-/// [`Error::Shape`] for clusters of another number of neurons; [`Error::Memory`] where the activations that
+/// [`Error::Shape`] for clusters of another number of neurons, [`Error::Unsupported`] for clusters of another basis; [`Error::Memory`] where the activations that
 /// [`keep_terms`] replaces exceed the budget; those of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
@@ -189,6 +192,12 @@ pub fn own_block_only(
     let labels: Vec<_> = clusters.neurons.iter().map(|neuron| (neuron.kind, neuron.block)).collect();
     let (site, width) = (&clusters.site, crate::model::width(model, &clusters.site)?);
     check_shape(&format!("clusters of `{site}`"), &[width], &[labels.len()])?;
+    if clusters.blocks != basis.blocks() {
+        return Err(Error::Unsupported {
+            analysis: "own-block ablation",
+            needs: "labels that were found in its basis",
+        });
+    }
     let block_of = basis.block_of_row();
     let keeps = |channel: usize, row: usize| {
         let (kind, block) = labels[channel];
@@ -263,7 +272,9 @@ fn own_block_logits(
         }
         sum
     });
-    Ok(LossSum::mean(losses.into_iter()))
+    let found = LossSum::mean(losses.into_iter());
+    check_ablated(found)?;
+    Ok(found)
 }
 
 fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {

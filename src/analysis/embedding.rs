@@ -14,7 +14,8 @@ use std::fmt;
 /// (sectors, rows). Its sum is the square norm of `map`. O(n m channels).
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element.
+/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element; [`Error::Range`](crate::Error::Range) where
+/// coefficients overflow.
 ///
 /// ```
 /// use irreplens::{analysis::component_norms, fourier::CyclicSubgroupBasis, group::Cyclic};
@@ -24,7 +25,9 @@ use std::fmt;
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn component_norms(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
-    Ok(forward(basis, map)?.map_axis(Axis(2), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum()))
+    let norms = forward(basis, map)?.map_axis(Axis(2), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum());
+    check_finite_energy(norms.sum())?;
+    Ok(norms)
 }
 
 /// The published spectrum of the unembedding: the maps of all sectors are added before the transform, so parts of
@@ -37,11 +40,26 @@ pub fn component_norms(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_,
 /// (rows).
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element.
+/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element; [`Error::Range`](crate::Error::Range) where
+/// coefficients overflow.
 pub fn component_norms_of_sum(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
     // The transform is linear: adding coefficients is adding maps.
     let sum = forward(basis, map)?.sum_axis(Axis(0));
-    Ok(sum.map_axis(Axis(1), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum()))
+    let norms = sum.map_axis(Axis(1), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum());
+    check_finite_energy(norms.sum())?;
+    Ok(norms)
+}
+
+/// Finite values that are very large may have coefficients that are not.
+pub(super) fn check_finite_energy(energy: f64) -> Result<()> {
+    match energy.is_finite() {
+        true => Ok(()),
+        false => Err(Error::Range {
+            what: "coefficients of a transform",
+            expected: "finite numbers in f32, of values that are small enough",
+            got: energy,
+        }),
+    }
 }
 
 /// Squared norms per Fourier component of everything a model reads elements with or writes them with.

@@ -5,7 +5,7 @@ use super::neurons::{Candidates, NeuronClusters, cluster};
 use super::spectrum::MeanLogit;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, LossSum, SiteSpectrum, Split2d, rounding, row_means, stream};
+use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, rounding, row_means, stream};
 use crate::task::Task;
 use ndarray::{Array1, Array2};
 use std::collections::BTreeMap;
@@ -109,6 +109,8 @@ pub fn interpret_as(
     candidates: Candidates,
 ) -> Result<Interpretation> {
     check_order(basis, task)?;
+    // What is left of logits when some of them are set to zero depends on what softmax ignores.
+    let are_logits = model.neuron_site() == LOGITS;
     let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(basis)?;
     let neurons = cluster(&neuron_spectrum.by_block, basis, candidates);
     let clusters = neurons.clusters();
@@ -151,7 +153,7 @@ pub fn interpret_as(
         blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
 
     let (own_block_only, (embedding, unembedding_by_cluster)) = rayon::join(
-        || own_block_only(model, basis, task, &neurons),
+        || if are_logits { Ok(None) } else { if_honoured(own_block_only(model, basis, task, &neurons)) },
         || (embedding(model, basis), unembedding_by_cluster(model, basis, &clusters)),
     );
     let unembedding_by_cluster = unembedding_by_cluster?;
@@ -166,14 +168,15 @@ pub fn interpret_as(
             .map(|(block, members)| (block, members.len()))
             .collect(),
         unembedding_by_cluster,
-        directions: directions.finish(direction_sums),
+        directions: directions.finish(direction_sums)?,
         hidden_centred: match centring {
             Some(_) => Some(centred),
             None => if_honoured(hidden_centred(model, task, &neuron_spectrum.by_block.mean))?,
         },
-        own_block_only: if_honoured(own_block_only)?,
+        own_block_only: own_block_only?,
         without_cluster: match &parts {
             Some(parts) => Some(parts.finish(cluster_sums)),
+            None if are_logits => None,
             None => if_honoured(cluster_losses(model, task, &clusters, Cluster::Drop))?,
         },
         parity,

@@ -1,3 +1,4 @@
+use super::embedding::check_finite_energy;
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::check_fingerprint;
@@ -52,7 +53,7 @@ pub fn logit_directions(
         || directions.start(),
         |sums, block| directions.observe(sums, block, &directions.along(block)),
     )?;
-    Ok(directions.finish(sums))
+    directions.finish(sums)
 }
 
 /// The output sector of every region (sector of x, sector of y), where products of a region stay in one sector.
@@ -248,7 +249,7 @@ impl<'a> Directions<'a> {
         }
     }
 
-    pub(super) fn finish(&self, parts: impl IntoIterator<Item = DirectionSums>) -> LogitDirections {
+    pub(super) fn finish(&self, parts: impl IntoIterator<Item = DirectionSums>) -> Result<LogitDirections> {
         let sectors = self.basis.sectors().len();
         let mut total = self.start();
         for part in parts {
@@ -256,6 +257,7 @@ impl<'a> Directions<'a> {
             total.by_position += &part.by_position;
             total.whole += part.whole;
         }
+        check_finite_energy(total.energy.sum() + total.by_position.iter().map(|v| v * v).sum::<f64>())?;
         // Energies that are rounding of the logits of a region are none.
         let least = total.whole / (sectors * sectors) as f64 * rounding(self.basis.rows()).powi(2);
         total.energy.mapv_inplace(|energy| if energy > least { energy } else { 0.0 });
@@ -272,7 +274,7 @@ impl<'a> Directions<'a> {
                 Some(coefficients.iter().map(|c| c * c).sum::<f64>() / energy)
             })
         });
-        LogitDirections { blocks: self.blocks.to_vec(), energy: total.energy, product_share }
+        Ok(LogitDirections { blocks: self.blocks.to_vec(), energy: total.energy, product_share })
     }
 }
 

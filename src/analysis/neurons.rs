@@ -97,9 +97,9 @@ impl NeuronClusters {
     /// block or another that holds most.
     ///
     /// # Panics
-    /// If `random` was taken in a basis with another number of blocks.
+    /// If `random` was taken in a basis with other blocks.
     pub fn compare_with(&mut self, random: &Self) {
-        assert_eq!(random.blocks.len(), self.blocks.len(), "blocks of the two models' bases");
+        assert_eq!(random.blocks, self.blocks, "blocks of the two models' bases");
         let bar: Vec<f64> =
             random.shares_centred.columns().into_iter().map(|c| c.iter().copied().fold(0.0, f64::max)).collect();
         for neuron in &mut self.neurons {
@@ -199,6 +199,7 @@ pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: C
         share(energies.constant[k] + in_block(k, b), energies.energy[k])
     });
     let varies = |k: usize| energies.energy_centred[k] > energies.energy[k] * rounding.powi(2);
+    let varying: f64 = (0..width).filter(|&k| varies(k)).map(|k| energies.energy[k]).sum();
     let shares_centred = Array2::from_shape_fn((width, blocks.len()), |(k, b)| match varies(k) {
         true => (energies.constant_centred[k] + in_block(k, b)) / energies.energy_centred[k],
         false => 0.0,
@@ -215,7 +216,9 @@ pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: C
             elsewhere: None,
         };
         let forced = candidates != Candidates::AllBlocks;
-        if neuron.share < DIM {
+        // A neuron that is always on is no measure for those that vary.
+        let whole = if forced || !varies(k) { total } else { varying };
+        if share(energies.energy[k], whole) < DIM {
             return neuron;
         }
         if !varies(k) {

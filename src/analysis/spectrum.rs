@@ -1,3 +1,4 @@
+use super::embedding::check_finite_energy;
 use crate::error::Result;
 use crate::fourier::{FourierBasis, forward_2d};
 use crate::group::check_fingerprint;
@@ -56,6 +57,7 @@ impl MeanLogit {
         for ((_, _, i, j, _), &term) in terms.indexed_iter() {
             square[[i, j]] += f64::from(term) * f64::from(term);
         }
+        check_finite_energy(square.sum())?;
         // As of every site, const x const comes from sums in `f64`.
         square[[0, 0]] = 0.0;
         for (xs, ys) in basis.sectors().iter().flat_map(|xs| basis.sectors().iter().map(move |ys| (xs, ys))) {

@@ -42,7 +42,9 @@ pub(crate) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Re
     let zero = |tensor: &Tensor| match tensor {
         Tensor::F32(values) => values.iter().all(|&v| v == 0.0),
         Tensor::F64(values) => values.iter().all(|&v| v == 0.0),
-        _ => true,
+        Tensor::I64(values) => values.iter().all(|&v| v == 0),
+        Tensor::Bool(values) => values.iter().all(|&v| !v),
+        Tensor::Unread { .. } => false,
     };
     let found = tensors.iter().find(|(name, tensor)| {
         is_bias(name) && !name.starts_with("adamw.") && !used.contains(&name.as_str()) && !zero(tensor)
@@ -57,7 +59,7 @@ pub(crate) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Re
     }
 }
 
-fn is_bias(name: &str) -> bool {
+pub(super) fn is_bias(name: &str) -> bool {
     let last = name.rsplit('.').next().unwrap_or(name);
     let digits = last.strip_prefix('b').is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit()));
     digits || last == "bias" || ["b_", "bias_"].iter().any(|start| last.starts_with(start)) || last.ends_with("_bias")

@@ -103,6 +103,13 @@ impl Machine<'_> {
                     (function, tuple) = (inner, arguments);
                     continue;
                 }
+                // What is said behind the hooks, that the values are negated or conjugated, is not followed.
+                (Some(Known::Tensor), &[_, _, _, _, _, _, Value::Dict(said), ..])
+                | (Some(Known::TypedTensor), &[_, _, _, _, _, _, _, Value::Dict(said), ..])
+                    if self.containers[said as usize].first > 0 =>
+                {
+                    return Ok(None);
+                }
                 (Some(Known::Tensor), &[Value::Storage(storage), offset, shape, stride, ..]) => {
                     ((storage, offset, shape, stride), Value::Other)
                 }

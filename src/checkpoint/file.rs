@@ -34,13 +34,13 @@ pub(super) fn not_found(path: &Path, source: io::Error) -> Error {
     names.retain(|name| !name.starts_with('.'));
     names.sort_unstable();
     let wanted = inner.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let mut text = match in_words(names.iter().map(String::as_str)) {
+    // The nearest first: a long list is cut off.
+    let hint = nearest(&[&wanted], names.iter().map(String::as_str));
+    let hint = hint.map_or_else(String::new, |name| format!("; the nearest name is `{}`", shown(name)));
+    let text = match in_words(names.iter().map(String::as_str)) {
         none if none.is_empty() => format!("not found; `{}` is empty", folder.display()),
-        there => format!("not found; in `{}` there are {there}", folder.display()),
+        there => format!("not found{hint}; in `{}` there are {there}", folder.display()),
     };
-    if let Some(name) = nearest(&[&wanted], names.iter().map(String::as_str)) {
-        text.push_str(&format!("; the nearest name is `{}`", shown(name)));
-    }
     Error::Io { path: path.into(), source: io::Error::new(io::ErrorKind::NotFound, text) }
 }
 

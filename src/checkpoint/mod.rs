@@ -8,7 +8,8 @@
 //! # Contract
 //! 1. Reading executes nothing, whatever the file says: a Python object that a pickle names is never made, called or
 //!    imported; it stands for its name and its state.
-//! 2. Reading never panics and needs memory in proportion to the file's own size, whatever its headers claim.
+//! 2. Reading never panics and needs memory in proportion to the file's own size, whatever its headers claim; a compressed
+//!    `.npz` archive unfolds within the [budget](crate::memory::budget).
 //! 3. Every error names the file and the tensor, key or entry at fault, what was expected and what was got.
 //! 4. What this crate writes as safetensors carries a checksum, and a file that carries one is held to it when it is read.
 //! 5. Writing is atomic: a crash or a full disk leaves the old file or the new one, never a mixture.

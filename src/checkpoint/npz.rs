@@ -108,6 +108,14 @@ fn precomputed(tensors: Tensors, path: &Path, neuron_site: &str, mut skipped: Ve
             None => model.with_unembedding(unembed)?,
         };
     }
+    // Of other names for what was found, and of a bias without its weights.
+    let read = |name: &str| match name {
+        "W_U" => !has("unembed"),
+        _ => (has("unembed") || has("W_U")) && OUTPUT_BIAS.iter().find(|&&first| has(first)) == Some(&name),
+    };
+    let unread =
+        ["W_U"].iter().chain(OUTPUT_BIAS).filter(|name| !read(name)).filter_map(|&name| tensors.get_key_value(name));
+    skipped.extend(unread.map(|(name, tensor)| listed(name, tensor.dtype(), tensor.shape())));
     skipped.sort_unstable();
     Ok(model.with_skipped(skipped))
 }

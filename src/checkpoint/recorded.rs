@@ -2,9 +2,10 @@
 
 use super::file::not_found;
 use super::run::{CONFIG, folder_of};
-use super::{GroupKind, ModelKind, Run, RunConfig, read_precomputed, safetensors};
+use super::{GroupKind, ModelKind, Run, RunConfig, read_precomputed, safetensors, task_file};
 use crate::error::{Error, Result, check_shape};
 use crate::model::{Interpretable, LOGITS, Precomputed};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -18,9 +19,10 @@ impl Run {
     /// all pairs count as training pairs; [`notes`](Run::notes) says so, and which arrays of the file were passed over.
     ///
     /// # Arguments
-    /// `path`: an `.npz` or safetensors file; `neuron_site`: the site whose channels are neurons, `hidden` or else the only
+    /// `path`: an `.npz` or safetensors file, or a folder with one `.npz` file; `neuron_site`: the site whose channels are neurons, `hidden` or else the only
     /// one beside the logits where it is `None`; `group`: the family and its parameter, which else the `cfg.json` beside
-    /// the file names (`group` and `group_parameter`, and for a symmetric or alternating group `element_order`).
+    /// the file names (`group` and `group_parameter`, and for a symmetric or alternating group `element_order`). With a group the
+    /// other files of the folder are left alone.
     ///
     /// # Errors
     /// Those of [`read_precomputed`](super::read_precomputed); [`Error::UnknownSite`] where there are several sites and none
@@ -41,7 +43,12 @@ impl Run {
         group: Option<(GroupKind, usize)>,
     ) -> Result<Self> {
         let path = path.as_ref();
-        path.metadata().map_err(|error| not_found(path, error))?;
+        let found = match path.metadata().map_err(|error| not_found(path, error))?.is_dir() {
+            true => only_archive(path)?
+                .ok_or_else(|| not_found(&path.join("activations.npz"), ErrorKind::NotFound.into()))?,
+            false => path.to_path_buf(),
+        };
+        let path = found.as_path();
         let directory = folder_of(path);
         let settings = directory.join(CONFIG);
         let config = match group {
@@ -59,7 +66,9 @@ impl Run {
             None => by_default(path)?,
         };
         let mut notes: Vec<String> = model.skipped().iter().map(|name| format!("not read: {name}")).collect();
-        if config.missing.iter().any(|key| ["seed", "frac_train"].contains(key)) {
+        let alone = group.is_some();
+        let has_task = !alone && task_file::exists(&directory.join(task_file::NAME))?;
+        if !has_task && config.missing.iter().any(|key| ["seed", "frac_train"].contains(key)) {
             notes.push("no split is known, so all pairs count as training pairs".into());
         }
         check_shape("group of the recorded activations", &[model.order()], &[config.order()?])
@@ -71,6 +80,7 @@ impl Run {
             weights: path.into(),
             notes,
             recorded: Some(Arc::new(model)),
+            alone,
         })
     }
 

@@ -80,13 +80,16 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 pub struct Run {
     /// The settings, with [`Layers::output_bias`](super::Layers::output_bias) set where the weights have one.
     pub config: RunConfig,
-    /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`.
+    /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`. Empty for
+    /// recorded activations.
     pub tensors: Tensors,
     pub(super) directory: PathBuf,
     pub(super) weights: PathBuf,
     pub(super) notes: Vec<String>,
     /// What was recorded, of a run that has this in place of weights.
     pub(super) recorded: Option<Arc<Precomputed>>,
+    /// Whether the folder's other files are none of this run's: of recorded activations on a group that was named.
+    pub(super) alone: bool,
 }
 
 impl Run {
@@ -97,6 +100,9 @@ impl Run {
     /// under other keys and prefixes, those are the weights that the architecture's names lead to: the only ones, those
     /// under the usual keys (`state_dict`, `model`, `net`, ...), or the last of a history; [`notes`](Run::notes) says
     /// which. Widths that the settings do not state are read off the weights.
+    ///
+    /// A file of recorded activations (`.npz`, or safetensors with a tensor `logits`), and a folder that has one in place of
+    /// weights, open as [`recorded`](Run::recorded) does it.
     ///
     /// # Arguments
     /// `path`: the folder, or the weights file or its index, whose folder (or, in `checkpoints/`, the one above) has the
@@ -144,6 +150,7 @@ impl Run {
             (path.to_path_buf(), Vec::new())
         } else {
             match weights::find(&directory)? {
+                Some((file, _)) if entry.is_none() && is_recorded(&file) => return Self::recorded(file, None, None),
                 Some(found) => found,
                 None => match checkpoints_in(&directory)?.pop() {
                     Some((_, last)) => (last, Vec::new()),
@@ -176,7 +183,7 @@ impl Run {
         }
         let biased = OUTPUT_BIAS.iter().any(|&name| contents.tensors.contains_key(name));
         config.layers.output_bias = config.layers.output_bias.or(biased.then_some(true));
-        Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes, recorded: None })
+        Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes, recorded: None, alone: false })
     }
 
     /// What was chosen in reading and what was left out: the place in a history, other weights, tensors of types that are
@@ -233,13 +240,20 @@ impl Run {
         })
     }
 
+    /// The file of the run's task, where there is one.
+    pub(super) fn task_file(&self) -> Result<Option<PathBuf>> {
+        let path = self.directory.join(task_file::NAME);
+        Ok((!self.alone && task_file::exists(&path)?).then_some(path))
+    }
+
     /// The Cayley table that the run has beside it, if any; that of a group of its settings' kind.
     pub(super) fn table(&self) -> Result<Option<CayleyTable>> {
         let (kind, n) = (self.config.group, self.config.group_parameter);
-        let path = self.directory.join(task_file::NAME);
-        if kind != GroupKind::CayleyTable && !task_file::exists(&path)? {
-            return Ok(None);
-        }
+        let path = match self.task_file()? {
+            Some(path) => path,
+            None if kind == GroupKind::CayleyTable => self.directory.join(task_file::NAME),
+            None => return Ok(None),
+        };
         let Some(table) = task_file::table(&path, self.config.order()?, kind == GroupKind::CayleyTable)? else {
             return Ok(None);
         };
@@ -274,8 +288,7 @@ impl Run {
         if self.recorded.is_none() {
             self.weight(LEFT, [n, e], "group order, embed_dim")?; // the order is not the settings' word alone
         }
-        let path = self.directory.join(task_file::NAME);
-        if task_file::exists(&path)? {
+        if let Some(path) = self.task_file()? {
             return task_file::split(&path, n);
         }
         let unknown = ["frac_train", "seed"].into_iter().filter(|key| self.config.missing.contains(key));
@@ -302,11 +315,14 @@ impl Run {
     /// The epochs of the checkpoints and their files, by epoch.
     ///
     /// Files that are not named as [`checkpoint_name`](Run::checkpoint_name) says are left out; without a folder
-    /// `checkpoints` there are none.
+    /// `checkpoints`, and for recorded activations, there are none.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be listed.
     pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>> {
+        if self.recorded.is_some() {
+            return Ok(Vec::new());
+        }
         checkpoints_in(&self.directory)
     }
 
@@ -318,7 +334,7 @@ impl Run {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
         let Contents { tensors, notes } =
             weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
-        Ok(Self { config, tensors, directory, weights: file, notes, recorded: None })
+        Ok(Self { config, tensors, directory, weights: file, notes, recorded: None, alone: false })
     }
 
     /// Sum of the squares of the architecture's weights and output bias, not of what lies beside them.

@@ -110,10 +110,7 @@ impl Run {
 
     /// The fingerprint of the table in the run's own files, not checked to be a group's.
     fn table_fingerprint(&self) -> Result<Option<Fingerprint>> {
-        let path = self.directory().join(task_file::NAME);
-        if !task_file::exists(&path)? {
-            return Ok(None);
-        }
+        let Some(path) = self.task_file()? else { return Ok(None) };
         let order = self.config.order()?;
         let Some(table) = task_file::entries(&path, order, false)? else { return Ok(None) };
         if table.iter().any(|&entry| entry >= order) {

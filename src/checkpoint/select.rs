@@ -93,6 +93,9 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
             }
         }
     }
+    if groups.is_empty() {
+        return Ok(None);
+    }
     if let Some(entry) = wanted.entry {
         let all: Vec<Group<'a>> = groups.keys().copied().collect();
         let exact = groups.keys().any(|&group| is_at(&path_of(listing, group), entry, true));
@@ -101,7 +104,7 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
             let paths: Vec<String> = all.iter().take(1000).map(|&group| shown(&path_of(listing, group))).collect();
             let hint = nearest(&[entry], paths.iter().map(String::as_str));
             let hint = hint.map_or_else(String::new, |name| format!("; the nearest is `{name}`"));
-            let got = format!("no `{}`; there are {}{hint}", shown(entry), list(paths.into_iter(), all.len()));
+            let got = format!("no `{}`{hint}; there are {}", shown(entry), list(paths.into_iter(), all.len()));
             return Err(Error::Format { path: path.into(), expected: "an entry with the weights", got });
         }
     }

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::bias::is_bias;
 use super::element::{Dtype, places};
 use super::file::{check, shown};
 use super::listing::{Listing, Name};
@@ -227,7 +228,7 @@ impl<'a> Reading<'a> {
                         tensor => tensor?,
                     }
                 }
-                Value::Object(object) if wanted.needs(&key) => {
+                Value::Object(object) if wanted.needs(&key) || !wanted.names.is_empty() && is_bias(&key) => {
                     let object = self.machine.objects[object as usize];
                     Tensor::Unread { what: format!("an object made by {}", self.class(object)), shape: Vec::new() }
                 }
@@ -257,9 +258,11 @@ impl<'a> Reading<'a> {
         }
         if prefix.is_empty()
             && !wanted.names.is_empty()
-            && let Some((_, module)) = listing.in_module(name).filter(|(outer, _)| *outer == place)
+            && let way = listing.way(place, name.place)
+            && way.first().is_some_and(|first| first.parent == place)
+            && way.iter().all(|inner| inner.is_child)
         {
-            let key = format!("{module}.{key}");
+            let key = format!("{}.{key}", listing.path(place, name.place));
             *total = total.saturating_add(key.len());
             return if *total > self.limit { Err(self.too_large(&key, *total)) } else { Ok(Some(key)) };
         }

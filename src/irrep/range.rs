@@ -202,10 +202,10 @@ impl<'a, G: Group + ?Sized> Kernel<'a, G> {
         if !basis.is_empty() {
             product(part.t(), part.view(), rest.view_mut(), Onto::Minus);
         }
-        let mut residual: Array1<f64> = candidates.iter().map(|&g| residual[g]).collect();
+        let mut still: Array1<f64> = candidates.iter().map(|&g| residual[g]).collect();
         let (mut pivots, mut rows): (Vec<usize>, Vec<Array1<f64>>) = (Vec::new(), Vec::new());
         while pivots.len() < BLOCK.min(left) {
-            let (pivot, largest) = pivot(&residual);
+            let (pivot, largest) = pivot(&still);
             if largest <= floor || !enough(largest) {
                 break;
             }
@@ -214,9 +214,13 @@ impl<'a, G: Group + ?Sized> Kernel<'a, G> {
                 row.scaled_add(-earlier[pivot], earlier);
             }
             row /= row[pivot].sqrt();
-            residual.zip_mut_with(&row, |r, v| *r -= v * v);
+            still.zip_mut_with(&row, |r, v| *r -= v * v);
             rows.push(row);
             pivots.push(candidates[pivot]);
+        }
+        if pivots.is_empty() {
+            // Of columns tied but for rounding the largest may be none of the candidates.
+            pivots.push(pivot(residual).0);
         }
         Some(pivots)
     }

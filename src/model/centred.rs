@@ -2,6 +2,7 @@
 
 use super::{ActivationCache, Hooks, Interpretable, LOGITS, Site, check_finite};
 use crate::error::Result;
+use crate::group::Fingerprint;
 use crate::linalg::vectorised;
 use crate::task::Pair;
 use ndarray::{Array2, ArrayView2};
@@ -27,6 +28,9 @@ impl<'a, M: Interpretable + ?Sized> Centred<'a, M> {
 impl<M: Interpretable + ?Sized> Interpretable for Centred<'_, M> {
     fn order(&self) -> usize {
         self.model.order()
+    }
+    fn fingerprint(&self) -> Option<Fingerprint> {
+        self.model.fingerprint()
     }
     fn sites(&self) -> Vec<Site> {
         self.model.sites()

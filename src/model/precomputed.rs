@@ -95,6 +95,9 @@ impl Precomputed {
         check_shape("left embedding", &[self.order, left.ncols()], left.shape())?;
         check_shape("right embedding", &[self.order, left.ncols()], right.shape())?;
         let width = self.activations(&self.neuron_site).ncols();
+        if matches!(self.maps, Maps::Embeddings) {
+            self.maps = Maps::Unknown;
+        }
         if matches!(self.maps, Maps::Unknown) && left.ncols() == width && self.off_maps(&left, &right).is_none() {
             self.maps = Maps::Embeddings;
         }

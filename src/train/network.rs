@@ -92,7 +92,7 @@ impl Architecture {
         shapes.push(("W_U", [d, order], scale(d)));
         if output_bias {
             // nn.Linear's: uniform in [-1/sqrt(d), 1/sqrt(d)).
-            shapes.push(("b_U", [1, order], scale(3 * d)));
+            shapes.push(("b_U", [1, order], scale(d.saturating_mul(3))));
         }
         let mut end = 0;
         let place = |(name, shape, scale): (&'static str, [usize; 2], f64)| {

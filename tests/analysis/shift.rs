@@ -5,8 +5,8 @@ use crate::models::{self, Draw};
 use crate::oracle::{Case, near, near_of};
 use irreplens::Error;
 use irreplens::analysis::{
-    Interpretation, RepresentationMeasures, cosets, embedding, interpret, logit_directions, progress_measures,
-    representation,
+    Candidates, Interpretation, NeuronKind, RepresentationMeasures, cosets, embedding, interpret, logit_directions,
+    neurons, progress_measures, representation,
 };
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::{Cyclic, Dihedral, Group, subgroup_classes};
@@ -78,7 +78,12 @@ fn same(
             near(&format!("{what}: excluded"), [excluded[0]], [excluded[1]]);
         }
     }
-    // Block by block, the constant's rows among them.
+    let blocks = |found: &Interpretation| -> Vec<f64> {
+        let all = &found.logit_spectrum.by_block;
+        let parts = [&all.linear_x, &all.linear_y, &all.product].into_iter().flatten();
+        parts.chain(&all.constant).chain(&all.energy).copied().collect()
+    };
+    near_of(&format!("{what}: by block"), &blocks(b), &blocks(a), a.logit_spectrum.by_block.energy.sum());
     assert_eq!(case.n, a.logit_spectrum.by_block.energy.len());
 }
 
@@ -268,4 +273,37 @@ fn weights_that_overflow() {
     let maps =
         OneLayerMlp::new(embed.clone(), embed, 9.0 * &Array2::<f32>::ones((4, 3)), None, Array2::ones((3, 5))).unwrap();
     assert_eq!(at(cosets(&maps, &group, &subgroup_classes(&group, 10).unwrap()).unwrap_err()), [0, 0]);
+}
+
+/// Zeros among logits are no ablation that softmax would not see through.
+#[test]
+fn logits_as_neurons_have_no_ablations() {
+    let (case, _) = group(5, true);
+    let net = Precomputed::record(&models::summed(case.n, 6, 1), &["logits"], "logits").unwrap();
+    let found = interpret(&net, &case.basis, &case.task).unwrap();
+    assert!(found.without_cluster.is_none() && found.own_block_only.is_none() && !found.neurons.clusters().is_empty());
+}
+
+/// An always-on neuron, however large, hides none of the others.
+#[test]
+fn a_large_constant_neuron_makes_no_other_dim() {
+    let (case, _) = group(7, false);
+    let wave = |t: usize| (std::f32::consts::TAU * t as f32 / 7.0).cos();
+    let map = |constant: f32| Array2::from_shape_fn((7, 3), |(t, k)| if k == 2 { constant } else { wave(t + k) });
+    let net = SummedMlp::new(map(1e4), map(1e4), Draw::new(1).matrix(3, 7)).unwrap();
+    let kinds: Vec<NeuronKind> =
+        neurons(&net, &case.basis, Candidates::AllBlocks).unwrap().neurons.iter().map(|neuron| neuron.kind).collect();
+    assert_eq!(kinds, [NeuronKind::Labelled, NeuronKind::Labelled, NeuronKind::Constant]);
+}
+
+/// Finite values whose coefficients are not.
+#[test]
+fn coefficients_that_overflow_are_an_error() {
+    let (case, _) = group(53, false);
+    let mut left = Array2::from_elem((53, 2), 1.0f32);
+    left.column_mut(0).fill(-1e38);
+    let off = SummedMlp::new(left, Array2::ones((53, 2)), Draw::new(1).matrix(2, 53)).unwrap();
+    assert!(matches!(interpret(&off, &case.basis, &case.task), Err(Error::Range { .. })));
+    let flat = SummedMlp::new(Array2::ones((53, 4)), Array2::ones((53, 4)), Array2::from_elem((4, 53), 5e36)).unwrap();
+    assert!(matches!(interpret(&flat, &case.basis, &case.task), Err(Error::Range { .. })));
 }

@@ -82,6 +82,18 @@ fn parameters_of_modules_in_a_module() {
     assert_eq!(logits.row(0).to_vec(), by_hand);
 }
 
+/// Without it the network would compute something else: a bias that is deep in a module, one that is no tensor, and a weight
+/// whose values are to be negated.
+#[test]
+fn what_would_change_the_network_is_not_passed_over() {
+    let error = |file: &str| open(file, None).and_then(|run| run.model().map(drop)).unwrap_err();
+    assert!(matches!(error("module-deep-bias.pt"), Error::UnusedBias { tensor, .. } if tensor == "norms.0.bias"));
+    let text = error("numpy-bias.pt").to_string();
+    assert!(text.contains("`b_U`"), "{text}");
+    let text = error("negated.pt").to_string();
+    assert!(text.contains("W_U"), "{text}");
+}
+
 #[test]
 fn tied_and_expanded_weights() {
     let run = open("tied.pt", None).unwrap();

@@ -23,14 +23,14 @@ pub struct History {
 const NONE: Evaluation = Evaluation { loss: f64::NAN, accuracy: f64::NAN };
 
 impl History {
-    /// What a run's `metrics.csv` says; `None` without such a file.
+    /// What a run's `metrics.csv` says; `None` without such a file, and for recorded activations.
     ///
     /// # Errors
     /// [`Error::Io`] if it cannot be read and [`Error::Format`] if it is not the table of
     /// [`MetricLog`](crate::train::MetricLog).
     pub fn read(run: &Run) -> Result<Option<Self>> {
         let path = run.directory().join("metrics.csv");
-        if !path.exists() {
+        if run.is_recorded() || !path.exists() {
             return Ok(None);
         }
         let format = |got: String| Error::Format {

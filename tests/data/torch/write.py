@@ -230,6 +230,11 @@ if __name__ == "__main__":
     linear = {"weight": over(floats(*range(21, 27)), (3, 2), (1, 3)), "bias": over(floats(1, 2, 3), (3,))}
     parts = {name: net(LINEAR, held) for name, held in {**tables, "unembed": linear}.items()}
     save("module-parts.pt", net(MINE, modules=parts))
+    norm = {"weight": over(floats(1, 1), (2,)), "bias": over(floats(1, 2), (2,))}
+    norms = net(MINE, modules={"0": net(LINEAR, norm)})
+    save("module-deep-bias.pt", net(MINE, parameters(weights()), {"norms": norms}))
+    save("numpy-bias.pt", {**weights(), "b_U": Call(SCALAR, "f8", b"")})
+    save("negated.pt", {**weights(), "W_U": Call(V2, *matrix(21, 2, 3).value[1], {"neg": True})})
     save_legacy("legacy-module.pt", net(MINE, parameters(weights())))
     ensemble = {str(k): net(MINE, parameters(weights(add=100 * k))) for k in (0, 1)}
     save("module-list.pt", net(MINE, modules={"nets": net(MINE, modules=ensemble)}))
