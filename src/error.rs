@@ -738,7 +738,7 @@ fn distance(a: &str, b: &str) -> Option<usize> {
 
 /// The nearest of the tensors listed as `name (type shape)`, as the end of a sentence.
 fn nearest_of(expected: &[String], got: &[String]) -> String {
-    let wanted: Vec<&str> = expected.iter().map(String::as_str).collect();
+    let wanted: Vec<&str> = expected.iter().take(20).map(String::as_str).collect();
     let names = got.iter().take(1000).map(|text| text.rsplit_once(" (").map_or(&text[..], |(name, _)| name));
     nearest(&wanted, names).map_or_else(String::new, |name| format!("; the nearest name is `{}`", shown(name)))
 }

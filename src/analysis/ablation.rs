@@ -192,6 +192,7 @@ pub fn own_block_only(
     let labels: Vec<_> = clusters.neurons.iter().map(|neuron| (neuron.kind, neuron.block)).collect();
     let (site, width) = (&clusters.site, crate::model::width(model, &clusters.site)?);
     check_shape(&format!("clusters of `{site}`"), &[width], &[labels.len()])?;
+    check_tasks(model, basis, task)?;
     if clusters.blocks != basis.blocks() {
         return Err(Error::Unsupported {
             analysis: "own-block ablation",

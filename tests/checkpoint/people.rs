@@ -155,7 +155,7 @@ fn two_state_dicts_are_an_error_that_lists_them_unless_one_has_the_usual_name() 
     assert_eq!(run.notes(), ["the weights are `model`; not read: `ema.module`"]);
     counts(&open("averaged-model.pt", Some("ema")).unwrap(), 100.0);
     let text = open("averaged.pt", Some("emma")).unwrap_err().to_string();
-    assert!(text.contains("no `emma`; there are `raw`, `ema`; the nearest is `ema`"), "{text}");
+    assert!(text.contains("no `emma`; the nearest is `ema`; there are `raw`, `ema`"), "{text}");
 }
 
 #[test]
@@ -286,7 +286,8 @@ fn what_is_missing_says_what_there_is_and_what_is_nearest() {
     let root = folder(&[("config.json", CONFIG.as_bytes()), ("model.pt", &fixture("people/module.pt"))]);
     let text = Run::open(root.path()).unwrap_err().to_string();
     assert!(
-        text.contains("cfg.json: not found; in `") && text.contains("there are `config.json`, `model.pt`"),
+        text.contains("cfg.json: not found; the nearest name is `config.json`; in `")
+            && text.contains("there are `config.json`, `model.pt`"),
         "{text}"
     );
     let text = Run::open(root.path().join("model.pt")).unwrap_err().to_string();
