@@ -204,7 +204,7 @@ fn tiny_and_huge_losses_keep_their_digits() {
 }
 
 #[test]
-fn logits_that_are_no_numbers_give_losses_that_are_none() {
+fn logits_that_are_no_numbers_are_the_error_of_the_processor() {
     let Some(device) = device() else { return };
     let mut net = Draw::new(4);
     let (left, right, mut read) = (net.matrix(4, 3), net.matrix(4, 3), net.matrix(3, 4));
@@ -212,11 +212,12 @@ fn logits_that_are_no_numbers_give_losses_that_are_none() {
     let task = Task::new(&Cyclic::new(4).unwrap());
     let model = irreplens::model::SummedMlp::new(left, right, read).unwrap();
     let on_device = model.to_device(&device).unwrap();
-    let evaluation = on_device.evaluate(&task, &Hooks::none()).unwrap();
-    assert!(evaluation.loss.is_nan() && evaluation.accuracy == 0.0, "{evaluation}");
-    let hooks = Hooks::none().with(Hook::scale("logits", 1.0));
-    let evaluation = on_device.evaluate(&task, &hooks).unwrap();
-    assert!(evaluation.loss.is_nan() && evaluation.accuracy == 0.0, "{evaluation}");
+    for hooks in [Hooks::none(), Hooks::none().with(Hook::scale("logits", 1.0))] {
+        let expected = model.evaluate(&task, &hooks).unwrap_err();
+        let got = on_device.evaluate(&task, &hooks).unwrap_err();
+        assert!(matches!(got, irreplens::Error::NonFiniteActivation { .. }), "{got}");
+        assert_eq!(got.to_string(), expected.to_string());
+    }
 }
 
 #[test]
