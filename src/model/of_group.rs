@@ -1,3 +1,5 @@
+//! A model that says which group its elements are of.
+
 #[cfg(feature = "cuda")]
 use super::OnDevice;
 use super::energies::check_order;

@@ -1,3 +1,5 @@
+//! The law that adding a function of the pair to all logits changes no measure of them.
+
 use super::hooks::cyclic;
 use crate::error::Result;
 use crate::fourier::CyclicSubgroupBasis;
