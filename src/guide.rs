@@ -19,7 +19,7 @@
 #[cfg(all(doc, feature = "report"))]
 use crate::report;
 #[cfg(doc)]
-use crate::{analysis, checkpoint, error, fourier, group, irrep, laws, linalg, model, task, train};
+use crate::{analysis, checkpoint, error, fourier, group, irrep, laws, linalg, memory, model, task, train};
 
 #[doc = include_str!("../docs/introduction.md")]
 pub mod introduction {}

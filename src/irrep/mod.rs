@@ -160,8 +160,8 @@ impl Irrep {
 /// The labels are `trivial`, `1b`, `2a`, `2b`, ...: the dimension and a letter, in that order.
 ///
 /// # Errors
-/// [`Error::NoCharacterTable`] if rounding hides what the table must be, which needs a group far larger than those this
-/// crate is for, or a product that breaks the group laws.
+/// [`Error::NoCharacterTable`](crate::Error::NoCharacterTable) if rounding hides what the table must be, which needs a group
+/// far larger than those this crate is for, or a product that breaks the group laws.
 ///
 /// Cost: that of [`CharacterTable::new`].
 ///
