@@ -197,11 +197,6 @@ impl<'a, G: Group + ?Sized> Kernel<'a, G> {
             floor = 0.0;
         }
         let part = basis.select(Axis(1), &candidates);
-        let entry = |(i, j): (usize, usize)| self.entry(candidates[i], candidates[j]);
-        let mut rest = Array2::from_shape_fn((candidates.len(), candidates.len()), entry);
-        if !basis.is_empty() {
-            product(part.t(), part.view(), rest.view_mut(), Onto::Minus);
-        }
         let mut still: Array1<f64> = candidates.iter().map(|&g| residual[g]).collect();
         let (mut pivots, mut rows): (Vec<usize>, Vec<Array1<f64>>) = (Vec::new(), Vec::new());
         while pivots.len() < BLOCK.min(left) {
@@ -209,7 +204,8 @@ impl<'a, G: Group + ?Sized> Kernel<'a, G> {
             if largest <= floor || !enough(largest) {
                 break;
             }
-            let mut row = rest.row(pivot).to_owned();
+            let mut row: Array1<f64> = candidates.iter().map(|&g| self.entry(g, candidates[pivot])).collect();
+            row -= &part.column(pivot).dot(&part);
             for earlier in &rows {
                 row.scaled_add(-earlier[pivot], earlier);
             }
