@@ -22,10 +22,10 @@ use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, Source, check_writable};
+use tool::{Failure, Measuring, Source, tell, timing};
 #[allow(unused_imports)]
 pub use tool::{Place, SHIPPED};
 
@@ -248,15 +248,8 @@ struct Arguments {
     /// of the report where this is not given.
     #[arg(long, value_name = "COORDINATES")]
     along: Option<Along>,
-    /// Writes every number there.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Takes median times of so many runs.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    repeat: u64,
-    /// Where the model runs: cpu or cuda:N.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    measuring: Measuring,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -270,32 +263,25 @@ fn main() -> ExitCode {
 }
 
 fn explain(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { source, along, json: json_file, repeat, device } = arguments;
-    json_file.as_deref().map_or(Ok(()), check_writable)?;
-    let place = Place::open(&device)?;
-    drop(source.open_aloud()?);
+    let Arguments { source, along, measuring } = arguments;
+    let place = measuring.place()?;
     let mut runs = Vec::new();
-    for _ in 0..repeat {
+    for i in 0..measuring.repeat {
         let start = Instant::now();
-        runs.push(of(source.open()?, source.order.as_deref(), &place, along, start)?);
+        let run = source.open()?;
+        if i == 0 {
+            tell(&run);
+        }
+        runs.push(of(run, source.order.as_deref(), &place, along, start)?);
     }
-    let median = |time: fn(&Explained) -> f64| {
-        let mut times: Vec<f64> = runs.iter().map(time).collect();
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    let timing = json!({
-        "load": median(|r| r.load_ms),
-        "forward": median(|r| r.forward_ms),
-        "analysis": median(|r| r.analysis_ms),
-        "total": median(|r| r.load_ms + r.analysis_ms),
-    });
+    let times: Vec<_> = runs.iter().map(|run| [run.load_ms, run.analysis_ms, run.forward_ms]).collect();
+    let timing = timing(&times);
     let last = runs.last().expect("at least one run");
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
     println!("{n} {group} of {}\n", source.run.display());
     println!("{}", last.found);
     println!("milliseconds: {timing}");
-    if let Some(file) = json_file {
+    if let Some(file) = measuring.json {
         let mut out = to_json(last);
         out["timing_ms"] = timing;
         irreplens::checkpoint::atomic_write(&file, serde_json::to_string(&out)?.as_bytes())?;

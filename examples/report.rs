@@ -17,7 +17,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, Source, check_writable};
+use tool::{Failure, Source, check_writable, tell};
 #[allow(unused_imports)]
 pub use tool::{Place, SHIPPED};
 
@@ -73,7 +73,9 @@ fn write(arguments: Arguments) -> Result<(), Failure> {
     let mut step = |what: &str| {
         let _ = writeln!(std::io::stderr(), "{:7.2} s  {what}", start.elapsed().as_secs_f64());
     };
-    of(&source.open_aloud()?, source.order.as_deref(), &place, &out, &mut step)?;
+    let opened = source.open()?;
+    tell(&opened);
+    of(&opened, source.order.as_deref(), &place, &out, &mut step)?;
     step("written");
     let megabytes = std::fs::metadata(&out)?.len() as f64 / 1e6;
     println!("{}: {megabytes:.1} MB", out.display());

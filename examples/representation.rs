@@ -25,10 +25,10 @@ use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, Source, check_writable};
+use tool::{Failure, Measuring, Source, tell, timing};
 #[allow(unused_imports)]
 pub use tool::{Place, SHIPPED};
 
@@ -131,7 +131,7 @@ pub fn side_by_side(
     counts
 }
 
-fn print_controls(controls: &Explanations) -> Result<(), Failure> {
+fn print_controls(controls: &Explanations) {
     let (irreps, cosets) = &controls.found;
     println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
@@ -157,7 +157,6 @@ fn print_controls(controls: &Explanations) -> Result<(), Failure> {
         let [fve, hidden] = [fve, hidden].map(|share| share.map_or("none".into(), |share| format!("{share:.4e}")));
         println!("{what:>16}{fve:>15}{keys:>12}{hidden:>15}{on_cosets:>20}");
     }
-    Ok(())
 }
 
 fn milliseconds(start: Instant) -> f64 {
@@ -237,15 +236,8 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
 struct Arguments {
     #[command(flatten)]
     source: Source,
-    /// Writes every number there.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Takes median times of so many runs.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
-    repeat: u64,
-    /// Where the model runs: cpu or cuda:N.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    measuring: Measuring,
     /// Also measures the cosets of every neuron, an untrained network, and the model with the group's elements shuffled.
     #[arg(long)]
     controls: bool,
@@ -262,36 +254,30 @@ fn main() -> ExitCode {
 }
 
 fn measure(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { source, json: json_file, repeat, device, controls: with_controls } = arguments;
-    json_file.as_deref().map_or(Ok(()), check_writable)?;
-    let place = Place::open(&device)?;
-    let (opened, order) = (source.open_aloud()?, source.order.as_deref());
+    let Arguments { source, measuring, controls: with_controls } = arguments;
+    let place = measuring.place()?;
+    let order = source.order.as_deref();
     let mut runs = Vec::new();
-    for _ in 0..repeat {
+    for i in 0..measuring.repeat {
         let start = Instant::now();
-        runs.push(of(source.open()?, order, &place, start)?);
+        let run = source.open()?;
+        if i == 0 {
+            tell(&run);
+        }
+        runs.push(of(run, order, &place, start)?);
     }
-    let median = |time: fn(&Measured) -> f64| {
-        let mut times: Vec<f64> = runs.iter().map(time).collect();
-        times.sort_by(f64::total_cmp);
-        times[times.len() / 2]
-    };
-    let timing = json!({
-        "load": median(|r| r.load_ms),
-        "forward": median(|r| r.forward_ms),
-        "analysis": median(|r| r.analysis_ms),
-        "total": median(|r| r.load_ms + r.analysis_ms),
-    });
+    let times: Vec<_> = runs.iter().map(|run| [run.load_ms, run.analysis_ms, run.forward_ms]).collect();
+    let timing = timing(&times);
     let last = runs.last().expect("at least one run");
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
     println!("{n} {group} of {}\n", source.run.display());
     println!("Coordinates: {}\n\n{}", last.coordinates, last.found);
     println!("milliseconds: {timing}");
-    let controls = if with_controls { Some(controls(&opened, order)?) } else { None };
+    let controls = if with_controls { Some(controls(&source.open()?, order)?) } else { None };
     if let Some(controls) = &controls {
-        print_controls(controls)?;
+        print_controls(controls);
     }
-    if let Some(file) = json_file {
+    if let Some(file) = measuring.json {
         let mut out = to_json(last);
         out["timing_ms"] = timing;
         if let Some(controls) = &controls {

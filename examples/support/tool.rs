@@ -5,6 +5,7 @@
 use clap::Parser;
 use irreplens::checkpoint::{GroupKind, Run};
 use irreplens::model::Interpretable;
+use serde_json::{Value, json};
 use std::fmt::Display;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -73,18 +74,54 @@ impl Source {
             (group, neurons) => Run::recorded(&self.run, neurons.as_deref(), *group)?,
         })
     }
+}
 
-    /// Opens the run and prints what there is to know about how it was read.
+/// Prints what there is to know about how a run was read.
+pub fn tell(run: &Run) {
+    for note in run.notes() {
+        super::print::line(format_args!("note: {note}"));
+    }
+}
+
+/// How a model is measured, by the options that the measuring tools have for it.
+#[derive(clap::Args)]
+pub struct Measuring {
+    /// Writes every number there.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Takes median times of so many runs.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub repeat: u64,
+    /// Where the model runs: cpu or cuda:N.
+    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
+    device: String,
+}
+
+impl Measuring {
+    /// Tries the output before the work, and opens the device.
     ///
     /// # Errors
-    /// Those of reading it.
-    pub fn open_aloud(&self) -> Result<Run, Failure> {
-        let run = self.open()?;
-        for note in run.notes() {
-            super::print::line(format_args!("note: {note}"));
-        }
-        Ok(run)
+    /// Why one of them cannot be used.
+    pub fn place(&self) -> Result<Place, Failure> {
+        self.json.as_deref().map_or(Ok(()), check_writable)?;
+        Place::open(&self.device)
     }
+}
+
+/// Median milliseconds of some runs, of which each took so long to be loaded, to be analysed and for one forward pass.
+#[must_use]
+pub fn timing(runs: &[[f64; 3]]) -> Value {
+    let median = |time: fn(&[f64; 3]) -> f64| {
+        let mut times: Vec<f64> = runs.iter().map(time).collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    json!({
+        "load": median(|[load, ..]| *load),
+        "forward": median(|[.., forward]| *forward),
+        "analysis": median(|[_, analysis, _]| *analysis),
+        "total": median(|[load, analysis, _]| load + analysis),
+    })
 }
 
 /// A size in bytes or binary units.
