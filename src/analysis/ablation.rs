@@ -1,4 +1,3 @@
-use super::interpret::check_ablated;
 use super::logits::{check_order, parity_hooks};
 use super::neurons::{NeuronClusters, NeuronKind};
 use crate::error::{Error, Result, check_shape};
@@ -37,9 +36,7 @@ pub fn cluster_losses(
     what: Cluster,
 ) -> Result<BTreeMap<usize, Evaluation>> {
     if let Some(parts) = ClusterParts::new(model, clusters, what)? {
-        let found = parts.finish(stream(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?);
-        found.values().try_for_each(|&evaluation| check_ablated(evaluation))?;
-        return Ok(found);
+        return parts.finish(stream(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?);
     }
     let width = crate::model::width(model, model.neuron_site())?;
     let evaluate = |(&label, members): (&usize, &Vec<usize>)| {
@@ -112,9 +109,22 @@ impl ClusterParts {
         }
     }
 
-    pub(super) fn finish(&self, blocks: Vec<Vec<LossSum>>) -> BTreeMap<usize, Evaluation> {
-        let total = |i: usize| LossSum::mean(blocks.iter().map(|sums| sums[i]));
-        self.labels.iter().enumerate().map(|(i, &label)| (label, total(i))).collect()
+    pub(super) fn finish(&self, blocks: Vec<Vec<LossSum>>) -> Result<BTreeMap<usize, Evaluation>> {
+        let total = |i: usize| check_ablated(LossSum::mean(blocks.iter().map(|sums| sums[i])));
+        self.labels.iter().enumerate().map(|(i, &label)| Ok((label, total(i)?))).collect()
+    }
+}
+
+/// What an ablation leaves, if its loss is a number: the model's own logits are finite; what is left of very large ones need
+/// not be.
+pub(super) fn check_ablated(evaluation: Evaluation) -> Result<Evaluation> {
+    match evaluation.loss.is_finite() {
+        true => Ok(evaluation),
+        false => Err(Error::Range {
+            what: "loss after an ablation",
+            expected: "a finite number: logits without the part that was taken away overflow f32",
+            got: evaluation.loss,
+        }),
     }
 }
 
@@ -273,9 +283,7 @@ fn own_block_logits(
         }
         sum
     });
-    let found = LossSum::mean(losses.into_iter());
-    check_ablated(found)?;
-    Ok(found)
+    check_ablated(LossSum::mean(losses.into_iter()))
 }
 
 fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {

@@ -1,4 +1,6 @@
-use super::ablation::{Cluster, ClusterParts, add_per_class, centring, cluster_losses, hidden_centred, own_block_only};
+use super::ablation::{
+    Cluster, ClusterParts, add_per_class, centring, check_ablated, cluster_losses, hidden_centred, own_block_only,
+};
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
 use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
 use super::neurons::{Candidates, NeuronClusters, cluster};
@@ -146,7 +148,7 @@ pub fn interpret_as(
     })?;
     let mean = |sum: fn(&Sums) -> LossSum| LossSum::mean(blocks.iter().map(sum));
     let (baseline, centred) = (mean(|s| s.baseline), mean(|s| s.centred));
-    let parity = directions.has_parity().then(|| mean(|s| s.parity));
+    let parity = directions.has_parity().then(|| check_ablated(mean(|s| s.parity))).transpose()?;
     let mean_logits: Vec<f64> = blocks.iter().flat_map(|s| &s.mean_logits).copied().collect();
     let mean_logit = MeanLogit::new(basis, mean_logits)?;
     let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
@@ -158,7 +160,7 @@ pub fn interpret_as(
     );
     let unembedding_by_cluster = unembedding_by_cluster?;
 
-    let found = Interpretation {
+    Ok(Interpretation {
         coordinates: basis.name(),
         baseline,
         embedding: embedding?,
@@ -170,12 +172,12 @@ pub fn interpret_as(
         unembedding_by_cluster,
         directions: directions.finish(direction_sums)?,
         hidden_centred: match centring {
-            Some(_) => Some(centred),
+            Some(_) => Some(check_ablated(centred)?),
             None => if_honoured(hidden_centred(model, task, &neuron_spectrum.by_block.mean))?,
         },
         own_block_only: own_block_only?,
         without_cluster: match &parts {
-            Some(parts) => Some(parts.finish(cluster_sums)),
+            Some(parts) => Some(parts.finish(cluster_sums)?),
             None if are_logits => None,
             None => if_honoured(cluster_losses(model, task, &clusters, Cluster::Drop))?,
         },
@@ -184,23 +186,7 @@ pub fn interpret_as(
         logit_spectrum,
         mean_logit,
         neurons,
-    };
-    let whole = [found.hidden_centred, found.own_block_only, found.parity];
-    let clusters = found.without_cluster.iter().flatten().map(|(_, &evaluation)| evaluation);
-    whole.into_iter().flatten().chain(clusters).try_for_each(check_ablated)?;
-    Ok(found)
-}
-
-/// The model's own logits are finite; what is left of very large ones need not be.
-pub(super) fn check_ablated(evaluation: Evaluation) -> Result<()> {
-    match evaluation.loss.is_finite() {
-        true => Ok(()),
-        false => Err(Error::Range {
-            what: "loss after an ablation",
-            expected: "a finite number: logits without the part that was taken away overflow f32",
-            got: evaluation.loss,
-        }),
-    }
+    })
 }
 
 /// The published spectrum of W_U by cluster; empty where W_U does not read the neuron site.

@@ -1,5 +1,5 @@
+use super::ablation::check_ablated;
 use super::embedding::component_norms;
-use super::interpret::check_ablated;
 use super::logits::check_blocks;
 use super::neurons::{Candidates, NeuronKind, neurons};
 use super::parts::{Sets, excluded, parts, restricted, written};
@@ -131,7 +131,10 @@ pub fn progress_measures(
     let parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
     let excluded = excluded(model, task, &sets, &written(model, &parts)?)?;
-    restricted.iter().chain(excluded.iter().flatten()).try_for_each(|&evaluation| check_ablated(evaluation))?;
+    restricted
+        .iter()
+        .chain(excluded.iter().flatten())
+        .try_for_each(|&evaluation| check_ablated(evaluation).map(drop))?;
 
     let key = |(i, &b): (usize, &usize)| KeyBlock {
         block: b,

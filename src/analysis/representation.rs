@@ -1,4 +1,4 @@
-use super::interpret::check_ablated;
+use super::ablation::check_ablated;
 use super::measures::{Cell, block_shares, centred_shares};
 use super::neurons::{Candidates, NeuronClusters, neurons};
 use super::parts::{Sets, check_corrections, excluded, parts, restricted, written};
@@ -191,7 +191,7 @@ pub fn representation(
     };
     for l in of_keys.iter().chain(of_all) {
         let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
-        all.into_iter().flatten().try_for_each(check_ablated)?;
+        all.into_iter().flatten().try_for_each(|evaluation| check_ablated(evaluation).map(drop))?;
     }
     Ok(RepresentationMeasures {
         all: pass.all,
