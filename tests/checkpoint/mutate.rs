@@ -6,15 +6,17 @@ use proptest::sample::Index;
 use crate::build;
 use crate::memory::{Reader, read};
 
+/// Random damage to a file of any format.
 #[derive(Debug, Clone)]
-enum Damage {
+pub enum Damage {
     Flip(Index, u8),
     Number(Index, u32),
     Cut(Index),
     Splice(Index, Index, u8),
 }
 
-fn damage() -> impl Strategy<Value = Damage> {
+/// Any damage, flips most often.
+pub fn damage() -> impl Strategy<Value = Damage> {
     let edge = prop_oneof![any::<u32>(), proptest::sample::select(vec![0, 1, 255, 65535, 1 << 31, u32::MAX])];
     prop_oneof![
         4 => (any::<Index>(), 1u8..).prop_map(|(at, bits)| Damage::Flip(at, bits)),
@@ -25,7 +27,7 @@ fn damage() -> impl Strategy<Value = Damage> {
 }
 
 /// Applies one damage anywhere in the file.
-fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
+pub fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
     if bytes.is_empty() {
         return;
     }
@@ -82,7 +84,7 @@ fn pickle_of(bytes: &[u8]) -> Option<std::ops::Range<usize>> {
 }
 
 /// How often each test is tried: `IRREPLENS_MUTATIONS`, or enough for a look.
-fn tries() -> u32 {
+pub fn tries() -> u32 {
     std::env::var("IRREPLENS_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(3000)
 }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use irreplens::checkpoint::read_precomputed_bytes;
 
 use crate::memory::peak;
+use crate::mutate::{self, Damage, damage, tries};
 
 /// How far deflate can fold, and how many copies of what is unfolded there may be at once.
 const FOLDED: usize = 1032;
@@ -32,11 +33,8 @@ fn check(bytes: &[u8], folded: usize) {
 }
 
 #[derive(Debug, Clone)]
-enum Damage {
-    Flip(Index, u8),
-    Number(Index, u32),
-    Cut(Index),
-    Splice(Index, Index, u8),
+enum Change {
+    Damage(Damage),
     /// Bytes that mean something in a header.
     Token(Index, usize),
 }
@@ -56,37 +54,18 @@ const TOKENS: [&[u8]; 12] = [
     b"PK\x01\x02",
 ];
 
-fn damage() -> impl Strategy<Value = Damage> {
-    let edge = prop_oneof![any::<u32>(), proptest::sample::select(vec![0, 1, 255, 65535, 1 << 31, u32::MAX])];
+fn change() -> impl Strategy<Value = Change> {
     prop_oneof![
-        4 => (any::<Index>(), 1u8..).prop_map(|(at, bits)| Damage::Flip(at, bits)),
-        2 => (any::<Index>(), edge).prop_map(|(at, n)| Damage::Number(at, n)),
-        1 => any::<Index>().prop_map(Damage::Cut),
-        2 => (any::<Index>(), any::<Index>(), any::<u8>()).prop_map(|(from, to, len)| Damage::Splice(from, to, len)),
-        3 => (any::<Index>(), 0..TOKENS.len()).prop_map(|(at, token)| Damage::Token(at, token)),
+        9 => damage().prop_map(Change::Damage),
+        3 => (any::<Index>(), 0..TOKENS.len()).prop_map(|(at, token)| Change::Token(at, token)),
     ]
 }
 
-fn apply(bytes: &mut Vec<u8>, damage: &Damage) {
-    if bytes.is_empty() {
-        return;
-    }
-    match damage {
-        Damage::Flip(at, bits) => {
-            let at = at.index(bytes.len());
-            bytes[at] ^= bits;
-        }
-        Damage::Number(at, n) => {
-            let at = at.index(bytes.len());
-            bytes[at..].iter_mut().zip(n.to_le_bytes()).for_each(|(byte, new)| *byte = new);
-        }
-        Damage::Cut(at) => bytes.truncate(at.index(bytes.len())),
-        Damage::Splice(from, to, len) => {
-            let (from, to) = (from.index(bytes.len()), to.index(bytes.len()));
-            let piece = bytes[from..bytes.len().min(from + usize::from(*len))].to_vec();
-            bytes.splice(to..to, piece);
-        }
-        Damage::Token(at, token) => {
+fn apply(bytes: &mut Vec<u8>, change: &Change) {
+    match change {
+        Change::Damage(damage) => mutate::apply(bytes, damage),
+        Change::Token(..) if bytes.is_empty() => {}
+        Change::Token(at, token) => {
             let at = at.index(bytes.len());
             bytes[at..].iter_mut().zip(TOKENS[*token]).for_each(|(byte, new)| *byte = *new);
         }
@@ -110,18 +89,13 @@ fn array(version: u8, header: &[u8], numbers: &[u8]) -> Vec<u8> {
     [b"\x93NUMPY", &[version, 0][..], &length, header, numbers].concat()
 }
 
-/// Random damage, as many times as `IRREPLENS_MUTATIONS` says.
-fn cases() -> u32 {
-    std::env::var("IRREPLENS_MUTATIONS").ok().and_then(|text| text.parse().ok()).unwrap_or(3000)
-}
-
 const FILES: [&str; 6] = ["flat.npz", "cube.npz", "compressed.npz", "float64.npz", "fortran.npz", "object.npz"];
 
 proptest::proptest! {
-    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(cases()) })]
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(tries()) })]
 
     #[test]
-    fn damaged_files(file in 0..FILES.len(), damages in proptest::collection::vec(damage(), 1..4)) {
+    fn damaged_files(file in 0..FILES.len(), damages in proptest::collection::vec(change(), 1..4)) {
         let mut bytes = fixture(FILES[file]);
         damages.iter().for_each(|d| apply(&mut bytes, d));
         check(&bytes, FOLDED);
@@ -129,7 +103,7 @@ proptest::proptest! {
 
     /// Damage before the archive is made: its checksums are right, so that what is damaged is read.
     #[test]
-    fn damaged_arrays(version in 1u8..4, damages in proptest::collection::vec(damage(), 1..5)) {
+    fn damaged_arrays(version in 1u8..4, damages in proptest::collection::vec(change(), 1..5)) {
         let header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (4, 2), }           \n";
         let mut bytes = array(version, header, &[7; 32]);
         damages.iter().for_each(|d| apply(&mut bytes, d));
