@@ -238,6 +238,16 @@ pub enum Error {
     },
 
     // ---- models -------------------------------------------------------------------------------
+    /// A description of a network that does not fit together.
+    #[error("step `{step}` of the network: expected {expected}, got {got}", step = shown(step), expected = shown(expected), got = shown(got))]
+    Description {
+        /// The step.
+        step: String,
+        /// What it wants.
+        expected: String,
+        /// What there is.
+        got: String,
+    },
     /// A site the model (or cache) does not have.
     #[error("no site `{site}`; there are {known}", site = shown(site), known = shown_list(known, ", "))]
     UnknownSite {

@@ -80,7 +80,6 @@ pub(crate) fn outcomes(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Vec<Outc
 ///
 /// # Panics
 /// If `logits` does not hold one column a target, or a target is beyond the classes.
-#[cfg(feature = "train")]
 pub(crate) fn loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64) -> (f64, usize) {
     let rows = targets.len();
     let classes = logits.len().checked_div(rows).unwrap_or(0);

@@ -21,6 +21,7 @@ mod from_fn;
 mod hooks;
 mod layer;
 mod loss;
+mod network;
 mod of_group;
 #[cfg(feature = "cuda")]
 mod on_device;
@@ -43,6 +44,7 @@ pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
 pub(crate) use loss::{loss_gradient, outcomes};
+pub use network::{Activation, Architecture, Dependence, Initial, Layout, Network, Normalisation, Operation, Parameter, Step, Token, Transformer};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;

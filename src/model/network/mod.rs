@@ -1,0 +1,478 @@
+//! Networks as values: a description, numbers for its parameters, and all that follows from the two.
+//!
+//! | file | what |
+//! |---|---|
+//! | `architecture` | the description: named steps over named values |
+//! | `activation` | activation functions and their derivatives |
+//! | `dependence` | what a value depends on |
+//! | `parameters` | names, shapes and places of parameters |
+//! | `published` | the networks of the papers, as descriptions |
+//! | `plan` | the description, lowered to matrices of n rows and nodes of n^2 rows |
+//! | `rows` | nonlinear steps, forward and backward |
+//! | `matrices` | the matrices of a plan, and gradients taken back to the parameters |
+//! | `forward`, `backward` | passes over a block of pairs |
+//! | `columns` | channels of a site at all pairs |
+//! | `passes` | loss and gradient over a set of pairs |
+
+mod activation;
+mod architecture;
+mod backward;
+mod columns;
+mod dependence;
+mod forward;
+mod matrices;
+mod parameters;
+mod passes;
+mod plan;
+mod published;
+mod rows;
+
+pub use activation::Activation;
+pub use architecture::{Architecture, Initial, Layout, Operation, Step, Token};
+pub use dependence::Dependence;
+pub use parameters::Parameter;
+pub(crate) use passes::Passes;
+pub use published::{Normalisation, Transformer};
+
+use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site};
+use crate::error::{Error, Result, check_shape};
+use crate::linalg::matmul;
+use crate::memory;
+use crate::task::Pair;
+use architecture::{Shape, at};
+use forward::Numbers;
+use matrices::Matrices;
+use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+use plan::{Plan, Request};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+/// Plans that a network keeps, at most.
+const PLANS: usize = 16;
+
+/// A network: an [`Architecture`], the order of its group, and numbers for its parameters.
+///
+/// ```
+/// use irreplens::model::{Architecture, Hooks, Interpretable, Network};
+/// use irreplens::{group::Cyclic, task::Task};
+/// let network = Network::zeros(Architecture::summed(8), 5)?;
+/// let evaluation = network.evaluate(&Task::new(&Cyclic::new(5)?), &Hooks::none())?;
+/// assert!((evaluation.loss - 5f64.ln()).abs() < 1e-6); // a guess
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+#[derive(Clone)]
+pub struct Network {
+    description: Arc<Description>,
+    numbers: Vec<f32>,
+    /// What follows from the numbers, made when it is asked for.
+    derived: Arc<Derived>,
+}
+
+/// An architecture and what follows from it and an order.
+struct Description {
+    architecture: Architecture,
+    order: usize,
+    shapes: Vec<Shape>,
+    parameters: Vec<Parameter>,
+    sites: Vec<Site>,
+    readout: String,
+}
+
+/// What follows from the numbers.
+#[derive(Default)]
+struct Derived {
+    prepared: Mutex<Vec<(Request, Arc<Prepared>)>>,
+    split: OnceLock<Option<Split>>,
+    path: OnceLock<Option<Array2<f32>>>,
+    unembedding: OnceLock<Array2<f32>>,
+}
+
+/// A plan and its matrices.
+struct Prepared {
+    plan: Plan,
+    matrices: Matrices,
+}
+
+/// The maps x -> site and y -> site, and how they are put together.
+struct Split {
+    site: String,
+    left: Array2<f32>,
+    right: Array2<f32>,
+    combiner: Combiner,
+}
+
+impl Description {
+    fn new(architecture: Architecture, order: usize) -> Result<Self> {
+        if order == 0 {
+            return Err(Error::GroupParameter { group: "any group", expected: "an order from 1 up", got: 0 });
+        }
+        let shapes = architecture.shapes(order)?;
+        let parameters = parameters::of(&architecture, &shapes, order)?;
+        let sites = architecture.sites_of(&shapes);
+        let read = architecture.read_by_unembedding().expect("shapes were checked");
+        let positions = shapes[architecture.index(read).expect("shapes were checked")].positions;
+        let readout = if positions > 1 { at(read, positions - 1) } else { read.to_owned() };
+        Ok(Self { order, shapes, parameters, sites, readout, architecture })
+    }
+
+    fn plan(&self, request: &Request) -> Plan {
+        Plan::new(&self.architecture, &self.shapes, &self.parameters, self.order, request)
+    }
+}
+
+impl Network {
+    /// A network whose parameters are all 0.
+    ///
+    /// # Errors
+    /// [`Error::Description`] naming the step that does not fit; [`Error::GroupParameter`] for order 0; [`Error::Memory`]
+    /// for parameters over the budget.
+    pub fn zeros(architecture: Architecture, order: usize) -> Result<Self> {
+        let description = Description::new(architecture, order)?;
+        let count = description.parameters.last().map_or(0, |last| last.range.end);
+        memory::check("parameters of a network", memory::bytes::<f32>(&[count]))?;
+        Ok(Self { description: Arc::new(description), numbers: vec![0.0; count], derived: Arc::default() })
+    }
+
+    /// A network with these parameters: by name, each a matrix (in, out), or (1, width) for a vector.
+    ///
+    /// # Errors
+    /// Those of [`zeros`](Network::zeros); [`Error::Shape`] naming a parameter that is not there, twice there, unknown or of
+    /// another shape.
+    ///
+    /// ```
+    /// use irreplens::model::{Architecture, Network};
+    /// use ndarray::Array2;
+    /// let tables = ["W_E_a", "W_E_b"].map(|name| (name, Array2::ones((5, 8))));
+    /// let weights = tables.into_iter().chain([("W_U", Array2::ones((8, 5)))]);
+    /// let network = Network::with_parameters(Architecture::summed(8), 5, weights)?;
+    /// assert_eq!(network.parameters().len(), 120);
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    pub fn with_parameters<'a>(
+        architecture: Architecture,
+        order: usize,
+        values: impl IntoIterator<Item = (&'a str, Array2<f32>)>,
+    ) -> Result<Self> {
+        let mut network = Self::zeros(architecture, order)?;
+        let description = Arc::clone(&network.description);
+        let mut seen = vec![false; description.parameters.len()];
+        for (name, array) in values {
+            let found = description.parameters.iter().position(|p| p.name == name).filter(|&i| !seen[i]);
+            let Some(i) = found else {
+                let missing = description.parameters.iter().zip(&seen).find(|(_, seen)| !**seen);
+                return Err(Error::Description {
+                    step: missing.map_or_else(|| name.to_owned(), |(p, _)| p.step.clone()),
+                    expected: missing.map_or_else(|| "no more parameters".into(), |(p, _)| format!("`{}`", p.name)),
+                    got: format!("`{name}`"),
+                });
+            };
+            let parameter = &description.parameters[i];
+            check_shape(name, &parameter.matrix, array.shape())?;
+            seen[i] = true;
+            network.numbers[parameter.range.clone()].iter_mut().zip(&array).for_each(|(to, from)| *to = *from);
+        }
+        match description.parameters.iter().zip(&seen).find(|(_, seen)| !**seen) {
+            None => Ok(network),
+            Some((missing, _)) => Err(Error::Description {
+                step: missing.step.clone(),
+                expected: format!("`{}` of shape {:?}", missing.name, missing.shape),
+                got: "none".into(),
+            }),
+        }
+    }
+
+    /// [`Architecture::one_layer`] with its weights: embeddings (n, e), `weight` (2e, d), `bias` (d) added after the ReLU,
+    /// `unembed` (d, n).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    pub fn one_layer(
+        embed_left: Array2<f32>,
+        embed_right: Array2<f32>,
+        weight: Array2<f32>,
+        bias: Option<Array1<f32>>,
+        unembed: Array2<f32>,
+    ) -> Result<Self> {
+        let ((n, e), d) = (embed_left.dim(), weight.ncols());
+        let architecture = match bias {
+            None => Architecture::one_layer(e, d),
+            Some(_) => Architecture::one_layer_with_bias(e, d),
+        };
+        let bias = bias.map(|bias| ("b", bias.insert_axis(ndarray::Axis(0))));
+        let weights = [("W_E_a", embed_left), ("W_E_b", embed_right), ("W", weight)];
+        Self::with_parameters(architecture, n, weights.into_iter().chain(bias).chain([("W_U", unembed)]))
+    }
+
+    /// [`Architecture::summed`] with its weights: embeddings (n, d) and `unembed` (d, n).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    pub fn summed(embed_left: Array2<f32>, embed_right: Array2<f32>, unembed: Array2<f32>) -> Result<Self> {
+        let (n, d) = embed_left.dim();
+        let weights = [("W_E_a", embed_left), ("W_E_b", embed_right), ("W_U", unembed)];
+        Self::with_parameters(Architecture::summed(d), n, weights)
+    }
+
+    /// [`Architecture::two_layer`] with its weights: embeddings (n, e), `weight` (e, d), `unembed` (d, n).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    pub fn two_layer(
+        embed_left: Array2<f32>,
+        embed_right: Array2<f32>,
+        weight: Array2<f32>,
+        unembed: Array2<f32>,
+    ) -> Result<Self> {
+        let ((n, e), d) = (embed_left.dim(), weight.ncols());
+        let weights = [("W_E_a", embed_left), ("W_E_b", embed_right), ("W", weight), ("W_U", unembed)];
+        Self::with_parameters(Architecture::two_layer(e, d), n, weights)
+    }
+
+    /// [`Architecture::bilinear`] with its weights: embeddings (n, d) and `unembed` (d, n).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    pub fn bilinear(embed_left: Array2<f32>, embed_right: Array2<f32>, unembed: Array2<f32>) -> Result<Self> {
+        let (n, d) = embed_left.dim();
+        let weights = [("W_E_a", embed_left), ("W_E_b", embed_right), ("W_U", unembed)];
+        Self::with_parameters(Architecture::bilinear(d), n, weights)
+    }
+
+    /// This network with a vector (n) added to the logits, as `nn.Linear` has one by default.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] unless it has one entry an element.
+    pub fn with_output_bias(self, bias: Array1<f32>) -> Result<Self> {
+        check_shape("b_U", &[self.order()], bias.shape())?;
+        let architecture = self.architecture().clone().with_output_bias();
+        let mut network = Self::zeros(architecture, self.order())?;
+        let before = self.numbers.len();
+        network.numbers[..before].copy_from_slice(&self.numbers);
+        network.numbers[before..].iter_mut().zip(&bias).for_each(|(to, from)| *to = *from);
+        Ok(network)
+    }
+
+    /// What it computes.
+    #[must_use]
+    pub fn architecture(&self) -> &Architecture {
+        &self.description.architecture
+    }
+
+    /// Its parameter tensors, in the order in which [`parameters`](Network::parameters) holds them.
+    #[must_use]
+    pub fn weights(&self) -> &[Parameter] {
+        &self.description.parameters
+    }
+
+    /// All parameters, tensor after tensor, each row-major as (in, out).
+    #[must_use]
+    pub fn parameters(&self) -> &[f32] {
+        &self.numbers
+    }
+
+    /// All parameters, to write to.
+    pub fn parameters_mut(&mut self) -> &mut [f32] {
+        self.derived = Arc::default();
+        &mut self.numbers
+    }
+
+    /// A parameter by name: (in, out), or (1, width) for a vector; `None` for a name that the architecture lacks.
+    #[must_use]
+    pub fn parameter(&self, name: &str) -> Option<ArrayView2<'_, f32>> {
+        self.weights().iter().find(|p| p.name == name).map(|p| p.of(&self.numbers))
+    }
+
+    fn prepared(&self, request: Request) -> Arc<Prepared> {
+        let lock = || self.derived.prepared.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, prepared)) = lock().iter().find(|(there, _)| *there == request) {
+            return Arc::clone(prepared);
+        }
+        let plan = self.description.plan(&request);
+        let mut matrices = Matrices::default();
+        matrices.compute(&plan, &self.description.parameters, &self.numbers);
+        let prepared = Arc::new(Prepared { plan, matrices });
+        let mut all = lock();
+        if all.len() >= PLANS {
+            all.remove(0);
+        }
+        all.push((request, Arc::clone(&prepared)));
+        prepared
+    }
+
+    fn numbers<'a>(&'a self, prepared: &'a Prepared) -> Numbers<'a> {
+        let (parameters, numbers) = (&self.description.parameters[..], &self.numbers[..]);
+        Numbers { plan: &prepared.plan, parameters, numbers, matrices: &prepared.matrices }
+    }
+
+    /// The array of one matrix of a plan of matrices alone.
+    fn matrix_of(&self, plan: &Plan, id: usize, matrices: &Matrices) -> Array2<f32> {
+        matrices.place(plan, &self.description.parameters, &self.numbers, id).view().to_owned()
+    }
+
+    fn split(&self) -> Option<&Split> {
+        let make = || {
+            let d = &self.description;
+            let (plan, split) = Plan::split(&d.architecture, &d.shapes, &d.parameters, d.order)?;
+            let mut matrices = Matrices::default();
+            matrices.compute(&plan, &d.parameters, &self.numbers);
+            let [left, right] = [split.left, split.right].map(|id| self.matrix_of(&plan, id, &matrices));
+            let combiner = if split.is_product { Combiner::Product } else { Combiner::Sum };
+            Some(Split { site: split.site, left, right, combiner })
+        };
+        self.derived.split.get_or_init(make).as_ref()
+    }
+
+    /// The matrix (width of the neuron site, n) that takes the neurons to the logits, where all steps between are linear:
+    /// W_U for the published MLPs, `W_out W_U` for a transformer without LayerNorm at its end.
+    ///
+    /// What else reaches the logits, a residual stream or a bias, depends on the neurons no more.
+    #[must_use]
+    pub fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
+        let make = || {
+            let d = &self.description;
+            let (plan, map) = Plan::path(&d.architecture, &d.shapes, &d.parameters, d.order)?;
+            let mut matrices = Matrices::default();
+            matrices.compute(&plan, &d.parameters, &self.numbers);
+            Some(self.matrix_of(&plan, map, &matrices))
+        };
+        self.derived.path.get_or_init(make).as_ref().map(|path| path.view())
+    }
+
+    /// The bias of the unembedding (n), where there is one.
+    #[must_use]
+    pub fn output_bias(&self) -> Option<ndarray::ArrayView1<'_, f32>> {
+        match &self.architecture().steps.last()?.operation {
+            Operation::Unembed { bias: Some(bias), .. } => {
+                let n = self.order();
+                self.parameter(bias).map(|bias| bias.slice_move(s![0, ..n]))
+            }
+            _ => None,
+        }
+    }
+
+    /// The table's rows of the first embedding of a token.
+    fn embedding(&self, token: Token) -> Option<ArrayView2<'_, f32>> {
+        let table = self.architecture().steps.iter().find_map(|step| match &step.operation {
+            Operation::Embed { tokens, table, .. } if tokens.contains(&token) => Some(table),
+            _ => None,
+        })?;
+        Some(self.parameter(table)?.slice_move(s![..self.order(), ..]))
+    }
+}
+
+impl PartialEq for Network {
+    fn eq(&self, other: &Self) -> bool {
+        let of = |network: &Self| (network.order(), network.architecture().clone());
+        self.numbers == other.numbers && of(self) == of(other)
+    }
+}
+
+impl std::fmt::Debug for Network {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Network on {} elements, {} parameters:\n{}", self.order(), self.numbers.len(), self.architecture())
+    }
+}
+
+impl Interpretable for Network {
+    fn order(&self) -> usize {
+        self.description.order
+    }
+    fn sites(&self) -> Vec<Site> {
+        self.description.sites.clone()
+    }
+    fn neuron_site(&self) -> &str {
+        &self.description.architecture.neurons
+    }
+    fn readout_site(&self) -> &str {
+        &self.description.readout
+    }
+    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        ForwardPass::new(self, pairs, hooks, keep)?;
+        let sorted = |names: Vec<&str>| {
+            let mut names: Vec<String> = names.into_iter().map(String::from).collect();
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        let hooked = sorted(hooks.iter().map(|hook| hook.site.as_str()).collect());
+        let prepared = self.prepared(Request { hooked, kept: sorted(keep.to_vec()), backward: false });
+        let rows: Vec<[u32; 2]> = pairs.iter().map(|(x, y)| [x.index() as u32, y.index() as u32]).collect();
+        let mut values = vec![Vec::new(); prepared.plan.nodes.len()];
+        self.numbers(&prepared).forward(&rows, &mut values, |site, out, by_class| {
+            let mut array = as_array(std::mem::take(out), pairs.len(), by_class);
+            hooks.apply(site, pairs, self.order(), &mut array);
+            let array = if by_class { array.reversed_axes() } else { array };
+            *out = array.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+        });
+        let mut cache = ActivationCache::default();
+        let kept = &prepared.plan.kept;
+        for (i, (site, node)) in kept.iter().enumerate() {
+            // The last that keeps a node takes it.
+            let again = kept[i + 1..].iter().any(|(_, other)| other == node);
+            let of = if again { values[*node].clone() } else { std::mem::take(&mut values[*node]) };
+            cache.insert(site, as_array(of, pairs.len(), prepared.plan.by_class(*node)));
+        }
+        Ok(cache)
+    }
+    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let unembedding = self.unembedding().expect("every network ends with an unembedding");
+        let expected = [activations.nrows(), unembedding.nrows()];
+        check_shape("activations of the readout site", &expected, activations.shape())?;
+        // Column-major: a class's logits lie together, which is how losses read them.
+        let mut classes = matmul(unembedding.t(), activations.t());
+        if let Some(bias) = self.output_bias() {
+            for (mut class, &bias) in classes.outer_iter_mut().zip(&bias) {
+                class += bias;
+            }
+        }
+        Ok(classes.reversed_axes())
+    }
+    fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        let (left, right) = (self.embedding(Token::Left)?, self.embedding(Token::Right)?);
+        (left.ncols() == right.ncols()).then_some((left, right))
+    }
+    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+        let Operation::Unembed { weight, extra, .. } = &self.architecture().steps.last()?.operation else { return None };
+        let n = self.order();
+        let whole = self.parameter(weight)?;
+        if *extra == 0 {
+            return Some(whole);
+        }
+        Some(self.derived.unembedding.get_or_init(|| whole.slice(s![.., ..n]).as_standard_layout().into_owned()).view())
+    }
+    fn as_separable(&self) -> Option<&dyn Separable> {
+        self.split().map(|_| self as &dyn Separable)
+    }
+    fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+        columns::columns(self, site, range)
+    }
+}
+
+/// The maps of the first site that is a function of x plus, or times, one of y.
+///
+/// # Panics
+/// All methods, for a network without such a site: [`Interpretable::as_separable`] says whether it has one.
+impl Separable for Network {
+    fn left(&self) -> ArrayView2<'_, f32> {
+        self.split().expect("as_separable says whether there are maps").left.view()
+    }
+    fn right(&self) -> ArrayView2<'_, f32> {
+        self.split().expect("as_separable says whether there are maps").right.view()
+    }
+    fn combiner(&self) -> Combiner {
+        self.split().expect("as_separable says whether there are maps").combiner
+    }
+    fn separable_site(&self) -> &str {
+        &self.split().expect("as_separable says whether there are maps").site
+    }
+}
+
+/// Values (rows, width), or of the logits (classes, rows), as an array (rows, width).
+fn as_array(values: Vec<f32>, rows: usize, by_class: bool) -> Array2<f32> {
+    let width = values.len().checked_div(rows).unwrap_or(0);
+    let fits = "as many values a row";
+    match by_class {
+        false => Array2::from_shape_vec((rows, width), values).expect(fits),
+        true => Array2::from_shape_vec((width, rows), values).expect(fits).reversed_axes(),
+    }
+}

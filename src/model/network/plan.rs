@@ -1,0 +1,818 @@
+//! How a network is computed: its steps, lowered to matrices of n rows and nodes of n^2 rows.
+//!
+//! A value is kept as a sum of terms for as long as it can be: rows of tables by one element, weighted by attention or not,
+//! and nodes times matrices. Linear maps are pushed into the terms, so that what depends on one element is multiplied for n
+//! rows; only what a nonlinear step reads, a hook changes or a caller keeps becomes a node of n^2 rows.
+
+use super::activation::Activation;
+use super::architecture::{Architecture, MASKED, Operation, Shape, Token, at};
+use super::parameters::Parameter;
+use super::rows::{By, RowOp};
+use crate::model::LOGITS;
+use std::ops::Range;
+
+/// Number of a matrix of a plan.
+pub(super) type SmallId = usize;
+/// Number of a node of a plan.
+pub(super) type NodeId = usize;
+
+/// A matrix whose rows are few: a parameter, or something made of parameters alone or for each element.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Small {
+    /// A parameter.
+    Parameter(usize),
+    /// Part of a matrix.
+    Slice { of: SmallId, rows: Range<usize>, columns: Range<usize> },
+    /// One number everywhere.
+    Fill(f32),
+    /// A matrix product.
+    Multiply(SmallId, SmallId),
+    /// The sum of matrices, each from a column on; one with a single row is added to every row.
+    Assemble(Vec<(SmallId, usize)>),
+    /// A nonlinear step of every row; an input with a single row goes with every row.
+    Rows(RowOp, Vec<SmallId>),
+}
+
+/// A matrix and its size.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct SmallMatrix {
+    pub small: Small,
+    pub rows: usize,
+    pub columns: usize,
+}
+
+/// Rows of a table by one element, times a channel of a node where there is one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct TableTerm {
+    pub table: SmallId,
+    pub by: By,
+    pub weight: Option<(NodeId, usize)>,
+    /// Its first column in the value.
+    pub at: usize,
+    pub width: usize,
+}
+
+/// Channels of a node, times a matrix where there is one.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct AtomTerm {
+    pub node: NodeId,
+    pub channels: Range<usize>,
+    pub map: Option<SmallId>,
+    /// Its first column in the value.
+    pub at: usize,
+    pub width: usize,
+}
+
+/// A value as a sum of terms.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Form {
+    pub tables: Vec<TableTerm>,
+    pub atoms: Vec<AtomTerm>,
+    pub width: usize,
+}
+
+/// What a nonlinear step of all pairs reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Input {
+    /// Channels of a node.
+    Node { node: NodeId, channels: Range<usize> },
+    /// A table's row by one element.
+    Table { table: SmallId, by: By },
+}
+
+/// A value at all pairs.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Node {
+    /// A sum of terms, and an activation function where its derivative follows from its value.
+    Sum(Form, Option<Activation>),
+    /// A nonlinear step.
+    Rows(RowOp, Vec<Input>),
+    /// A node after the hooks on a site.
+    Hooked(NodeId, String),
+}
+
+/// A node and its width.
+#[derive(Clone, Debug)]
+pub(super) struct PairNode {
+    pub node: Node,
+    pub width: usize,
+}
+
+/// What has to be computed, in order, for some sites.
+#[derive(Clone, Debug)]
+pub(super) struct Plan {
+    pub small: Vec<SmallMatrix>,
+    pub nodes: Vec<PairNode>,
+    /// Whether a matrix or a node is needed at all.
+    pub small_needed: Vec<bool>,
+    pub node_needed: Vec<bool>,
+    /// The sites kept, and their nodes.
+    pub kept: Vec<(String, NodeId)>,
+    /// The node of the logits, which is stored class by class.
+    pub logits: Option<NodeId>,
+}
+
+/// What a plan is made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Request {
+    /// Sites that hooks act on, sorted.
+    pub hooked: Vec<String>,
+    /// Sites that are kept, sorted.
+    pub kept: Vec<String>,
+    /// Whether gradients will be asked for.
+    pub backward: bool,
+}
+
+/// Whether maps are pushed into terms where that is cheaper, or always.
+#[derive(Clone, Copy, PartialEq)]
+enum Pushing {
+    WhereCheaper,
+    Always,
+}
+
+/// A multiplication of a table's row and its addition, in multiplications of a matrix product: what a core does of them in a
+/// second beside what it does of those.
+const SCATTERED: usize = 4;
+
+/// Values of a table of one term, at most, that a map is pushed into: 64 MiB of `f32`.
+const TABLE: usize = 1 << 24;
+
+struct Lowering<'a> {
+    architecture: &'a Architecture,
+    shapes: &'a [Shape],
+    parameters: &'a [Parameter],
+    order: usize,
+    request: &'a Request,
+    pushing: Pushing,
+    small: Vec<SmallMatrix>,
+    nodes: Vec<PairNode>,
+    kept: Vec<(String, NodeId)>,
+    /// Of every step before, by position.
+    forms: Vec<Vec<Form>>,
+}
+
+/// The maps x -> site and y -> site whose sum or product a site is.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Split {
+    pub site: String,
+    pub left: SmallId,
+    pub right: SmallId,
+    pub is_product: bool,
+}
+
+impl Plan {
+    pub fn new(
+        architecture: &Architecture,
+        shapes: &[Shape],
+        parameters: &[Parameter],
+        order: usize,
+        request: &Request,
+    ) -> Self {
+        let mut lowering = Lowering::new(architecture, shapes, parameters, order, request, Pushing::WhereCheaper);
+        lowering.run();
+        lowering.finish()
+    }
+
+    /// A plan of matrices alone, and the matrix among them that takes the neurons to the logits, where the neurons reach the
+    /// logits through linear steps and no others.
+    pub fn path(
+        architecture: &Architecture,
+        shapes: &[Shape],
+        parameters: &[Parameter],
+        order: usize,
+    ) -> Option<(Self, SmallId)> {
+        let request =
+            Request { hooked: vec![architecture.neurons.clone()], kept: vec![LOGITS.into()], backward: false };
+        let mut lowering = Lowering::new(architecture, shapes, parameters, order, &request, Pushing::Always);
+        lowering.run();
+        let neurons = lowering.nodes.iter().position(|node| matches!(node.node, Node::Hooked(..)))?;
+        let logits = lowering.forms.last()?.first()?.clone();
+        // Nothing else that is needed may read them.
+        let reads = |node: &Node, of: &dyn Fn(NodeId) -> bool| match node {
+            Node::Sum(form, _) => {
+                form.atoms.iter().any(|atom| of(atom.node))
+                    || form.tables.iter().any(|table| table.weight.is_some_and(|(node, _)| of(node)))
+            }
+            Node::Rows(_, inputs) => inputs.iter().any(|input| matches!(input, Input::Node { node, .. } if of(*node))),
+            Node::Hooked(node, _) => of(*node),
+        };
+        let mut behind = vec![false; lowering.nodes.len()];
+        for i in 0..lowering.nodes.len() {
+            behind[i] = i == neurons || reads(&lowering.nodes[i].node, &|node| behind[node]);
+        }
+        let of_neurons: Vec<&AtomTerm> = logits.atoms.iter().filter(|atom| atom.node == neurons).collect();
+        let others = logits.atoms.iter().any(|atom| atom.node != neurons && behind[atom.node]);
+        let weighted = logits.tables.iter().any(|table| table.weight.is_some_and(|(node, _)| behind[node]));
+        let whole = |atom: &AtomTerm| {
+            atom.channels == (0..lowering.nodes[neurons].width) && atom.at == 0 && atom.width == logits.width
+        };
+        let [atom] = of_neurons[..] else { return None };
+        if others || weighted || !whole(atom) {
+            return None;
+        }
+        let map = atom.map?;
+        let mut small_needed = vec![false; lowering.small.len()];
+        need(&lowering.small, map, &mut small_needed);
+        let plan = Self {
+            small: lowering.small,
+            nodes: Vec::new(),
+            small_needed,
+            node_needed: Vec::new(),
+            kept: Vec::new(),
+            logits: None,
+        };
+        Some((plan, map))
+    }
+
+    /// The first site that is the sum or the product of a function of x and one of y, and a plan of these two maps.
+    pub fn split(
+        architecture: &Architecture,
+        shapes: &[Shape],
+        parameters: &[Parameter],
+        order: usize,
+    ) -> Option<(Self, Split)> {
+        let request = Request::default();
+        let mut lowering = Lowering::new(architecture, shapes, parameters, order, &request, Pushing::WhereCheaper);
+        lowering.run();
+        let mut found = None;
+        'steps: for (step, forms) in architecture.steps.iter().zip(lowering.forms.clone()) {
+            let several = forms.len() > 1;
+            for (p, form) in forms.iter().enumerate() {
+                let site = if several { at(&step.name, p) } else { step.name.clone() };
+                let is_product = matches!(step.operation, Operation::Product { .. });
+                let pair = if is_product { lowering.factors(form) } else { lowering.two_tables(form) };
+                if let Some((left, right)) = pair {
+                    found = Some(Split { site, left, right, is_product });
+                    break 'steps;
+                }
+            }
+        }
+        let split = found?;
+        let mut small_needed = vec![false; lowering.small.len()];
+        need(&lowering.small, split.left, &mut small_needed);
+        need(&lowering.small, split.right, &mut small_needed);
+        let (small, nodes) = (lowering.small, Vec::new());
+        Some((Self { small, nodes, small_needed, node_needed: Vec::new(), kept: Vec::new(), logits: None }, split))
+    }
+}
+
+/// Marks a matrix and all that it is made of.
+fn need(small: &[SmallMatrix], id: SmallId, needed: &mut [bool]) {
+    if std::mem::replace(&mut needed[id], true) {
+        return;
+    }
+    match &small[id].small {
+        Small::Parameter(_) | Small::Fill(_) => {}
+        Small::Slice { of, .. } => need(small, *of, needed),
+        Small::Multiply(a, b) => [a, b].into_iter().for_each(|&id| need(small, id, needed)),
+        Small::Assemble(parts) => parts.iter().for_each(|&(id, _)| need(small, id, needed)),
+        Small::Rows(_, inputs) => inputs.iter().for_each(|&id| need(small, id, needed)),
+    }
+}
+
+impl<'a> Lowering<'a> {
+    fn new(
+        architecture: &'a Architecture,
+        shapes: &'a [Shape],
+        parameters: &'a [Parameter],
+        order: usize,
+        request: &'a Request,
+        pushing: Pushing,
+    ) -> Self {
+        let (small, nodes, kept, forms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        Self { architecture, shapes, parameters, order, request, pushing, small, nodes, kept, forms }
+    }
+
+    fn run(&mut self) {
+        for (i, step) in self.architecture.steps.iter().enumerate() {
+            let positions = self.shapes[i].positions;
+            let mut forms: Vec<Form> = (0..positions).map(|p| self.lower(&step.operation, p)).collect();
+            if positions > 1 {
+                for (p, form) in forms.iter_mut().enumerate() {
+                    *form = self.visit(at(&step.name, p), form.clone());
+                }
+                if self.request.hooked.contains(&step.name) || self.request.kept.contains(&step.name) {
+                    let width = self.shapes[i].width;
+                    let mut whole = Form { width: positions * width, ..Form::default() };
+                    for (p, form) in forms.iter().enumerate() {
+                        whole.place(form.clone(), p * width);
+                    }
+                    let whole = self.visit(step.name.clone(), whole);
+                    if self.request.hooked.contains(&step.name) {
+                        let node = self.node_of(&whole);
+                        let part = |p: usize| Form::atom(node, p * width..(p + 1) * width);
+                        forms = (0..positions).map(part).collect();
+                    }
+                }
+            } else {
+                forms[0] = self.visit(step.name.clone(), forms[0].clone());
+            }
+            self.forms.push(forms);
+        }
+    }
+
+    /// Hooks on a site, and its value if that is kept.
+    fn visit(&mut self, site: String, mut form: Form) -> Form {
+        if self.request.hooked.contains(&site) {
+            let (node, width) = (self.node_of(&form), form.width);
+            let hooked = self.add(Node::Hooked(node, site.clone()), width);
+            form = Form::atom(hooked, 0..width);
+        }
+        if self.request.kept.contains(&site) {
+            let node = self.node_of(&form);
+            self.kept.push((site, node));
+        }
+        form
+    }
+
+    fn finish(self) -> Plan {
+        let mut node_needed = vec![false; self.nodes.len()];
+        let mut small_needed = vec![false; self.small.len()];
+        self.kept.iter().for_each(|&(_, node)| node_needed[node] = true);
+        for i in (0..self.nodes.len()).rev().filter(|_| true) {
+            if !node_needed[i] {
+                continue;
+            }
+            match &self.nodes[i].node {
+                Node::Sum(form, _) => {
+                    for table in &form.tables {
+                        need(&self.small, table.table, &mut small_needed);
+                        table.weight.iter().for_each(|&(node, _)| node_needed[node] = true);
+                    }
+                    for atom in &form.atoms {
+                        node_needed[atom.node] = true;
+                        atom.map.iter().for_each(|&map| need(&self.small, map, &mut small_needed));
+                    }
+                }
+                Node::Rows(_, inputs) => {
+                    for input in inputs {
+                        match input {
+                            Input::Node { node, .. } => node_needed[*node] = true,
+                            Input::Table { table, .. } => need(&self.small, *table, &mut small_needed),
+                        }
+                    }
+                }
+                Node::Hooked(node, _) => node_needed[*node] = true,
+            }
+        }
+        let logits = self.kept.iter().find(|(site, _)| site == LOGITS).map(|&(_, node)| node);
+        Plan { small: self.small, nodes: self.nodes, small_needed, node_needed, kept: self.kept, logits }
+    }
+
+    fn add_small(&mut self, small: Small, rows: usize, columns: usize) -> SmallId {
+        let matrix = SmallMatrix { small, rows, columns };
+        if let Some(there) = self.small.iter().position(|other| *other == matrix) {
+            return there;
+        }
+        self.small.push(matrix);
+        self.small.len() - 1
+    }
+
+    fn add(&mut self, node: Node, width: usize) -> NodeId {
+        self.nodes.push(PairNode { node, width });
+        self.nodes.len() - 1
+    }
+
+    fn parameter(&mut self, name: &str) -> SmallId {
+        let i = self.parameters.iter().position(|p| p.name == name).expect("every step's parameters are listed");
+        let [rows, columns] = self.parameters[i].matrix;
+        self.add_small(Small::Parameter(i), rows, columns)
+    }
+
+    fn slice(&mut self, of: SmallId, rows: Range<usize>, columns: Range<usize>) -> SmallId {
+        let (all_rows, all_columns) = (self.small[of].rows, self.small[of].columns);
+        if rows == (0..all_rows) && columns == (0..all_columns) {
+            return of;
+        }
+        let (height, width) = (rows.len(), columns.len());
+        self.add_small(Small::Slice { of, rows, columns }, height, width)
+    }
+
+    fn rows_of(&mut self, of: SmallId, rows: Range<usize>) -> SmallId {
+        let columns = 0..self.small[of].columns;
+        self.slice(of, rows, columns)
+    }
+
+    fn multiply(&mut self, a: SmallId, b: SmallId) -> SmallId {
+        let (rows, columns) = (self.small[a].rows, self.small[b].columns);
+        self.add_small(Small::Multiply(a, b), rows, columns)
+    }
+
+    fn assemble(&mut self, parts: Vec<(SmallId, usize)>, width: usize) -> SmallId {
+        if let [(part, 0)] = parts[..]
+            && self.small[part].columns == width
+        {
+            return part;
+        }
+        let rows = parts.iter().map(|&(part, _)| self.small[part].rows).max().unwrap_or(1);
+        self.add_small(Small::Assemble(parts), rows, width)
+    }
+
+    /// The value of one position of a step.
+    fn lower(&mut self, operation: &Operation, p: usize) -> Form {
+        let input = |lowering: &Self, name: &str, p: usize| -> Form {
+            let i = lowering.architecture.index(name).expect("shapes were checked");
+            lowering.forms[i][p].clone()
+        };
+        match operation {
+            Operation::Embed { tokens, table, width, .. } => {
+                let table = self.parameter(table);
+                let (rows, by) = match tokens[p] {
+                    Token::Left => (0..self.order, By::Left),
+                    Token::Right => (0..self.order, By::Right),
+                    Token::Constant(i) => (self.order + i..self.order + i + 1, By::One),
+                };
+                let table = self.rows_of(table, rows);
+                Form::table(table, by, *width)
+            }
+            Operation::Positions { table, width, .. } => {
+                let table = self.parameter(table);
+                let row = self.rows_of(table, p..p + 1);
+                Form::table(row, By::One, *width)
+            }
+            Operation::Linear { input: name, weight, bias, .. } => {
+                let form = input(self, name, p);
+                let weight = self.parameter(weight);
+                let form = self.linear(&form, weight);
+                self.plus(form, bias.as_deref())
+            }
+            Operation::Sum { inputs } => {
+                let mut sum = Form::default();
+                for name in inputs {
+                    let form = input(self, name, p);
+                    sum.width = form.width;
+                    sum.place(form, 0);
+                }
+                self.settle(sum)
+            }
+            Operation::Concatenate { inputs } => {
+                let mut all = Form::default();
+                for name in inputs {
+                    let form = input(self, name, p);
+                    let start = all.width;
+                    all.width += form.width;
+                    all.place(form, start);
+                }
+                all
+            }
+            Operation::Product { inputs } => {
+                let forms: Vec<Form> = inputs.iter().map(|name| input(self, name, p)).collect();
+                self.by_rows(RowOp::Product, &forms)
+            }
+            Operation::Activate { input: name, function, bias } => {
+                let form = input(self, name, p);
+                let form = self.activate(&form, *function);
+                self.plus(form, bias.as_deref())
+            }
+            Operation::Scores { query, key, heads } => {
+                let query = input(self, query, p);
+                let positions = self.forms[self.architecture.index(key).expect("shapes were checked")].len();
+                let mut all = Form { width: positions * heads, ..Form::default() };
+                for k in 0..positions {
+                    let form = if k <= p {
+                        let key = input(self, key, k);
+                        self.by_rows(RowOp::Scores { heads: *heads }, &[query.clone(), key])
+                    } else {
+                        Form::table(self.add_small(Small::Fill(MASKED), 1, *heads), By::One, *heads)
+                    };
+                    all.place(form, k * heads);
+                }
+                all
+            }
+            Operation::Softmax { scores } => {
+                let heads = self.shapes[self.architecture.index(scores).expect("shapes were checked")].heads;
+                let form = input(self, scores, p);
+                self.by_rows(RowOp::Softmax { heads }, &[form])
+            }
+            Operation::Mix { pattern, value } => {
+                let heads = self.shapes[self.architecture.index(pattern).expect("shapes were checked")].heads;
+                let pattern = input(self, pattern, p);
+                let values: Vec<Form> = (0..=p).map(|k| input(self, value, k)).collect();
+                self.mix(&pattern, &values, heads)
+            }
+            Operation::Deviation { input: name, eps } => {
+                let form = input(self, name, p);
+                self.by_rows(RowOp::Deviation { eps: *eps }, &[form])
+            }
+            Operation::Normalise { input: name, deviation, weight, bias } => {
+                let mut forms = vec![input(self, name, p), input(self, deviation, p)];
+                for parameter in [weight, bias].into_iter().flatten() {
+                    let row = self.parameter(parameter);
+                    let width = self.small[row].columns;
+                    forms.push(Form::table(row, By::One, width));
+                }
+                self.by_rows(RowOp::Normalise { weight: weight.is_some(), bias: bias.is_some() }, &forms)
+            }
+            Operation::Select { input: name, position } => input(self, name, *position),
+            Operation::Unembed { input: name, weight, bias, .. } => {
+                let last = self.forms[self.architecture.index(name).expect("shapes were checked")].len() - 1;
+                let form = input(self, name, last);
+                let weight = self.parameter(weight);
+                let rows = 0..self.small[weight].rows;
+                let weight = self.slice(weight, rows, 0..self.order);
+                let mut form = self.linear(&form, weight);
+                if let Some(bias) = bias {
+                    let bias = self.parameter(bias);
+                    let bias = self.slice(bias, 0..1, 0..self.order);
+                    form.place(Form::table(bias, By::One, self.order), 0);
+                }
+                self.settle(form)
+            }
+        }
+    }
+
+    /// A value plus a bias.
+    fn plus(&mut self, mut form: Form, bias: Option<&str>) -> Form {
+        let Some(bias) = bias else { return form };
+        let bias = self.parameter(bias);
+        let width = form.width;
+        form.place(Form::table(bias, By::One, width), 0);
+        self.settle(form)
+    }
+
+    /// Adds up the tables without a weight that go by the same element; a single row goes with another table if there is one.
+    fn settle(&mut self, form: Form) -> Form {
+        let Form { tables, atoms, width } = form;
+        let (plain, mut rest): (Vec<_>, Vec<_>) = tables.into_iter().partition(|table| table.weight.is_none());
+        if plain.len() < 2 {
+            rest.extend(plain);
+            return Form { tables: rest, atoms, width };
+        }
+        // Tables of different columns stay apart: a concatenation.
+        let mut groups: Vec<(usize, usize, By, Vec<(SmallId, usize)>)> = Vec::new();
+        for table in plain {
+            match groups.iter_mut().find(|(at, w, by, _)| (*at, *w, *by) == (table.at, table.width, table.by)) {
+                Some((.., parts)) => parts.push((table.table, 0)),
+                None => groups.push((table.at, table.width, table.by, vec![(table.table, 0)])),
+            }
+        }
+        let ones: Vec<_> = groups.iter().filter(|(.., by, _)| *by == By::One).cloned().collect();
+        for (at, w, _, parts) in ones {
+            let other = |g: &&mut (usize, usize, By, Vec<_>)| (g.0, g.1) == (at, w) && g.2 != By::One;
+            if let Some((.., into)) = groups.iter_mut().find(|g| other(g)) {
+                into.extend(parts);
+                groups.retain(|g| (g.0, g.1, g.2) != (at, w, By::One));
+            }
+        }
+        let tables = groups.into_iter().map(|(at, width, by, parts)| {
+            let table = self.assemble(parts, width);
+            TableTerm { table, by, weight: None, at, width }
+        });
+        let tables = tables.collect::<Vec<_>>().into_iter().chain(rest).collect();
+        Form { tables, atoms, width }
+    }
+
+    /// One table by one element, where a value is no more than that.
+    fn one_table(&mut self, form: &Form) -> Option<(SmallId, By)> {
+        if !form.atoms.is_empty() || form.tables.iter().any(|table| table.weight.is_some()) {
+            return None;
+        }
+        let mut by = By::One;
+        for table in &form.tables {
+            match (by, table.by) {
+                (_, By::One) => {}
+                (By::One, other) => by = other,
+                (one, other) if one == other => {}
+                _ => return None,
+            }
+        }
+        let parts = form.tables.iter().map(|table| (table.table, table.at)).collect();
+        let table = self.assemble(parts, form.width);
+        if by != By::One && self.small[table].rows != self.order {
+            return None;
+        }
+        Some((table, by))
+    }
+
+    /// The two tables, by x and by y, of which a value is the sum.
+    fn two_tables(&mut self, form: &Form) -> Option<(SmallId, SmallId)> {
+        let form = self.settle(form.clone());
+        let whole = |table: &TableTerm| table.weight.is_none() && table.at == 0 && table.width == form.width;
+        let [a, b] = &form.tables[..] else { return None };
+        if !form.atoms.is_empty() || !whole(a) || !whole(b) {
+            return None;
+        }
+        match (a.by, b.by) {
+            (By::Left, By::Right) => Some((a.table, b.table)),
+            (By::Right, By::Left) => Some((b.table, a.table)),
+            _ => None,
+        }
+    }
+
+    /// The two tables, by x and by y, of which a value is the product.
+    fn factors(&self, form: &Form) -> Option<(SmallId, SmallId)> {
+        let [AtomTerm { node, map: None, .. }] = form.atoms[..] else { return None };
+        let Node::Rows(RowOp::Product, inputs) = &self.nodes[node].node else { return None };
+        match inputs[..] {
+            [Input::Table { table: left, by: By::Left }, Input::Table { table: right, by: By::Right }]
+            | [Input::Table { table: right, by: By::Right }, Input::Table { table: left, by: By::Left }] => {
+                Some((left, right))
+            }
+            _ => None,
+        }
+    }
+
+    /// A value as a node: the one that it is, or a new one.
+    fn node_of(&mut self, form: &Form) -> NodeId {
+        if let Form { tables, atoms, width } = form
+            && let ([], [AtomTerm { node, channels, map: None, .. }]) = (&tables[..], &atoms[..])
+            && *channels == (0..*width)
+            && self.nodes[*node].width == *width
+        {
+            return *node;
+        }
+        let form = self.settle(form.clone());
+        let there = self.nodes.iter().position(|other| matches!(&other.node, Node::Sum(f, None) if *f == form));
+        there.unwrap_or_else(|| {
+            let width = form.width;
+            self.add(Node::Sum(form, None), width)
+        })
+    }
+
+    fn linear(&mut self, form: &Form, weight: SmallId) -> Form {
+        let (rows, width) = (self.small[weight].rows, self.small[weight].columns);
+        let weighted = form.tables.iter().filter(|table| table.weight.is_some()).count();
+        let pushed: usize = form.atoms.iter().map(|atom| atom.channels.len() * width).sum::<usize>()
+            + SCATTERED * weighted * width;
+        let of_atom = |atom: &AtomTerm| if atom.map.is_some() { atom.channels.len() * atom.width } else { atom.width };
+        let whole = form.atoms.iter().map(of_atom).sum::<usize>() + SCATTERED * weighted * rows + rows * width;
+        let composes = weighted > 0 || form.atoms.iter().any(|atom| atom.map.is_some());
+        let too_large = weighted > 0 && self.order * width > TABLE;
+        let copy;
+        let mut form = form;
+        if self.pushing == Pushing::WhereCheaper && composes && (pushed > whole || too_large) {
+            let node = self.node_of(form);
+            copy = Form::atom(node, 0..rows);
+            form = &copy;
+        }
+        let mut out = Form { width, ..Form::default() };
+        for table in &form.tables {
+            let part = self.rows_of(weight, table.at..table.at + table.width);
+            let table = TableTerm { table: self.multiply(table.table, part), at: 0, width, ..table.clone() };
+            out.tables.push(table);
+        }
+        for atom in &form.atoms {
+            let part = self.rows_of(weight, atom.at..atom.at + atom.width);
+            let map = match atom.map {
+                Some(map) => self.multiply(map, part),
+                None => part,
+            };
+            let (node, channels) = (atom.node, atom.channels.clone());
+            // Two parts of one node are read by one product.
+            match out.atoms.iter_mut().find(|other| (other.node, &other.channels) == (node, &channels)) {
+                Some(other) => {
+                    let both = vec![(other.map.expect("maps were just made"), 0), (map, 0)];
+                    other.map = Some(self.assemble(both, width));
+                }
+                None => out.atoms.push(AtomTerm { node, channels, map: Some(map), at: 0, width }),
+            }
+        }
+        self.settle(out)
+    }
+
+    fn activate(&mut self, form: &Form, function: Activation) -> Form {
+        let settled = self.settle(form.clone());
+        let is_node = settled.tables.is_empty() && matches!(settled.atoms[..], [AtomTerm { map: None, .. }]);
+        let there = self.nodes.iter().any(|other| matches!(&other.node, Node::Sum(f, None) if *f == settled));
+        // Where only the value is wanted, or the derivative follows from it, both are one loop.
+        let fuses = !self.request.backward || matches!(function, Activation::Relu | Activation::Identity);
+        if is_node || there || !fuses || self.one_table(&settled).is_some() {
+            return self.by_rows(RowOp::Activate(function), &[settled]);
+        }
+        let width = settled.width;
+        let node = self.add(Node::Sum(settled, Some(function)), width);
+        Form::atom(node, 0..width)
+    }
+
+    /// A nonlinear step: of rows by one element where all inputs are, else of all pairs.
+    fn by_rows(&mut self, op: RowOp, forms: &[Form]) -> Form {
+        let widths: Vec<usize> = forms.iter().map(|form| form.width).collect();
+        let width = op.width(&widths);
+        let tables: Vec<Option<(SmallId, By)>> = forms.iter().map(|form| self.one_table(form)).collect();
+        if let Some(all) = tables.iter().copied().collect::<Option<Vec<_>>>() {
+            let mut bys: Vec<By> = all.iter().map(|&(_, by)| by).filter(|&by| by != By::One).collect();
+            bys.dedup();
+            if bys.len() < 2 {
+                let by = bys.first().copied().unwrap_or(By::One);
+                let rows = if by == By::One { 1 } else { self.order };
+                let inputs = all.into_iter().map(|(table, _)| table).collect();
+                let table = self.add_small(Small::Rows(op, inputs), rows, width);
+                return Form::table(table, by, width);
+            }
+        }
+        let inputs = forms.iter().zip(tables).map(|(form, table)| match table {
+            Some((table, by)) => Input::Table { table, by },
+            None => {
+                if let ([], [AtomTerm { node, channels, map: None, at: 0, width }]) = (&form.tables[..], &form.atoms[..])
+                    && *width == form.width
+                {
+                    return Input::Node { node: *node, channels: channels.clone() };
+                }
+                let node = self.node_of(form);
+                Input::Node { node, channels: 0..form.width }
+            }
+        });
+        let inputs = inputs.collect();
+        let node = self.add(Node::Rows(op, inputs), width);
+        Form::atom(node, 0..width)
+    }
+
+    /// The values of all positions up to the query's, weighted by its pattern.
+    fn mix(&mut self, pattern: &Form, values: &[Form], heads: usize) -> Form {
+        let width = values[0].width;
+        let alone = [pattern].into_iter().chain(values).map(|form| self.one_table(form)).collect::<Option<Vec<_>>>();
+        let mut bys: Vec<By> = alone.iter().flatten().map(|&(_, by)| by).filter(|&by| by != By::One).collect();
+        bys.dedup();
+        if alone.is_some() && bys.len() < 2 {
+            let forms: Vec<Form> = [pattern].into_iter().chain(values).cloned().collect();
+            return self.by_rows(RowOp::Mix { heads, keys: (0..values.len()).collect() }, &forms);
+        }
+        let weights = self.node_of(pattern);
+        let (mut out, mut dense) = (Form { width, ..Form::default() }, Vec::new());
+        let of_head = width / heads;
+        for (k, value) in values.iter().enumerate() {
+            let plain = value.atoms.is_empty()
+                && value.tables.iter().all(|t| t.weight.is_none() && t.at == 0 && t.width == width);
+            if !plain {
+                dense.push(k);
+                continue;
+            }
+            for table in &value.tables {
+                let rows = 0..self.small[table.table].rows;
+                for h in 0..heads {
+                    let part = self.slice(table.table, rows.clone(), h * of_head..(h + 1) * of_head);
+                    let weight = Some((weights, k * heads + h));
+                    out.tables.push(TableTerm { table: part, by: table.by, weight, at: h * of_head, width: of_head });
+                }
+            }
+        }
+        if !dense.is_empty() {
+            let pattern_form = Form::atom(weights, 0..pattern.width);
+            let forms: Vec<Form> = [pattern_form].into_iter().chain(dense.iter().map(|&k| values[k].clone())).collect();
+            let mixed = self.by_rows(RowOp::Mix { heads, keys: dense }, &forms);
+            out.place(mixed, 0);
+        }
+        out
+    }
+}
+
+impl Form {
+    fn table(table: SmallId, by: By, width: usize) -> Self {
+        let tables = vec![TableTerm { table, by, weight: None, at: 0, width }];
+        Self { tables, atoms: Vec::new(), width }
+    }
+
+    fn atom(node: NodeId, channels: Range<usize>) -> Self {
+        let width = channels.len();
+        Self { tables: Vec::new(), atoms: vec![AtomTerm { node, channels, map: None, at: 0, width }], width }
+    }
+
+    /// Adds the terms of another value, from a column on.
+    fn place(&mut self, other: Self, column: usize) {
+        self.tables.extend(other.tables.into_iter().map(|t| TableTerm { at: t.at + column, ..t }));
+        self.atoms.extend(other.atoms.into_iter().map(|a| AtomTerm { at: a.at + column, ..a }));
+    }
+}
+
+impl Plan {
+    /// The computed matrices that are needed, each group waiting only for those before it.
+    pub fn waves(&self) -> Vec<Vec<SmallId>> {
+        let mut depth = vec![0usize; self.small.len()];
+        let mut waves: Vec<Vec<SmallId>> = Vec::new();
+        for (id, matrix) in self.small.iter().enumerate() {
+            let below = |ids: &mut dyn Iterator<Item = SmallId>| ids.map(|id| depth[id]).max().unwrap_or(0);
+            let (level, is_computed) = match &matrix.small {
+                Small::Parameter(_) => (0, false),
+                Small::Slice { of, .. } => (depth[*of], false),
+                Small::Fill(_) => (1, true),
+                Small::Multiply(a, b) => (1 + depth[*a].max(depth[*b]), true),
+                Small::Assemble(parts) => (1 + below(&mut parts.iter().map(|&(id, _)| id)), true),
+                Small::Rows(_, inputs) => (1 + below(&mut inputs.iter().copied()), true),
+            };
+            depth[id] = level;
+            if is_computed && self.small_needed[id] {
+                waves.resize(waves.len().max(level), Vec::new());
+                waves[level - 1].push(id);
+            }
+        }
+        waves
+    }
+
+    /// Whether a node is stored class by class: that of the logits, before and after hooks.
+    pub fn by_class(&self, node: NodeId) -> bool {
+        match self.logits {
+            None => false,
+            Some(logits) => {
+                logits == node || matches!(&self.nodes[logits].node, Node::Hooked(before, _) if *before == node)
+            }
+        }
+    }
+}
+
+impl Plan {
+    /// Values of the matrices that are computed.
+    pub fn values(&self) -> usize {
+        let computed = self.waves().into_iter().flatten();
+        computed.map(|id| self.small[id].rows.saturating_mul(self.small[id].columns)).fold(0, usize::saturating_add)
+    }
+}

@@ -1,0 +1,9 @@
+//! Networks as descriptions: passes and gradients of every kind of step against a slow reading in f64.
+
+#[path = "../support/descriptions.rs"]
+mod descriptions;
+#[path = "../support/oracle.rs"]
+mod oracle;
+
+mod bad_input;
+mod laws;
