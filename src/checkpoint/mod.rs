@@ -17,7 +17,7 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | [`Tensor`], [`Tensors`], [`read_tensors`], [`matrix`], [`vector`] |
-//! | `config.rs` | [`RunConfig`]: `cfg.json` |
+//! | `config.rs`, `optimiser.rs` | [`RunConfig`]: `cfg.json`; the [`Optimiser`] in it |
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `bias.rs` | output biases by name, and biases that no model has a place for |
@@ -44,6 +44,7 @@ mod listing;
 mod machine;
 mod npy;
 mod npz;
+mod optimiser;
 mod pickle;
 mod recorded;
 mod run;
@@ -71,6 +72,7 @@ pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
 pub use npz::{read_precomputed, read_precomputed_bytes};
+pub use optimiser::Optimiser;
 pub use run::Run;
 #[cfg(feature = "train")]
 pub(crate) use run::checkpoints_in;

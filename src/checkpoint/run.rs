@@ -53,7 +53,7 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// | `cfg.json` | the settings ([`RunConfig`]) |
 /// | `model.safetensors`, `.pt`, `.pth`, `.ckpt` or `.bin`, or an index of shards, or the only weights file of any name | the final weights |
 /// | `task.safetensors`, optional | `train`: row-major indices of the training pairs; `table`, optional: the Cayley table |
-/// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*` are the optimiser's |
+/// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*`, `adam.*` or `sgd.*` are the optimiser's |
 ///
 /// Weights go by the names of the published networks, or by those that `nn.Embedding` and `nn.Linear` give them:
 ///
@@ -80,8 +80,8 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 pub struct Run {
     /// The settings, with [`Layers::output_bias`](super::Layers::output_bias) set where the weights have one.
     pub config: RunConfig,
-    /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`. Empty for
-    /// recorded activations.
+    /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`, `adam.`
+    /// or `sgd.`. Empty for recorded activations.
     pub tensors: Tensors,
     pub(super) directory: PathBuf,
     pub(super) weights: PathBuf,

@@ -42,7 +42,7 @@ pub(crate) use evaluate::{block_rows, check_finite, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
-pub(crate) use loss::{loss_gradient, outcomes};
+pub(crate) use loss::{loss_gradient, outcomes, smoothing_loss};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;

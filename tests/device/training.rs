@@ -2,7 +2,7 @@
 
 use super::{assert_close, device};
 use irreplens::Error;
-use irreplens::checkpoint::LrDecay;
+use irreplens::checkpoint::{LrDecay, Optimiser};
 use irreplens::device::{Device, LOSSES, Tile};
 use irreplens::group::{Cyclic, Dihedral};
 use irreplens::task::Split;
@@ -66,6 +66,40 @@ fn two_hundred_steps_are_the_processors() {
             assert_close(&format!("{architecture:?}"), AFTER_200_STEPS, [*expected], [*got]);
         }
         assert_close(&format!("{architecture:?}, parameters"), AFTER_200_STEPS, expected.1, got.1);
+    }
+}
+
+/// Momentum and label smoothing, too, and checkpoints of the one are gone on from by the other.
+#[test]
+fn every_optimiser_steps_as_on_the_processor() {
+    let Some(device) = device() else { return };
+    let sgd = Optimiser::Sgd { momentum: 0.9 };
+    for (optimiser, lr, label_smoothing) in
+        [(Optimiser::AdamW, 1e-3, 0.1), (Optimiser::Adam, 1e-2, 0.0), (sgd, 0.1, 0.0), (sgd, 0.1, 0.3)]
+    {
+        let settings = |epochs| TrainConfig {
+            optimiser,
+            lr,
+            label_smoothing,
+            weight_decay: 0.01,
+            lr_decay: LrDecay::Constant,
+            ..config(epochs, 3)
+        };
+        for architecture in [Architecture::two_layer(5, 8), Architecture::one_layer_with_bias(4, 8).with_output_bias()]
+        {
+            let what = format!("{optimiser}, {label_smoothing}, {architecture:?}");
+            let expected = losses(trainer(architecture, settings(100)));
+            let got = losses(trainer(architecture, settings(100)).on_device(&device));
+            for (expected, got) in expected.0.iter().zip(&got.0) {
+                assert_close(&what, AFTER_200_STEPS, [*expected], [*got]);
+            }
+            assert_close(&what, AFTER_200_STEPS, expected.1.iter().copied(), got.1);
+            let folder = tempfile::tempdir().unwrap();
+            let kept = |epochs| trainer(architecture, settings(epochs)).in_directory(folder.path()).unwrap();
+            kept(40).on_device(&device).run().unwrap();
+            let moved = losses(kept(100));
+            assert_close(&what, AFTER_200_STEPS, expected.1, moved.1);
+        }
     }
 }
 
