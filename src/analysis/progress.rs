@@ -25,9 +25,9 @@ pub struct IrrepRow {
     pub unembed_centred: Option<f64>,
     /// Share of the centred hidden layer's square norm that is a function of x in the irrep.
     pub hidden_x: Option<f64>,
-    /// Share of that norm in functions of y.
+    /// Share of the centred hidden layer's square norm that is a function of y in the irrep.
     pub hidden_y: Option<f64>,
-    /// Share of that norm in functions of xy.
+    /// Share of the centred hidden layer's square norm that is a function of xy in the irrep.
     pub hidden_xy: Option<f64>,
     /// Cosine of the centred logits with chi(x y z^-1); `None` for logits that are equal over z.
     pub trace_similarity: Option<f64>,
