@@ -111,31 +111,34 @@ pub fn training_curves(history: &History) -> [Figure; 2] {
 /// The numbers of a whole network over the epochs: losses, of all key blocks and key irreps together too, weights, neurons,
 /// and how much of the logits characters explain.
 pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
-    let loss = |e: Option<Evaluation>| e.map(|e| e.loss);
-    let lines = |of: &[(&str, &dyn Fn(&ProgressRow) -> Option<f64>)]| -> Vec<Line> {
-        let lines = of.iter().map(|(name, of)| progress_line(progress, name, *of));
+    type Number = (&'static str, fn(&ProgressRow) -> Option<f64>);
+    fn loss(evaluation: Option<Evaluation>) -> Option<f64> {
+        evaluation.map(|e| e.loss)
+    }
+    let lines = |of: &[Number]| -> Vec<Line> {
+        let lines = of.iter().map(|(name, of)| progress_line(progress, name, of));
         lines.filter(|line| line.y.iter().any(|v| v.is_finite())).collect()
     };
     let figure = |title: &str, y: Axis, lines| over_epochs(title, y, lines, progress.rows.len());
     let losses = lines(&[
-        ("all pairs", &|row| Some(row.all.loss)),
-        ("train", &|row| loss(row.train)),
-        ("test", &|row| loss(row.test)),
-        ("restricted", &|row| Some(row.measures.as_ref()?.restricted.loss)),
-        ("excluded", &|row| loss(row.measures.as_ref()?.excluded)),
+        ("all pairs", |row| Some(row.all.loss)),
+        ("train", |row| loss(row.train)),
+        ("test", |row| loss(row.test)),
+        ("restricted", |row| Some(row.measures.as_ref()?.restricted.loss)),
+        ("excluded", |row| loss(row.measures.as_ref()?.excluded)),
     ]);
     let of_irreps = lines(&[
-        ("hidden, restricted", &|row| Some(row.key_irrep_losses?.hidden_restricted.loss)),
-        ("hidden, excluded", &|row| loss(row.key_irrep_losses?.hidden_excluded)),
-        ("logits, restricted", &|row| Some(row.key_irrep_losses?.logit_restricted.loss)),
-        ("logits, excluded", &|row| loss(row.key_irrep_losses?.logit_excluded)),
+        ("hidden, restricted", |row| Some(row.key_irrep_losses?.hidden_restricted.loss)),
+        ("hidden, excluded", |row| loss(row.key_irrep_losses?.hidden_excluded)),
+        ("logits, restricted", |row| Some(row.key_irrep_losses?.logit_restricted.loss)),
+        ("logits, excluded", |row| loss(row.key_irrep_losses?.logit_excluded)),
     ]);
     let neurons = lines(&[
-        ("in key blocks", &|row| Some(row.measures.as_ref()?.keys.iter().map(|key| key.neurons as f64).sum())),
-        ("in other blocks", &|row| Some(row.measures.as_ref()?.other_neurons as f64)),
-        ("tied", &|row| Some(row.measures.as_ref()?.tied_neurons as f64)),
-        ("constant", &|row| Some(row.measures.as_ref()?.constant_neurons as f64)),
-        ("dim", &|row| Some(row.measures.as_ref()?.dim_neurons as f64)),
+        ("in key blocks", |row| Some(row.measures.as_ref()?.keys.iter().map(|key| key.neurons as f64).sum())),
+        ("in other blocks", |row| Some(row.measures.as_ref()?.other_neurons as f64)),
+        ("tied", |row| Some(row.measures.as_ref()?.tied_neurons as f64)),
+        ("constant", |row| Some(row.measures.as_ref()?.constant_neurons as f64)),
+        ("dim", |row| Some(row.measures.as_ref()?.dim_neurons as f64)),
     ]);
     let all = [
         figure("Progress measures: losses", Axis::new("loss, nats").log(), losses),
@@ -143,12 +146,12 @@ pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
         figure(
             "Logits explained by characters",
             Axis::new("share of the square norm"),
-            lines(&[("all nontrivial irreps", &|row| row.logit_fve)]),
+            lines(&[("all nontrivial irreps", |row| row.logit_fve)]),
         ),
         figure(
             "Sum of squared weights",
             Axis::new("sum of squares"),
-            lines(&[("sum of squared weights", &|row| Some(row.sum_of_squared_weights))]),
+            lines(&[("sum of squared weights", |row| Some(row.sum_of_squared_weights))]),
         ),
         figure("Neurons by what they compute", Axis::new("neurons"), neurons),
     ];
