@@ -19,6 +19,7 @@
 //! | `mod.rs` | [`Tensor`], [`Tensors`], [`read_tensors`], [`matrix`], [`vector`] |
 //! | `config.rs`, `optimiser.rs` | [`RunConfig`]: `cfg.json`; the [`Optimiser`] in it |
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
+//! | `history.rs` | the checkpoints of a run, by the epochs in their names |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `bias.rs` | output biases by name, and biases that no model has a place for |
 //! | `npz.rs`, `npy.rs` | [`read_precomputed`]: activations recorded elsewhere |
@@ -40,6 +41,7 @@ mod checksum;
 mod config;
 mod element;
 mod file;
+mod history;
 mod listing;
 mod machine;
 mod npy;
@@ -71,11 +73,11 @@ pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
+#[cfg(feature = "train")]
+pub(crate) use history::checkpoints_in;
 pub use npz::{read_precomputed, read_precomputed_bytes};
 pub use optimiser::Optimiser;
 pub use run::Run;
-#[cfg(feature = "train")]
-pub(crate) use run::checkpoints_in;
 pub use safetensors::write_safetensors;
 #[cfg(feature = "train")]
 pub(crate) use task_file::GROUP;
@@ -142,6 +144,8 @@ struct Contents {
     tensors: Tensors,
     /// What a reader ought to know, in sentences.
     notes: Vec<String>,
+    /// Where in training the file says that it is from: `epoch` 100, say.
+    recorded: Vec<(&'static str, i64)>,
 }
 
 impl Contents {

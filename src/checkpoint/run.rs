@@ -3,6 +3,7 @@
 use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
 use super::config::MODEL;
 use super::file::not_found;
+use super::history::{Checkpoints, FOLDER, check_recorded, checkpoints_in};
 use super::recorded::{is_recorded, only_archive};
 use super::select::Wanted;
 use super::{
@@ -11,6 +12,7 @@ use super::{
 use crate::error::{Error, Result};
 use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
 use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, Precomputed, SummedMlp, TwoLayerMlp};
+use crate::quoted::shown_path;
 use crate::task::Split;
 use ndarray::{Array1, Array2};
 use std::io::ErrorKind;
@@ -41,7 +43,7 @@ fn names_of(kind: ModelKind) -> Vec<Vec<&'static str>> {
 pub(super) fn folder_of(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match folder.parent() {
-        Some(above) if folder.ends_with("checkpoints") && !folder.join(CONFIG).exists() => above.to_path_buf(),
+        Some(above) if folder.ends_with(FOLDER) && !folder.join(CONFIG).exists() => above.to_path_buf(),
         _ => folder.to_path_buf(),
     }
 }
@@ -53,7 +55,7 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// | `cfg.json` | the settings ([`RunConfig`]) |
 /// | `model.safetensors`, `.pt`, `.pth`, `.ckpt` or `.bin`, or an index of shards, or the only weights file of any name | the final weights |
 /// | `task.safetensors`, optional | `train`: row-major indices of the training pairs; `table`, optional: the Cayley table |
-/// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*`, `adam.*` or `sgd.*` are the optimiser's |
+/// | `checkpoints/epoch-000000100.safetensors`, `checkpoints/epoch_100.pt`, ..., optional | the weights after so many epochs ([`checkpoints`](Run::checkpoints)); tensors `adamw.*`, `adam.*` or `sgd.*` are the optimiser's |
 ///
 /// Weights go by the names of the published networks, or by those that `nn.Embedding` and `nn.Linear` give them:
 ///
@@ -95,8 +97,8 @@ pub struct Run {
 impl Run {
     /// Reads the settings and the weights of a folder, or of the folder of a weights file.
     ///
-    /// Of a folder the weights are `model.*` (or `pytorch_model.*`), else its only weights file of another name, else, of
-    /// a run that is still in training, the last checkpoint. Of a file that holds several state dicts, or a state dict
+    /// Of a folder the weights are `model.*` (or `pytorch_model.*`), else its only weights file of another name, else the
+    /// last of its [`checkpoints`](Run::checkpoints). Of a file that holds several state dicts, or a state dict
     /// under other keys and prefixes, those are the weights that the architecture's names lead to: the only ones, those
     /// under the usual keys (`state_dict`, `model`, `net`, ...), or the last of a history; [`notes`](Run::notes) says
     /// which. Widths that the settings do not state are read off the weights.
@@ -111,7 +113,8 @@ impl Run {
     /// # Errors
     /// Those of [`RunConfig::read_for_analysis`] and [`read_tensors`](super::read_tensors); [`Error::SeveralWeights`]
     /// for several files or state dicts of which none is preferred; [`Error::Io`] for a path without weights, with what
-    /// there is.
+    /// there is; those of [`checkpoints`](Run::checkpoints) where the last of these is to be read, and of
+    /// [`at`](Run::at) for a checkpoint.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         match path.to_str().and_then(|text| text.rsplit_once('#')) {
@@ -152,8 +155,11 @@ impl Run {
             match weights::find(&directory)? {
                 Some((file, _)) if entry.is_none() && is_recorded(&file) => return Self::recorded(file, None, None),
                 Some(found) => found,
-                None => match checkpoints_in(&directory)?.pop() {
-                    Some((_, last)) => (last, Vec::new()),
+                None => match checkpoints_in(&directory)?.by_epoch.pop() {
+                    Some((_, last)) => {
+                        let name = shown_path(last.strip_prefix(&directory).unwrap_or(&last));
+                        (last, vec![format!("without final weights, the model is the last checkpoint, `{name}`")])
+                    }
                     None if entry.is_none()
                         && let Some(recorded) = only_archive(&directory)? =>
                     {
@@ -166,7 +172,10 @@ impl Run {
         config.require(&settings, MODEL)?;
         let names = names_of(config.model);
         let contents = weights::read(&file, &Wanted { names: &names, entry })?;
+        check_recorded(&file, &contents.recorded)?;
         notes.extend(contents.notes);
+        // What is wrong with a listing is for those to know who ask for it.
+        notes.extend(checkpoints_in(&directory).ok().and_then(|found| found.passed_over));
         // Of a weight (in, out), whichever way it is stored.
         let width = |Names(plain, linear): Names, axis: usize| {
             let stored = |names: &[&str], axis: usize| {
@@ -302,7 +311,17 @@ impl Run {
             .map_err(|source| Error::InFile { path: self.directory.join("cfg.json"), source: source.into() })
     }
 
-    /// The name of the file in `checkpoints/` with the weights after `epoch` epochs.
+    /// The split, or one without any pairs and the reason, where the settings do not have its share or its seed.
+    pub(crate) fn split_or_reason(&self) -> Result<(Split, Option<Error>)> {
+        match self.split() {
+            Err(reason @ Error::Config { .. }) => {
+                Ok((Split::new(self.config.order()?, Vec::new(), Vec::new())?, Some(reason)))
+            }
+            split => Ok((split?, None)),
+        }
+    }
+
+    /// The name that this crate gives the file in `checkpoints/` with the weights after `epoch` epochs.
     ///
     /// ```
     /// assert_eq!(irreplens::checkpoint::Run::checkpoint_name(100), "epoch-000000100.safetensors");
@@ -314,26 +333,31 @@ impl Run {
 
     /// The epochs of the checkpoints and their files, by epoch.
     ///
-    /// Files that are not named as [`checkpoint_name`](Run::checkpoint_name) says are left out; without a folder
-    /// `checkpoints`, and for recorded activations, there are none.
+    /// A checkpoint is a weights file in the folder `checkpoints` with a number in its name, whoever wrote it: the number
+    /// behind the word `epoch`, else the last one (`epoch_100.pt`, `100.pth`, `model_epoch_100.ckpt`, and `step_100.pt`, of a
+    /// run that counts steps). What else is in the folder is in [`notes`](Run::notes). Without such a folder, and for recorded
+    /// activations, there are none. No file is read: a damaged one is found by [`at`](Run::at).
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be listed.
+    /// [`Error::Io`] if the folder cannot be listed; [`Error::SeveralWeights`] naming two files of one epoch, or two of which
+    /// one counts epochs and the other steps; [`Error::Format`] for an epoch from 2^64 on.
     pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>> {
         if self.recorded.is_some() {
             return Ok(Vec::new());
         }
-        checkpoints_in(&self.directory)
+        checkpoints_in(&self.directory).map(|Checkpoints { by_epoch, .. }| by_epoch)
     }
 
     /// The same run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
     ///
     /// # Errors
-    /// Those of [`open`](Run::open) for the weights.
+    /// Those of [`open`](Run::open) for the weights; [`Error::Format`] for a checkpoint that records another `epoch` (of one
+    /// named by steps, another `step`) than its name states, beside its state dict or in the metadata of a safetensors file.
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
-        let Contents { tensors, notes } =
+        let Contents { tensors, notes, recorded } =
             weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
+        check_recorded(&file, &recorded)?;
         Ok(Self { config, tensors, directory, weights: file, notes, recorded: None, alone: false })
     }
 
@@ -453,26 +477,4 @@ impl Run {
             because,
         })
     }
-}
-
-/// See [`Run::checkpoints`].
-pub(crate) fn checkpoints_in(directory: &Path) -> Result<Vec<(u64, PathBuf)>> {
-    let folder = directory.join("checkpoints");
-    let io = |source| Error::Io { path: folder.clone(), source };
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(io)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(io)?.file_name();
-        let digits = name.to_str().and_then(|n| n.strip_prefix("epoch-")?.strip_suffix(".safetensors"));
-        if let Some(epoch) = digits.and_then(|digits| digits.parse().ok())
-            && name == *Run::checkpoint_name(epoch)
-        {
-            found.push((epoch, folder.join(name)));
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
 }

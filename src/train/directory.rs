@@ -174,7 +174,7 @@ impl RunDirectory {
     /// Files with a state, the likeliest newest first: `latest.safetensors`, then the checkpoints from the last on.
     fn candidates(&self) -> Result<Vec<PathBuf>> {
         let latest = Some(self.latest()).filter(|path| path.exists());
-        let checkpoints = checkpoints_in(&self.path)?.into_iter().rev().map(|(_, path)| path);
+        let checkpoints = checkpoints_in(&self.path)?.by_epoch.into_iter().rev().map(|(_, path)| path);
         Ok(latest.into_iter().chain(checkpoints).collect())
     }
 
