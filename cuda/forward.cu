@@ -83,12 +83,13 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 
 // Loss of every row of logits (rows, classes), one warp a row; in place, the gradient of `weight` times their sum if
-// weight is not 0. Row losses and hits go to `losses` and `hits` where given, sums over the block's rows to
+// weight is not 0. With `smoothing` the loss is that of smoothed labels: `smoothing` of a target's weight is shared by all
+// classes alike, which adds smoothing (l_target - mean l). Row losses and hits go to `losses` and `hits` where given, sums over the block's rows to
 // `block_losses`, `block_hits`. Batch blockIdx.y.
 extern "C" __global__ void __launch_bounds__(256)
     row_losses(int rows, int classes, float* logits, int batch_logits, const unsigned* __restrict__ labels,
-               const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, float weight, double* losses,
-               unsigned char* hits, double* block_losses, unsigned* block_hits) {
+               const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, float weight, double smoothing,
+               double* losses, unsigned char* hits, double* block_losses, unsigned* block_hits) {
     __shared__ double warp_losses[8];
     __shared__ unsigned warp_hits[8];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, batch = blockIdx.y;
@@ -113,13 +114,21 @@ extern "C" __global__ void __launch_bounds__(256)
         sum = warp_sum(sum);
         loss = cross_entropy(most, sum, own);
         hit = own > before && own >= after && loss == loss;
+        if (smoothing != 0.0) {
+            double all = 0.0;
+            for (int z = lane; z < classes; z += 32) all += logit[z];
+            loss += smoothing * (own - warp_sum(all) / classes);
+        }
         if (weight != 0.0f) {
             // Exponents relative to the larger of the two, so that neither overflows.
             const float top = fmaxf(most, own), scale = expf(most - top);
             const float factor = weight / (sum * scale + expf(own - top));
+            const float smoothed = weight * (float)smoothing, every = smoothed / classes;
             __syncwarp();  // every lane has read the target's logit
-            for (int z = lane; z < classes; z += 32)
-                logit[z] = z == target ? -sum * scale * factor : expf(logit[z] - top) * factor;
+            for (int z = lane; z < classes; z += 32) {
+                const float gradient = z == target ? smoothed - sum * scale * factor : expf(logit[z] - top) * factor;
+                logit[z] = gradient - every;
+            }
         }
         if (lane == 0) {
             if (losses) losses[(size_t)batch * rows + row] = loss;

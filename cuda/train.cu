@@ -46,22 +46,34 @@ extern "C" __global__ void __launch_bounds__(256)
     out[(size_t)blockIdx.y * batch_out + channel] = sum;
 }
 
-// One step of AdamW as the CPU takes it. rates: for every value of `counter`, the share of the parameters that is kept,
-// the step size and the correction of the second mean.
+// One step of Adam or AdamW as the CPU takes it. rates: for every value of `counter`, the share of the parameters that is
+// kept, the step size and the correction of the second mean. `decay` times the parameters is added to the gradient.
 extern "C" __global__ void __launch_bounds__(256)
-    adamw(int count, float* parameters, const float* __restrict__ gradient, float* first, float* second,
-          const float* __restrict__ rates, const unsigned* __restrict__ counter, float toward, float stay, float square,
-          float eps) {
+    adam(int count, float* parameters, const float* __restrict__ gradient, float* first, float* second,
+         const float* __restrict__ rates, const unsigned* __restrict__ counter, float decay, float toward, float stay,
+         float square, float eps) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;
     const float* rate = rates + 3 * (size_t)*counter;
-    const float g = gradient[at];
+    const float g = gradient[at] + decay * parameters[at];
     float m = first[at], v = second[at];
     m += toward * (g - m);
     v = stay * v + square * g * g;
     first[at] = m;
     second[at] = v;
     parameters[at] = parameters[at] * rate[0] - rate[1] * m / (sqrtf(v) * rate[2] + eps);
+}
+
+// One step of gradient descent with momentum as the CPU takes it. rates: three numbers for every value of `counter`, the
+// learning rate and two of no use. `decay` times the parameters is added to the gradient.
+extern "C" __global__ void __launch_bounds__(256)
+    sgd(int count, float* parameters, const float* __restrict__ gradient, float* velocity,
+        const float* __restrict__ rates, const unsigned* __restrict__ counter, float decay, float momentum) {
+    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    if (at >= count) return;
+    const float v = momentum * velocity[at] + (gradient[at] + decay * parameters[at]);
+    velocity[at] = v;
+    parameters[at] -= rates[3 * (size_t)*counter] * v;
 }
 
 // The loss of the epoch of every seed, from those of blocks of rows, in order: losses (seed, epochs), entry `counter`, which

@@ -13,7 +13,7 @@ mod tool;
 
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
-use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, RunConfig, atomic_write};
+use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, Optimiser, RunConfig, atomic_write};
 use irreplens::group::{Cyclic, Dihedral, Group};
 use irreplens::memory;
 use irreplens::task::Split;
@@ -58,6 +58,8 @@ fn published() -> RunConfig {
         eps: 1e-8,
         warmup_epochs: 0,
         lr_decay: LrDecay::Constant,
+        optimiser: Optimiser::AdamW,
+        label_smoothing: 0.0,
         num_epochs: 250_000,
         missing: Vec::new(),
         other: Default::default(),
@@ -92,9 +94,18 @@ struct Arguments {
     /// Learning rate.
     #[arg(long, value_name = "L")]
     lr: Option<f64>,
-    /// AdamW's weight decay.
+    /// Weight decay: decoupled with adamw, else coupled.
     #[arg(long, value_name = "W")]
     weight_decay: Option<f64>,
+    /// How a step follows from the gradient.
+    #[arg(long, value_name = "NAME", value_parser = ["adamw", "adam", "sgd"])]
+    optimiser: Option<String>,
+    /// Momentum of sgd; 0 where nothing is said.
+    #[arg(long, value_name = "M")]
+    momentum: Option<f64>,
+    /// Share of the labels' weight that all elements have alike in training.
+    #[arg(long, value_name = "S")]
+    label_smoothing: Option<f64>,
     /// Full-batch steps.
     #[arg(long, value_name = "N")]
     epochs: Option<u64>,
@@ -133,7 +144,8 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   train --group dihedral:53 --seed 2 --epochs 60000 --out runs/D53
   train --group cyclic:59 --seeds 1,2,3 --test-loss-below 1e-4 --out runs/C59
-  train --cfg runs/D53/cfg.json --lr 5e-4 --out runs/slower";
+  train --cfg runs/D53/cfg.json --lr 5e-4 --out runs/slower
+  train --optimiser sgd --momentum 0.9 --lr 0.1 --weight-decay 1e-4 --out runs/sgd";
 
 const MODELS: [(&str, ModelKind); 5] = [
     ("one-layer", ModelKind::OneLayerMlp),
@@ -167,6 +179,17 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     if let Some(decay) = arguments.decay {
         config.lr_decay = serde_json::from_value(json!(decay))?;
     }
+    config.optimiser = match (arguments.optimiser.as_deref(), config.optimiser) {
+        (None, same) | (Some("sgd"), same @ Optimiser::Sgd { .. }) => same,
+        (Some("sgd"), _) => Optimiser::Sgd { momentum: 0.0 },
+        (Some("adam"), _) => Optimiser::Adam,
+        (Some(_), _) => Optimiser::AdamW,
+    };
+    match (&mut config.optimiser, arguments.momentum) {
+        (Optimiser::Sgd { momentum }, Some(new)) => *momentum = new,
+        (other, Some(_)) => return Err(format!("--momentum: {other} has none, only --optimiser sgd has").into()),
+        (_, None) => {}
+    }
     fn replace<T>(old: &mut T, new: Option<T>) {
         if let Some(new) = new {
             *old = new;
@@ -178,6 +201,7 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     replace(&mut config.frac_train, arguments.fraction);
     replace(&mut config.lr, arguments.lr);
     replace(&mut config.weight_decay, arguments.weight_decay);
+    replace(&mut config.label_smoothing, arguments.label_smoothing);
     replace(&mut config.num_epochs, arguments.epochs);
     replace(&mut config.warmup_epochs, arguments.warmup);
     replace(&mut config.seed, arguments.seed);

@@ -555,6 +555,16 @@ pub enum Error {
         /// The value there.
         got: f64,
     },
+    /// A tensor of a state dict that no step of the network wants.
+    #[error("{path}: tensor `{tensor}` of shape {shape} is none of the network's parameters", path = shown_path(path), tensor = shown(tensor), shape = shown_numbers(shape))]
+    SurplusTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        tensor: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
     /// A bias among the weights that the model has no place for: it would compute something else without it.
     #[error(
         "{}: tensor `{}`: expected no bias beside those of the model, got one of shape {}",

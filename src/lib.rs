@@ -109,7 +109,7 @@ pub mod model;
 // 9. Weights and settings on disk, read from files that may be damaged or hostile.
 pub mod checkpoint;
 
-// 10. How a network comes to its weights: full-batch AdamW, resumable, the same bits every time.
+// 10. How a network comes to its weights: full batches, resumable, the same bits every time.
 #[cfg(feature = "train")]
 pub mod train;
 

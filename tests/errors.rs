@@ -35,6 +35,7 @@ fn about(path: &str, text: &str, many: usize) -> Vec<(&'static str, Error)> {
         LogMissing { path: p(), epoch: u64::MAX },
         SeveralWeights { path: p(), what: "file", got: texts.clone(), how: "name one" },
         UnusedBias { path: p(), tensor: t(), shape: numbers.clone() },
+        SurplusTensor { path: p(), tensor: t(), shape: numbers.clone() },
         InFile { path: p(), source: Box::new(Error::UnknownSite { site: t(), known: texts.clone() }) },
         InFile { path: p(), source: Box::new(Error::NotAPermutation { index: 1, degree: many, got: numbers.clone() }) },
         InFile { path: p(), source: Box::new(Error::MapsMismatch { site: t(), difference: 1.0, scale: 1.0 }) },

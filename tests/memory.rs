@@ -49,6 +49,8 @@ fn config(group: GroupKind, n: usize, hidden: usize) -> RunConfig {
         eps: 1e-8,
         warmup_epochs: 0,
         lr_decay: LrDecay::Constant,
+        optimiser: Default::default(),
+        label_smoothing: 0.0,
         num_epochs: 10,
         missing: Vec::new(),
         other: Default::default(),

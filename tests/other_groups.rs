@@ -173,7 +173,8 @@ fn one_rule_chooses_the_coordinates() {
         let found = interpret(&run.model().unwrap(), &*basis, &task).unwrap();
         assert_eq!(found.coordinates, basis.name());
         assert!(found.to_string().starts_with(&format!("Coordinates: {}\n", basis.name())));
-        let found = progress(&run, &*basis, &task).unwrap();
+        let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref()).unwrap()).unwrap();
+        let found = progress(&run, &*basis, &irreps, &task).unwrap();
         assert_eq!(found.coordinates, basis.name());
         assert!(found.to_string().starts_with(&format!("Coordinates: {}\n", basis.name())));
         #[cfg(feature = "report")]

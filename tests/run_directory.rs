@@ -267,8 +267,7 @@ fn checkpoints_are_listed_by_epoch_and_loaded() {
     let Some(Tensor::F32(weight)) = tensors.get_mut("W_U") else { panic!() };
     weight.fill(0.5);
     let names = ["epoch-000000900.safetensors", "epoch-000000000.safetensors", "epoch-12345678901.safetensors"];
-    let others = ["epoch-100.safetensors", "epoch-+00000100.safetensors", "epoch-0000000100.safetensors", "notes.txt"];
-    for name in names.iter().chain(&others) {
+    for name in names.iter().chain(&["notes.txt", "latest.safetensors"]) {
         write_safetensors(folder.join(name), &tensors, &BTreeMap::new()).unwrap();
     }
     let found = run.checkpoints().unwrap();

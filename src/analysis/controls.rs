@@ -19,7 +19,8 @@ pub struct Controls<T> {
 /// A randomly initialised model of a run's architecture, for [`NeuronClusters::compare_with`](super::NeuronClusters) and
 /// [`with_controls`]: what its training started from, but for the seed, which is 0 here.
 ///
-/// `None` without the feature `train`, which has the initialisation. Recorded activations have no architecture to draw.
+/// `None` without the feature `train`, which has the initialisation. Recorded activations have no architecture to draw, and
+/// transformers are not drawn yet.
 ///
 /// # Errors
 /// Those of [`Run::model`] for settings that do not fit.
@@ -27,7 +28,7 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
     #[cfg(feature = "train")]
     {
         use crate::train::{Architecture, Network};
-        if run.is_recorded() {
+        if run.is_recorded() || run.config.model == crate::checkpoint::ModelKind::Transformer {
             return Ok(None);
         }
         let order = run.model()?.order();

@@ -5,7 +5,7 @@ use super::neurons::{Candidates, NeuronKind, neurons};
 use super::parts::{Sets, excluded, parts, restricted, written};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, check_task, less_mean, rounding};
+use crate::model::{Evaluation, Interpretable, PairSums, check_task, less_mean, rounding};
 use crate::task::{Split, Task};
 use ndarray::{ArrayView2, Axis};
 use std::fmt;
@@ -107,15 +107,33 @@ pub fn progress_measures(
     split: &Split,
     keys: &[usize],
 ) -> Result<ProgressMeasures> {
-    let unsupported = |needs| Error::Unsupported { analysis: "progress measures", needs };
-    let unembedding = model.unembedding().ok_or_else(|| unsupported("a model with an unembedding"))?;
-    if model.readout_site() != model.neuron_site() {
-        return Err(unsupported("a model whose readout site is its neuron site"));
-    }
+    unembedding_of_neurons(model)?;
     check_task(model, task)?;
     check_blocks(basis, task, keys)?;
     let sets = Sets::new(task, split)?;
+    measures_of_pass(model, basis, task, &sets, &sets.sums(model, task)?, keys)
+}
 
+/// W_U where it reads the neurons.
+fn unembedding_of_neurons(model: &(impl Interpretable + ?Sized)) -> Result<ArrayView2<'_, f32>> {
+    let unsupported = |needs| Error::Unsupported { analysis: "progress measures", needs };
+    let unembedding = model.unembedding().ok_or_else(|| unsupported("a model with an unembedding"))?;
+    match model.readout_site() == model.neuron_site() {
+        true => Ok(unembedding),
+        false => Err(unsupported("a model whose readout site is its neuron site")),
+    }
+}
+
+/// [`progress_measures`] from a pass that has been made, on a basis that has been checked.
+pub(super) fn measures_of_pass(
+    model: &(impl Interpretable + ?Sized),
+    basis: &dyn FourierBasis,
+    task: &Task,
+    sets: &Sets,
+    pass: &PairSums,
+    keys: &[usize],
+) -> Result<ProgressMeasures> {
+    let unembedding = unembedding_of_neurons(model)?;
     let clusters = neurons(model, basis, Candidates::AllBlocks)?;
     let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
     let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
@@ -125,12 +143,11 @@ pub fn progress_measures(
     let unembed = block_shares(basis, unembedding.t())?;
     let unembed_centred = centred_shares(basis, unembedding)?;
 
-    let pass = sets.sums(model, task)?;
     // One set for every key block, and last all of them.
     let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
     let parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
-    let excluded = excluded(model, task, &sets, &written(model, &parts)?)?;
+    let excluded = excluded(model, task, sets, &written(model, &parts)?)?;
     restricted
         .iter()
         .chain(excluded.iter().flatten())

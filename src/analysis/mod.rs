@@ -13,7 +13,7 @@
 //! | which irreps does it compute with, and what is each worth? | [`representation`] | [`RepresentationMeasures`] |
 //! | is each neuron constant on the cosets of some subgroup? | [`cosets`] | [`CosetMeasures`] |
 //! | what would these measures say of an untrained model, or of another group? | [`with_controls`], [`untrained`] | [`Controls`] |
-//! | how did that come about in training? | [`progress`] | [`Progress`] |
+//! | how did all that come about in training? | [`progress`] | [`Progress`] |
 //! | all of it, the notebook's way | [`interpret`] | [`Interpretation`] |
 
 mod ablation;
@@ -37,6 +37,8 @@ pub use interpret::{Interpretation, interpret, interpret_as};
 pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks};
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
 pub use neurons::{Candidates, DIM, Neuron, NeuronClusters, NeuronKind, cluster, neurons};
-pub use progress::{Progress, ProgressRow, progress};
+pub use progress::{IrrepRow, Progress, ProgressRow, progress};
+#[cfg(feature = "report")]
+pub(crate) use progress::{OF_BLOCK, OF_IRREP, Quantity, Unit};
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
 pub use spectrum::{MeanLogit, neuron_spectrum};

@@ -159,7 +159,38 @@ pub fn representation(
     check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())?;
     let sets = Sets::new(task, split)?;
     let pass = sets.sums(model, task)?;
+    let found = irreps_of_pass(model, basis, task, &sets, &pass, None)?;
+    Ok(RepresentationMeasures {
+        all: pass.all,
+        train: pass.sets[0],
+        test: pass.sets[1],
+        irreps: found.irreps,
+        logit_fve: found.logit_fve,
+        key: found.key,
+        key_losses: found.key_losses,
+        neurons: neurons(model, basis, Candidates::AllBlocks)?,
+        along: found.along,
+    })
+}
 
+/// What [`representation`] says of the irreps.
+pub(super) struct OfIrreps {
+    pub(super) irreps: Vec<IrrepMeasures>,
+    pub(super) logit_fve: Option<f64>,
+    pub(super) key: Vec<usize>,
+    pub(super) key_losses: Option<KeyLosses>,
+    along: Option<[Array2<f64>; 3]>,
+}
+
+/// The measures of all irreps, from a pass that has been made; with these key irreps, or else those that the logits have.
+pub(super) fn irreps_of_pass(
+    model: &(impl Interpretable + ?Sized),
+    basis: &IrrepBasis,
+    task: &Task,
+    sets: &Sets,
+    pass: &PairSums,
+    key: Option<&[usize]>,
+) -> Result<OfIrreps> {
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
     let shares = |map: Option<ArrayView2<'_, f32>>| map.map(|map| block_shares(basis, map)).transpose();
     let (left, right, unembed) =
@@ -167,11 +198,10 @@ pub fn representation(
     let unembed_centred = model.unembedding().map(|unembed| centred_shares(basis, unembed)).transpose()?;
     let of_block = |shares: &Option<Vec<Option<f64>>>, b: usize| shares.as_ref().and_then(|shares| shares[b]);
 
-    let hidden = Hidden::new(&pass, basis);
-    let logits = Logits::new(model, group, basis, &pass)?;
-    let key: Vec<usize> =
-        (1..basis.irreps().len()).filter(|&b| logits.similarities[b] > Some(KEY_SIMILARITY)).collect();
-    let losses = losses(model, task, &sets, basis, &pass, &logits, &key)?;
+    let hidden = Hidden::new(pass, basis);
+    let logits = Logits::new(model, task, basis, pass)?;
+    let key = key.map_or_else(|| logits.key(), <[usize]>::to_vec);
+    let losses = losses(model, task, sets, basis, pass, &logits, &key)?;
     let (of_keys, of_all) = losses.split_at(key.len());
 
     let measures = |(b, irrep): (usize, &Irrep)| {
@@ -193,20 +223,26 @@ pub fn representation(
         let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
         all.into_iter().flatten().try_for_each(|evaluation| check_ablated(evaluation).map(drop))?;
     }
-    Ok(RepresentationMeasures {
-        all: pass.all,
-        train: pass.sets[0],
-        test: pass.sets[1],
+    Ok(OfIrreps {
         irreps: basis.irreps().iter().enumerate().map(measures).collect(),
         logit_fve: logits.similarities.iter().enumerate().try_fold(0.0, |sum, (b, s)| {
             let s = (*s)?;
             Some(if b > 0 { sum + s * s } else { sum })
         }),
         key_losses: of_all.first().copied(),
-        neurons: neurons(model, basis, Candidates::AllBlocks)?,
         along: (model.readout_site() == model.neuron_site()).then(|| hidden.along()),
         key,
     })
+}
+
+/// The key irreps of a model, from a pass that has been made.
+pub(super) fn key_irreps(
+    model: &(impl Interpretable + ?Sized),
+    basis: &IrrepBasis,
+    task: &Task,
+    pass: &PairSums,
+) -> Result<Vec<usize>> {
+    Ok(Logits::new(model, task, basis, pass)?.key())
 }
 
 /// Square norms of the centred hidden layer's functions of x, of y and of xy.
@@ -274,18 +310,12 @@ struct Logits {
 }
 
 impl Logits {
-    fn new(
-        model: &(impl Interpretable + ?Sized),
-        group: &(impl Group + ?Sized),
-        basis: &IrrepBasis,
-        pass: &PairSums,
-    ) -> Result<Self> {
-        let n = group.order();
+    fn new(model: &(impl Interpretable + ?Sized), task: &Task, basis: &IrrepBasis, pass: &PairSums) -> Result<Self> {
+        let n = task.order();
         memory::check("quotients of all pairs", memory::bytes::<Elem>(&[n, n]))?;
-        let inverses = group.inverses();
-        let mut quotients = Array2::from_elem((n, n), group.identity());
-        for (&inverse, mut row) in inverses.iter().zip(quotients.rows_mut()) {
-            group.elements().zip(&mut row).for_each(|(p, quotient)| *quotient = group.compose(p, inverse));
+        let mut quotients = Array2::from_elem((n, n), Elem::new(0));
+        for (i, &p) in task.labels().iter().enumerate() {
+            quotients[[i % n, p as usize]] = Elem::new(i / n); // x = p z^-1 where x z = p
         }
         // The readout is affine: of the mean activations it gives the mean logits.
         let by_product = model.readout(pass.by_product.mapv(|v| v as f32).view())?;
@@ -310,6 +340,11 @@ impl Logits {
         let similarities = basis.irreps().iter().enumerate().map(similarity).collect();
         let coefficients = basis.irreps().iter().map(|irrep| along(irrep) / square(irrep)).collect();
         Ok(Self { similarities, coefficients, quotients })
+    }
+
+    /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
+    fn key(&self) -> Vec<usize> {
+        (1..self.similarities.len()).filter(|&b| self.similarities[b] > Some(KEY_SIMILARITY)).collect()
     }
 
     /// The part of the centred logits along some characters, which depends on xy alone: (class, product).

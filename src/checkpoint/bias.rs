@@ -1,5 +1,6 @@
 //! Output biases by name, and biases that a model has no place for.
 
+use super::optimiser::STATES;
 use super::{Tensor, Tensors, matrix, vector};
 use crate::error::{Error, Result};
 use ndarray::Array1;
@@ -47,7 +48,10 @@ pub(crate) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Re
         Tensor::Unread { .. } => false,
     };
     let found = tensors.iter().find(|(name, tensor)| {
-        is_bias(name) && !name.starts_with("adamw.") && !used.contains(&name.as_str()) && !zero(tensor)
+        is_bias(name)
+            && !name.split('.').next().is_some_and(|word| STATES.contains(&word))
+            && !used.contains(&name.as_str())
+            && !zero(tensor)
     });
     match found {
         None => Ok(()),

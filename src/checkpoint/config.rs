@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::file::{atomic_write, read_file, shown};
+use super::optimiser::Optimiser;
 use crate::error::{Error, Result};
 
 /// The network's architecture, by its name in `cfg.json`.
@@ -27,6 +28,8 @@ pub enum ModelKind {
     /// `(E_a[x] * E_b[y]) W_U`, elementwise product.
     #[serde(rename = "BilinearNet")]
     Bilinear,
+    /// A transformer as TransformerLens builds it; its widths are those of its weights.
+    Transformer,
 }
 
 impl ModelKind {
@@ -157,8 +160,10 @@ pub struct RunConfig {
     pub layers: Layers,
     /// Learning rate, above 0.
     pub lr: f64,
-    /// AdamW's decoupled weight decay, from 0 up.
+    /// Weight decay, from 0 up: decoupled with AdamW, else coupled ([`Optimiser`]).
     pub weight_decay: f64,
+    /// How a step follows from the gradient; AdamW where the file says nothing.
+    pub optimiser: Optimiser,
     /// Adam's decay rates, each in [0, 1); (0.9, 0.999) where the file has none.
     pub betas: (f64, f64),
     /// Added to the denominator of Adam's step; 1e-8 where the file has none.
@@ -167,6 +172,8 @@ pub struct RunConfig {
     pub warmup_epochs: u64,
     /// What the learning rate does after that; constant where the file says nothing.
     pub lr_decay: LrDecay,
+    /// Share of the targets' weight that is spread over all classes alike, in [0, 1); 0 where the file has none.
+    pub label_smoothing: f64,
     /// Full-batch steps.
     pub num_epochs: u64,
     /// Keys of [`TRAINING_KEYS`](RunConfig::TRAINING_KEYS), and `model`, that the file does not have; their fields stand for
@@ -193,6 +200,8 @@ struct Keys {
     lr: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     weight_decay: Option<f64>,
+    #[serde(default, skip_serializing_if = "Optimiser::is_default")]
+    optimiser: Optimiser,
     #[serde(default = "default_betas")]
     betas: (f64, f64),
     #[serde(default = "default_eps", skip_serializing_if = "is_default_eps")]
@@ -201,6 +210,8 @@ struct Keys {
     warmup_epochs: u64,
     #[serde(default, skip_serializing_if = "LrDecay::is_constant")]
     lr_decay: LrDecay,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    label_smoothing: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     num_epochs: Option<u64>,
     #[serde(flatten)]
@@ -210,7 +221,7 @@ struct Keys {
 impl From<Keys> for RunConfig {
     fn from(keys: Keys) -> Self {
         let Keys { model, group, group_parameter, layers, betas, eps, warmup_epochs, lr_decay, other, .. } = keys;
-        let Keys { seed, frac_train, lr, weight_decay, num_epochs, .. } = keys;
+        let Keys { seed, frac_train, lr, weight_decay, num_epochs, optimiser, label_smoothing, .. } = keys;
         let there = [seed.is_some(), frac_train.is_some(), lr.is_some(), weight_decay.is_some(), num_epochs.is_some()];
         let missing = Self::TRAINING_KEYS.into_iter().zip(there).filter(|(_, there)| !there).map(|(key, _)| key);
         Self {
@@ -228,6 +239,8 @@ impl From<Keys> for RunConfig {
             eps,
             warmup_epochs,
             lr_decay,
+            optimiser,
+            label_smoothing,
             other,
         }
     }
@@ -253,6 +266,8 @@ impl From<RunConfig> for Keys {
             eps,
             warmup_epochs,
             lr_decay,
+            optimiser: config.optimiser,
+            label_smoothing: config.label_smoothing,
             other,
         }
     }
@@ -296,8 +311,8 @@ pub(super) const MODEL: &str = "model";
 const INTEGERS: [&str; 6] =
     ["group_parameter", "seed", "layers.embed_dim", "layers.hidden_dim", "warmup_epochs", "num_epochs"];
 
-const RULES: [Rule; 16] = [
-    (MODEL, Training, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP or BilinearNet", |v| {
+const RULES: [Rule; 18] = [
+    (MODEL, Training, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP, BilinearNet or Transformer", |v| {
         ModelKind::deserialize(v).is_ok()
     }),
     ("group", Always, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
@@ -312,6 +327,9 @@ const RULES: [Rule; 16] = [
     ("layers.output_bias", Never, "true or false", |v| v.is_boolean() || v.is_null()),
     ("lr", Training, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
     ("weight_decay", Training, "a number from 0 up", |v| number(v).is_some_and(|x| x >= 0.0)),
+    ("optimiser", Never, r#"AdamW, Adam or {"SGD": {"momentum": a number from 0 up and below 1}}"#, |v| {
+        Optimiser::deserialize(v).is_ok_and(|optimiser| optimiser.is_in_range())
+    }),
     ("betas", Never, "two numbers from 0 up and below 1", |v| {
         let beta = |v| number(v).is_some_and(|x| (0.0..1.0).contains(&x));
         v.as_array().is_some_and(|b| b.len() == 2 && b.iter().all(beta))
@@ -319,6 +337,9 @@ const RULES: [Rule; 16] = [
     ("eps", Never, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
     ("warmup_epochs", Never, "an integer from 0 up", is_whole),
     ("lr_decay", Never, "constant, linear or cosine", |v| LrDecay::deserialize(v).is_ok()),
+    ("label_smoothing", Never, "a number from 0 up and below 1", |v| {
+        number(v).is_some_and(|x| (0.0..1.0).contains(&x))
+    }),
     ("num_epochs", Training, "an integer from 0 up", is_whole),
 ];
 

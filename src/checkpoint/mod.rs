@@ -17,8 +17,9 @@
 //! | file | what |
 //! |---|---|
 //! | `mod.rs` | [`Tensor`], [`Tensors`], [`read_tensors`], [`matrix`], [`vector`] |
-//! | `config.rs` | [`RunConfig`]: `cfg.json` |
+//! | `config.rs`, `optimiser.rs` | [`RunConfig`]: `cfg.json`; the [`Optimiser`] in it |
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
+//! | `history.rs` | the checkpoints of a run, by the epochs in their names |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `bias.rs` | output biases by name, and biases that no model has a place for |
 //! | `npz.rs`, `npy.rs` | [`read_precomputed`]: activations recorded elsewhere |
@@ -40,10 +41,13 @@ mod checksum;
 mod config;
 mod element;
 mod file;
+mod history;
 mod listing;
 mod machine;
+mod network;
 mod npy;
 mod npz;
+mod optimiser;
 mod pickle;
 mod recorded;
 mod run;
@@ -70,10 +74,11 @@ pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
-pub use npz::{read_precomputed, read_precomputed_bytes};
-pub use run::Run;
 #[cfg(feature = "train")]
-pub(crate) use run::checkpoints_in;
+pub(crate) use history::checkpoints_in;
+pub use npz::{read_precomputed, read_precomputed_bytes};
+pub use optimiser::Optimiser;
+pub use run::Run;
 pub use safetensors::write_safetensors;
 #[cfg(feature = "train")]
 pub(crate) use task_file::GROUP;
@@ -140,6 +145,8 @@ struct Contents {
     tensors: Tensors,
     /// What a reader ought to know, in sentences.
     notes: Vec<String>,
+    /// Where in training the file says that it is from: `epoch` 100, say.
+    recorded: Vec<(&'static str, i64)>,
 }
 
 impl Contents {

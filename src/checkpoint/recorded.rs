@@ -107,6 +107,8 @@ fn of_group(group: GroupKind, group_parameter: usize) -> RunConfig {
         eps: 1e-8,
         warmup_epochs: 0,
         lr_decay: Default::default(),
+        optimiser: Default::default(),
+        label_smoothing: 0.0,
         num_epochs: 0,
         missing,
         other: Default::default(),

@@ -3,14 +3,16 @@
 use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
 use super::config::MODEL;
 use super::file::not_found;
+use super::history::{Checkpoints, FOLDER, check_recorded, checkpoints_in};
 use super::recorded::{is_recorded, only_archive};
 use super::select::Wanted;
 use super::{
-    Contents, GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, run_group, task_file, vector, weights,
+    Contents, GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, network, run_group, task_file, vector, weights,
 };
 use crate::error::{Error, Result};
 use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
-use crate::model::{Bilinear, Interpretable, OfGroup, OneLayerMlp, Precomputed, SummedMlp, TwoLayerMlp};
+use crate::model::{Bilinear, Interpretable, Network, OfGroup, OneLayerMlp, Precomputed, SummedMlp, TwoLayerMlp};
+use crate::quoted::shown_path;
 use crate::task::Split;
 use ndarray::{Array1, Array2};
 use std::io::ErrorKind;
@@ -31,6 +33,9 @@ struct Names(&'static [&'static str], &'static [&'static str]);
 
 /// The names of the tensors that an architecture needs.
 fn names_of(kind: ModelKind) -> Vec<Vec<&'static str>> {
+    if kind == ModelKind::Transformer {
+        return network::names_of_transformer();
+    }
     let hidden = kind.has_hidden().then_some(WEIGHT);
     let bias = (kind == ModelKind::OneLayerMlpWithBias).then_some(Names(BIAS, &[]));
     let needed = [LEFT, RIGHT, UNEMBED].into_iter().chain(hidden).chain(bias);
@@ -41,7 +46,7 @@ fn names_of(kind: ModelKind) -> Vec<Vec<&'static str>> {
 pub(super) fn folder_of(file: &Path) -> PathBuf {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match folder.parent() {
-        Some(above) if folder.ends_with("checkpoints") && !folder.join(CONFIG).exists() => above.to_path_buf(),
+        Some(above) if folder.ends_with(FOLDER) && !folder.join(CONFIG).exists() => above.to_path_buf(),
         _ => folder.to_path_buf(),
     }
 }
@@ -53,7 +58,7 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// | `cfg.json` | the settings ([`RunConfig`]) |
 /// | `model.safetensors`, `.pt`, `.pth`, `.ckpt` or `.bin`, or an index of shards, or the only weights file of any name | the final weights |
 /// | `task.safetensors`, optional | `train`: row-major indices of the training pairs; `table`, optional: the Cayley table |
-/// | `checkpoints/epoch-000000100.safetensors`, ..., optional | the weights after so many epochs; tensors `adamw.*` are the optimiser's |
+/// | `checkpoints/epoch-000000100.safetensors`, `checkpoints/epoch_100.pt`, ..., optional | the weights after so many epochs ([`checkpoints`](Run::checkpoints)); tensors `adamw.*`, `adam.*` or `sgd.*` are the optimiser's |
 ///
 /// Weights go by the names of the published networks, or by those that `nn.Embedding` and `nn.Linear` give them:
 ///
@@ -65,6 +70,9 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// | b (d), after the ReLU | `b` |
 /// | W_U (d, n) | `W_U`, `Wfinal`, `unembed.W_U`; `unembed.weight`, `unembedding.weight`, which are (n, d) |
 /// | b_U (n) or (1, n), optional | `b_U`, `unembed_bias`, `unembed.bias`, `unembed.b_U`, `unembedding_bias`, `unembedding.bias`, `bias_U`, `output_bias` |
+///
+/// Of a transformer ([`ModelKind::Transformer`](super::ModelKind)) the names are those of TransformerLens's
+/// `HookedTransformer`, and widths, heads and layers are those of the tensors.
 ///
 /// Whether there is an output bias b_U is for the weights to say; `layers.output_bias` of the settings must not contradict
 /// them. Any other bias that is not zero is an error, for the model would compute something else without it.
@@ -80,8 +88,8 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 pub struct Run {
     /// The settings, with [`Layers::output_bias`](super::Layers::output_bias) set where the weights have one.
     pub config: RunConfig,
-    /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`. Empty for
-    /// recorded activations.
+    /// The weights, by name; of a checkpoint the optimiser's state too, under names that start with `adamw.`, `adam.`
+    /// or `sgd.`. Empty for recorded activations.
     pub tensors: Tensors,
     pub(super) directory: PathBuf,
     pub(super) weights: PathBuf,
@@ -95,8 +103,8 @@ pub struct Run {
 impl Run {
     /// Reads the settings and the weights of a folder, or of the folder of a weights file.
     ///
-    /// Of a folder the weights are `model.*` (or `pytorch_model.*`), else its only weights file of another name, else, of
-    /// a run that is still in training, the last checkpoint. Of a file that holds several state dicts, or a state dict
+    /// Of a folder the weights are `model.*` (or `pytorch_model.*`), else its only weights file of another name, else the
+    /// last of its [`checkpoints`](Run::checkpoints). Of a file that holds several state dicts, or a state dict
     /// under other keys and prefixes, those are the weights that the architecture's names lead to: the only ones, those
     /// under the usual keys (`state_dict`, `model`, `net`, ...), or the last of a history; [`notes`](Run::notes) says
     /// which. Widths that the settings do not state are read off the weights.
@@ -111,7 +119,8 @@ impl Run {
     /// # Errors
     /// Those of [`RunConfig::read_for_analysis`] and [`read_tensors`](super::read_tensors); [`Error::SeveralWeights`]
     /// for several files or state dicts of which none is preferred; [`Error::Io`] for a path without weights, with what
-    /// there is.
+    /// there is; those of [`checkpoints`](Run::checkpoints) where the last of these is to be read, and of
+    /// [`at`](Run::at) for a checkpoint.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         match path.to_str().and_then(|text| text.rsplit_once('#')) {
@@ -152,8 +161,11 @@ impl Run {
             match weights::find(&directory)? {
                 Some((file, _)) if entry.is_none() && is_recorded(&file) => return Self::recorded(file, None, None),
                 Some(found) => found,
-                None => match checkpoints_in(&directory)?.pop() {
-                    Some((_, last)) => (last, Vec::new()),
+                None => match checkpoints_in(&directory)?.by_epoch.pop() {
+                    Some((_, last)) => {
+                        let name = shown_path(last.strip_prefix(&directory).unwrap_or(&last));
+                        (last, vec![format!("without final weights, the model is the last checkpoint, `{name}`")])
+                    }
                     None if entry.is_none()
                         && let Some(recorded) = only_archive(&directory)? =>
                     {
@@ -166,7 +178,10 @@ impl Run {
         config.require(&settings, MODEL)?;
         let names = names_of(config.model);
         let contents = weights::read(&file, &Wanted { names: &names, entry })?;
+        check_recorded(&file, &contents.recorded)?;
         notes.extend(contents.notes);
+        // What is wrong with a listing is for those to know who ask for it.
+        notes.extend(checkpoints_in(&directory).ok().and_then(|found| found.passed_over));
         // Of a weight (in, out), whichever way it is stored.
         let width = |Names(plain, linear): Names, axis: usize| {
             let stored = |names: &[&str], axis: usize| {
@@ -285,8 +300,11 @@ impl Run {
     /// Cost: O(n^2) time and memory.
     pub fn split(&self) -> Result<Split> {
         let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
-        if self.recorded.is_none() {
-            self.weight(LEFT, [n, e], "group order, embed_dim")?; // the order is not the settings' word alone
+        // The order is not the settings' word alone.
+        if self.config.model == ModelKind::Transformer {
+            self.transformer_settings()?;
+        } else if self.recorded.is_none() {
+            self.weight(LEFT, [n, e], "group order, embed_dim")?;
         }
         if let Some(path) = self.task_file()? {
             return task_file::split(&path, n);
@@ -302,7 +320,17 @@ impl Run {
             .map_err(|source| Error::InFile { path: self.directory.join("cfg.json"), source: source.into() })
     }
 
-    /// The name of the file in `checkpoints/` with the weights after `epoch` epochs.
+    /// The split, or one without any pairs and the reason, where the settings do not have its share or its seed.
+    pub(crate) fn split_or_reason(&self) -> Result<(Split, Option<Error>)> {
+        match self.split() {
+            Err(reason @ Error::Config { .. }) => {
+                Ok((Split::new(self.config.order()?, Vec::new(), Vec::new())?, Some(reason)))
+            }
+            split => Ok((split?, None)),
+        }
+    }
+
+    /// The name that this crate gives the file in `checkpoints/` with the weights after `epoch` epochs.
     ///
     /// ```
     /// assert_eq!(irreplens::checkpoint::Run::checkpoint_name(100), "epoch-000000100.safetensors");
@@ -314,26 +342,31 @@ impl Run {
 
     /// The epochs of the checkpoints and their files, by epoch.
     ///
-    /// Files that are not named as [`checkpoint_name`](Run::checkpoint_name) says are left out; without a folder
-    /// `checkpoints`, and for recorded activations, there are none.
+    /// A checkpoint is a weights file in the folder `checkpoints` with a number in its name, whoever wrote it: the number
+    /// behind the word `epoch`, else the last one (`epoch_100.pt`, `100.pth`, `model_epoch_100.ckpt`, and `step_100.pt`, of a
+    /// run that counts steps). What else is in the folder is in [`notes`](Run::notes). Without such a folder, and for recorded
+    /// activations, there are none. No file is read: a damaged one is found by [`at`](Run::at).
     ///
     /// # Errors
-    /// [`Error::Io`] if the folder cannot be listed.
+    /// [`Error::Io`] if the folder cannot be listed; [`Error::SeveralWeights`] naming two files of one epoch, or two of which
+    /// one counts epochs and the other steps; [`Error::Format`] for an epoch from 2^64 on.
     pub fn checkpoints(&self) -> Result<Vec<(u64, PathBuf)>> {
         if self.recorded.is_some() {
             return Ok(Vec::new());
         }
-        checkpoints_in(&self.directory)
+        checkpoints_in(&self.directory).map(|Checkpoints { by_epoch, .. }| by_epoch)
     }
 
     /// The same run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
     ///
     /// # Errors
-    /// Those of [`open`](Run::open) for the weights.
+    /// Those of [`open`](Run::open) for the weights; [`Error::Format`] for a checkpoint that records another `epoch` (of one
+    /// named by steps, another `step`) than its name states, beside its state dict or in the metadata of a safetensors file.
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
-        let Contents { tensors, notes } =
+        let Contents { tensors, notes, recorded } =
             weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
+        check_recorded(&file, &recorded)?;
         Ok(Self { config, tensors, directory, weights: file, notes, recorded: None, alone: false })
     }
 
@@ -350,6 +383,10 @@ impl Run {
             Tensor::F64(values) => values.iter().map(|v| v * v).sum(),
             _ => 0.0,
         };
+        if self.config.model == ModelKind::Transformer {
+            let numbers = self.transformer().ok()?;
+            return Some(numbers.parameters().iter().map(|&v| f64::from(v) * f64::from(v)).sum());
+        }
         let mut weights = names_of(self.config.model);
         weights.push(OUTPUT_BIAS.to_vec());
         let found = weights.iter().filter_map(|names| names.iter().find_map(|&name| self.tensors.get(name)));
@@ -362,10 +399,15 @@ impl Run {
     /// # Errors
     /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::NonFinite`],
     /// [`Error::TensorShape`] where a weight does not fit the group's order or the layer widths, [`Error::OutputBias`] where
-    /// settings and weights disagree on an output bias, and [`Error::UnusedBias`] for any other that the model lacks.
+    /// settings and weights disagree on an output bias, and [`Error::UnusedBias`] for any other that the model lacks. Of a
+    /// transformer also [`Error::SurplusTensor`] for a tensor that none of its steps reads, and [`Error::TensorLayout`] for a
+    /// mask that is not causal.
     pub fn model(&self) -> Result<Box<dyn Interpretable>> {
         if let Some(recorded) = &self.recorded {
             return Ok(Box::new(OfGroup::with_fingerprint(Arc::clone(recorded), self.fingerprint())));
+        }
+        if self.config.model == ModelKind::Transformer {
+            return Ok(Box::new(OfGroup::with_fingerprint(self.transformer()?, self.fingerprint())));
         }
         let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
         let kind = self.config.model;
@@ -405,8 +447,19 @@ impl Run {
             }
             ModelKind::SummedMlp => finished!(SummedMlp::new(left, right, unembed)?),
             ModelKind::Bilinear => finished!(Bilinear::new(left, right, unembed)?),
+            ModelKind::Transformer => unreachable!("transformers are read above"),
         };
         Ok(Box::new(OfGroup::with_fingerprint(model, self.fingerprint())))
+    }
+
+    fn transformer_settings(&self) -> Result<crate::model::Transformer> {
+        network::transformer(&self.weights, &self.tensors, &self.config, &self.directory.join(CONFIG))
+    }
+
+    /// The transformer with these weights.
+    fn transformer(&self) -> Result<Network> {
+        let architecture = network::architecture(&self.transformer_settings()?, &self.tensors);
+        network::network(&self.weights, &self.tensors, architecture, self.config.order()?)
     }
 
     /// A weight (in, out).
@@ -453,26 +506,4 @@ impl Run {
             because,
         })
     }
-}
-
-/// See [`Run::checkpoints`].
-pub(crate) fn checkpoints_in(directory: &Path) -> Result<Vec<(u64, PathBuf)>> {
-    let folder = directory.join("checkpoints");
-    let io = |source| Error::Io { path: folder.clone(), source };
-    let entries = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries.map_err(io)?,
-    };
-    let mut found = Vec::new();
-    for entry in entries {
-        let name = entry.map_err(io)?.file_name();
-        let digits = name.to_str().and_then(|n| n.strip_prefix("epoch-")?.strip_suffix(".safetensors"));
-        if let Some(epoch) = digits.and_then(|digits| digits.parse().ok())
-            && name == *Run::checkpoint_name(epoch)
-        {
-            found.push((epoch, folder.join(name)));
-        }
-    }
-    found.sort_unstable();
-    Ok(found)
 }

@@ -13,6 +13,7 @@ use std::path::Path;
 
 use super::file::shown;
 use super::listing::{Listing, Place, Step};
+use super::optimiser::STATES;
 use super::pickle::Value;
 use crate::error::{Error, Result, nearest};
 
@@ -204,7 +205,7 @@ fn is_usual(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
 
 /// Whether it is the state of an optimiser, whose tensors may have the weights' names.
 fn is_optimiser(listing: &Listing<'_>, (place, prefix): Group<'_>) -> bool {
-    let is = |word: &str| word == "optim" || word == "adamw" || word.starts_with("optimizer");
+    let is = |word: &str| word == "optim" || STATES.contains(&word) || word.starts_with("optimizer");
     let step = |here: &Place| matches!(here.step, Step::Key(key) if is(listing.texts[key as usize]));
     listing.way(0, place).iter().any(step) || prefix.split('.').any(is)
 }

@@ -15,6 +15,7 @@ use std::path::Path;
 use super::bias::is_bias;
 use super::element::{Dtype, places};
 use super::file::{check, shown};
+use super::history::COUNTS;
 use super::listing::{Listing, Name};
 use super::machine::Machine;
 use super::pickle::{Class, Elements, Object, RawTensor, Storage, Value};
@@ -206,7 +207,7 @@ impl<'a> Reading<'a> {
             chosen => chosen,
         };
         let Some(Choice { place, prefix, notes }) = chosen else { return Err(self.nothing(top)) };
-        let mut contents = Contents { tensors: Tensors::new(), notes };
+        let mut contents = Contents { tensors: Tensors::new(), notes, recorded: self.recorded(top) };
         let mut total = 0usize;
         let mut met = BTreeMap::new();
         for name in &listing.names {
@@ -238,6 +239,18 @@ impl<'a> Reading<'a> {
         }
         contents.note_unread();
         Ok(contents)
+    }
+
+    /// What the top of the file says of its place in training: whole numbers under the names of [`COUNTS`].
+    fn recorded(&self, top: Value) -> Vec<(&'static str, i64)> {
+        let count = |(key, value)| match (key, value) {
+            (Value::Text(key), Value::Int(n)) => {
+                let count = COUNTS.into_iter().find(|&count| count == self.machine.texts[key as usize])?;
+                Some((count, self.machine.ints[n as usize]))
+            }
+            _ => None,
+        };
+        self.machine.items_of(top).filter_map(count).collect()
     }
 
     /// A name as the state dict at `place` has it; `None` if it is not in it.

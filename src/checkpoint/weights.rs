@@ -6,6 +6,7 @@ use std::path::{Component, Path, PathBuf};
 use serde_json::Value;
 
 use super::file::{in_words, not_found, read_file, shown};
+use super::history;
 use super::listing::Listing;
 use super::select::{Choice, Wanted, choose};
 use super::{Contents, Tensors, listed, safetensors, task_file, torch, zip};
@@ -13,8 +14,8 @@ use crate::error::{Error, Result};
 
 /// Extensions of weights files.
 const EXTENSIONS: [&str; 5] = ["safetensors", "pt", "pth", "ckpt", "bin"];
-/// Files of these names, before the extension, are beside the weights.
-const BESIDE: [&str; 6] = ["optimizer", "optim", "scheduler", "scaler", "rng_state", "training_args"];
+/// Files of these names, before a number and the extension, are beside the weights.
+const BESIDE: [&str; 7] = ["optimizer", "optim", "scheduler", "scaler", "criterion", "rng_state", "training_args"];
 /// The end of an index's name.
 const INDEX: &str = ".index.json";
 
@@ -27,7 +28,8 @@ pub(super) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Contents> {
     let json = bytes.get(8) == Some(&b'{');
     let by_name = path.extension().is_some_and(|e| e == "safetensors");
     if !bytes.starts_with(zip::LOCAL_SIGNATURE) && (json || by_name) {
-        flat(safetensors::read_bytes(&bytes, path)?, wanted, path)
+        let contents = flat(safetensors::read_bytes(&bytes, path)?, wanted, path)?;
+        Ok(Contents { recorded: history::recorded_in(&safetensors::metadata_of(&bytes, path)?), ..contents })
     } else {
         torch::read(&bytes, path, wanted)
     }
@@ -44,7 +46,8 @@ fn flat(tensors: Tensors, wanted: &Wanted<'_>, path: &Path) -> Result<Contents> 
         choice.map_or_else(Default::default, |Choice { prefix, notes, .. }| (prefix.to_owned(), notes));
     let prefix = if prefix.is_empty() { prefix } else { prefix + "." };
     let inner = |(name, tensor): (String, _)| Some((name.strip_prefix(&prefix)?.to_owned(), tensor));
-    let mut contents = Contents { tensors: tensors.into_iter().filter_map(inner).collect(), notes };
+    let mut contents =
+        Contents { tensors: tensors.into_iter().filter_map(inner).collect(), notes, recorded: Vec::new() };
     contents.note_unread();
     Ok(contents)
 }
@@ -82,20 +85,43 @@ fn shards(index: &Path) -> Result<Tensors> {
     Ok(tensors)
 }
 
-/// The names of the files in a folder, sorted.
-fn files_in(folder: &Path) -> Result<BTreeSet<String>> {
+/// What is in a folder, by names in order; hidden files are left out.
+pub(super) struct FolderContents {
+    /// The weights files: those of the usual extensions, an index in place of its shards; where there is none of these,
+    /// whatever starts as a weights file does.
+    pub(super) weights: Vec<String>,
+    /// All else but shards.
+    pub(super) others: Vec<String>,
+}
+
+/// Tells the weights files of a folder from what is beside them.
+pub(super) fn contents_of(folder: &Path) -> Result<FolderContents> {
     let io = |source| Error::Io { path: folder.into(), source };
     let mut names = BTreeSet::new();
     for entry in std::fs::read_dir(folder).map_err(|error| not_found(folder, error))? {
-        let entry = entry.map_err(io)?;
-        if let Ok(name) = entry.file_name().into_string()
+        if let Ok(name) = entry.map_err(io)?.file_name().into_string()
             && !name.starts_with('.')
-            && entry.path().is_file()
         {
             names.insert(name);
         }
     }
-    Ok(names)
+    let is_index = |name: &str| EXTENSIONS.iter().any(|e| name.ends_with(&format!(".{e}{INDEX}")));
+    let has_index = names.iter().any(|name| is_index(name));
+    names.retain(|name| !(has_index && is_shard(stem_and_extension(name).0)));
+    let is_file = |name: &String| folder.join(name).is_file();
+    let is_named = |name: &String| EXTENSIONS.contains(&stem_and_extension(name).1);
+    let is_weights = |name: &String| {
+        let what = stem_and_extension(name).0.trim_end_matches(|c: char| !c.is_alphabetic());
+        is_index(name) || is_named(name) && *name != task_file::NAME && !BESIDE.contains(&what)
+    };
+    let (mut weights, mut others): (Vec<String>, Vec<String>) =
+        names.into_iter().partition(|name| is_weights(name) && is_file(name));
+    if weights.is_empty() {
+        // Under any other name, a file is what its first bytes say.
+        let starts_so = |name: &String| !is_named(name) && is_file(name) && looks_like_weights(&folder.join(name));
+        (weights, others) = others.into_iter().partition(starts_so);
+    }
+    Ok(FolderContents { weights, others })
 }
 
 /// The one weights file of a folder: `model.*` or `pytorch_model.*`, else the only one of another name.
@@ -103,25 +129,10 @@ fn files_in(folder: &Path) -> Result<BTreeSet<String>> {
 /// # Returns
 /// The file and, where others are passed over, a note that says so; `None` if there is none.
 pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
-    let names = files_in(folder)?;
-    let is_index = |name: &str| EXTENSIONS.iter().any(|e| name.ends_with(&format!(".{e}{INDEX}")));
-    let has_index = names.iter().any(|name| is_index(name));
-    let is_weights = |name: &&String| {
-        let (stem, extension) = name.rsplit_once('.').unwrap_or((name, ""));
-        is_index(name)
-            || EXTENSIONS.contains(&extension)
-                && **name != *task_file::NAME
-                && !BESIDE.contains(&stem)
-                && !(has_index && is_shard(stem))
-    };
-    let mut weights: Vec<&String> = names.iter().filter(is_weights).collect();
-    if weights.is_empty() {
-        // Under any other name, a file is what its first bytes say.
-        weights = names.iter().filter(|name| looks_like_weights(&folder.join(name))).collect();
-    }
-    let is_model = |name: &&&String| name.starts_with("model.") || name.starts_with("pytorch_model.");
-    let models: Vec<&String> = weights.iter().filter(is_model).copied().collect();
-    match (&models[..], &weights[..]) {
+    let weights = contents_of(folder)?.weights;
+    let is_model = |name: &&String| name.starts_with("model.") || name.starts_with("pytorch_model.");
+    let models: Vec<&String> = weights.iter().filter(is_model).collect();
+    match (&models[..], &weights.iter().collect::<Vec<_>>()[..]) {
         ([], []) => Ok(None),
         ([one], all) => {
             let others = in_words(all.iter().filter(|name| *name != one).map(|name| &***name));
@@ -140,6 +151,11 @@ pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
             how: "give the path of the one to read",
         }),
     }
+}
+
+/// A file's name before and after its last dot.
+fn stem_and_extension(name: &str) -> (&str, &str) {
+    name.rsplit_once('.').unwrap_or((name, ""))
 }
 
 /// Whether a name ends as shards do: `-00001-of-00002`.

@@ -72,15 +72,61 @@ pub(crate) fn outcomes(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Vec<Outc
 /// `weight (softmax(l) - target)`, the target's entry being minus the sum of the others, so that it too is exact to
 /// `f32` rounding where the loss is small.
 ///
+/// Smoothed labels add [`smoothing_loss`], which is linear in the logits, and its gradient
+/// `weight smoothing (target - 1/classes)`.
+///
 /// # Arguments
-/// `logits`: (classes, rows), row-major.
+/// `logits`: (classes, rows), row-major. `smoothing`: in [0, 1); 0 for the plain loss.
 ///
 /// # Returns
 /// Sum of the losses, number of correct rows.
 ///
 /// # Panics
 /// If `logits` does not hold one column a target, or a target is beyond the classes.
-pub(crate) fn loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64) -> (f64, usize) {
+pub(crate) fn loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64, smoothing: f64) -> (f64, usize) {
+    if smoothing == 0.0 {
+        return plain_loss_gradient(logits, targets, weight);
+    }
+    let added = smoothing_loss(logits, targets, smoothing);
+    let (loss, correct) = plain_loss_gradient(logits, targets, weight);
+    let (rows, weight) = (targets.len(), weight * smoothing);
+    let every = (weight * rows as f64 / logits.len() as f64) as f32;
+    logits.iter_mut().for_each(|gradient| *gradient -= every);
+    for (row, &target) in targets.iter().enumerate() {
+        logits[target as usize * rows + row] += weight as f32;
+    }
+    (loss + added, correct)
+}
+
+/// What label smoothing adds to the sum of the cross-entropies: `smoothing` times the sum over the rows of
+/// `l_target - mean l`.
+///
+/// It is `(1 - smoothing) CE(target) + smoothing mean over z of CE(z)` without CE(target), for CE(z) - CE(target) is
+/// `l_target - l_z`: the loss of `torch.nn.CrossEntropyLoss` (Szegedy et al. 2016, section 7).
+///
+/// # Arguments
+/// `logits`: (classes, rows), row-major.
+///
+/// # Panics
+/// If a target is beyond the classes.
+pub(crate) fn smoothing_loss(logits: &[f32], targets: &[u32], smoothing: f64) -> f64 {
+    if smoothing == 0.0 {
+        return 0.0;
+    }
+    let rows = targets.len();
+    let at_targets = targets.iter().enumerate().map(|(row, &target)| f64::from(logits[target as usize * rows + row]));
+    let (lanes, rest) = logits.as_chunks::<LANES>();
+    let mut sums = [0.0; LANES];
+    for lane in lanes {
+        for k in 0..LANES {
+            sums[k] += f64::from(lane[k]);
+        }
+    }
+    let all = sums.into_iter().chain(rest.iter().map(|&logit| f64::from(logit))).sum::<f64>();
+    smoothing * (at_targets.sum::<f64>() - all * rows as f64 / logits.len() as f64)
+}
+
+fn plain_loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64) -> (f64, usize) {
     let rows = targets.len();
     let classes = logits.len().checked_div(rows).unwrap_or(0);
     assert_eq!(logits.len(), rows * classes, "one column a target");
@@ -329,6 +375,39 @@ mod tests {
                     let (loss, want) = (one(&row, target).0, oracle(&row, target));
                     assert!((loss - want).abs() <= 1e-5 * want, "{classes} classes, gap {gap}: {loss} against {want}");
                 }
+            }
+        }
+    }
+
+    /// `(1 - smoothing) CE(target) + smoothing/n sum over z of CE(z)` by its definition in `f64`, and its gradient
+    /// `softmax - (1 - smoothing) target - smoothing/n`.
+    #[cfg(feature = "train")]
+    #[test]
+    fn smoothed_labels_follow_their_definition() {
+        const WEIGHT: f64 = 0.25;
+        for (rows, classes) in [(1, 1), (1, 2), (17, 3), (33, 16), (5, 107)] {
+            for smoothing in [0.0, 0.1, 0.5, 0.99] {
+                let targets: Vec<u32> = (0..rows).map(|row| (row * 7 % classes) as u32).collect();
+                let mut logits: Vec<f32> =
+                    (0..rows * classes).map(|i| 50.0 + ((i * 7919) % 101) as f32 * 0.03).collect();
+                let before = logits.clone();
+                let (loss, _) = loss_gradient(&mut logits, &targets, WEIGHT, smoothing);
+                let mut expected = 0.0;
+                for (row, &target) in targets.iter().enumerate() {
+                    let column: Vec<f64> = (0..classes).map(|z| f64::from(before[z * rows + row])).collect();
+                    let total: f64 = column.iter().map(|l| l.exp()).sum();
+                    for (z, l) in column.iter().enumerate() {
+                        let own = if z == target as usize { 1.0 - smoothing } else { 0.0 };
+                        let share = own + smoothing / classes as f64;
+                        expected += share * (total.ln() - l);
+                        let (got, want) = (f64::from(logits[z * rows + row]), WEIGHT * (l.exp() / total - share));
+                        assert!((got - want).abs() < 1e-6 * WEIGHT, "{rows}, {classes}, {smoothing}: {got}, {want}");
+                    }
+                }
+                assert!(
+                    (loss - expected).abs() <= 1e-6 * rows as f64,
+                    "{rows}, {classes}, {smoothing}: {loss}, {expected}"
+                );
             }
         }
     }

@@ -43,7 +43,7 @@ pub(crate) use evaluate::{block_rows, check_finite, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
-pub(crate) use loss::{loss_gradient, outcomes};
+pub(crate) use loss::{loss_gradient, outcomes, smoothing_loss};
 pub use network::{Activation, Architecture, Dependence, Initial, Layout, Network, Normalisation, Operation, Parameter, Step, Token, Transformer};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]

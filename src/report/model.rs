@@ -234,6 +234,8 @@ fn summary(
         }
         page.text(text);
     }
+    let Split { train, test, .. } = subject.split;
+    let train_share = (!train.is_empty() || !test.is_empty()).then(|| train.len() as f64 / (n * n) as f64);
     let mut facts = vec![
         (ORDER, Cell::Count(n)),
         (WIDTH, Cell::Count(neurons.neurons.len())),
@@ -242,7 +244,7 @@ fn summary(
         (TIED, Cell::Count(neurons.of_kind(NeuronKind::Tied).len())),
         (CONSTANT, Cell::Count(constant.len())),
         (DIM, Cell::Count(dim.len())),
-        (TRAIN_SHARE, Cell::Share(subject.split.train.len() as f64 / (n * n) as f64)),
+        (TRAIN_SHARE, Cell::share(train_share)),
     ];
     if let Some(m) = measures {
         facts.push((FVE, Cell::share(m.logit_fve)));

@@ -1,9 +1,11 @@
+//! The report of a run directory: that of its model, and its training.
+
 use super::figures::{self, History};
 use super::term::*;
 use super::{Cell, Control, Page, Subject, Table, of_model};
-use crate::analysis::{embedding, progress, untrained};
+use crate::analysis::{progress, untrained};
 use crate::checkpoint::{GroupKind, Run};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::Group;
 use crate::model::Interpretable;
@@ -40,7 +42,7 @@ pub fn of_run(
 ) -> Result<Page> {
     step("reading the run");
     let (group, permutations) = run.group_in_order(order)?;
-    let (model, split) = (place(run.model()?)?, run.split()?);
+    let (model, (split, unknown)) = (place(run.model()?)?, run.split_or_reason()?);
     step("irreps of the group");
     let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?;
     let along = run.along(&group);
@@ -61,7 +63,10 @@ pub fn of_run(
     let subject =
         Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split, untrained };
     let mut page = of_model(&subject, step)?;
-    training(&mut page, run, basis, &Task::try_new(&group)?, step)?;
+    if let Some(reason) = unknown {
+        page.text(format!("Nothing is said of training and test pairs alone: {reason}."));
+    }
+    training(&mut page, run, basis, &irreps, &Task::try_new(&group)?, step)?;
     settings(&mut page, run);
     Ok(page)
 }
@@ -70,6 +75,7 @@ fn training(
     page: &mut Page,
     run: &Run,
     basis: &dyn FourierBasis,
+    irreps: &IrrepBasis,
     task: &Task,
     step: &mut dyn FnMut(&str),
 ) -> Result<()> {
@@ -82,27 +88,23 @@ fn training(
         None
     } else {
         step(&format!("progress measures of {} checkpoints", checkpoints.len()));
-        match progress(run, basis, task) {
-            Err(Error::Unsupported { .. }) => None,
-            found => Some(found?),
-        }
+        Some(progress(run, basis, irreps, task)?)
     };
     if let Some(history) = history.or_else(|| measures.as_ref().map(History::from)) {
         page.figures(figures::training_curves(&history));
     }
-    if let Some(measures) = &measures {
-        page.text("At every checkpoint, with the blocks that own a cluster at the last one.");
-        page.figures(figures::progress_curves(measures));
-    }
-    let shown = figures::spread(&checkpoints, CHECKPOINTS);
-    if shown.is_empty() {
-        return Ok(());
-    }
+    let Some(measures) = measures else { return Ok(()) };
+    page.text("At every checkpoint, with the key blocks and key irreps of the model of this page held fixed.");
+    measures.notes.iter().for_each(|note| page.text(format!("Note: {note}.")));
+    page.figures(figures::progress_curves(&measures));
+    page.figures(figures::key_block_curves(&measures));
+    let of_irreps = figures::key_irrep_curves(&measures).into_iter().map(|figure| (figure.title.clone(), vec![figure]));
+    page.choice(Control::Select, "Of key irreps", of_irreps.collect());
+    let shown = figures::spread(&measures.rows.iter().collect::<Vec<_>>(), CHECKPOINTS);
     if shown.len() < checkpoints.len() {
         page.text(format!("{} of {} checkpoints are on the slider.", shown.len(), checkpoints.len()));
     }
-    let at = shown.iter().map(|(epoch, path)| Ok((*epoch, embedding(&run.at(path)?.model()?, basis)?)));
-    let at: Vec<_> = at.collect::<Result<_>>()?;
+    let at: Vec<_> = shown.iter().map(|row| (row.epoch, &row.embedding)).collect();
     let labels = at.iter().map(|(epoch, _)| format!("epoch {epoch}"));
     page.choice(Control::Slider, "Checkpoint", labels.zip(figures::checkpoint_spectra(&at)).collect());
     Ok(())
@@ -110,6 +112,7 @@ fn training(
 
 fn settings(page: &mut Page, run: &Run) {
     page.section("Settings of the run");
+    run.notes().iter().for_each(|note| page.text(format!("Note: {note}.")));
     page.facts(run.sum_of_squared_weights().map(|sum| (WEIGHTS, Cell::Number(sum))).into_iter().collect());
     let settings = serde_json::to_value(&run.config).expect("settings are JSON");
     let row = |(key, value): (&String, &Value)| {

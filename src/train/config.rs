@@ -1,5 +1,5 @@
-use super::adamw::Rates;
-use crate::checkpoint::{LrDecay, RunConfig};
+use super::optimiser::Rates;
+use crate::checkpoint::{LrDecay, Optimiser, RunConfig};
 use crate::error::{Error, Result};
 use std::time::Duration;
 
@@ -20,16 +20,23 @@ pub struct TrainConfig {
     pub epochs: u64,
     /// Learning rate; 1e-3.
     pub lr: f64,
-    /// Decoupled weight decay: every step takes `lr weight_decay` of a parameter off it; 1.
+    /// How a step follows from the gradient; AdamW.
+    pub optimiser: Optimiser,
+    /// Weight decay; 1. Decoupled with AdamW: every step takes `lr weight_decay` of a parameter off it. Coupled with Adam
+    /// and SGD, as in `torch.optim`: the gradient has `weight_decay` times the parameter added to it.
     pub weight_decay: f64,
-    /// Decay rates of the running means of the gradient and its square; (0.9, 0.98).
+    /// Decay rates of AdamW's and Adam's running means of the gradient and its square; (0.9, 0.98).
     pub betas: (f64, f64),
-    /// Added to the denominator of the step; 1e-8.
+    /// Added to the denominator of AdamW's and Adam's step; 1e-8.
     pub eps: f64,
     /// Steps over which the learning rate rises linearly: step t of them takes t / `warmup_epochs` of it; 0.
     pub warmup_epochs: u64,
     /// What it does after that; constant.
     pub lr_decay: LrDecay,
+    /// Label smoothing, from 0 up and below 1; 0. The training loss is then
+    /// `(1 - label_smoothing) CE(target) + label_smoothing/n sum over z of CE(z)` over the n elements, as that of
+    /// `torch.nn.CrossEntropyLoss`; the test loss stays the plain cross-entropy `CE(target)`.
+    pub label_smoothing: f64,
     /// Seed of the initial parameters; 1.
     pub seed: u64,
     /// When to stop before the last epoch; never.
@@ -45,7 +52,7 @@ pub struct TrainConfig {
 /// When to stop before the last epoch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct StopRules {
-    /// When the mean loss over the training pairs is below this.
+    /// When the mean loss over the training pairs, that of smoothed labels where they are smoothed, is below this.
     pub train_loss_below: Option<f64>,
     /// When the mean loss over the test pairs is below this.
     pub test_loss_below: Option<f64>,
@@ -58,11 +65,13 @@ impl Default for TrainConfig {
         Self {
             epochs: 250_000,
             lr: 1e-3,
+            optimiser: Optimiser::AdamW,
             weight_decay: 1.0,
             betas: (0.9, 0.98),
             eps: 1e-8,
             warmup_epochs: 0,
             lr_decay: LrDecay::Constant,
+            label_smoothing: 0.0,
             seed: 1,
             stop: StopRules::default(),
             measure_every: 100,
@@ -77,11 +86,13 @@ impl From<&RunConfig> for TrainConfig {
         Self {
             epochs: config.num_epochs,
             lr: config.lr,
+            optimiser: config.optimiser,
             weight_decay: config.weight_decay,
             betas: config.betas,
             eps: config.eps,
             warmup_epochs: config.warmup_epochs,
             lr_decay: config.lr_decay,
+            label_smoothing: config.label_smoothing,
             seed: config.seed,
             ..Self::default()
         }
@@ -115,8 +126,8 @@ impl TrainConfig {
 
     /// What step `step`, from 1 on, is made with.
     pub(super) fn rates(&self, step: u64) -> Rates {
-        let Self { betas, eps, weight_decay, .. } = *self;
-        Rates { lr: self.learning_rate(step), betas, eps, weight_decay }
+        let Self { optimiser, betas, eps, weight_decay, .. } = *self;
+        Rates { optimiser, step, lr: self.learning_rate(step), betas, eps, weight_decay }
     }
 
     /// Whether a checkpoint is kept after `epoch` epochs: at 0 and at the rounded powers of `10^(1/per decade)`.
@@ -131,6 +142,10 @@ impl TrainConfig {
         let positive = |what, value: f64| (what, "a number above 0", value, value > 0.0 && value.is_finite());
         let rate = |what, value: f64| (what, "a number from 0 up and below 1", value, (0.0..1.0).contains(&value));
         let stop = &self.stop;
+        let momentum = match self.optimiser {
+            Optimiser::Sgd { momentum } => momentum,
+            _ => 0.0,
+        };
         let needs_test = stop.test_loss_below.is_some() || stop.patience.is_some();
         let checks = [
             positive("lr", self.lr),
@@ -143,6 +158,8 @@ impl TrainConfig {
             rate("betas, first", self.betas.0),
             rate("betas, second", self.betas.1),
             positive("eps", self.eps),
+            rate("momentum", momentum),
+            rate("label_smoothing", self.label_smoothing),
             positive("train_loss_below", stop.train_loss_below.unwrap_or(1.0)),
             positive("test_loss_below", stop.test_loss_below.unwrap_or(1.0)),
             ("measure_every", "an integer from 1 up", self.measure_every as f64, self.measure_every > 0),

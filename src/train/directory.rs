@@ -1,4 +1,4 @@
-use super::adamw::AdamW;
+use super::optimiser::{Kept, OptimiserState, kept};
 use super::{Network, TrainConfig};
 use crate::checkpoint::safetensors::{metadata_of, read_bytes};
 use crate::checkpoint::{
@@ -17,8 +17,6 @@ use std::fmt;
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
-const FIRST: &str = "adamw.first.";
-const SECOND: &str = "adamw.second.";
 /// Characters of a group's name that are kept.
 const GROUP_NAME: usize = 120;
 
@@ -26,7 +24,9 @@ const GROUP_NAME: usize = 120;
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct State {
     pub network: Network,
-    pub adamw: AdamW,
+    /// Steps taken.
+    pub epoch: u64,
+    pub optimiser: OptimiserState,
     /// The epoch of the least test loss so far, and that loss.
     pub best: Option<(u64, f64)>,
 }
@@ -119,8 +119,7 @@ impl RunDirectory {
         } else {
             (None, Vec::new())
         };
-        if let Some(done) = resumed.as_ref().map(|state| state.adamw.step).filter(|&e| e > directory.config.num_epochs)
-        {
+        if let Some(done) = resumed.as_ref().map(|state| state.epoch).filter(|&e| e > directory.config.num_epochs) {
             return Err(Error::RunDiffers {
                 path: settings,
                 what: "num_epochs".into(),
@@ -175,7 +174,7 @@ impl RunDirectory {
     /// Files with a state, the likeliest newest first: `latest.safetensors`, then the checkpoints from the last on.
     fn candidates(&self) -> Result<Vec<PathBuf>> {
         let latest = Some(self.latest()).filter(|path| path.exists());
-        let checkpoints = checkpoints_in(&self.path)?.into_iter().rev().map(|(_, path)| path);
+        let checkpoints = checkpoints_in(&self.path)?.by_epoch.into_iter().rev().map(|(_, path)| path);
         Ok(latest.into_iter().chain(checkpoints).collect())
     }
 
@@ -190,7 +189,7 @@ impl RunDirectory {
                         notices.push(Notice::Unverified { path: path.clone() });
                     }
                     let numbered = path != self.latest();
-                    if newest.as_ref().is_none_or(|newest| newest.adamw.step < state.adamw.step) {
+                    if newest.as_ref().is_none_or(|newest| newest.epoch < state.epoch) {
                         newest = Some(state);
                     }
                     // Those left are of fewer epochs.
@@ -203,7 +202,7 @@ impl RunDirectory {
         let mut damaged = damaged.into_iter();
         match newest {
             Some(state) => {
-                let resumed_at = state.adamw.step;
+                let resumed_at = state.epoch;
                 notices.extend(damaged.map(|reason| Notice::Damaged { reason, resumed_at }));
                 Ok((Some(state), notices))
             }
@@ -256,32 +255,33 @@ impl RunDirectory {
         }
         let tensors = read_bytes(bytes, path)?;
         let network = Network::from_tensors((&self.config).into(), self.config.order()?, path, &tensors)?;
-        let adamw = AdamW {
-            step: rest.epoch,
-            first: network.read(path, &tensors, FIRST)?,
-            second: network.read(path, &tensors, SECOND)?,
-        };
-        for weight in network.weights() {
-            let negative = weight.of(&adamw.second).iter().copied().find(|&mean| mean < 0.0);
-            if let Some(got) = negative {
-                return Err(Error::TensorLayout {
-                    path: path.into(),
-                    tensor: format!("{SECOND}{}", weight.name),
-                    expected: "means of squares, from 0 up",
-                    got: got.to_string(),
-                });
+        let kept = kept(self.config.optimiser);
+        let read = |Kept { prefix, .. }: &Kept| network.read(path, &tensors, prefix);
+        let state = OptimiserState(kept.iter().map(read).collect::<Result<_>>()?);
+        for (Kept { prefix, .. }, squares) in kept.iter().zip(&state.0).filter(|(kept, _)| kept.squares) {
+            for weight in network.weights() {
+                let negative = weight.of(squares).iter().copied().find(|&mean| mean < 0.0);
+                if let Some(got) = negative {
+                    return Err(Error::TensorLayout {
+                        path: path.into(),
+                        tensor: format!("{prefix}{}", weight.name),
+                        expected: "means of squares, from 0 up",
+                        got: got.to_string(),
+                    });
+                }
             }
         }
-        Ok(State { network, adamw, best: rest.best })
+        Ok(State { network, epoch: rest.epoch, optimiser: state, best: rest.best })
     }
 
     fn write(&self, path: &Path, state: &State) -> Result<()> {
-        let State { network, adamw, best } = state;
+        let State { network, epoch, optimiser, best } = state;
         let mut tensors = network.tensors();
-        tensors.extend(network.tensors_of(&adamw.first, FIRST));
-        tensors.extend(network.tensors_of(&adamw.second, SECOND));
+        for (Kept { prefix, .. }, values) in kept(self.config.optimiser).iter().zip(&optimiser.0) {
+            tensors.extend(network.tensors_of(values, prefix));
+        }
         let rng = Generator { name: "ChaCha20".into(), seed: self.config.seed };
-        let rest = Rest { epoch: adamw.step, best: *best, rng };
+        let rest = Rest { epoch: *epoch, best: *best, rng };
         let text = |value: serde_json::Result<String>| value.expect("settings and numbers are JSON");
         let metadata = BTreeMap::from([
             ("cfg".to_owned(), text(serde_json::to_string(&self.config))),
@@ -292,7 +292,7 @@ impl RunDirectory {
 
     /// Keeps a state under its epoch.
     pub(super) fn checkpoint(&self, state: &State) -> Result<()> {
-        self.write(&self.path.join("checkpoints").join(Run::checkpoint_name(state.adamw.step)), state)
+        self.write(&self.path.join("checkpoints").join(Run::checkpoint_name(state.epoch)), state)
     }
 
     /// Keeps a state to resume from, in place of the one kept before.
@@ -344,11 +344,13 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
         frac_train: fraction(split.train.len(), n),
         layers: architecture.layers(),
         lr: config.lr,
+        optimiser: config.optimiser,
         weight_decay: config.weight_decay,
         betas: config.betas,
         eps: config.eps,
         warmup_epochs: config.warmup_epochs,
         lr_decay: config.lr_decay,
+        label_smoothing: config.label_smoothing,
         num_epochs: config.epochs,
         missing: Vec::new(),
         other: Default::default(),

@@ -3,7 +3,7 @@ use crate::checkpoint::ModelKind;
 use crate::error::{Error, Result, check_shape};
 use crate::linalg::{add_matmul, matmul_into, vectorised};
 use crate::memory;
-use crate::model::{Evaluation, loss_gradient, outcomes};
+use crate::model::{Evaluation, loss_gradient, outcomes, smoothing_loss};
 use crate::task::Task;
 use ndarray::{ArrayView2, ArrayViewMut2, s};
 use rayon::prelude::*;
@@ -83,6 +83,8 @@ struct PairSet {
     hidden: usize,
     /// Whether a bias, of the neurons or of the logits, adds to the logits.
     biased: bool,
+    /// Share of the labels' weight that all classes have alike.
+    smoothing: f64,
 }
 
 impl Passes {
@@ -108,6 +110,7 @@ impl Passes {
             first: if kind == ModelKind::TwoLayerMlp { e } else { d },
             hidden: d,
             biased: kind == ModelKind::OneLayerMlpWithBias || architecture.output_bias,
+            smoothing: 0.0,
         };
         let count = (sorted.len() / SEGMENT_PAIRS).clamp(1, SEGMENTS);
         let tiles = sorted.len().div_ceil(TILE);
@@ -118,6 +121,12 @@ impl Passes {
         let offset = vec![0.0; if set.biased { order } else { 0 }];
         let (buffers, stop) = (Mutex::default(), Arc::default());
         Ok(Self { set, segments, buffers, maps_gradient: maps.clone(), maps, offset, stop })
+    }
+
+    /// Passes of the loss with labels smoothed by this share, in [0, 1).
+    pub(super) fn smoothed(mut self, smoothing: f64) -> Self {
+        self.set.smoothing = smoothing;
+        self
     }
 
     /// Bytes that passes over so many pairs hold.
@@ -417,6 +426,8 @@ impl Segment {
             }
             buffers.forward(set, net, block.clone());
             let logits = matrix(&buffers.logits, (set.order, block.len()));
+            self.loss +=
+                smoothing_loss(&buffers.logits[..set.order * block.len()], &set.labels[block.clone()], set.smoothing);
             for outcome in outcomes(logits.t(), &set.labels[block]) {
                 self.loss += outcome.loss;
                 self.correct += usize::from(outcome.correct);
@@ -452,7 +463,7 @@ impl Segment {
         let Buffers { first, hidden, logits, back, back_first } = buffers;
         let (first, logits, back) = (&first[..rows * w], &mut logits[..n * rows], room(back, rows * d));
         let weight = 1.0 / set.pairs.len() as f64;
-        let (loss, correct) = loss_gradient(logits, &set.labels[block.clone()], weight);
+        let (loss, correct) = loss_gradient(logits, &set.labels[block.clone()], weight, set.smoothing);
         self.loss += loss;
         self.correct += correct;
         for (sum, class) in self.class_gradient.iter_mut().zip(logits.chunks_exact(rows)) {

@@ -1,4 +1,4 @@
-//! Training: full-batch AdamW on every model of the library, exact, fast and resumable.
+//! Training: full-batch AdamW, Adam and SGD on every model of the library, exact, fast and resumable.
 //!
 //! | item | what |
 //! |---|---|
@@ -21,6 +21,7 @@
 //! Initial parameters come from ChaCha20 (`rand_chacha`) by way of the ziggurat normals of `rand_distr`, in portable
 //! arithmetic. Nothing else in training is random.
 
+mod adam;
 mod adamw;
 mod config;
 mod directory;
@@ -31,6 +32,8 @@ mod network;
 mod observer;
 #[cfg(feature = "cuda")]
 mod on_device;
+mod optimiser;
+mod sgd;
 mod trainer;
 
 pub use config::{StopRules, TrainConfig};

@@ -84,7 +84,7 @@ impl Architecture {
                 shapes.push(("W", [e.saturating_mul(2), d], scale(e.saturating_mul(2))));
             }
             ModelKind::TwoLayerMlp => shapes.push(("W", [e, d], scale(e))),
-            ModelKind::SummedMlp | ModelKind::Bilinear => {}
+            ModelKind::SummedMlp | ModelKind::Bilinear | ModelKind::Transformer => {}
         }
         if kind == ModelKind::OneLayerMlpWithBias {
             shapes.push(("b", [1, d], 0.0));
@@ -147,6 +147,9 @@ impl Architecture {
     }
 
     fn check(&self) -> Result<()> {
+        if self.kind == ModelKind::Transformer {
+            return Err(Error::Unsupported { analysis: "training", needs: "one of the five networks without attention" });
+        }
         for (what, width) in [("embed_dim", self.embed_dim), ("hidden_dim", self.hidden_dim)] {
             if width == 0 {
                 return Err(Error::Range { what, expected: "an integer from 1 up", got: 0.0 });
@@ -349,6 +352,7 @@ impl Network {
             ModelKind::TwoLayerMlp => finished!(TwoLayerMlp::new(left, right, weight("W"), unembed)?),
             ModelKind::SummedMlp => finished!(SummedMlp::new(left, right, unembed)?),
             ModelKind::Bilinear => finished!(Bilinear::new(left, right, unembed)?),
+            ModelKind::Transformer => unreachable!("there is no such network in training"),
         };
         Ok(Box::new(OfGroup::with_fingerprint(model, self.group)))
     }

@@ -1,6 +1,6 @@
-use super::adamw::AdamW;
 use super::directory::{Notice, RunDirectory, State, run_config};
 use super::gradient::Passes;
+use super::optimiser::OptimiserState;
 use super::{Architecture, Metrics, Network, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
@@ -12,9 +12,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Trains a network on a split of a group's composition task, by full-batch AdamW.
+/// Trains a network on a split of a group's composition task, by full-batch steps of AdamW, Adam or SGD ([`TrainConfig::optimiser`]).
 ///
-/// An epoch is one step along the gradient of the mean cross-entropy over the training pairs. Parameters are `f32`, the
+/// An epoch is one step along the gradient of the mean cross-entropy over the training pairs, of smoothed labels where
+/// [`TrainConfig::label_smoothing`] is not 0: the train loss of all metrics. Parameters are `f32`, the
 /// loss is `f64`. The same group, architecture, split and settings give the same bits, for any number of threads; on
 /// another machine the first hundred losses agree to 1e-4 of themselves ([`ACROSS_MACHINES`](super::ACROSS_MACHINES)).
 ///
@@ -39,7 +40,8 @@ use std::time::Instant;
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 ///
-/// Source: the settings are those of Chughtai, Chan and Nanda 2023, appendix; AdamW is that of `torch.optim`.
+/// Source: the settings are those of Chughtai, Chan and Nanda 2023, appendix; the optimisers are those of
+/// `torch.optim`.
 pub struct Trainer {
     task: Task,
     split: Split,
@@ -96,14 +98,14 @@ impl Trainer {
         config.check(split.test.len())?;
         memory::check("training", network.architecture().trainer_bytes(group.order(), split.train.len()))?;
         let task = Task::new(group);
-        let train = Passes::new(&network, &task, &split.train, true)?;
+        let train = Passes::new(&network, &task, &split.train, true)?.smoothed(config.label_smoothing);
         let test = match split.test.is_empty() {
             true => None,
             false => Some(Passes::new(&network, &task, &split.test, false)?),
         };
         let network = network.on_group(task.fingerprint());
         let count = network.parameters().len();
-        let state = State { network, adamw: AdamW::new(count), best: None };
+        let state = State { network, epoch: 0, optimiser: OptimiserState::new(config.optimiser, count), best: None };
         Ok(Self {
             good: state.clone(),
             state,
@@ -124,7 +126,7 @@ impl Trainer {
     /// Keeps the run in a directory that [`Run`](crate::checkpoint::Run) reads, or takes up the run that is there: a run
     /// killed at any moment ends, once resumed, with the same bits as one never interrupted.
     ///
-    /// Checkpoints are kept at log-spaced epochs and at the end, each with the parameters, AdamW's running means, the
+    /// Checkpoints are kept at log-spaced epochs and at the end, each with the parameters, the optimiser's state, the
     /// epoch and the seed; between them `checkpoints/latest.safetensors` is replaced every
     /// [`save_every`](TrainConfig::save_every). Every file is replaced in one step
     /// ([`atomic_write`](crate::checkpoint::atomic_write)). The directory stays locked as long as the trainer lives.
@@ -140,7 +142,7 @@ impl Trainer {
     /// group, split or setting (the number of epochs may be another, if it is not below those done), or for weights without
     /// checkpoints; [`Error::RunIncomplete`] for checkpoints without their `cfg.json`; [`Error::Damaged`] or what else is
     /// wrong with the newest checkpoint where all are damaged; [`Error::TensorShape`], [`Error::TensorLayout`] and other
-    /// errors for an intact one with weights or running means that cannot be; [`Error::Io`]. Nothing is written before all
+    /// errors for an intact one with weights or a state that cannot be; [`Error::Io`]. Nothing is written before all
     /// of that is known.
     pub fn in_directory(mut self, path: impl AsRef<Path>) -> Result<Self> {
         let config = run_config(&self.state.network, &self.task, &self.split, &self.config);
@@ -220,7 +222,8 @@ impl Trainer {
             }
             let start = Instant::now();
             let rates = self.config.rates(self.epoch() + 1);
-            self.state.adamw.step(self.state.network.parameters_mut(), &gradient, rates);
+            self.state.optimiser.step(self.state.network.parameters_mut(), &gradient, &rates);
+            self.state.epoch += 1;
             seconds += start.elapsed().as_secs_f64();
             self.epoch_seconds.push(seconds as f32);
         }
@@ -229,7 +232,7 @@ impl Trainer {
     /// Tells the observers that it begins.
     pub(super) fn start(&mut self) -> Result<()> {
         self.epoch_seconds.clear();
-        let (epoch, epochs) = (self.state.adamw.step, self.config.epochs);
+        let (epoch, epochs) = (self.state.epoch, self.config.epochs);
         self.observers.iter_mut().try_for_each(|observer| observer.start(epoch, epochs))
     }
 
@@ -242,7 +245,7 @@ impl Trainer {
         test: impl FnOnce(&mut Self) -> Result<Option<Evaluation>>,
         saved: &mut Instant,
     ) -> Result<Option<Outcome>> {
-        let epoch = self.state.adamw.step;
+        let epoch = self.state.epoch;
         if !train.loss.is_finite() {
             return Err(self.diverged(epoch, train.loss));
         }
@@ -296,7 +299,7 @@ impl Trainer {
     /// Back to the last state that was kept.
     pub(super) fn diverged(&mut self, epoch: u64, loss: f64) -> Error {
         self.state = self.good.clone();
-        Error::Diverged { epoch, loss, last_good: self.good.adamw.step }
+        Error::Diverged { epoch, loss, last_good: self.good.epoch }
     }
 
     /// Shows the metrics to all observers; whether one of them wants to stop.
@@ -332,7 +335,7 @@ impl Trainer {
     /// Checkpoints the state where the schedule or the end of the run asks for it; saves it when it is time.
     fn keep(&mut self, stop: Option<StopReason>, saved: &mut Instant) -> Result<()> {
         let ended = stop.is_some_and(|stop| stop != StopReason::Interrupted);
-        let scheduled = ended || self.config.is_checkpoint(self.state.adamw.step);
+        let scheduled = ended || self.config.is_checkpoint(self.state.epoch);
         if !scheduled && stop.is_none() && saved.elapsed() < self.config.save_every {
             return Ok(());
         }
@@ -366,7 +369,7 @@ impl Trainer {
     /// Steps taken.
     #[must_use]
     pub fn epoch(&self) -> u64 {
-        self.state.adamw.step
+        self.state.epoch
     }
 
     /// The network as it is now.
@@ -399,8 +402,8 @@ impl Trainer {
         &self.config
     }
 
-    pub(super) fn adamw(&self) -> &AdamW {
-        &self.state.adamw
+    pub(super) fn optimiser(&self) -> &OptimiserState {
+        &self.state.optimiser
     }
 
     pub(super) fn state_mut(&mut self) -> &mut State {

@@ -2,9 +2,12 @@
 
 use crate::models;
 use crate::oracle::{Case, near, rows, values};
-use irreplens::analysis::{Candidates, Progress, component_norms, neurons, progress, progress_measures};
+use irreplens::analysis::{
+    Candidates, IrrepRow, Progress, component_norms, embedding, neurons, progress, progress_measures, representation,
+};
 use irreplens::checkpoint::{Run, Tensor, Tensors, write_safetensors};
-use irreplens::fourier::FourierBasis;
+use irreplens::fourier::{FourierBasis, IrrepBasis};
+use irreplens::group::Dihedral;
 use irreplens::model::{ActivationCache, Evaluation, Hooks, Interpretable, Site};
 use irreplens::task::{Pair, Split};
 use irreplens::{Error, Result, laws};
@@ -291,37 +294,50 @@ fn write_run(directory: &Path, epochs: &[u64]) {
 #[test]
 fn a_runs_checkpoints_are_the_rows() {
     let case = Case::dihedral(3);
+    let group = Dihedral::new(3).unwrap();
+    let irreps = IrrepBasis::new(&group).unwrap();
     let directory = tempfile::tempdir().unwrap();
     write_run(directory.path(), &[5, 0, 1]);
     let run = Run::open(directory.path()).unwrap();
-    let Progress { coordinates, keys, rows } = progress(&run, &case.basis, &case.task).unwrap();
+    let found = progress(&run, &case.basis, &irreps, &case.task).unwrap();
+    let Progress { keys, key_irreps, rows, .. } = &found;
     assert_eq!(rows.iter().map(|row| row.epoch).collect::<Vec<_>>(), [0, 1, 5]);
     let checkpoints = run.checkpoints().unwrap();
-    let last = run.at(&checkpoints[2].1).unwrap().model().unwrap();
+    let (last, split) = (run.model().unwrap(), run.split().unwrap());
     let clusters = neurons(&last, &case.basis, Candidates::AllBlocks).unwrap().clusters();
-    assert!(clusters.keys().eq(&keys) && !keys.is_empty());
+    assert!(clusters.keys().eq(keys) && !keys.is_empty());
+    assert_eq!(*key_irreps, representation(&last, &group, &irreps, &case.task, &split).unwrap().key);
+    assert!(found.notes.is_empty() && !key_irreps.is_empty());
     for (row, (_, path)) in rows.iter().zip(&checkpoints) {
         let at = run.at(path).unwrap();
         let model = at.model().unwrap();
-        let split = run.split().unwrap();
-        assert_eq!(row.measures, progress_measures(&model, &case.basis, &case.task, &split, &keys).unwrap());
+        let of_keys = progress_measures(&model, &case.basis, &case.task, &split, keys).unwrap();
+        assert_eq!((row.all, row.train), (model.evaluate(&case.task, &Hooks::none()).unwrap(), of_keys.train));
+        assert_eq!((row.test, row.measures.as_ref()), (of_keys.test, Some(&of_keys)));
+        assert_eq!(row.embedding, embedding(&model, &case.basis).unwrap());
         let (left, right) = model.embeddings().unwrap();
         let weights = [left, right, model.unembedding().unwrap()];
         let squares: f64 = weights.iter().flatten().map(|&w| f64::from(w).powi(2)).sum();
         near("sum of squares", [row.sum_of_squared_weights], [squares]);
-        let clusters = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
-        assert_eq!(row.measures.dim_neurons, clusters.dim().len());
+        let of_irreps = representation(&model, &group, &irreps, &case.task, &split).unwrap();
+        assert_eq!(row.logit_fve, of_irreps.logit_fve);
+        for (i, (got, want)) in row.irreps.iter().zip(of_irreps.irreps).enumerate() {
+            assert_eq!(got.losses.is_some(), key_irreps.contains(&i), "the key irreps are those of the run's model");
+            // Both of them have losses where the irrep is a key irrep of this checkpoint too.
+            let want = IrrepRow { losses: want.losses.filter(|_| got.losses.is_some()).or(got.losses), ..want.into() };
+            assert_eq!(*got, want, "irrep {i} at epoch {}", row.epoch);
+        }
     }
 
-    let text = Progress { coordinates, keys: keys.clone(), rows: rows.clone() }.to_string();
+    let text = found.to_string();
     let tables: Vec<Vec<&str>> = text.split("\n\n").skip(1).map(|table| table.lines().collect()).collect();
-    assert_eq!(tables.iter().map(Vec::len).collect::<Vec<_>>(), [4, 5, 5, 5, 5, 5, 5], "{text}");
+    assert_eq!(tables.iter().map(Vec::len).collect::<Vec<_>>(), [&[4][..], &[5; 17]].concat(), "{text}");
     for (i, table) in tables.iter().enumerate() {
         let lines = &table[usize::from(i > 0)..];
         assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
     }
     assert!(tables[1][1].ends_with("frequency 1"), "{text}");
-    assert_eq!(serde_json::to_value(&rows).unwrap()[2]["measures"]["keys"][0]["block"], keys[0]);
+    assert_eq!(serde_json::to_value(rows).unwrap()[2]["measures"]["keys"][0]["block"], keys[0]);
 }
 
 #[test]
@@ -330,6 +346,7 @@ fn a_run_without_checkpoints_says_so() {
     let directory = tempfile::tempdir().unwrap();
     write_run(directory.path(), &[]);
     let run = Run::open(directory.path()).unwrap();
-    let error = progress(&run, &case.basis, &case.task).unwrap_err();
+    let irreps = IrrepBasis::new(&Dihedral::new(3).unwrap()).unwrap();
+    let error = progress(&run, &case.basis, &irreps, &case.task).unwrap_err();
     assert_eq!(error.to_string(), "progress of a run needs checkpoints in its directory");
 }

@@ -1,13 +1,12 @@
 //! Progress measures of the published runs against numbers computed from characters by an independent program.
 
 use irreplens::analysis::{progress, progress_measures};
-use irreplens::checkpoint::{Run, write_safetensors};
-use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
+use irreplens::checkpoint::Run;
+use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::GroupExt;
 use irreplens::model::Evaluation;
 use irreplens::task::Task;
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// Fails unless `got` is `want` up to this relative error; returns it.
 #[track_caller]
@@ -64,18 +63,30 @@ fn published(test: &str, name: &str) {
             share = share.max(off);
         }
     }
-    // As the only checkpoint of a run.
+    // As the only checkpoint of a run, as published.
     let directory = tempfile::tempdir().unwrap();
     std::fs::copy(folder.join("cfg.json"), directory.path().join("cfg.json")).unwrap();
-    let checkpoint = directory.path().join("checkpoints").join(Run::checkpoint_name(run.config.num_epochs));
     std::fs::create_dir(directory.path().join("checkpoints")).unwrap();
-    for path in [&checkpoint, &directory.path().join("model.safetensors")] {
-        write_safetensors(path, &run.tensors, &BTreeMap::new()).unwrap();
+    let checkpoint = directory.path().join(format!("checkpoints/epoch_{}.pt", run.config.num_epochs));
+    std::fs::copy(folder.join("model.pt"), checkpoint).unwrap();
+    let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, None).unwrap()).unwrap();
+    let training = progress(&Run::open(directory.path()).unwrap(), &basis, &irreps, &task).unwrap();
+    let row = &training.rows[0];
+    assert_eq!(row.epoch, run.config.num_epochs);
+    close(&format!("{name}, squares"), row.sum_of_squared_weights, number(&golden["sum_of_squared_weights"]), 1e-9);
+    assert_eq!(row.train, found.train);
+    assert_eq!(training.key_irreps.len(), golden["key"].as_array().unwrap().len());
+    for golden in golden["irreps"].as_array().unwrap() {
+        let character: Vec<f64> = golden["character"].as_array().unwrap().iter().map(number).collect();
+        let same = |b: &usize| irreps.irreps()[*b].character.iter().zip(&character).all(|(a, b)| (a - b).abs() < 1e-9);
+        let irrep = &row.irreps[(0..irreps.irreps().len()).find(same).unwrap()];
+        let off = irrep.trace_similarity.unwrap() - number(&golden["trace_similarity"]);
+        assert!(off.abs() < 1e-5, "{name}, {}: trace similarity off by {off:.1e}", golden["dim"]);
+        if let Some(of_parts) = irrep.losses {
+            losses("restricted", of_parts.hidden_restricted, &golden["hidden_restricted_loss"]);
+            losses("excluded", of_parts.hidden_excluded.unwrap(), &golden["hidden_excluded_loss"]);
+        }
     }
-    let training = progress(&Run::open(directory.path()).unwrap(), &basis, &task).unwrap();
-    let squares = training.rows[0].sum_of_squared_weights;
-    close(&format!("{name}, squares"), squares, number(&golden["sum_of_squared_weights"]), 1e-9);
-    assert_eq!(training.rows[0].measures.train, found.train);
 
     println!("{name}: losses within {loss:.1e}, shares within {share:.1e}");
 }

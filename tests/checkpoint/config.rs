@@ -64,6 +64,12 @@ fn values_out_of_range_are_named() {
         ("betas", json!([0.9])),
         ("betas", json!([0.9, 1])),
         ("betas", json!([-0.1, 0.5])),
+        ("optimiser", json!("Lion")),
+        ("optimiser", json!("SGD")),
+        ("optimiser", json!({"SGD": {"momentum": 1.0}})),
+        ("optimiser", json!({"SGD": {"momentum": 0.9, "nesterov": true}})),
+        ("label_smoothing", json!(1)),
+        ("label_smoothing", json!(-0.1)),
         ("num_epochs", json!(1.5)),
         ("num_epochs", json!(1e300)),
         ("seed", json!(-1.0)),
@@ -116,7 +122,7 @@ fn numbers_are_read_as_python_writes_them() {
         config[key] = value;
     }
     config["layers"]["embed_dim"] = json!(256.0);
-    for key in ["betas", "eps", "warmup_epochs", "lr_decay"] {
+    for key in ["betas", "eps", "warmup_epochs", "lr_decay", "optimiser", "label_smoothing"] {
         config[key] = json!(null);
     }
     let mut plain = read(&sample().to_string()).unwrap();

@@ -2,7 +2,7 @@
 
 use super::{assert_close, device};
 use irreplens::Error;
-use irreplens::checkpoint::LrDecay;
+use irreplens::checkpoint::{LrDecay, Optimiser};
 use irreplens::device::{Device, LOSSES, Tile};
 use irreplens::group::{Cyclic, Dihedral};
 use irreplens::task::Split;
@@ -66,6 +66,41 @@ fn two_hundred_steps_are_the_processors() {
             assert_close(&format!("{architecture:?}"), AFTER_200_STEPS, [*expected], [*got]);
         }
         assert_close(&format!("{architecture:?}, parameters"), AFTER_200_STEPS, expected.1, got.1);
+    }
+}
+
+/// Smoothed labels, too; and what an optimiser keeps goes from the device to the processor.
+#[test]
+fn every_optimiser_steps_as_on_the_processor() {
+    let Some(device) = device() else { return };
+    let (sgd, biased) = (Optimiser::Sgd { momentum: 0.9 }, Architecture::one_layer_with_bias(4, 8).with_output_bias());
+    for (optimiser, lr, label_smoothing, architecture) in [
+        (Optimiser::AdamW, 1e-3, 0.1, biased),
+        (Optimiser::Adam, 1e-2, 0.0, Architecture::two_layer(5, 8)),
+        (sgd, 0.1, 0.0, biased),
+        (sgd, 0.1, 0.3, Architecture::two_layer(5, 8)),
+    ] {
+        let settings = |epochs| TrainConfig {
+            optimiser,
+            lr,
+            label_smoothing,
+            weight_decay: 0.01,
+            lr_decay: LrDecay::Constant,
+            ..config(epochs, 3)
+        };
+        let what = format!("{optimiser}, {label_smoothing}, {architecture:?}");
+        let expected = losses(trainer(architecture, settings(60)));
+        let folder = tempfile::tempdir().unwrap();
+        let kept = |epochs| trainer(architecture, settings(epochs)).in_directory(folder.path()).unwrap();
+        let on_device = losses(kept(40).on_device(&device));
+        let moved = losses(kept(60));
+        // Measured every 20 epochs, on either side of the move once more.
+        let got: Vec<f64> = on_device.0.into_iter().chain(moved.0.into_iter().skip(2)).collect();
+        assert_eq!(got.len(), expected.0.len());
+        for (expected, got) in expected.0.iter().zip(&got) {
+            assert_close(&what, AFTER_200_STEPS, [*expected], [*got]);
+        }
+        assert_close(&what, AFTER_200_STEPS, expected.1, moved.1);
     }
 }
 

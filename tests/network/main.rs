@@ -7,3 +7,4 @@ mod oracle;
 
 mod bad_input;
 mod laws;
+mod transformers;

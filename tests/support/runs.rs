@@ -47,6 +47,8 @@ pub fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, se
         eps: 1e-8,
         warmup_epochs: 0,
         lr_decay: LrDecay::Constant,
+        optimiser: Default::default(),
+        label_smoothing: 0.0,
         num_epochs: 0,
         missing: Vec::new(),
         other: Map::new(),

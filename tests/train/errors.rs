@@ -1,7 +1,7 @@
 //! Bad input: each a clear error, and nothing lost by it.
 
 use irreplens::Error;
-use irreplens::checkpoint::{Run, RunConfig, Tensors, read_tensors, write_safetensors};
+use irreplens::checkpoint::{Optimiser, Run, RunConfig, Tensors, read_tensors, write_safetensors};
 use irreplens::group::{Cyclic, Dihedral, DirectProduct};
 use irreplens::task::Split;
 use irreplens::train::{Architecture, Metrics, Network, StopReason, StopRules, TrainConfig, Trainer};
@@ -51,6 +51,14 @@ fn settings_out_of_range() {
             "betas, second: expected a number from 0 up and below 1, got 1",
         ),
         (TrainConfig { eps: 0.0, ..config(1) }, "eps: expected a number above 0, got 0"),
+        (
+            TrainConfig { optimiser: Optimiser::Sgd { momentum: 1.0 }, ..config(1) },
+            "momentum: expected a number from 0 up and below 1, got 1",
+        ),
+        (
+            TrainConfig { label_smoothing: -0.1, ..config(1) },
+            "label_smoothing: expected a number from 0 up and below 1, got -0.1",
+        ),
         (TrainConfig { measure_every: 0, ..config(1) }, "measure_every: expected an integer from 1 up, got 0"),
     ] {
         assert_eq!(message(new(ok, split(6), change)), expected);

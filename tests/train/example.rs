@@ -7,7 +7,7 @@ mod interpret;
 #[path = "../../examples/train.rs"]
 mod train;
 
-use irreplens::checkpoint::RunConfig;
+use irreplens::checkpoint::{Optimiser, RunConfig};
 use serde_json::Value;
 use std::path::Path;
 
@@ -56,6 +56,17 @@ fn settings_come_from_a_file_and_options_override_them() {
     assert_eq!((&result["epochs"], &result["test_loss"]), (&10.into(), &Value::Null));
     let config = RunConfig::read(folder.path().join("OUT/cfg.json")).unwrap();
     assert_eq!((config.lr, config.num_epochs, config.group_parameter), (0.002, 10, 6));
+    assert_eq!((config.optimiser, config.label_smoothing), (Optimiser::AdamW, 0.0));
+    // An optimiser of the file's keeps its momentum, unless another is given.
+    let path = folder.path().join("sgd/cfg.json");
+    let sgd = format!("--optimiser sgd --momentum 0.5 --label-smoothing 0.1 --out {}/sgd", folder.path().display());
+    run(&format!("--epochs 10 --cfg CFG {sgd}"), folder.path()).unwrap();
+    let config = RunConfig::read(&path).unwrap();
+    assert_eq!((config.optimiser, config.label_smoothing), (Optimiser::Sgd { momentum: 0.5 }, 0.1));
+    let again = |line: &str| train::parse(format!("--cfg {} {line}", path.display()).split(' ').map(str::to_owned));
+    assert_eq!(again("--optimiser sgd").unwrap().config.optimiser, Optimiser::Sgd { momentum: 0.5 });
+    assert_eq!(again("--momentum 0.9").unwrap().config.optimiser, Optimiser::Sgd { momentum: 0.9 });
+    assert_eq!(again("--optimiser adam").unwrap().config.optimiser, Optimiser::Adam);
 }
 
 #[test]
@@ -81,6 +92,10 @@ fn bad_command_lines_are_named() {
         ("--group cyclic:0", "Cyclic: parameter"),
         ("--lr=-1", "lr: expected a number above 0, got -1"),
         ("--decay slow", "error: invalid value 'slow' for '--decay <DECAY>'"),
+        ("--optimiser lion", "error: invalid value 'lion' for '--optimiser <NAME>'"),
+        ("--momentum 0.9", "--momentum: AdamW has none, only --optimiser sgd has"),
+        ("--optimiser sgd --momentum 1", "momentum: expected a number from 0 up and below 1, got 1"),
+        ("--label-smoothing 1", "label_smoothing: expected a number from 0 up and below 1, got 1"),
         ("--seeds 1,2", "error: the following required arguments were not provided:\n  --out <DIR>"),
         ("--seeds 4,1,4 --out OUT", "--seeds: seed 4 again in place 3: every seed has one run"),
         ("--hidden 4611686018427387904", "training needs 18446744073709551615 bytes, over the budget of "),

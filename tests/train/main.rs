@@ -8,6 +8,7 @@ mod example;
 mod gradient;
 #[path = "../support/models.rs"]
 mod models;
+mod optimisers;
 mod resume;
 mod runs;
 mod steps;

@@ -3,7 +3,7 @@
 use irreplens::Error;
 use irreplens::analysis::progress;
 use irreplens::checkpoint::{LrDecay, ModelKind, Run};
-use irreplens::fourier::CyclicSubgroupBasis;
+use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral};
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::{Split, Task};
@@ -348,10 +348,11 @@ fn a_trained_run_has_its_progress_along_the_checkpoints() {
     trainer = trainer.in_directory(folder.path()).unwrap();
     let outcome = trainer.run().unwrap();
     let run = Run::open(folder.path()).unwrap();
-    let table = progress(&run, &CyclicSubgroupBasis::cyclic(&group), &Task::new(&group)).unwrap();
+    let (basis, irreps) = (CyclicSubgroupBasis::cyclic(&group), IrrepBasis::new(&group).unwrap());
+    let table = progress(&run, &basis, &irreps, &Task::new(&group)).unwrap();
     let epochs: Vec<u64> = table.rows.iter().map(|row| row.epoch).collect();
     assert_eq!(epochs, [0, 1, 2, 5, 10, 22, 46, 100, 215, 464, 1000, 1500]);
-    let train = table.rows[11].measures.train.unwrap();
+    let train = table.rows[11].train.unwrap();
     assert!((train.loss - outcome.metrics.train.loss).abs() <= 1e-5 * train.loss);
-    assert!(!table.keys.is_empty());
+    assert!(!table.keys.is_empty() && !table.key_irreps.is_empty() && table.notes.is_empty());
 }

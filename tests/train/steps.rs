@@ -1,7 +1,7 @@
 //! The first ten steps of training against PyTorch's, and of networks with an output bias against NumPy's in `f64`:
 //! `golden/steps.py` and `golden/output_bias.py` made the files, and say how.
 
-use irreplens::checkpoint::{LrDecay, ModelKind};
+use irreplens::checkpoint::{LrDecay, ModelKind, Optimiser};
 use irreplens::group::{Cyclic, Dihedral, Group};
 use irreplens::task::Split;
 use irreplens::train::{Architecture, Metrics, Network, TrainConfig, Trainer};
@@ -67,11 +67,13 @@ fn first_steps_with_an_output_bias_are_those_of_numpy() {
 fn check(golden: &str) {
     let golden: Value = serde_json::from_str(golden).unwrap();
     for case in golden["cases"].as_array().unwrap() {
-        let what = format!("{} {}, {}", case["model"], case["group"], case["lr"]);
+        let what = format!("{} {}, {} {}", case["model"], case["group"], case["optimiser"], case["lr"]);
         let config = TrainConfig {
             epochs: 10,
             lr: read(case, "lr"),
             weight_decay: read(case, "weight_decay"),
+            optimiser: read::<Option<Optimiser>>(case, "optimiser").unwrap_or_default(),
+            label_smoothing: read::<Option<f64>>(case, "label_smoothing").unwrap_or_default(),
             betas: read(case, "betas"),
             warmup_epochs: read(case, "warmup"),
             lr_decay: read::<LrDecay>(case, "lr_decay"),

@@ -31,10 +31,9 @@ pub use activation::Activation;
 pub use architecture::{Architecture, Initial, Layout, Operation, Step, Token};
 pub use dependence::Dependence;
 pub use parameters::Parameter;
-pub(crate) use passes::Passes;
 pub use published::{Normalisation, Transformer};
 
-use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, LOGITS, Separable, Site};
+use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Separable, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::linalg::matmul;
 use crate::memory;

@@ -2,7 +2,7 @@
 
 use super::architecture::{Architecture, Initial, Layout, Operation, Shape, Token};
 use crate::error::{Error, Result};
-use ndarray::{ArrayD, ArrayView2, Ix2, IxDyn};
+use ndarray::{ArrayD, ArrayView2, IxDyn};
 use std::ops::Range;
 
 /// One parameter of an [`Architecture`].
@@ -40,25 +40,6 @@ impl Parameter {
             _ => stored.view(),
         };
         matrix.iter().copied().collect()
-    }
-
-    /// The array of a checkpoint, from values as they are computed with.
-    pub(crate) fn to_stored(&self, values: &[f32]) -> ArrayD<f32> {
-        let plain = |shape: &[usize]| ArrayD::from_shape_vec(shape, values.to_vec()).expect("as long as its shape says");
-        let stored = match self.layout {
-            Layout::Transposed if self.shape.len() == 2 => plain(&self.matrix).reversed_axes(),
-            Layout::HeadsOut { heads } if self.shape.len() == 3 => {
-                let [rows, columns] = self.matrix;
-                plain(&[rows, heads, columns / heads]).permuted_axes(IxDyn(&[1, 0, 2]))
-            }
-            _ => plain(&self.shape),
-        };
-        stored.as_standard_layout().into_owned()
-    }
-
-    /// The matrix as an array of its own.
-    pub(crate) fn array(&self, parameters: &[f32]) -> ndarray::Array<f32, Ix2> {
-        self.of(parameters).to_owned()
     }
 }
 

@@ -329,7 +329,7 @@ impl<'a> Lowering<'a> {
         let mut node_needed = vec![false; self.nodes.len()];
         let mut small_needed = vec![false; self.small.len()];
         self.kept.iter().for_each(|&(_, node)| node_needed[node] = true);
-        for i in (0..self.nodes.len()).rev().filter(|_| true) {
+        for i in (0..self.nodes.len()).rev() {
             if !node_needed[i] {
                 continue;
             }
@@ -806,13 +806,5 @@ impl Plan {
                 logits == node || matches!(&self.nodes[logits].node, Node::Hooked(before, _) if *before == node)
             }
         }
-    }
-}
-
-impl Plan {
-    /// Values of the matrices that are computed.
-    pub fn values(&self) -> usize {
-        let computed = self.waves().into_iter().flatten();
-        computed.map(|id| self.small[id].rows.saturating_mul(self.small[id].columns)).fold(0, usize::saturating_add)
     }
 }

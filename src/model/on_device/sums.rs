@@ -132,6 +132,7 @@ impl OnDevice {
                 rows.first,
                 0,
                 0.0f32,
+                0.0f64,
                 of_pairs.losses.as_ref(),
                 of_pairs.hits.as_ref(),
                 &sums,

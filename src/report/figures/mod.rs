@@ -10,7 +10,7 @@
 //! | `direction.rs` | [`direction_components`], [`product_shares`]: the logits along a block |
 //! | `ablation.rs` | [`ablation_losses`] |
 //! | `irrep.rs` | [`irrep_energies`], [`trace_similarities`], [`key_irrep_losses`], [`irrep_against_coset`] |
-//! | `training.rs` | [`training_curves`], [`progress_curves`], [`checkpoint_spectra`] |
+//! | `training.rs` | [`training_curves`], [`progress_curves`], [`key_block_curves`], [`key_irrep_curves`], [`checkpoint_spectra`] |
 
 mod ablation;
 mod activation;
@@ -31,7 +31,7 @@ pub use embedding::{embedding_norms, unembedding_by_cluster};
 pub use irrep::{irrep_against_coset, irrep_energies, key_irrep_losses, trace_similarities};
 pub use spectrum::{mean_squares, neuron_regions};
 pub(super) use training::spread;
-pub use training::{History, checkpoint_spectra, progress_curves, training_curves};
+pub use training::{History, checkpoint_spectra, key_block_curves, key_irrep_curves, progress_curves, training_curves};
 
 /// Names of the regions (sector of x, sector of y) in order, from those of the sectors.
 fn region_names(sectors: &[String]) -> Vec<String> {

@@ -1,4 +1,6 @@
-use crate::analysis::{EmbeddingSpectra, KeyBlock, Progress, ProgressMeasures, ProgressRow};
+//! Training: loss and accuracy, every progress measure, and spectra, by epoch.
+
+use crate::analysis::{EmbeddingSpectra, OF_BLOCK, OF_IRREP, Progress, ProgressRow, Quantity, Unit};
 use crate::checkpoint::Run;
 use crate::error::{Error, Result};
 use crate::model::Evaluation;
@@ -7,13 +9,13 @@ use crate::report::{Axis, Figure, Line, Marks};
 /// Points of a curve that are drawn, at most.
 const POINTS: usize = 1500;
 
-const SHARE_OF_W_U: &str = "Share of W_U";
-
 /// Loss and accuracy by epoch.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct History {
     /// Epochs.
     pub epochs: Vec<u64>,
+    /// Over all pairs; empty or NaN where that is not known.
+    pub all: Vec<Evaluation>,
     /// Over the training pairs; NaN where there is none.
     pub train: Vec<Evaluation>,
     /// Over the test pairs; NaN where there is none.
@@ -62,13 +64,14 @@ impl History {
 
 impl From<&Progress> for History {
     fn from(progress: &Progress) -> Self {
-        let of = |what: fn(&ProgressMeasures) -> Option<Evaluation>| {
-            progress.rows.iter().map(|row| what(&row.measures).unwrap_or(NONE)).collect()
+        let of = |what: fn(&ProgressRow) -> Option<Evaluation>| {
+            progress.rows.iter().map(|row| what(row).unwrap_or(NONE)).collect()
         };
         Self {
             epochs: progress.rows.iter().map(|row| row.epoch).collect(),
-            train: of(|m| m.train),
-            test: of(|m| m.test),
+            all: of(|row| Some(row.all)),
+            train: of(|row| row.train),
+            test: of(|row| row.test),
         }
     }
 }
@@ -93,9 +96,10 @@ fn over_epochs(title: &str, y: Axis, lines: Vec<Line>, rows: usize) -> Figure {
 /// Loss, on a logarithmic axis, and accuracy over the epochs.
 pub fn training_curves(history: &History) -> [Figure; 2] {
     let lines = |of: fn(&Evaluation) -> f64| {
-        let curves = [("train", &history.train), ("test", &history.test)]
-            .map(|(name, set)| curve(name, &history.epochs, set.iter().map(of).collect()));
-        curves.into_iter().filter(|line| line.y.iter().any(|v| v.is_finite())).collect()
+        let sets = [("train", &history.train), ("test", &history.test), ("all pairs", &history.all)];
+        let known = sets.into_iter().filter(|(_, set)| !set.is_empty());
+        let curves = known.map(|(name, set)| curve(name, &history.epochs, set.iter().map(of).collect()));
+        curves.filter(|line| line.y.iter().any(|v| v.is_finite())).collect()
     };
     let rows = history.epochs.len();
     [
@@ -104,63 +108,126 @@ pub fn training_curves(history: &History) -> [Figure; 2] {
     ]
 }
 
-/// Every progress measure over the epochs: losses of all key blocks together, weights, neurons, and what each key block
-/// has of the maps and is worth.
+/// The numbers of a whole network over the epochs: losses, of all key blocks and key irreps together too, weights, neurons,
+/// and how much of the logits characters explain.
 pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
-    let epochs: Vec<u64> = progress.rows.iter().map(|row| row.epoch).collect();
-    let line =
-        |name: &str, of: &dyn Fn(&ProgressRow) -> f64| curve(name, &epochs, progress.rows.iter().map(of).collect());
-    let loss = |e: Option<Evaluation>| e.map_or(f64::NAN, |e| e.loss);
-    let losses = vec![
-        line("train", &|row| loss(row.measures.train)),
-        line("test", &|row| loss(row.measures.test)),
-        line("restricted", &|row| row.measures.restricted.loss),
-        line("excluded", &|row| loss(row.measures.excluded)),
-    ];
-    let neurons = vec![
-        line("in key blocks", &|row| row.measures.keys.iter().map(|key| key.neurons as f64).sum()),
-        line("in other blocks", &|row| row.measures.other_neurons as f64),
-        line("tied", &|row| row.measures.tied_neurons as f64),
-        line("constant", &|row| row.measures.constant_neurons as f64),
-        line("dim", &|row| row.measures.dim_neurons as f64),
-    ];
-    let weights = vec![line("sum of squared weights", &|row| row.sum_of_squared_weights)];
-    let figure = |title: &str, y: Axis, lines| over_epochs(title, y, lines, epochs.len());
-    let mut out = vec![
+    type Number = (&'static str, fn(&ProgressRow) -> Option<f64>);
+    fn loss(evaluation: Option<Evaluation>) -> Option<f64> {
+        evaluation.map(|e| e.loss)
+    }
+    let lines = |of: &[Number]| -> Vec<Line> {
+        let lines = of.iter().map(|(name, of)| progress_line(progress, name, of));
+        lines.filter(|line| line.y.iter().any(|v| v.is_finite())).collect()
+    };
+    let figure = |title: &str, y: Axis, lines| over_epochs(title, y, lines, progress.rows.len());
+    let losses = lines(&[
+        ("all pairs", |row| Some(row.all.loss)),
+        ("train", |row| loss(row.train)),
+        ("test", |row| loss(row.test)),
+        ("restricted", |row| Some(row.measures.as_ref()?.restricted.loss)),
+        ("excluded", |row| loss(row.measures.as_ref()?.excluded)),
+    ]);
+    let of_irreps = lines(&[
+        ("hidden, restricted", |row| Some(row.key_irrep_losses?.hidden_restricted.loss)),
+        ("hidden, excluded", |row| loss(row.key_irrep_losses?.hidden_excluded)),
+        ("logits, restricted", |row| Some(row.key_irrep_losses?.logit_restricted.loss)),
+        ("logits, excluded", |row| loss(row.key_irrep_losses?.logit_excluded)),
+    ]);
+    let neurons = lines(&[
+        ("in key blocks", |row| Some(row.measures.as_ref()?.keys.iter().map(|key| key.neurons as f64).sum())),
+        ("in other blocks", |row| Some(row.measures.as_ref()?.other_neurons as f64)),
+        ("tied", |row| Some(row.measures.as_ref()?.tied_neurons as f64)),
+        ("constant", |row| Some(row.measures.as_ref()?.constant_neurons as f64)),
+        ("dim", |row| Some(row.measures.as_ref()?.dim_neurons as f64)),
+    ]);
+    let all = [
         figure("Progress measures: losses", Axis::new("loss, nats").log(), losses),
-        figure("Sum of squared weights", Axis::new("sum of squares"), weights),
+        figure("Losses of all key irreps together", Axis::new("loss, nats").log(), of_irreps),
+        figure(
+            "Logits explained by characters",
+            Axis::new("share of the square norm"),
+            lines(&[("all nontrivial irreps", |row| row.logit_fve)]),
+        ),
+        figure(
+            "Sum of squared weights",
+            Axis::new("sum of squares"),
+            lines(&[("sum of squared weights", |row| Some(row.sum_of_squared_weights))]),
+        ),
         figure("Neurons by what they compute", Axis::new("neurons"), neurons),
     ];
-    type Quantity = (&'static str, bool, fn(&KeyBlock) -> f64);
-    let quantities: [Quantity; 6] = [
-        ("Neurons of each key block", false, |key| key.neurons as f64),
-        ("Share of the left map", false, |key| key.left_share.unwrap_or(f64::NAN)),
-        ("Share of the right map", false, |key| key.right_share.unwrap_or(f64::NAN)),
-        (SHARE_OF_W_U, false, |key| key.unembed_share_centred.unwrap_or(f64::NAN)),
-        ("Restricted loss of each key block", true, |key| key.restricted.loss),
-        ("Excluded loss of each key block", true, |key| key.excluded.map_or(f64::NAN, |e| e.loss)),
-    ];
-    let keys = progress.rows.first().map_or(&[][..], |row| &row.measures.keys);
-    for (title, log, value) in quantities.into_iter().filter(|_| !keys.is_empty()) {
-        let lines = keys.iter().enumerate().map(|(i, key)| line(&key.name, &|row| value(&row.measures.keys[i])));
-        let axis = Axis::new(if log { "loss, nats" } else { title });
-        let made = figure(title, if log { axis.log() } else { axis }, lines.collect());
-        let of_classes = "Of W_U less its mean over the classes, which no softmax sees.";
-        out.push(if title == SHARE_OF_W_U { made.with_note(of_classes) } else { made });
+    all.into_iter().filter(has_lines).collect()
+}
+
+/// What each key block has of the maps and is worth, over the epochs, one figure a quantity; none without key blocks.
+pub fn key_block_curves(progress: &Progress) -> Vec<Figure> {
+    let names: Vec<&str> = progress.keys.iter().map(|&b| &*progress.blocks[b].name).collect();
+    let of_block = OF_BLOCK.iter().map(|quantity| {
+        quantity_curves(progress, quantity, &names, &|row, i| row.measures.as_ref().map(|m| &m.keys[i]))
+    });
+    let of_embedding = [("Share of W_E_a", true), ("Share of W_E_b", false)].map(|(title, left)| {
+        let line = |&b: &usize| {
+            let share = |row: &ProgressRow| {
+                let norms = if left { &row.embedding.embed_left } else { &row.embedding.embed_right };
+                let (rows, norms) = (progress.blocks[b].rows.clone(), norms.as_ref()?);
+                (norms.sum() > 0.0).then(|| rows.map(|i| norms[i]).sum::<f64>() / norms.sum())
+            };
+            progress_line(progress, &progress.blocks[b].name, &share)
+        };
+        over_epochs(title, Axis::new(title), progress.keys.iter().map(line).collect(), progress.rows.len())
+    });
+    of_block.chain(of_embedding).filter(has_lines).collect()
+}
+
+/// What each key irrep has of maps, hidden layer and logits and is worth, over the epochs, one figure a quantity; none
+/// without key irreps.
+pub fn key_irrep_curves(progress: &Progress) -> Vec<Figure> {
+    let names: Vec<&str> = progress.key_irreps.iter().map(|&i| &*progress.irreps[i]).collect();
+    let of_irrep = OF_IRREP
+        .iter()
+        .map(|quantity| quantity_curves(progress, quantity, &names, &|row, i| row.irreps.get(progress.key_irreps[i])));
+    of_irrep.filter(has_lines).collect()
+}
+
+/// A number of every checkpoint; NaN where it has none.
+fn progress_line(progress: &Progress, name: &str, of: &dyn Fn(&ProgressRow) -> Option<f64>) -> Line {
+    let epochs: Vec<u64> = progress.rows.iter().map(|row| row.epoch).collect();
+    curve(name, &epochs, progress.rows.iter().map(|row| of(row).unwrap_or(f64::NAN)).collect())
+}
+
+/// A quantity of everything named, a line each.
+fn quantity_curves<T>(
+    progress: &Progress,
+    quantity: &Quantity<T>,
+    names: &[&str],
+    at: &dyn for<'a> Fn(&'a ProgressRow, usize) -> Option<&'a T>,
+) -> Figure {
+    let line = |(i, name): (usize, &&str)| progress_line(progress, name, &|row| at(row, i).and_then(quantity.of));
+    let axis = match quantity.unit {
+        Unit::Nats => Axis::new("loss, nats").log(),
+        Unit::Share | Unit::Count => Axis::new(quantity.name),
+    };
+    let figure = over_epochs(quantity.name, axis, names.iter().enumerate().map(line).collect(), progress.rows.len());
+    match quantity.name.ends_with("W_U") {
+        true => figure.with_note("Of W_U less its mean over the classes, which no softmax sees."),
+        false => figure,
     }
-    out
+}
+
+/// Whether some line of a figure has a number to draw.
+fn has_lines(figure: &Figure) -> bool {
+    matches!(&figure.marks, Marks::Lines(lines) if lines.iter().any(|line| line.y.iter().any(|v| v.is_finite())))
 }
 
 /// The norms by component of the embeddings and of W_U at a checkpoint, on scales that all checkpoints share.
 ///
 /// # Arguments
 /// `at`: the epoch, and what [`embedding`](crate::analysis::embedding) says then.
-pub fn checkpoint_spectra(at: &[(u64, EmbeddingSpectra)]) -> Vec<Vec<Figure>> {
+pub fn checkpoint_spectra(at: &[(u64, &EmbeddingSpectra)]) -> Vec<Vec<Figure>> {
     let most = |of: &dyn Fn(&EmbeddingSpectra) -> f64| at.iter().map(|(_, s)| of(s)).fold(0.0, f64::max) * 1.05;
     let largest = |norms: &Option<ndarray::Array1<f64>>| norms.iter().flatten().copied().fold(0.0, f64::max);
     let of_embeddings = most(&|s| largest(&s.embed_left).max(largest(&s.embed_right)));
     let of_unembedding = most(&|s| largest(&s.unembed_centred));
-    let frame = |(epoch, spectra): &(u64, EmbeddingSpectra)| {
+    let frame = |(epoch, spectra): &(u64, &EmbeddingSpectra)| {
         let figure = |title: &str, end: f64, lines: Vec<Line>| {
             let x = Axis::new("Fourier Component").named(&spectra.components);
             let y = Axis::new("Norm").between(0.0, if end > 0.0 { end } else { 1.0 });

@@ -1,5 +1,6 @@
 use super::super::Trainer;
-use super::super::adamw::Factors;
+use super::super::optimiser::Factors;
+use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
 use crate::checkpoint::ModelKind;
 use crate::device::{self, Buffer, Device, Graph, Matrix, Product};
@@ -34,8 +35,8 @@ pub(super) struct Engine {
     pub(super) starts: Buffer<u32>,
     pub(super) parameters: Buffer<f32>,
     pub(super) gradient: Buffer<f32>,
-    pub(super) first: Buffer<f32>,
-    pub(super) second: Buffer<f32>,
+    /// The vectors that the optimiser keeps: (seed, parameters) each.
+    pub(super) state: Vec<Buffer<f32>>,
     /// Maps element -> neuron and the gradients with respect to them: (seed, side, n, width).
     pub(super) maps: Option<[Buffer<f32>; 2]>,
     /// Activations of the first layer and of the second of two, logits, gradients on the way back: (seed, row, width).
@@ -51,8 +52,10 @@ pub(super) struct Engine {
     pub(super) losses: Buffer<f64>,
     pub(super) rates: Buffer<f32>,
     pub(super) counter: Buffer<u32>,
-    /// What AdamW needs beside the rates: 1 - b1, b2, 1 - b2, eps.
-    pub(super) constants: [f32; 4],
+    /// Share of the labels' weight that all elements have alike.
+    pub(super) smoothing: f64,
+    /// The numbers of the first step, for those that are the same in all.
+    pub(super) factors: Factors,
 }
 
 #[derive(Clone, Copy)]
@@ -144,8 +147,10 @@ impl Engine {
         }
         let parameters: Vec<f32> =
             trainers.iter().flat_map(|trainer| trainer.network().parameters()).copied().collect();
-        let (first_mean, second_mean): (Vec<_>, Vec<_>) =
-            trainers.iter().map(|trainer| (&trainer.adamw().first[..], &trainer.adamw().second[..])).unzip();
+        let of_all = |vector: usize| trainers.iter().flat_map(move |trainer| &trainer.optimiser().0[vector]).copied();
+        let state = (0..trainers[0].optimiser().0.len())
+            .map(|vector| Buffer::from_slice(&device, "state of the optimiser", &of_all(vector).collect::<Vec<f32>>()))
+            .collect::<Result<_>>()?;
         let room = |what, len: usize| Buffer::<f32>::new(&device, what, seeds * len);
         let maps = || -> Result<_> { Ok([room("maps", 2 * n * hidden)?, room("gradients of maps", 2 * n * hidden)?]) };
         let largest = |m: usize, n: usize| sizes.splits(m, n) * m * n;
@@ -160,8 +165,7 @@ impl Engine {
             starts: Buffer::from_slice(&device, "training pairs by element", &starts)?,
             gradient: Buffer::zeros(&device, "gradient", parameters.len())?,
             parameters: Buffer::from_slice(&device, "parameters", &parameters)?,
-            first: Buffer::from_slice(&device, "mean of the gradient", &first_mean.concat())?,
-            second: Buffer::from_slice(&device, "mean of its square", &second_mean.concat())?,
+            state,
             maps: sizes.has_maps().then(maps).transpose()?,
             activations: room("activations", rows * first)?,
             neurons: two("neurons", rows * hidden)?,
@@ -174,10 +178,8 @@ impl Engine {
             losses: Buffer::zeros(&device, "losses", seeds * EPOCHS_AT_ONCE as usize)?,
             rates: Buffer::zeros(&device, "rates", 3 * EPOCHS_AT_ONCE as usize)?,
             counter: Buffer::zeros(&device, "epoch", 1)?,
-            constants: {
-                let factors = trainers[0].config().rates(1).factors(1);
-                [factors.toward, factors.stay, factors.square, factors.eps]
-            },
+            smoothing: trainers[0].config().label_smoothing,
+            factors: trainers[0].config().rates(1).factors(),
             device,
             sizes,
         };
@@ -187,9 +189,9 @@ impl Engine {
 
     /// So many epochs from `done` on; the losses before each step, by seed.
     pub(super) fn epochs(&mut self, count: u64, factors: impl Fn(u64) -> Factors, done: u64) -> Result<Vec<Vec<f64>>> {
-        let of_step = |step: u64| {
-            let factors = factors(step);
-            [factors.keep, factors.step_size, factors.correction]
+        let of_step = |step: u64| match factors(step) {
+            Factors::Adam(adam::Factors { keep, step_size, correction, .. }) => [keep, step_size, correction],
+            Factors::Sgd(sgd::Factors { lr, .. }) => [lr, 0.0, 0.0],
         };
         let rates: Vec<f32> = (done + 1..=done + count).flat_map(of_step).collect();
         self.rates.write(0, &rates)?;
@@ -208,6 +210,7 @@ impl Engine {
     pub(super) fn evaluate(&self, set: Set) -> Result<Vec<Option<Evaluation>>> {
         let Sizes { seeds, n, hidden, rows, test_rows, bias, unembed, output_bias, parameters, .. } = self.sizes;
         let (pairs, rows) = match (set, &self.test) {
+            (Set::Train, _) if self.smoothing != 0.0 => return self.smoothed_losses(),
             (Set::Train, _) => (&self.train, rows),
             (Set::Test, Some(test)) => (test, test_rows),
             (Set::Test, None) => return Ok(vec![None; seeds]),
@@ -248,6 +251,18 @@ impl Engine {
             Some(Evaluation::from_sums(loss, hits.iter().map(|&hits| hits as usize).sum(), rows))
         };
         Ok(sums.chunks_exact(2 * each).zip(hits.chunks_exact(each)).map(evaluation).collect())
+    }
+
+    /// Loss of smoothed labels and accuracy of every seed over its training pairs, whose logits are stored for that.
+    fn smoothed_losses(&self) -> Result<Vec<Option<Evaluation>>> {
+        self.training_losses(0.0)?;
+        let (losses, hits) = (self.block_losses.to_vec()?, self.block_hits.to_vec()?);
+        let blocks = self.sizes.rows.div_ceil(8);
+        let evaluation = |(losses, hits): (&[f64], &[u32])| {
+            let correct = hits.iter().map(|&hits| hits as usize).sum();
+            Some(Evaluation::from_sums(losses.iter().sum(), correct, self.sizes.rows))
+        };
+        Ok(losses.chunks_exact(blocks).zip(hits.chunks_exact(blocks)).map(evaluation).collect())
     }
 
     /// Sums and hits of `count` pairs of a seed, by block of threads.
@@ -296,13 +311,12 @@ impl Engine {
         .run(&self.device)
     }
 
-    /// Parameters and running means of a seed.
+    /// Parameters of a seed and what the optimiser keeps for it.
     pub(super) fn read(&self, seed: usize, trainer: &mut Trainer) -> Result<()> {
         let state = trainer.state_mut();
         let start = seed * self.sizes.parameters;
         self.parameters.read(start, state.network.parameters_mut())?;
-        self.first.read(start, &mut state.adamw.first)?;
-        self.second.read(start, &mut state.adamw.second)
+        self.state.iter().zip(&mut state.optimiser.0).try_for_each(|(from, to)| from.read(start, to))
     }
 }
 

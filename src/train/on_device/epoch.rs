@@ -1,3 +1,5 @@
+use super::super::optimiser::Factors;
+use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
 use super::engine::{Engine, Sizes};
 use crate::device::{Buffer, Epilogue, Matrix, Product, args};
@@ -67,24 +69,31 @@ impl Engine {
         )
     }
 
-    /// One epoch: loss, gradient, step.
-    pub(super) fn epoch(&self) -> Result<()> {
-        let Sizes { seeds, n, first, hidden, rows, parameters, weight, bias, unembed, output_bias, .. } = self.sizes;
+    /// A buffer of rows of `width`, one for every training pair of every seed.
+    fn of_rows(&self, buffer: &Buffer<f32>, width: usize) -> Matrix {
+        Matrix::new(buffer, 0, width).batch(self.sizes.rows * width, 0)
+    }
+
+    /// Losses of the training pairs, by block of rows. Their logits give way to the gradient of `factor` times the sum of
+    /// the losses, or stay where it is 0.
+    ///
+    /// Returns the activations of the first layer and the neurons.
+    pub(super) fn training_losses(&self, factor: f32) -> Result<[Matrix; 2]> {
+        let Sizes { seeds, n, first, hidden, rows, weight, unembed, .. } = self.sizes;
         let device = &self.device;
-        let of_rows = |buffer, width: usize| Matrix::new(buffer, 0, width).batch(rows * width, 0);
         self.compute_maps()?;
         self.first_layer(0, seeds, rows, (&self.train, 0), rows, &self.activations)?;
-        let first_rows = of_rows(&self.activations, first);
+        let first_rows = self.of_rows(&self.activations, first);
         let weights = self.tensors(&self.parameters, weight, hidden, 0);
         let neurons = match &self.neurons {
             None => first_rows,
             Some(neurons) => {
-                let neurons = of_rows(neurons, hidden);
+                let neurons = self.of_rows(neurons, hidden);
                 Product::new(rows, hidden, first).batch(seeds, 1).relu().run(device, first_rows, weights, neurons)?;
                 neurons
             }
         };
-        let logits = of_rows(&self.logits, n);
+        let logits = self.of_rows(&self.logits, n);
         let read = self.tensors(&self.parameters, unembed, n, 0);
         Product::new(rows, n, hidden).batch(seeds, 1).run(device, neurons, read, logits)?;
         self.add_output_bias(rows, &self.logits)?;
@@ -101,13 +110,24 @@ impl Engine {
                 &self.train,
                 0,
                 rows,
-                (1.0 / rows as f64) as f32,
+                factor,
+                self.smoothing,
                 none.0,
                 none.1,
                 &self.block_losses,
                 &self.block_hits
             ],
         )?;
+        Ok([first_rows, neurons])
+    }
+
+    /// One epoch: loss, gradient, step.
+    pub(super) fn epoch(&self) -> Result<()> {
+        let Sizes { seeds, n, first, hidden, rows, parameters, weight, bias, unembed, output_bias, .. } = self.sizes;
+        let device = &self.device;
+        let [first_rows, neurons] = self.training_losses((1.0 / rows as f64) as f32)?;
+        let (logits, read) = (self.of_rows(&self.logits, n), self.tensors(&self.parameters, unembed, n, 0));
+        let weights = self.tensors(&self.parameters, weight, hidden, 0);
         if let Some(bias) = output_bias {
             let out = (&self.gradient, bias);
             device.launch(
@@ -117,7 +137,7 @@ impl Engine {
             )?;
         }
         self.over_rows(hidden, n, neurons, logits, unembed)?;
-        let back = of_rows(&self.back, hidden);
+        let back = self.of_rows(&self.back, hidden);
         let product = Product::new(rows, hidden, n).batch(seeds, 1).transpose_b();
         let mask = self.neurons.as_ref().map_or(Epilogue::Store, Epilogue::mask);
         Product { epilogue: mask, ..product }.run(device, logits, read, back)?;
@@ -134,30 +154,12 @@ impl Engine {
             Some(back_first) => {
                 self.over_rows(first, hidden, first_rows, back, weight)?;
                 let product = Product::new(rows, first, hidden).batch(seeds, 1).transpose_b();
-                product.run(device, back, weights, of_rows(back_first, first))?;
+                product.run(device, back, weights, self.of_rows(back_first, first))?;
                 back_first
             }
         };
         self.map_gradient(to_maps)?;
-        let [toward, stay, square, eps] = self.constants;
-        device.launch_over(
-            "adamw",
-            seeds * parameters,
-            1,
-            args![
-                seeds * parameters,
-                &self.parameters,
-                &self.gradient,
-                &self.first,
-                &self.second,
-                &self.rates,
-                &self.counter,
-                toward,
-                stay,
-                square,
-                eps
-            ],
-        )?;
+        self.step()?;
         device.launch(
             "end_epoch",
             [1, 1, 1],
@@ -171,6 +173,29 @@ impl Engine {
                 &self.counter
             ],
         )
+    }
+
+    /// The optimiser's step.
+    fn step(&self) -> Result<()> {
+        let count = self.sizes.seeds * self.sizes.parameters;
+        let (parameters, gradient, rates, counter) = (&self.parameters, &self.gradient, &self.rates, &self.counter);
+        match (self.factors, &self.state[..]) {
+            (Factors::Adam(adam::Factors { decay, toward, stay, square, eps, .. }), [first, second]) => {
+                self.device.launch_over(
+                    "adam",
+                    count,
+                    1,
+                    args![count, parameters, gradient, first, second, rates, counter, decay, toward, stay, square, eps],
+                )
+            }
+            (Factors::Sgd(sgd::Factors { decay, momentum, .. }), [velocity]) => self.device.launch_over(
+                "sgd",
+                count,
+                1,
+                args![count, parameters, gradient, velocity, rates, counter, decay, momentum],
+            ),
+            _ => unreachable!("as many vectors as the optimiser keeps"),
+        }
     }
 
     /// Adds the output bias, where there is one, to `rows` rows of logits of every seed: a launch a seed.

@@ -135,7 +135,7 @@ fn run_batch(
         let mut end = next.min(config.epochs).min(epoch + EPOCHS_AT_ONCE);
         end = (epoch + 1..end).find(|&epoch| config.is_checkpoint(epoch)).unwrap_or(end);
         let start = Instant::now();
-        let losses = engine.epochs(end - epoch, |step| config.rates(step).factors(step), epoch)?;
+        let losses = engine.epochs(end - epoch, |step| config.rates(step).factors(), epoch)?;
         let seconds = start.elapsed().as_secs_f64();
         for (seed, &i) in batch.iter().enumerate() {
             if ended[i].is_some() {
@@ -148,7 +148,7 @@ fn run_batch(
             }
             trainer.took(end - epoch, seconds);
             engine.read(seed, trainer)?;
-            trainer.state_mut().adamw.step = end;
+            trainer.state_mut().epoch = end;
         }
         epoch = end;
     }

@@ -1,0 +1,82 @@
+//! The optimisers behind one interface: the vectors that each keeps from step to step, and its step.
+//!
+//! | [`Optimiser`] | file | keeps |
+//! |---|---|---|
+//! | `AdamW` | `adamw.rs` | running means of the gradient and of its square |
+//! | `Adam` | `adam.rs` | running means of the gradient and of its square |
+//! | `Sgd` | `sgd.rs` | the momentum |
+//!
+//! Steps are elementwise, so their bits depend on nothing but the numbers. Scalars are `f64` rounded to `f32` once, arrays
+//! `f32`, and the order of operations is that of `torch.optim`.
+
+use super::{adam, adamw, sgd};
+use crate::checkpoint::Optimiser;
+
+/// Parameters updated by one task.
+pub(super) const CHUNK: usize = 1 << 13;
+
+/// A vector that an optimiser keeps, as long as the parameters.
+#[derive(Debug)]
+pub(super) struct Kept {
+    /// What the names of its tensors begin with in a checkpoint.
+    pub prefix: &'static str,
+    /// Whether it is a mean of squares, which is never negative.
+    pub squares: bool,
+}
+
+/// Vectors that an optimiser keeps from step to step: all of its state but the number of steps.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct OptimiserState(pub Vec<Vec<f32>>);
+
+/// The settings of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Rates {
+    pub optimiser: Optimiser,
+    /// Counted from 1.
+    pub step: u64,
+    pub lr: f64,
+    pub betas: (f64, f64),
+    pub eps: f64,
+    pub weight_decay: f64,
+}
+
+/// The numbers of one step, rounded once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Factors {
+    Adam(adam::Factors),
+    Sgd(sgd::Factors),
+}
+
+impl OptimiserState {
+    /// Before the first step.
+    pub(super) fn new(optimiser: Optimiser, parameters: usize) -> Self {
+        Self(kept(optimiser).iter().map(|_| vec![0.0; parameters]).collect())
+    }
+
+    /// One step along minus `gradient`.
+    pub(super) fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rates: &Rates) {
+        match rates.factors() {
+            Factors::Adam(factors) => adam::step(parameters, gradient, &mut self.0, factors),
+            Factors::Sgd(factors) => sgd::step(parameters, gradient, &mut self.0, factors),
+        }
+    }
+}
+
+impl Rates {
+    pub(super) fn factors(&self) -> Factors {
+        match self.optimiser {
+            Optimiser::AdamW => Factors::Adam(adamw::factors(self)),
+            Optimiser::Adam => Factors::Adam(adam::factors(self)),
+            Optimiser::Sgd { momentum } => Factors::Sgd(sgd::factors(self, momentum)),
+        }
+    }
+}
+
+/// The vectors that an optimiser keeps, in the order of [`OptimiserState`].
+pub(super) fn kept(optimiser: Optimiser) -> &'static [Kept] {
+    match optimiser {
+        Optimiser::AdamW => &adamw::KEPT,
+        Optimiser::Adam => &adam::KEPT,
+        Optimiser::Sgd { .. } => &sgd::KEPT,
+    }
+}

@@ -1,0 +1,137 @@
+//! The published transformers, against golden values made elsewhere (see `transformers/README.md` of the shared data).
+
+use irreplens::checkpoint::Run;
+use irreplens::group::{Group, GroupExt, PermutationGroup};
+use irreplens::model::{Hook, Hooks, Interpretable, Network, Transformer, Values};
+use irreplens::task::{Split, Task};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+const RUNS: [&str; 4] = ["C113_T_seed1", "D59_T_seed1", "A5_T_seed1", "S5_T_seed1"];
+
+/// The folder of the published transformers, beside that of the other runs.
+fn folder() -> Option<PathBuf> {
+    let data = std::env::var_os("IRREPLENS_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
+    let folder = data.parent()?.join("transformers");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    assert!(std::env::var_os("IRREPLENS_REQUIRE_DATA").is_none(), "no transformers at {}", folder.display());
+    eprintln!("SKIPPED: no transformers at {}", folder.display());
+    None
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// A run and its group; the element orders of S5 and A5 lie beside the other data.
+fn open(folder: &Path, name: &str) -> (Run, Box<dyn Group>) {
+    let run = Run::open(folder.join(name)).unwrap();
+    let order = folder.parent().unwrap().join("data/orders").join(format!("{}.json", &name[..2]));
+    let group: Box<dyn Group> = match run.group() {
+        Ok(group) => group,
+        Err(_) => Box::new(PermutationGroup::from_json(&order).unwrap().cayley_table()),
+    };
+    (run, group)
+}
+
+fn close(got: f64, want: f64, relative: f64) -> bool {
+    (got - want).abs() <= relative * want.abs()
+}
+
+#[test]
+fn losses_are_the_published_ones() {
+    let Some(folder) = folder() else { return };
+    for name in RUNS {
+        let (run, group) = open(&folder, name);
+        let (model, task, split) = (run.model().unwrap(), Task::new(&group), run.split().unwrap());
+        let golden = json(&folder.join(name).join("representation_golden.json"));
+        let of = |set: Option<&[usize]>| {
+            let Split { train, test, .. } = &split;
+            let flags = |set: &[usize]| {
+                let mut flags = vec![false; task.labels().len()];
+                set.iter().for_each(|&pair| flags[pair] = true);
+                flags
+            };
+            let (train, test) = (flags(train), flags(test));
+            let sums = model.pair_sums(&task, &[&train, &test]).unwrap();
+            match set {
+                None => sums.all,
+                Some(set) if std::ptr::eq(set, &split.train[..]) => sums.sets[0].unwrap(),
+                Some(_) => sums.sets[1].unwrap(),
+            }
+        };
+        for (key, set) in [("all", None), ("train", Some(&split.train[..])), ("test", Some(&split.test[..]))] {
+            let got = of(set);
+            let want = golden[format!("{key}_loss")].as_f64().unwrap();
+            assert!(close(got.loss, want, 1e-3), "{name}: {key} loss {:e} against {want:e}", got.loss);
+            if let Some(want) = golden[format!("{key}_acc")].as_f64() {
+                assert_eq!(got.accuracy, want, "{name}: {key} accuracy");
+            }
+        }
+        assert!(close(model.evaluate(&task, &Hooks::none()).unwrap().loss, golden["all_loss"].as_f64().unwrap(), 1e-3));
+    }
+}
+
+#[test]
+fn sites_carry_the_names_of_transformer_lens() {
+    let net = Network::zeros(Transformer::default().architecture(), 7).unwrap();
+    let width = |name: &str| net.sites().iter().find(|site| site.name == name).map(|site| site.width);
+    for (name, each) in [
+        ("hook_embed", 128),
+        ("hook_pos_embed", 128),
+        ("blocks.0.hook_resid_pre", 128),
+        ("blocks.0.attn.hook_q", 128),
+        ("blocks.0.attn.hook_k", 128),
+        ("blocks.0.attn.hook_v", 128),
+        ("blocks.0.attn.hook_attn_scores", 12),
+        ("blocks.0.attn.hook_pattern", 12),
+        ("blocks.0.attn.hook_z", 128),
+        ("blocks.0.hook_attn_out", 128),
+        ("blocks.0.hook_resid_mid", 128),
+        ("blocks.0.mlp.hook_pre", 512),
+        ("blocks.0.mlp.hook_post", 512),
+        ("blocks.0.hook_mlp_out", 128),
+        ("blocks.0.hook_resid_post", 128),
+    ] {
+        assert_eq!(width(name), Some(3 * each), "{name}");
+        for position in 0..3 {
+            assert_eq!(width(&format!("{name}[{position}]")), Some(each), "{name}");
+        }
+    }
+    assert_eq!(net.neuron_site(), "blocks.0.mlp.hook_post[2]");
+    assert_eq!(net.readout_site(), "blocks.0.hook_resid_post[2]");
+}
+
+#[test]
+fn patterns_look_where_they_are_published_to() {
+    let Some(folder) = folder() else { return };
+    for name in ["C113_T_seed1", "D59_T_seed1"] {
+        let (run, group) = open(&folder, name);
+        let (model, task) = (run.model().unwrap(), Task::new(&group));
+        let golden = json(&folder.join(name).join("notebook_golden.json"));
+        let n = group.order();
+        let site = "blocks.0.attn.hook_pattern[2]";
+        let pattern = model.run_with_cache(&task.pairs(0..n * n), &[site]).unwrap().take(site).unwrap();
+        for p in 0..3 {
+            for h in 0..4 {
+                let mean = pattern.column(p * 4 + h).iter().map(|&v| f64::from(v)).sum::<f64>() / (n * n) as f64;
+                let want = golden["pattern_mean"][p][h].as_f64().unwrap();
+                assert!((mean - want).abs() < 1e-6_f64.max(1e-4 * want), "{name}: {p}, {h}: {mean} against {want}");
+            }
+        }
+        // Without the hidden layer, and with its means removed.
+        let zero = Hooks::none().with(Hook::zero(model.neuron_site()));
+        let want = golden["loss_without_neurons"].as_f64().unwrap();
+        let got = model.evaluate(&task, &zero).unwrap().loss;
+        assert!(close(got, want, 1e-3), "{name}: without neurons {got} against {want}");
+        let hidden = model.run_with_cache(&task.pairs(0..n * n), &[model.neuron_site()]).unwrap();
+        let hidden = hidden.get(model.neuron_site()).unwrap();
+        let mean = hidden.mapv(f64::from).mean_axis(ndarray::Axis(0)).unwrap().mapv(|m| -m as f32);
+        let centred = Hooks::none().with(Hook::add(model.neuron_site(), Values::PerChannel(mean)));
+        let want = golden["loss_hidden_centred"].as_f64().unwrap();
+        let got = model.evaluate(&task, &centred).unwrap().loss;
+        assert!(close(got, want, 1e-3), "{name}: centred {got:e} against {want:e}");
+    }
+}
