@@ -176,7 +176,7 @@ pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>
 /// [`Error::Unsupported`] where the sectors are not cosets of a normal subgroup; those of the forward pass.
 pub fn parity(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     blocks: &[usize],
 ) -> Result<Evaluation> {
@@ -195,7 +195,7 @@ pub fn parity(
 /// [`keep_terms`] replaces exceed the budget; those of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     clusters: &NeuronClusters,
 ) -> Result<Evaluation> {
@@ -226,7 +226,7 @@ const X_AT_ONCE: usize = 8;
 /// [`own_block_only`] from the coefficients of the rows that some channel keeps.
 fn own_block_logits(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     site: &str,
     keeps: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -286,7 +286,7 @@ fn own_block_logits(
     check_ablated(LossSum::mean(losses.into_iter()))
 }
 
-fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {
+fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<()> {
     check_order(basis, task)?;
     check_task(model, task)
 }
@@ -329,7 +329,7 @@ fn stack(rows: &[Array1<f32>]) -> Array2<f32> {
 /// ```
 pub fn keep_terms(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     site: &str,
     keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),
@@ -344,7 +344,7 @@ pub fn keep_terms(
 /// The activations of a site at all pairs with the terms that are not kept removed: (n^2, width).
 fn kept_terms(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     site: &str,
     width: usize,
     keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),

@@ -69,9 +69,9 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn with_controls<T>(
-    model: &dyn Interpretable,
+    model: &(impl Interpretable + ?Sized),
     random_model: Option<&dyn Interpretable>,
-    group: &dyn Group,
+    group: &(impl Group + ?Sized),
     seed: u64,
     measure: impl Fn(&dyn Interpretable, &dyn Group) -> Result<T>,
 ) -> Result<Controls<T>> {
@@ -83,8 +83,8 @@ pub fn with_controls<T>(
         rows.swap(i, j as usize);
     }
     Ok(Controls {
-        found: measure(model, group)?,
-        random_model: random_model.map(|model| measure(model, group)).transpose()?,
-        relabelled: measure(model.without_group().unwrap_or(model), &group.cayley_table().relabelled(&rows)?)?,
+        found: measure(&model, &group)?,
+        random_model: random_model.map(|model| measure(model, &group)).transpose()?,
+        relabelled: measure(model.without_group().unwrap_or(&model), &group.cayley_table().relabelled(&rows)?)?,
     })
 }

@@ -93,7 +93,7 @@ impl Interpretation {
 /// [`Error::NonFiniteActivation`](crate::Error::NonFiniteActivation) naming the first pair at which the model overflows.
 pub fn interpret(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
 ) -> Result<Interpretation> {
     interpret_as(model, basis, task, Candidates::AllBlocks)
@@ -106,19 +106,19 @@ pub fn interpret(
 /// Those of [`interpret`].
 pub fn interpret_as(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     candidates: Candidates,
 ) -> Result<Interpretation> {
     check_order(basis, task)?;
     // What is left of logits when some of them are set to zero depends on what softmax ignores.
     let are_logits = model.neuron_site() == LOGITS;
-    let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(basis)?;
+    let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(&basis)?;
     let neurons = cluster(&neuron_spectrum.by_block, basis, candidates);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
 
-    let directions = Directions::new(basis, task, &keys)?;
+    let directions = Directions::new(&basis, task, &keys)?;
     let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
     let centring = centring(model, &neuron_spectrum.by_block.mean)?;
     let start = || Sums {
@@ -192,7 +192,7 @@ pub fn interpret_as(
 /// The published spectrum of W_U by cluster; empty where W_U does not read the neuron site.
 fn unembedding_by_cluster(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     clusters: &BTreeMap<usize, Vec<usize>>,
 ) -> Result<BTreeMap<usize, Array1<f64>>> {
     if model.unembedding().is_none() || model.readout_site() != model.neuron_site() {

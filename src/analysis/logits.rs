@@ -42,11 +42,11 @@ pub struct LogitDirections {
 /// Source: Nanda et al. 2023, section 4.2; the seed notebook, "Understanding Logit Computation".
 pub fn logit_directions(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     blocks: &[usize],
 ) -> Result<LogitDirections> {
-    let directions = Directions::new(basis, task, blocks)?;
+    let directions = Directions::new(&basis, task, blocks)?;
     let sums = stream(
         model,
         task,
@@ -58,7 +58,7 @@ pub fn logit_directions(
 
 /// The output sector of every region (sector of x, sector of y), where products of a region stay in one sector.
 #[must_use]
-pub fn output_sectors(basis: &dyn FourierBasis, task: &Task) -> Option<Array2<usize>> {
+pub fn output_sectors(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Option<Array2<usize>> {
     let (sector_of, _) = sectors_and_positions(basis);
     let count = basis.sectors().len();
     let mut output = Array2::from_elem((count, count), usize::MAX);
@@ -80,7 +80,7 @@ pub fn output_sectors(basis: &dyn FourierBasis, task: &Task) -> Option<Array2<us
 /// # Errors
 /// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::UnknownBlock`]; [`Error::Shape`] and
 /// [`Error::OtherGroup`] for a basis of another group than the task's.
-pub fn parity_hooks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<Hooks> {
+pub fn parity_hooks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[usize]) -> Result<Hooks> {
     check_blocks(basis, task, blocks)?;
     let output = output_sectors(basis, task).ok_or(Error::Unsupported {
         analysis: "parity ablation",
@@ -101,7 +101,7 @@ pub fn parity_hooks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> 
 }
 
 /// The rows of some blocks on one sector, as functions on the group: (rows, n).
-pub(super) fn rows_in_sector(basis: &dyn FourierBasis, blocks: &[usize], sector: usize) -> Array2<f32> {
+pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[usize], sector: usize) -> Array2<f32> {
     let rows: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
     let mut out = Array2::zeros((rows.len(), basis.order()));
     for (mut out, &row) in out.outer_iter_mut().zip(&rows) {
@@ -113,7 +113,7 @@ pub(super) fn rows_in_sector(basis: &dyn FourierBasis, blocks: &[usize], sector:
 }
 
 /// For every element, its sector and its position there.
-fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
+fn sectors_and_positions(basis: &(impl FourierBasis + ?Sized)) -> (Vec<usize>, Vec<usize>) {
     let (mut sector_of, mut position) = (vec![0; basis.order()], vec![0; basis.order()]);
     for (s, sector) in basis.sectors().iter().enumerate() {
         for (t, element) in sector.iter().enumerate() {
@@ -124,7 +124,7 @@ fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// Checks the basis against the task, and the blocks against the basis.
-pub(super) fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<()> {
+pub(super) fn check_blocks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[usize]) -> Result<()> {
     check_order(basis, task)?;
     let count = basis.blocks().len();
     match blocks.iter().find(|&&b| b >= count) {
@@ -133,7 +133,7 @@ pub(super) fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usiz
     }
 }
 
-pub(super) fn check_order(basis: &dyn FourierBasis, task: &Task) -> Result<()> {
+pub(super) fn check_order(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<()> {
     check_shape("group of the basis", &[task.order()], &[basis.order()])?;
     check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())
 }

@@ -102,7 +102,7 @@ pub struct ProgressMeasures {
 /// Chan, Nanda 2023, "A Toy Model of Universality".
 pub fn progress_measures(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     split: &Split,
     keys: &[usize],
@@ -162,7 +162,7 @@ pub fn progress_measures(
 
 /// Share of a map's square norm by block, in all sectors; 0 below the rounding of the transform, `None` for a map that is
 /// zero.
-pub(super) fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+pub(super) fn block_shares(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
     let norms = component_norms(basis, map)?.sum_axis(Axis(0));
     let (total, least) = (norms.sum(), rounding(basis.rows()).powi(2));
     let share = |rows: std::ops::Range<usize>| {
@@ -173,7 +173,7 @@ pub(super) fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -
 }
 
 /// [`block_shares`] of W_U (width, n) less its mean over the classes; `None` where that is all there is of it.
-pub(super) fn centred_shares(basis: &dyn FourierBasis, unembed: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+pub(super) fn centred_shares(basis: &(impl FourierBasis + ?Sized), unembed: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
     let square = |map: ArrayView2<'_, f32>| map.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
     let centred = less_mean(unembed.to_owned());
     match square(centred.view()) > square(unembed) * rounding(basis.order()).powi(2) {

@@ -168,12 +168,12 @@ impl NeuronClusters {
 /// ```
 pub fn neurons(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     candidates: Candidates,
 ) -> Result<NeuronClusters> {
     let energies = match model.neuron_site() {
-        LOGITS => Centred::new(model).block_energies(LOGITS, basis)?,
-        site => model.block_energies(site, basis)?,
+        LOGITS => Centred::new(model).block_energies(LOGITS, &basis)?,
+        site => model.block_energies(site, &basis)?,
     };
     Ok(cluster(&energies, basis, candidates))
 }
@@ -183,7 +183,7 @@ pub fn neurons(
 /// # Panics
 /// If they were taken in a basis with another number of blocks.
 #[must_use]
-pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: Candidates) -> NeuronClusters {
+pub fn cluster(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized), candidates: Candidates) -> NeuronClusters {
     let blocks = basis.blocks();
     assert_eq!(energies.product.ncols(), blocks.len(), "blocks of the energies and of the basis");
     let last = match candidates {

@@ -44,7 +44,7 @@ impl Sets {
 
 /// R of every set of blocks: (n, width) each.
 pub(super) fn parts(
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     by_product: ArrayView2<'_, f32>,
     sets_of_blocks: &[Vec<usize>],
 ) -> Result<Vec<Array2<f32>>> {

@@ -48,7 +48,7 @@ pub struct Progress {
 /// println!("{}", progress(&run, &*run.basis(&group, None)?, &Task::new(&group))?);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-pub fn progress(run: &Run, basis: &dyn FourierBasis, task: &Task) -> Result<Progress> {
+pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<Progress> {
     let (split, checkpoints) = (run.split()?, run.checkpoints()?);
     let Some((_, last)) = checkpoints.last() else {
         return Err(Error::Unsupported { analysis: "progress of a run", needs: "checkpoints in its directory" });

@@ -49,7 +49,7 @@ pub struct MeanLogit {
 
 impl MeanLogit {
     /// Of the means of all pairs, row-major.
-    pub(super) fn new(basis: &dyn FourierBasis, means: Vec<f64>) -> Result<Self> {
+    pub(super) fn new(basis: &(impl FourierBasis + ?Sized), means: Vec<f64>) -> Result<Self> {
         let (n, m) = (basis.order(), basis.rows());
         let means = Array3::from_shape_vec((n, n, 1), means).expect("one mean a pair");
         let terms = forward_2d(basis, means.mapv(|v| v as f32).view())?;
@@ -65,6 +65,6 @@ impl MeanLogit {
             square[[0, 0]] += (xs.iter().map(|x| of_x(x.index())).sum::<f64>() / m as f64).powi(2);
         }
         let regions = basis.sectors().len().pow(2) as f64;
-        Ok(Self { split: split(basis, &square), mean_square: square / regions })
+        Ok(Self { split: split(&basis, &square), mean_square: square / regions })
     }
 }

@@ -179,6 +179,56 @@ pub trait FourierBasis: Send + Sync {
     }
 }
 
+macro_rules! forward_fourier_basis {
+    ($($pointer:ty),*) => {$(
+        impl<B: FourierBasis + ?Sized> FourierBasis for $pointer {
+            fn sectors(&self) -> &[Vec<Elem>] {
+                (**self).sectors()
+            }
+            fn blocks(&self) -> &[Block] {
+                (**self).blocks()
+            }
+            fn row_name(&self, row: usize) -> String {
+                (**self).row_name(row)
+            }
+            fn value(&self, row: usize, position: usize) -> f64 {
+                (**self).value(row, position)
+            }
+            fn generator(&self) -> Option<Elem> {
+                (**self).generator()
+            }
+            fn name(&self) -> String {
+                (**self).name()
+            }
+            fn fingerprint(&self) -> Option<Fingerprint> {
+                (**self).fingerprint()
+            }
+            fn order(&self) -> usize {
+                (**self).order()
+            }
+            fn rows(&self) -> usize {
+                (**self).rows()
+            }
+            fn row_names(&self) -> Vec<String> {
+                (**self).row_names()
+            }
+            fn matrix(&self) -> Array2<f64> {
+                (**self).matrix()
+            }
+            fn transform(&self, direction: Direction, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_, f32>) {
+                (**self).transform(direction, input, output);
+            }
+            fn block_of_row(&self) -> Vec<usize> {
+                (**self).block_of_row()
+            }
+            fn chance_share(&self, b: usize) -> f64 {
+                (**self).chance_share(b)
+            }
+        }
+    )*};
+}
+forward_fourier_basis!(&B, Box<B>, std::sync::Arc<B>);
+
 /// An entry of an orthonormal matrix in `f32`. One that is zero but for rounding is zero: times what weight decay has left
 /// of a dead neuron it would be subnormal, and processors are many times slower on those.
 pub(crate) fn single(entry: f64) -> f32 {

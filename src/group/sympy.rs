@@ -97,7 +97,7 @@ impl Alternating {
     }
 }
 
-fn listed<'a>(group: &impl Group, permutation: impl Fn(Elem) -> &'a [usize]) -> Result<PermutationGroup> {
+fn listed<'a>(group: &(impl Group + ?Sized), permutation: impl Fn(Elem) -> &'a [usize]) -> Result<PermutationGroup> {
     let elements = group.elements().map(|x| permutation(x).to_vec()).collect();
     Ok(PermutationGroup::from_elements(elements, Composition::ApplyLeftFirst)?.with_name(group.name()))
 }

@@ -221,7 +221,7 @@ impl<'a> Reference<'a> {
         case: &str,
         got: &SiteSpectrum,
         blocks: &BlockEnergies,
-        basis: &impl FourierBasis,
+        basis: &(impl FourierBasis + ?Sized),
     ) -> Result<(), Violation> {
         let both = [("spectrum", &got.by_block), ("block energies", blocks)];
         for (method, found) in both {
@@ -300,7 +300,7 @@ impl<'a> Reference<'a> {
 }
 
 /// Squares of the 2-D coefficients of a function of pairs, summed over regions: (rows, rows).
-fn energies(basis: &impl FourierBasis, values: &Array2<f64>) -> Array2<f64> {
+fn energies(basis: &(impl FourierBasis + ?Sized), values: &Array2<f64>) -> Array2<f64> {
     let (m, matrix) = (basis.rows(), basis.matrix());
     let mut out = Array2::zeros((m, m));
     for xs in basis.sectors() {

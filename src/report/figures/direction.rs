@@ -24,7 +24,7 @@ use ndarray::{Array2, Array3, s};
 /// If there is no such sector or row, or there are fewer names of sectors than sectors.
 pub fn direction_components(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     sectors: &[String],
     directions: &[(usize, usize)],
