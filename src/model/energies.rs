@@ -308,7 +308,7 @@ pub(crate) fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
 }
 
 /// Sums over every m consecutive rows of a slab, (rows / m, channels), and sums of squares over all, (channels).
-pub(super) fn sums_and_squares(slab: ArrayView2<'_, f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
+fn sums_and_squares(slab: ArrayView2<'_, f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
     let (n, channels) = slab.dim();
     let mut sums = Array2::zeros((n / m, channels));
     let mut squares = Array1::<f64>::zeros(channels);

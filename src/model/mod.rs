@@ -37,7 +37,7 @@ pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
 pub(crate) use centred::{Centred, less_mean, row_means};
 pub(crate) use energies::{split, sum_and_squares};
-pub use evaluate::{Evaluation, Moments, cross_entropy};
+pub use evaluate::{Evaluation, cross_entropy};
 pub(crate) use evaluate::{block_rows, check_finite, check_task};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
@@ -251,14 +251,6 @@ pub trait Interpretable: Send + Sync {
         evaluate::evaluate(self, task, hooks)
     }
 
-    /// Loss of every pair: (n, n), entry [x, y].
-    ///
-    /// # Errors
-    /// As [`evaluate`](Interpretable::evaluate).
-    fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-        evaluate::pair_losses(self, task, hooks)
-    }
-
     /// Losses over sets of pairs, and the readout site summed up by left element, by right element and by product, in one
     /// pass: what the measures of representations start from.
     ///
@@ -270,14 +262,6 @@ pub trait Interpretable: Send + Sync {
     /// [`memory::budget`](crate::memory::budget).
     fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
         pair_sums::pair_sums(self, task, sets)
-    }
-
-    /// Mean and mean square over all pairs of every channel of a site.
-    ///
-    /// # Errors
-    /// [`Error::UnknownSite`]; [`Error::NonFiniteActivation`].
-    fn moments(&self, site: &str) -> Result<Moments> {
-        evaluate::moments(self, site)
     }
 
     /// The channels `range` of a site at all pairs: (n, n, range), entry [x, y, channel], in any memory layout.
@@ -373,9 +357,6 @@ macro_rules! forwarded_methods {
         fn as_separable(&self) -> Option<&dyn Separable> {
             (**self).as_separable()
         }
-        fn moments(&self, site: &str) -> Result<Moments> {
-            (**self).moments(site)
-        }
         fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
             (**self).neuron_columns(site, range)
         }
@@ -398,9 +379,6 @@ macro_rules! forward_interpretable {
             }
             fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
                 (**self).evaluate(task, hooks)
-            }
-            fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-                (**self).pair_losses(task, hooks)
             }
             fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
                 (**self).pair_sums(task, sets)

@@ -3,7 +3,7 @@
 #[cfg(feature = "cuda")]
 use super::OnDevice;
 use super::energies::check_order;
-use super::{ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, Moments, PairSums, Separable};
+use super::{ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, PairSums, Separable};
 use super::{Site, SiteSpectrum, check_task, forwarded_methods};
 use crate::error::{Result, check_shape};
 use crate::fourier::FourierBasis;
@@ -72,10 +72,6 @@ impl<M: Interpretable> Interpretable for OfGroup<M> {
     fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
         check_task(self, task)?;
         self.model.evaluate(task, hooks)
-    }
-    fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-        check_task(self, task)?;
-        self.model.pair_losses(task, hooks)
     }
     fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
         check_task(self, task)?;

@@ -3,8 +3,7 @@ use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
 use crate::device::{self, Buffer, args};
 use crate::error::Result;
-use crate::model::evaluate::overflow;
-use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, check_finite, width};
+use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, PairSums, check_finite};
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -255,23 +254,6 @@ impl OnDevice {
             Ok(total)
         };
         Ok([total(sums)?, total(squares)?])
-    }
-
-    /// [`Interpretable::moments`].
-    pub(super) fn site_moments(&self, site: &str) -> Result<Moments> {
-        let width = width(self, site)?;
-        let [mut sums, mut squares] = [(); 2].map(|()| Array1::<f64>::zeros(width));
-        self.each_block(site, |rows, values| {
-            let [more_sums, more_squares] = self.block_moments(rows.count, width, values)?;
-            sums += &more_sums;
-            squares += &more_squares;
-            Ok(())
-        })?;
-        let pairs = (self.net.n * self.net.n) as f64;
-        match squares.iter().all(|square| square.is_finite()) {
-            true => Ok(Moments { mean: sums / pairs, mean_square: squares / pairs }),
-            false => Err(overflow(self, site)),
-        }
     }
 }
 
