@@ -1,4 +1,6 @@
 use super::neurons::DIM;
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result, check_shape};
 use crate::group::{Elem, Group, GroupExt, Subgroup, SubgroupClass, check_fingerprint};
 use crate::linalg::map_blocks;
@@ -257,23 +259,47 @@ impl Map {
     }
 }
 
-impl fmt::Display for CosetMeasures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = ["order", "conjugates", "neurons", "left", "right", "chance", "C left", "C right"];
-        write!(f, "{:>8}", "class")?;
-        columns.iter().try_for_each(|name| write!(f, "{name:>12}"))?;
-        for (c, members) in self.clusters() {
-            let mean = |value: fn(&CosetShares) -> f64| {
+impl CosetMeasures {
+    /// The classes on whose cosets neurons are constant, with the means over these neurons.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |(c, members): (usize, Vec<usize>)| {
+            let mean = |value: &dyn Fn(&CosetShares) -> f64| {
                 let values = members.iter().filter_map(|&k| Some(value(&self.neurons[k].shares.as_ref()?[c])));
                 values.sum::<f64>() / members.len() as f64
             };
             let class = &self.classes[c];
-            write!(f, "\n{c:>8}{:>12}{:>12}{:>12}", class.order(), class.conjugates, members.len())?;
-            let (left, right) = (mean(|m| m.left), mean(|m| m.right));
-            write!(f, "{left:>12.2e}{right:>12.2e}{:>12.4}", self.chance[c])?;
-            write!(f, "{:>12.2e}{:>12.2e}", self.concentration(c, left), self.concentration(c, right))?;
+            vec![
+                Cell::Count(c),
+                Cell::Count(class.order()),
+                Cell::Count(class.conjugates),
+                Cell::Count(members.len()),
+                Cell::Number(mean(&|m| m.left)),
+                Cell::Number(mean(&|m| m.right)),
+                Cell::Number(self.chance[c]),
+                Cell::Number(mean(&|m| self.concentration(c, m.both()))),
+            ]
+        };
+        Table {
+            title: "Neurons that are constant on cosets".into(),
+            columns: vec![
+                CLASS,
+                SUBGROUP,
+                CONJUGATES,
+                WIDTH,
+                WITHIN_LEFT,
+                WITHIN_RIGHT,
+                COSET_CHANCE,
+                CONCENTRATION,
+            ],
+            rows: self.clusters().into_iter().map(row).collect(),
         }
+    }
+}
+
+impl fmt::Display for CosetMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let none = self.neurons.iter().filter(|neuron| neuron.class.is_none()).count();
-        write!(f, "\n{:>8}{:>36}", "none", none)
+        write!(f, "{}\nOf {} neurons {none} are constant on no cosets.", self.table(), self.neurons.len())
     }
 }

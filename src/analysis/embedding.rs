@@ -1,3 +1,5 @@
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward};
 use crate::group::check_fingerprint;
@@ -144,25 +146,35 @@ pub fn unembedding_of(
     component_norms_of_sum(basis, unembedding.select(Axis(0), neurons).t())
 }
 
+impl EmbeddingSpectra {
+    /// The squared norms, a row a component and a column for every map that the model has.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let columns = [
+            (EMBED_LEFT, &self.embed_left),
+            (EMBED_RIGHT, &self.embed_right),
+            (NEURON_LEFT, &self.neuron_left),
+            (NEURON_RIGHT, &self.neuron_right),
+            (UNEMBED_CENTRED, &self.unembed_centred),
+            (UNEMBED_RAW, &self.unembed),
+            (UNEMBED_SUM, &self.unembed_sum),
+            (OUTPUT_BIAS, &self.output_bias),
+        ];
+        let (terms, norms): (Vec<_>, Vec<_>) =
+            columns.into_iter().filter_map(|(term, norms)| Some((term, norms.as_ref()?))).unzip();
+        let row = |(i, component): (usize, &String)| {
+            [Cell::text(component)].into_iter().chain(norms.iter().map(|norms| Cell::Number(norms[i]))).collect()
+        };
+        Table {
+            title: "Squared norm per component".into(),
+            columns: [COMPONENT].into_iter().chain(terms).collect(),
+            rows: self.components.iter().enumerate().map(row).collect(),
+        }
+    }
+}
+
 impl fmt::Display for EmbeddingSpectra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = [
-            ("embed left", &self.embed_left),
-            ("embed right", &self.embed_right),
-            ("neuron left", &self.neuron_left),
-            ("neuron right", &self.neuron_right),
-            ("unembed", &self.unembed_centred),
-            ("as it is", &self.unembed),
-            ("published sum", &self.unembed_sum),
-            ("output bias", &self.output_bias),
-        ];
-        let columns: Vec<_> = columns.iter().filter_map(|(name, c)| Some((name, c.as_ref()?))).collect();
-        write!(f, "{:>10}", "component")?;
-        columns.iter().try_for_each(|(name, _)| write!(f, "{name:>14}"))?;
-        for (i, component) in self.components.iter().enumerate() {
-            write!(f, "\n{component:>10}")?;
-            columns.iter().try_for_each(|(_, c)| write!(f, "{:>14.4}", c[i]))?;
-        }
-        Ok(())
+        self.table().fmt(f)
     }
 }

@@ -5,6 +5,8 @@ use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
 use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
 use super::neurons::{Candidates, NeuronClusters, cluster};
 use super::spectrum::MeanLogit;
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, rounding, row_means, stream};
@@ -220,42 +222,90 @@ struct Sums {
     mean_logits: Vec<f64>,
 }
 
+/// One thing done to a model, and what came of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+pub struct Ablated {
+    /// What was done.
+    pub what: String,
+    /// Loss and accuracy over all pairs after it.
+    pub after: Evaluation,
+}
+
+impl Interpretation {
+    /// The model as it is, and everything that was done to it.
+    #[must_use]
+    pub fn ablations(&self) -> Vec<Ablated> {
+        let all = [
+            ("the model as it is", Some(self.baseline)),
+            ("every neuron's mean removed", self.hidden_centred),
+            ("every neuron reduced to its own block", self.own_block_only),
+            ("parity-forbidden logit directions removed", self.parity),
+        ];
+        let whole = all.into_iter().filter_map(|(what, after)| Some(Ablated { what: what.into(), after: after? }));
+        let clusters = self.without_cluster.iter().flatten().map(|(&b, &after)| {
+            let what = format!("without the neurons of {}", self.neurons.blocks[b].name);
+            Ablated { what, after }
+        });
+        whole.chain(clusters).collect()
+    }
+
+    /// The loss after every ablation.
+    #[must_use]
+    pub fn ablation_table(&self) -> Table {
+        let before = self.baseline.loss;
+        let row = |Ablated { what, after }: Ablated| {
+            let times = (before > 0.0).then(|| after.loss / before);
+            vec![
+                Cell::Text(what),
+                Cell::Number(after.loss),
+                Cell::number(times, "the model's loss is 0"),
+                Cell::Share(after.accuracy),
+            ]
+        };
+        Table {
+            title: "Loss over all pairs, after each ablation".into(),
+            columns: vec![ABLATION, LOSS, TIMES, ACCURACY],
+            rows: self.ablations().into_iter().map(row).collect(),
+        }
+    }
+
+    /// [`NeuronClusters::table`] with the loss without each cluster.
+    #[must_use]
+    pub fn key_block_table(&self) -> Table {
+        let mut table = self.neurons.table();
+        table.title = "Key blocks".into();
+        table.columns.push(WITHOUT);
+        for (row, block) in table.rows.iter_mut().zip(self.neurons.clusters().into_keys()) {
+            let without = self.without_cluster.as_ref().and_then(|losses| losses.get(&block));
+            row.push(Cell::number(without.map(|e| e.loss), "the model cannot be run without some of its neurons"));
+        }
+        table
+    }
+
+    /// Shares of the energy of neurons and logits by kind of 2-D term.
+    #[must_use]
+    pub fn term_table(&self) -> Table {
+        let all =
+            [self.neuron_spectrum.split_centred().shares(), self.logit_shares(), self.raw_logit_split().shares()];
+        let kinds =
+            ["constant", "linear in x", "linear in y", "quadratic, within a block", "quadratic, across blocks"];
+        let row = |(i, kind): (usize, &str)| {
+            let shares = all.iter().map(|shares| {
+                Cell::share(shares.map(|shares| shares.kinds()[i]), "there is no energy: they are constant")
+            });
+            [Cell::text(kind)].into_iter().chain(shares).collect()
+        };
+        Table {
+            title: "Shares of energy by kind of 2-D term".into(),
+            columns: vec![TERM_KIND, HIDDEN_SHARE, LOGIT_SHARE, RAW_SHARE],
+            rows: kinds.into_iter().enumerate().map(row).collect(),
+        }
+    }
+}
+
 impl fmt::Display for Interpretation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |f: &mut fmt::Formatter<'_>, what: &str, e: &Evaluation| {
-            writeln!(f, "  {what:<44}{:>12.4e}  accuracy {:.4}", e.loss, e.accuracy)
-        };
-        writeln!(f, "Coordinates: {}\n\nLoss over all pairs", self.coordinates)?;
-        line(f, "the model", &self.baseline)?;
-        let ablations = [
-            ("every neuron's mean removed", &self.hidden_centred),
-            ("every neuron reduced to its own block", &self.own_block_only),
-            ("parity-forbidden logit directions removed", &self.parity),
-        ];
-        for (what, evaluation) in ablations {
-            evaluation.as_ref().map_or(Ok(()), |e| line(f, what, e))?;
-        }
-        for (&b, evaluation) in self.without_cluster.iter().flatten() {
-            line(f, &format!("without the neurons of {}", self.neurons.blocks[b].name), evaluation)?;
-        }
-        writeln!(f, "\nNeurons\n{}", self.neurons)?;
-        writeln!(f, "\nShares of energy by kind of 2-D term")?;
-        let kinds = [
-            ("neurons (means removed)", self.neuron_spectrum.split_centred().shares()),
-            ("logits (less each pair's mean over the classes)", self.logit_shares()),
-            ("logits (as they are, as published)", self.raw_logit_split().shares()),
-        ];
-        for (what, shares) in kinds {
-            match shares {
-                Some(shares) => writeln!(f, "  {what}: {shares}")?,
-                None => writeln!(f, "  {what}: none, they are constant")?,
-            }
-        }
-        writeln!(
-            f,
-            "\nLogit energy by block, region and output sector; share along f(x + y), f(x - y)\n{}",
-            self.directions
-        )?;
-        writeln!(f, "\nSquared norm per component\n{}", self.embedding)
+        writeln!(f, "Coordinates: {}\n\n{}\n\n{}\n", self.coordinates, self.ablation_table(), self.neurons)?;
+        write!(f, "{}\n\n{}\n\n{}", self.term_table(), self.directions, self.embedding)
     }
 }

@@ -1,4 +1,6 @@
 use super::embedding::check_finite_energy;
+use super::table::{Cell, Table, Term};
+use super::terms::*;
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::check_fingerprint;
@@ -16,6 +18,11 @@ use std::sync::Arc;
 pub struct LogitDirections {
     /// The blocks looked at.
     pub blocks: Vec<usize>,
+    /// Their names.
+    pub names: Vec<String>,
+    /// The output sector where xy lies, for every (sector of x, sector of y); `None` where products of a region are spread over
+    /// sectors.
+    pub output: Option<Array2<usize>>,
     /// Energy of the logits, less each pair's mean over the classes, transformed along an output sector and taken in the block's
     /// rows, summed over the inputs of a region; 0 below rounding: (block, sector of x, sector of y, output sector).
     pub energy: Array4<f64>,
@@ -274,32 +281,53 @@ impl<'a> Directions<'a> {
                 Some(coefficients.iter().map(|c| c * c).sum::<f64>() / energy)
             })
         });
-        Ok(LogitDirections { blocks: self.blocks.to_vec(), energy: total.energy, product_share })
+        let names = self.blocks.iter().map(|&b| self.basis.blocks()[b].name.clone()).collect();
+        let (blocks, output) = (self.blocks.to_vec(), self.output.clone());
+        Ok(LogitDirections { blocks, names, output, energy: total.energy, product_share })
+    }
+}
+
+impl LogitDirections {
+    /// The energies, a row for every block and region.
+    ///
+    /// # Arguments
+    /// `sectors`: what to call the sectors.
+    ///
+    /// # Panics
+    /// If there are fewer names than sectors.
+    #[must_use]
+    pub fn table(&self, sectors: &[String]) -> Table {
+        const NONE: &str = "the logits have no energy along the block there";
+        let (_, count, _, _) = self.energy.dim();
+        let mut columns = vec![BLOCK, REGION];
+        columns.extend(sectors[..count].iter().map(|sector| {
+            let means = "Energy of the logits, less each pair's mean, along the block's rows in this output sector.";
+            Term::new(format!("to {sector}"), means)
+        }));
+        columns.extend(self.output.as_ref().map(|_| TO_SECTOR));
+        columns.extend(self.product_share.iter().flat_map(|_| [PLUS, MINUS]));
+        let row = |(b, name): (usize, &String), (sx, sy): (usize, usize)| {
+            let energies = self.energy.slice(s![b, sx, sy, ..]);
+            let mut row = vec![Cell::text(name), Cell::text(format!("{}, {}", sectors[sx], sectors[sy]))];
+            row.extend(energies.iter().map(|&energy| Cell::Number(energy)));
+            row.extend(self.output.as_ref().map(|output| {
+                let total = energies.sum();
+                Cell::share((total > 0.0).then(|| energies[output[[sx, sy]]] / total), NONE)
+            }));
+            let shares = self.product_share.iter().flat_map(|share| [share[[b, sx, sy, 0]], share[[b, sx, sy, 1]]]);
+            row.extend(shares.map(|share| Cell::share(share, NONE)));
+            row
+        };
+        let regions = || (0..count).flat_map(|sx| (0..count).map(move |sy| (sx, sy)));
+        let of_block = |block: (usize, &String)| regions().map(|region| row(block, region)).collect::<Vec<_>>();
+        let title = "Logit energy by block, region and output sector; shares along f(x + y), f(x - y)".into();
+        Table { title, columns, rows: self.names.iter().enumerate().flat_map(of_block).collect() }
     }
 }
 
 impl fmt::Display for LogitDirections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (_, sectors, _, _) = self.energy.dim();
-        write!(f, "{:>6}{:>8}", "block", "region")?;
-        (0..sectors).try_for_each(|so| write!(f, "{:>14}", format!("to sector {so}")))?;
-        if self.product_share.is_some() {
-            write!(f, "{:>12}{:>12}", "f(x + y)", "f(x - y)")?;
-        }
-        for (b, block) in self.blocks.iter().enumerate() {
-            for (sx, sy) in (0..sectors).flat_map(|sx| (0..sectors).map(move |sy| (sx, sy))) {
-                write!(f, "\n{block:>6}{:>8}", format!("{sx},{sy}"))?;
-                (0..sectors).try_for_each(|so| write!(f, "{:>14.5e}", self.energy[[b, sx, sy, so]]))?;
-                if let Some(share) = &self.product_share {
-                    for sign in 0..2 {
-                        match share[[b, sx, sy, sign]] {
-                            Some(share) => write!(f, "{share:>12.6}")?,
-                            None => write!(f, "{:>12}", "none")?,
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
+        let sectors: Vec<String> = (0..self.energy.dim().1).map(|sector| format!("sector {sector}")).collect();
+        self.table(&sectors).fmt(f)
     }
 }

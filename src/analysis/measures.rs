@@ -3,6 +3,8 @@ use super::embedding::component_norms;
 use super::logits::check_blocks;
 use super::neurons::{Candidates, NeuronKind, neurons};
 use super::parts::{Sets, excluded, parts, restricted, written};
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::model::{Evaluation, Interpretable, check_task, less_mean, rounding};
@@ -182,48 +184,86 @@ pub(super) fn centred_shares(basis: &(impl FourierBasis + ?Sized), unembed: Arra
     }
 }
 
-/// A loss, a share or an accuracy; `-` where there is none.
-pub(super) struct Cell(pub Option<f64>);
+pub(super) const NO_MAP: &str = "the model has no such map, or it is zero";
+pub(super) const NO_PAIRS: &str = "there are no such pairs";
+pub(super) const NO_TRAINING: &str = "there are no training pairs";
 
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(value) => write!(f, "{value:>12.4e}"),
-            None => write!(f, "{:>12}", "-"),
-        }
+/// A loss, where there are pairs to take it over.
+pub(super) fn loss(evaluation: Option<Evaluation>, reason: &'static str) -> Cell {
+    Cell::number(evaluation.map(|e| e.loss), reason)
+}
+
+/// Loss and accuracy over sets of pairs.
+pub(super) fn loss_table(sets: &[(&str, Option<Evaluation>)]) -> Table {
+    let row = |&(what, set): &(&str, Option<Evaluation>)| {
+        vec![Cell::text(what), loss(set, NO_PAIRS), Cell::share(set.map(|e| e.accuracy), NO_PAIRS)]
+    };
+    Table {
+        title: "Loss and accuracy".into(),
+        columns: vec![PAIRS, LOSS, ACCURACY],
+        rows: sets.iter().map(row).collect(),
     }
 }
 
-pub(super) fn loss(evaluation: Option<Evaluation>) -> Cell {
-    Cell(evaluation.map(|e| e.loss))
-}
+impl ProgressMeasures {
+    /// Loss and accuracy over the training and the test pairs.
+    #[must_use]
+    pub fn loss_table(&self) -> Table {
+        loss_table(&[("training pairs", self.train), ("test pairs", self.test)])
+    }
 
-pub(super) fn accuracy(evaluation: Option<Evaluation>) -> Cell {
-    Cell(evaluation.map(|e| e.accuracy))
-}
+    /// The key blocks, and last all of them together.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |key: &KeyBlock| {
+            vec![
+                Cell::text(&key.name),
+                Cell::Count(key.neurons),
+                Cell::share(key.left_share, NO_MAP),
+                Cell::share(key.right_share, NO_MAP),
+                Cell::share(key.unembed_share_centred, NO_MAP),
+                Cell::Number(key.restricted.loss),
+                loss(key.excluded, NO_TRAINING),
+            ]
+        };
+        let over_keys = |share: fn(&KeyBlock) -> Option<f64>| {
+            Cell::share(self.keys.iter().map(share).sum(), NO_MAP)
+        };
+        let all = vec![
+            Cell::text("all of these"),
+            Cell::Count(self.keys.iter().map(|key| key.neurons).sum()),
+            over_keys(|key| key.left_share),
+            over_keys(|key| key.right_share),
+            over_keys(|key| key.unembed_share_centred),
+            Cell::Number(self.restricted.loss),
+            loss(self.excluded, NO_TRAINING),
+        ];
+        Table {
+            title: "Key blocks".into(),
+            columns: vec![BLOCK, CLUSTER, LEFT, RIGHT, UNEMBED, RESTRICTED, EXCLUDED],
+            rows: self.keys.iter().map(row).chain([all]).collect(),
+        }
+    }
 
-impl fmt::Display for ProgressMeasures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, set) in [("train", self.train), ("test", self.test)] {
-            writeln!(f, "{what:>14} loss{}, accuracy{}", loss(set), accuracy(set))?;
-        }
-        write!(f, "{:>14}{:>9}", "block", "neurons")?;
-        ["left", "right", "unembed", "restricted", "excluded"].iter().try_for_each(|name| write!(f, "{name:>12}"))?;
-        for key in &self.keys {
-            write!(f, "\n{:>14}{:>9}", key.name, key.neurons)?;
-            let shares = [key.left_share, key.right_share, key.unembed_share_centred];
-            shares.iter().try_for_each(|&share| write!(f, "{}", Cell(share)))?;
-            write!(f, "{}{}", loss(Some(key.restricted)), loss(key.excluded))?;
-        }
-        let neurons: usize = self.keys.iter().map(|key| key.neurons).sum();
-        write!(f, "\n{:>14}{neurons:>9}{:>36}", "all of these", "")?;
-        write!(f, "{}{}", loss(Some(self.restricted)), loss(self.excluded))?;
+    /// The neurons that no key block has, by what they are.
+    #[must_use]
+    pub fn other_table(&self) -> Table {
         let rest = [
             ("others", self.other_neurons),
             ("tied", self.tied_neurons),
             ("constant", self.constant_neurons),
             ("dim", self.dim_neurons),
         ];
-        rest.iter().try_for_each(|(what, count)| write!(f, "\n{what:>14}{count:>9}"))
+        Table {
+            title: "Neurons that no key block has".into(),
+            columns: vec![WHAT, WIDTH],
+            rows: rest.iter().map(|&(what, count)| vec![Cell::text(what), Cell::Count(count)]).collect(),
+        }
+    }
+}
+
+impl fmt::Display for ProgressMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n\n{}\n\n{}", self.loss_table(), self.table(), self.other_table())
     }
 }

@@ -15,6 +15,8 @@
 //! | what would these measures say of an untrained model, or of another group? | [`with_controls`], [`untrained`] | [`Controls`] |
 //! | how did that come about in training? | [`progress`] | [`Progress`] |
 //! | all of it, the notebook's way | [`interpret`] | [`Interpretation`] |
+//!
+//! A result gives its tables ([`Table`]) once: they print as text, and a page of a report renders them.
 
 mod ablation;
 mod controls;
@@ -28,15 +30,19 @@ mod parts;
 mod progress;
 mod representation;
 mod spectrum;
+mod table;
+pub(crate) mod terms;
 
 pub use ablation::{Cluster, cluster_losses, hidden_centred, keep_terms, own_block_only, parity};
 pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, component_norms_of_sum, embedding, unembedding_of};
-pub use interpret::{Interpretation, interpret, interpret_as};
+pub use interpret::{Ablated, Interpretation, interpret, interpret_as};
 pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks};
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
 pub use neurons::{Candidates, DIM, Neuron, NeuronClusters, NeuronKind, cluster, neurons};
 pub use progress::{Progress, ProgressRow, progress};
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
 pub use spectrum::{MeanLogit, neuron_spectrum};
+pub(crate) use table::superscript;
+pub use table::{Cell, Table, Term};

@@ -1,3 +1,5 @@
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::Result;
 use crate::fourier::{Block, FourierBasis};
 use crate::model::{BlockEnergies, Centred, Interpretable, LOGITS, rounding};
@@ -22,7 +24,7 @@ pub enum Candidates {
 }
 
 /// What a neuron is, as far as the blocks of a basis can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub enum NeuronKind {
     /// It has a block.
     Labelled,
@@ -261,65 +263,108 @@ pub fn cluster(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized), c
     }
 }
 
-/// The mean of what some neurons have; `None` where none has it.
-fn mean_over(neurons: &[Neuron], members: &[usize], value: impl Fn(&Neuron) -> Option<f64>) -> Option<f64> {
-    let values: Vec<f64> = members.iter().filter_map(|&k| value(&neurons[k])).collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
+impl NeuronClusters {
+    /// The neurons of every block that has any: how many, and how well the block explains them on average.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |(&block, members): (&usize, &Vec<usize>)| {
+            let mean = |value: fn(&Neuron) -> Option<f64>, none| Cell::share(self.mean_over(members, value), none);
+            vec![
+                Cell::text(&self.blocks[block].name),
+                Cell::Count(members.len()),
+                mean(|n| n.fraction_explained, NO_BLOCK),
+                mean(|n| n.fraction_centred, NO_MEAN),
+                mean(|n| n.runner_up, ONE_BLOCK),
+                Cell::Share(self.chance[block]),
+                Cell::count(self.as_random(members), NOT_COMPARED),
+            ]
+        };
+        Table {
+            title: "Neurons by block".into(),
+            columns: vec![BLOCK, CLUSTER, EXPLAINED, CENTRED, RUNNER_UP, CHANCE, AS_RANDOM],
+            rows: self.clusters().iter().map(row).collect(),
+        }
+    }
 
-/// Channels in print, the first few of many.
-struct Channels<'a>(&'a [usize]);
+    /// The neurons that have no block, by what they are.
+    #[must_use]
+    pub fn unlabelled_table(&self) -> Table {
+        let mut kinds = BTreeMap::<(NeuronKind, String), Vec<usize>>::new();
+        for (k, neuron) in self.neurons.iter().enumerate().filter(|(_, neuron)| neuron.block.is_none()) {
+            kinds.entry((neuron.kind, self.what(k))).or_default().push(k);
+        }
+        let channels = |members: &[usize]| members.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let row = |((_, what), members): ((NeuronKind, String), Vec<usize>)| {
+            vec![Cell::Text(what), Cell::Count(members.len()), Cell::Text(channels(&members))]
+        };
+        Table {
+            title: "Neurons without a block".into(),
+            columns: vec![WHAT, WIDTH, CHANNELS],
+            rows: kinds.into_iter().map(row).collect(),
+        }
+    }
 
-impl fmt::Display for Channels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 12;
-        let shown: Vec<String> = self.0.iter().take(SHOWN).map(usize::to_string).collect();
-        write!(f, "{}", shown.join(", "))?;
-        if self.0.len() > SHOWN { write!(f, ", ...") } else { Ok(()) }
+    /// Every neuron with its block, or what it is without one.
+    #[must_use]
+    pub fn neuron_table(&self) -> Table {
+        let row = |(k, neuron): (usize, &Neuron)| {
+            vec![
+                Cell::Count(k),
+                Cell::Text(self.what(k)),
+                Cell::Share(neuron.share),
+                Cell::share(neuron.fraction_explained, NO_BLOCK),
+                Cell::share(neuron.fraction_centred, if neuron.block.is_some() { NO_MEAN } else { NO_BLOCK }),
+                Cell::share(neuron.runner_up, if neuron.block.is_some() { ONE_BLOCK } else { NO_BLOCK }),
+                match (neuron.no_better_than_random, neuron.block) {
+                    (Some(mark), _) => Cell::text(if mark { "yes" } else { "no" }),
+                    (None, Some(_)) => Cell::Missing(NOT_COMPARED.into()),
+                    (None, None) => Cell::Missing(NO_LABEL.into()),
+                },
+            ]
+        };
+        Table {
+            title: "All neurons".into(),
+            columns: vec![NEURON, WHAT, SHARE, EXPLAINED, CENTRED, RUNNER_UP, AS_RANDOM],
+            rows: self.neurons.iter().enumerate().map(row).collect(),
+        }
+    }
+
+    /// The mean of what some neurons have; `None` where none has it.
+    pub(crate) fn mean_over(&self, members: &[usize], value: impl Fn(&Neuron) -> Option<f64>) -> Option<f64> {
+        let values: Vec<f64> = members.iter().filter_map(|&k| value(&self.neurons[k])).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    }
+
+    /// How many of some labels are no better than an untrained network's; `None` where they are not compared.
+    pub(crate) fn as_random(&self, members: &[usize]) -> Option<usize> {
+        let marks: Option<Vec<bool>> = members.iter().map(|&k| self.neurons[k].no_better_than_random).collect();
+        marks.map(|marks| marks.into_iter().filter(|&mark| mark).count())
+    }
+
+    /// A neuron's block, or what it is without one: `frequency 3`, `tied (sign)`, `dim`.
+    pub(crate) fn what(&self, k: usize) -> String {
+        let neuron = &self.neurons[k];
+        match (neuron.kind, neuron.block, &neuron.elsewhere) {
+            (_, Some(block), _) => self.blocks[block].name.clone(),
+            (NeuronKind::Constant, ..) => "constant".into(),
+            (NeuronKind::Dim, ..) => "dim".into(),
+            (_, _, Some(name)) => format!("tied ({name})"),
+            _ => "tied".into(),
+        }
     }
 }
+
+const NO_BLOCK: &str = "the neuron is constant or dim, or there is no block to try";
+const NO_MEAN: &str = "nothing is left of the neuron without its mean";
+const ONE_BLOCK: &str = "there is no other block";
+const NO_LABEL: &str = "a neuron without a block has no label";
+pub(super) const NOT_COMPARED: &str = "labels are not compared with an untrained network's";
 
 /// A row for every block that has neurons, then the neurons that have none, by what they are.
 impl fmt::Display for NeuronClusters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:>14}{:>9}{:>11}{:>11}{:>11}{:>9}",
-            "block", "neurons", "explained", "centred", "runner-up", "chance"
-        )?;
-        let compared = self.neurons.iter().any(|neuron| neuron.no_better_than_random.is_some());
-        if compared {
-            write!(f, "{:>12}", "as random")?;
-        }
-        let clusters = self.clusters();
-        for (&block, members) in &clusters {
-            write!(f, "\n{:>14}{:>9}", self.blocks[block].name, members.len())?;
-            let means: [fn(&Neuron) -> Option<f64>; 3] =
-                [|n| n.fraction_explained, |n| n.fraction_centred, |n| n.runner_up];
-            for value in means {
-                match mean_over(&self.neurons, members, value) {
-                    Some(mean) => write!(f, "{mean:>11.4}")?,
-                    None => write!(f, "{:>11}", "-")?,
-                }
-            }
-            write!(f, "{:>9.4}", self.chance[block])?;
-            if compared {
-                let as_random = |&&k: &&usize| self.neurons[k].no_better_than_random == Some(true);
-                write!(f, "{:>12}", members.iter().filter(as_random).count())?;
-            }
-        }
-        for (elsewhere, members) in self.tied() {
-            write!(f, "\n{:>14}{:>9}  no block leads: {}", "tied", members.len(), Channels(&members))?;
-            elsewhere.map_or(Ok(()), |name| write!(f, " (irrep {name})"))?;
-        }
-        let constant = self.of_kind(NeuronKind::Constant);
-        if !constant.is_empty() {
-            write!(f, "\n{:>14}{:>9}  at all pairs: {}", "constant", constant.len(), Channels(&constant))?;
-        }
-        write!(f, "\n{:>14}{:>9}", "dim", self.dim().len())?;
-        match clusters.is_empty() || compared {
-            true => Ok(()),
-            false => write!(f, "\nlabels are not compared with an untrained network's"),
-        }
+        self.table().fmt(f)?;
+        let unlabelled = self.unlabelled_table();
+        if unlabelled.rows.is_empty() { Ok(()) } else { write!(f, "\n\n{unlabelled}") }
     }
 }

@@ -1,8 +1,11 @@
-use super::measures::{Cell, KeyBlock, ProgressMeasures, accuracy, loss, progress_measures};
+use super::measures::{KeyBlock, NO_MAP, NO_PAIRS, NO_TRAINING, ProgressMeasures, loss, progress_measures};
 use super::neurons::{Candidates, neurons};
+use super::table::{Cell, Table, Term};
+use super::terms::*;
 use crate::checkpoint::Run;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
+use crate::model::Evaluation;
 use crate::task::Task;
 use std::fmt;
 
@@ -67,47 +70,80 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), task: &Task) ->
     Ok(Progress { coordinates: basis.name(), keys, rows })
 }
 
-/// A table with a row a checkpoint, then one for every quantity that key blocks have, with a column a block.
+impl Progress {
+    /// A row a checkpoint: losses, weights, and the neurons by what they are.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |row: &ProgressRow| {
+            let m = &row.measures;
+            let accuracy = |set: Option<Evaluation>| Cell::share(set.map(|e| e.accuracy), NO_PAIRS);
+            vec![
+                Cell::Count(row.epoch as usize),
+                loss(m.train, NO_PAIRS),
+                accuracy(m.train),
+                loss(m.test, NO_PAIRS),
+                accuracy(m.test),
+                Cell::Number(m.restricted.loss),
+                loss(m.excluded, NO_TRAINING),
+                Cell::Number(row.sum_of_squared_weights),
+                Cell::Count(m.keys.iter().map(|key| key.neurons).sum()),
+                Cell::Count(m.other_neurons),
+                Cell::Count(m.tied_neurons),
+                Cell::Count(m.constant_neurons),
+                Cell::Count(m.dim_neurons),
+            ]
+        };
+        let of_set = |name: &'static str, term: Term| Term { name: name.into(), ..term };
+        Table {
+            title: "Checkpoints".into(),
+            columns: vec![
+                EPOCH,
+                of_set("training loss", LOSS),
+                of_set("training accuracy", ACCURACY),
+                of_set("test loss", LOSS),
+                of_set("test accuracy", ACCURACY),
+                RESTRICTED,
+                EXCLUDED,
+                WEIGHTS,
+                Term::new("in key blocks", "Neurons labelled with a key block."),
+                OTHERS,
+                TIED,
+                CONSTANT,
+                DIM,
+            ],
+            rows: self.rows.iter().map(row).collect(),
+        }
+    }
+
+    /// For every quantity that key blocks have, a row a checkpoint and a column a block; none without key blocks.
+    #[must_use]
+    pub fn key_tables(&self) -> Vec<Table> {
+        type Quantity = (&'static str, fn(&KeyBlock) -> Cell);
+        let quantities: [Quantity; 6] = [
+            ("Neurons of each key block", |key| Cell::Count(key.neurons)),
+            ("Share of the left map", |key| Cell::share(key.left_share, NO_MAP)),
+            ("Share of the right map", |key| Cell::share(key.right_share, NO_MAP)),
+            ("Share of W_U, less its mean over the classes", |key| Cell::share(key.unembed_share_centred, NO_MAP)),
+            ("Restricted loss of each key block", |key| Cell::Number(key.restricted.loss)),
+            ("Excluded loss of each key block", |key| loss(key.excluded, NO_TRAINING)),
+        ];
+        let Some(first) = self.rows.first().filter(|row| !row.measures.keys.is_empty()) else { return Vec::new() };
+        let head = |key: &KeyBlock| Term { name: key.name.clone().into(), ..BLOCK };
+        let columns: Vec<Term> = [EPOCH].into_iter().chain(first.measures.keys.iter().map(head)).collect();
+        let table = |(title, value): Quantity| {
+            let row = |row: &ProgressRow| {
+                [Cell::Count(row.epoch as usize)].into_iter().chain(row.measures.keys.iter().map(value)).collect()
+            };
+            Table { title: title.into(), columns: columns.clone(), rows: self.rows.iter().map(row).collect() }
+        };
+        quantities.map(table).to_vec()
+    }
+}
+
+/// The coordinates, then the tables.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Coordinates: {}\n", self.coordinates)?;
-        write!(f, "{:>10}", "epoch")?;
-        let columns = ["train", "accuracy", "test", "accuracy", "restricted", "excluded", "weights^2"];
-        columns.iter().try_for_each(|name| write!(f, "{name:>12}"))?;
-        ["neurons", "others", "tied", "constant", "dim"].iter().try_for_each(|name| write!(f, "{name:>9}"))?;
-        for row in &self.rows {
-            let m = &row.measures;
-            write!(f, "\n{:>10}{}{}", row.epoch, loss(m.train), accuracy(m.train))?;
-            write!(f, "{}{}{}{}", loss(m.test), accuracy(m.test), loss(Some(m.restricted)), loss(m.excluded))?;
-            let neurons: usize = m.keys.iter().map(|key| key.neurons).sum();
-            write!(
-                f,
-                "{}{neurons:>9}{:>9}{:>9}{:>9}{:>9}",
-                Cell(Some(row.sum_of_squared_weights)),
-                m.other_neurons,
-                m.tied_neurons,
-                m.constant_neurons,
-                m.dim_neurons
-            )?;
-        }
-        type Quantity = (&'static str, fn(&KeyBlock) -> String);
-        let quantities: [Quantity; 6] = [
-            ("neurons by key block", |key| key.neurons.to_string()),
-            ("share of the left map", |key| Cell(key.left_share).to_string()),
-            ("share of the right map", |key| Cell(key.right_share).to_string()),
-            ("share of W_U, centred", |key| Cell(key.unembed_share_centred).to_string()),
-            ("restricted loss", |key| loss(Some(key.restricted)).to_string()),
-            ("excluded loss", |key| loss(key.excluded).to_string()),
-        ];
-        let Some(first) = self.rows.first() else { return Ok(()) };
-        for (what, value) in quantities {
-            write!(f, "\n\n{what}\n{:>10}", "epoch")?;
-            first.measures.keys.iter().try_for_each(|key| write!(f, "{:>14}", key.name))?;
-            for row in &self.rows {
-                write!(f, "\n{:>10}", row.epoch)?;
-                row.measures.keys.iter().try_for_each(|key| write!(f, "{:>14}", value(key)))?;
-            }
-        }
-        Ok(())
+        write!(f, "Coordinates: {}\n\n{}", self.coordinates, self.table())?;
+        self.key_tables().iter().try_for_each(|table| write!(f, "\n\n{table}"))
     }
 }

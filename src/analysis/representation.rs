@@ -1,7 +1,9 @@
 use super::ablation::check_ablated;
-use super::measures::{Cell, block_shares, centred_shares};
+use super::measures::{NO_MAP, NO_TRAINING, block_shares, centred_shares, loss, loss_table};
 use super::neurons::{Candidates, NeuronClusters, neurons};
 use super::parts::{Sets, check_corrections, excluded, parts, restricted, written};
+use super::table::{Cell, Table, Term};
+use super::terms::*;
 use crate::error::{Result, check_shape};
 use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
@@ -352,71 +354,114 @@ fn losses(
     Ok((0..which.len()).map(loss).collect())
 }
 
+impl RepresentationMeasures {
+    /// Loss and accuracy over all, the training and the test pairs.
+    #[must_use]
+    pub fn loss_table(&self) -> Table {
+        loss_table(&[("all pairs", Some(self.all)), ("training pairs", self.train), ("test pairs", self.test)])
+    }
+
+    /// How the model uses every irrep, and last all key irreps together.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        const CONSTANT: &str = "the hidden layer is constant";
+        const EQUAL: &str = "the logits are equal over the classes";
+        const NOT_KEY: &str = "losses are of key irreps";
+        const SEVERAL: &str = "key irreps together have no one such";
+        let share = |value: Option<f64>| Cell::share(value, NO_MAP);
+        let hidden = |value: Option<f64>| Cell::share(value, CONSTANT);
+        let losses = |losses: Option<KeyLosses>| {
+            let Some(l) = losses else { return [(); 4].map(|()| Cell::Missing(NOT_KEY.into())) };
+            let [restricted, logit_restricted] = [l.hidden_restricted, l.logit_restricted].map(|e| Cell::Number(e.loss));
+            [restricted, loss(l.hidden_excluded, NO_TRAINING), logit_restricted, loss(l.logit_excluded, NO_TRAINING)]
+        };
+        let row = |m: &IrrepMeasures| {
+            let row = vec![
+                Cell::text(&m.irrep.label),
+                Cell::Count(m.irrep.dim),
+                Cell::text(m.irrep.kind.to_string()),
+                Cell::number(m.trace_similarity, EQUAL),
+                share(m.embed_left),
+                share(m.embed_right),
+                share(m.unembed_centred),
+                share(m.unembed),
+                hidden(m.hidden_x),
+                hidden(m.hidden_y),
+                hidden(m.hidden_xy),
+            ];
+            row.into_iter().chain(losses(m.losses)).collect()
+        };
+        let of_all = || {
+            let row = vec![
+                Cell::text("all key irreps"),
+                Cell::Missing(SEVERAL.into()),
+                Cell::Missing(SEVERAL.into()),
+                Cell::Missing(SEVERAL.into()),
+                share(self.over_key(|m| m.embed_left)),
+                share(self.over_key(|m| m.embed_right)),
+                share(self.over_key(|m| m.unembed_centred)),
+                share(self.over_key(|m| m.unembed)),
+                hidden(self.over_key(|m| m.hidden_x)),
+                hidden(self.over_key(|m| m.hidden_y)),
+                hidden(self.over_key(|m| m.hidden_xy)),
+            ];
+            row.into_iter().chain(losses(self.key_losses)).collect()
+        };
+        Table {
+            title: "Irreps".into(),
+            columns: vec![
+                IRREP,
+                DIMENSION,
+                KIND,
+                SIMILARITY,
+                LEFT,
+                RIGHT,
+                UNEMBED,
+                RAW_UNEMBED,
+                HIDDEN_X,
+                HIDDEN_Y,
+                HIDDEN_XY,
+                RESTRICTED,
+                EXCLUDED,
+                LOGIT_RESTRICTED,
+                LOGIT_EXCLUDED,
+            ],
+            rows: self.irreps.iter().map(row).chain((!self.key.is_empty()).then(of_all)).collect(),
+        }
+    }
+
+    /// Of the neurons of every irrep, the mean shares of their centred square norm that are functions of x, of y and of xy in
+    /// it; `None` for a model whose unembedding does not read its neurons.
+    #[must_use]
+    pub fn neuron_table(&self) -> Option<Table> {
+        let along = self.along.as_ref()?;
+        let row = |(b, members): (usize, Vec<usize>)| {
+            // Members of a cluster vary, and there is at least one.
+            let mean = |shares: &Array2<f64>| {
+                Cell::Share(members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64)
+            };
+            [Cell::text(&self.irreps[b].irrep.label)].into_iter().chain(along.iter().map(mean)).collect()
+        };
+        let of = |name: &'static str| {
+            let means = "Share of a neuron's centred square norm that is such a function in its irrep, the mean over the neurons.";
+            Term::new(name, means)
+        };
+        Some(Table {
+            title: "What the neurons of each irrep are made of".into(),
+            columns: vec![IRREP, of("rho(x)"), of("rho(y)"), of("rho(xy)")],
+            rows: self.neurons.clusters().into_iter().map(row).collect(),
+        })
+    }
+}
+
 impl fmt::Display for RepresentationMeasures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, set) in [("all pairs", Some(self.all)), ("training pairs", self.train), ("test pairs", self.test)] {
-            if let Some(set) = set {
-                writeln!(f, "{what:>16} loss {:>11.4e}, accuracy {:.4}", set.loss, set.accuracy)?;
-            }
+        writeln!(f, "{}", self.loss_table())?;
+        match self.logit_fve {
+            Some(explained) => writeln!(f, "Characters explain {} of the logits.\n", Cell::Share(explained))?,
+            None => writeln!(f, "Characters explain none of the logits, which are equal over the classes.\n")?,
         }
-        let explained = self.logit_fve.map_or("none".into(), |fve| format!("{:.2} %", 100.0 * fve));
-        writeln!(f, "{explained:>16} of the logits explained by characters")?;
-        let columns = [
-            "kind",
-            "dim",
-            "left",
-            "right",
-            "unembed",
-            "as it is",
-            "hidden x",
-            "hidden y",
-            "hidden xy",
-            "similarity",
-            "restricted",
-            "excluded",
-            "logit restr.",
-            "logit excl.",
-        ];
-        write!(f, "\n{:>16}", "irrep")?;
-        columns.iter().try_for_each(|name| write!(f, "{name:>13}"))?;
-        let losses = |f: &mut fmt::Formatter<'_>, losses: Option<KeyLosses>| {
-            let Some(l) = losses else { return Ok(()) };
-            let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
-            all.iter().try_for_each(|loss| write!(f, " {}", Cell(loss.map(|l| l.loss))))
-        };
-        for m in &self.irreps {
-            write!(f, "\n{:>16}{:>13}{:>13}", m.irrep.label, m.irrep.kind.to_string(), m.irrep.dim)?;
-            let shares =
-                [m.embed_left, m.embed_right, m.unembed_centred, m.unembed, m.hidden_x, m.hidden_y, m.hidden_xy];
-            shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
-            write!(f, " {}", Cell(m.trace_similarity))?;
-            losses(f, m.losses)?;
-        }
-        write!(f, "\n{:>16}{:>13}{:>13}", "key irreps", "", "")?;
-        let shares = [
-            self.over_key(|m| m.embed_left),
-            self.over_key(|m| m.embed_right),
-            self.over_key(|m| m.unembed_centred),
-            self.over_key(|m| m.unembed),
-            self.over_key(|m| m.hidden_x),
-            self.over_key(|m| m.hidden_y),
-            self.over_key(|m| m.hidden_xy),
-        ];
-        shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
-        write!(f, " {:>12}", "")?;
-        losses(f, self.key_losses)?;
-        write!(f, "\n\n{}", self.neurons)?;
-        let Some(along) = &self.along else { return Ok(()) };
-        write!(f, "\n\nWhat the neurons are made of, means of their centred square norm\n{:>16}", "irrep")?;
-        ["rho(x)", "rho(y)", "rho(xy)"].iter().try_for_each(|name| write!(f, "{name:>13}"))?;
-        for (b, members) in self.neurons.clusters() {
-            write!(f, "\n{:>16}", self.irreps[b].irrep.label)?;
-            for shares in along {
-                // Members of a cluster vary, and there is at least one.
-                let mean = members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64;
-                write!(f, "{mean:>13.4}")?;
-            }
-        }
-        Ok(())
+        write!(f, "{}\n\n{}", self.table(), self.neurons)?;
+        self.neuron_table().map_or(Ok(()), |table| write!(f, "\n\n{table}"))
     }
 }

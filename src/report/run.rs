@@ -1,7 +1,7 @@
 use super::figures::{self, History};
-use super::term::*;
-use super::{Cell, Control, Page, Subject, Table, of_model};
-use crate::analysis::{embedding, progress, untrained};
+use super::{Control, Page, Subject, of_model};
+use crate::analysis::terms::{SETTING, VALUE, WEIGHTS};
+use crate::analysis::{Cell, Table, embedding, progress, untrained};
 use crate::checkpoint::{GroupKind, Run};
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis};
@@ -93,6 +93,7 @@ fn training(
     if let Some(measures) = &measures {
         page.text("At every checkpoint, with the blocks that own a cluster at the last one.");
         page.figures(figures::progress_curves(measures));
+        page.table(measures.table());
     }
     let shown = figures::spread(&checkpoints, CHECKPOINTS);
     if shown.is_empty() {
@@ -119,7 +120,7 @@ fn settings(page: &mut Page, run: &Run) {
     // Of recorded activations nothing else is known.
     let known = |(key, _): &(&String, &Value)| !run.is_recorded() || key.starts_with("group");
     page.table(Table {
-        caption: "cfg.json".into(),
+        title: "cfg.json".into(),
         columns: vec![SETTING, VALUE],
         rows: settings.as_object().into_iter().flatten().filter(known).map(row).collect(),
     });

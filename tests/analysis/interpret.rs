@@ -175,9 +175,8 @@ fn same_bits_for_any_number_of_threads() {
                 let kept = cluster_losses(model, &case.task, &clusters, Cluster::Keep).unwrap();
                 let slow = cluster_losses(&Opaque(model), &case.task, &clusters, Cluster::Drop).unwrap();
                 let own = own_block_only(&Opaque(model), &case.basis, &case.task, &found.neurons).unwrap();
-                let losses = model.pair_losses(&case.task, &Hooks::none()).unwrap();
-                let moments = model.moments("hidden").unwrap();
-                serde_json::to_string(&(found, kept, slow, own, losses, moments)).unwrap()
+                let loss = model.evaluate(&case.task, &Hooks::none()).unwrap();
+                serde_json::to_string(&(found, kept, slow, own, loss)).unwrap()
             })
         };
         let one = all(1);

@@ -140,7 +140,7 @@ fn dim_neurons() {
     assert_eq!((found.neurons[3].block, found.neurons[4].block), (Some(2), Some(2)));
     assert_eq!(found.clusters(), [(2, vec![3, 4])].into());
     let text = found.to_string();
-    assert!(text.contains("constant        1  at all pairs: 2\n") && text.contains("dim        2\n"), "{text}");
+    assert!(text.contains("  constant           1  2\n") && text.contains("  dim                2  0, 1"), "{text}");
     // The values of the two spectra of a scaled neuron are in proportion.
     assert!((found.neurons[3].fraction_explained.unwrap() - found.neurons[4].fraction_explained.unwrap()).abs() < 1e-5);
 }
@@ -241,9 +241,9 @@ fn ties_have_no_block_but_may_have_an_irrep() {
         found.name_ties(&in_irreps);
         assert_eq!(found.tied(), [(Some("sign"), vec![0, 1])].into(), "D{n}");
         let text = found.to_string();
-        assert!(text.contains("tied        2  no block leads: 0, 1 (irrep sign)"), "{text}");
-        assert!(text.contains("constant        1  at all pairs: 4"), "{text}");
-        assert!(text.ends_with("labels are not compared with an untrained network's"), "{text}");
+        assert!(text.contains("  tied (sign)            2  0, 1\n"), "{text}");
+        assert!(text.contains("  constant               1  4"), "{text}");
+        assert!(text.contains("–: labels are not compared with an untrained network's\n"), "{text}");
     }
 }
 

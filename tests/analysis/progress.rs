@@ -184,7 +184,7 @@ fn sets_may_be_empty_and_in_any_order() {
     assert_eq!(measures(&backwards, &[]), everything);
     let nothing = measures(&[], &all);
     assert_eq!((nothing.train, nothing.excluded, nothing.keys[0].excluded), (None, None, None));
-    assert!(nothing.to_string().lines().nth(3).unwrap().ends_with(" -"));
+    assert!(nothing.to_string().contains("there are no training pairs"), "{nothing}");
     let text = serde_json::to_value(&nothing).unwrap();
     assert!(text["train"].is_null() && text["keys"][0]["excluded"].is_null());
 }
@@ -294,17 +294,18 @@ fn a_runs_checkpoints_are_the_rows() {
     let directory = tempfile::tempdir().unwrap();
     write_run(directory.path(), &[5, 0, 1]);
     let run = Run::open(directory.path()).unwrap();
-    let Progress { coordinates, keys, rows } = progress(&run, &case.basis, &case.task).unwrap();
+    let found = progress(&run, &case.basis, &case.task).unwrap();
+    let Progress { keys, rows, .. } = &found;
     assert_eq!(rows.iter().map(|row| row.epoch).collect::<Vec<_>>(), [0, 1, 5]);
     let checkpoints = run.checkpoints().unwrap();
     let last = run.at(&checkpoints[2].1).unwrap().model().unwrap();
     let clusters = neurons(&last, &case.basis, Candidates::AllBlocks).unwrap().clusters();
-    assert!(clusters.keys().eq(&keys) && !keys.is_empty());
+    assert!(clusters.keys().eq(keys) && !keys.is_empty());
     for (row, (_, path)) in rows.iter().zip(&checkpoints) {
         let at = run.at(path).unwrap();
         let model = at.model().unwrap();
         let split = run.split().unwrap();
-        assert_eq!(row.measures, progress_measures(&model, &case.basis, &case.task, &split, &keys).unwrap());
+        assert_eq!(row.measures, progress_measures(&model, &case.basis, &case.task, &split, keys).unwrap());
         let (left, right) = model.embeddings().unwrap();
         let weights = [left, right, model.unembedding().unwrap()];
         let squares: f64 = weights.iter().flatten().map(|&w| f64::from(w).powi(2)).sum();
@@ -313,15 +314,15 @@ fn a_runs_checkpoints_are_the_rows() {
         assert_eq!(row.measures.dim_neurons, clusters.dim().len());
     }
 
-    let text = Progress { coordinates, keys: keys.clone(), rows: rows.clone() }.to_string();
-    let tables: Vec<Vec<&str>> = text.split("\n\n").skip(1).map(|table| table.lines().collect()).collect();
-    assert_eq!(tables.iter().map(Vec::len).collect::<Vec<_>>(), [4, 5, 5, 5, 5, 5, 5], "{text}");
-    for (i, table) in tables.iter().enumerate() {
-        let lines = &table[usize::from(i > 0)..];
-        assert!(lines.iter().all(|line| line.len() == lines[0].len()), "{text}");
+    let tables: Vec<_> = [found.table()].into_iter().chain(found.key_tables()).collect();
+    assert_eq!(tables.len(), 7);
+    for table in &tables {
+        assert!(table.rows.len() == 3 && table.rows.iter().all(|row| row.len() == table.columns.len()), "{table}");
     }
-    assert!(tables[1][1].ends_with("frequency 1"), "{text}");
-    assert_eq!(serde_json::to_value(&rows).unwrap()[2]["measures"]["keys"][0]["block"], keys[0]);
+    assert!(tables[1].to_string().lines().nth(1).unwrap().ends_with("frequency 1"), "{}", tables[1]);
+    let text: String = tables.iter().map(|table| format!("\n\n{table}")).collect();
+    assert_eq!(found.to_string(), format!("Coordinates: {}{text}", found.coordinates));
+    assert_eq!(serde_json::to_value(rows).unwrap()[2]["measures"]["keys"][0]["block"], keys[0]);
 }
 
 #[test]

@@ -47,7 +47,7 @@ fn values_are_those_of_the_analyses() {
     let neuron = &found.neurons.neurons[3];
     assert_eq!((points[0].x[3], points[0].y[3]), (neuron.block.unwrap() as f64, neuron.fraction_explained.unwrap()));
 
-    let ablations = figures::ablations(&found);
+    let ablations = found.ablations();
     assert_eq!(ablations[0].after, found.baseline);
     let bars = figures::ablation_losses(&ablations);
     assert!(bars.y.log && lines(&bars)[0].y[0] == found.baseline.loss);

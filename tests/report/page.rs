@@ -1,5 +1,6 @@
 use crate::read::{content, markup, numbers};
-use irreplens::report::{Axis, Cell, Control, Figure, Heat, Line, Marks, Page, Scale, Table, Term};
+use irreplens::analysis::{Cell, Table, Term};
+use irreplens::report::{Axis, Control, Figure, Heat, Line, Marks, Page, Scale};
 use ndarray::Array2;
 
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"'\n%{x}<!--";
@@ -49,9 +50,10 @@ fn hostile_names_stay_text() {
     page.figures([lines(HOSTILE, vec![1.0, 2.0])]);
     page.choice(Control::Select, HOSTILE, vec![(HOSTILE.into(), vec![lines(HOSTILE, vec![1.0])])]);
     page.choice(Control::Slider, HOSTILE, vec![(HOSTILE.into(), vec![lines(HOSTILE, vec![1.0])])]);
-    let term = Term { name: "a", means: "<b>" };
-    page.facts(vec![(term, Cell::Text(HOSTILE.into()))]);
-    page.table(Table { caption: HOSTILE.into(), columns: vec![term], rows: vec![vec![Cell::Text(HOSTILE.into())]] });
+    let term = Term::new(HOSTILE, "<b>");
+    let rows = vec![vec![Cell::text(HOSTILE)], vec![Cell::Missing(HOSTILE.into())]];
+    page.facts(vec![(term.clone(), Cell::text(HOSTILE)), (term.clone(), Cell::Missing(HOSTILE.into()))]);
+    page.table(Table { title: HOSTILE.into(), columns: vec![term], rows });
     let html = page.html();
     let markup = markup(&html);
     assert!(!markup.contains("<img") && !markup.contains("alert(1)</") && !markup.contains("<!--"));

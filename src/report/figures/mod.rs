@@ -22,7 +22,7 @@ mod irrep;
 mod spectrum;
 mod training;
 
-pub use ablation::{Ablation, ablation_losses, ablations};
+pub use ablation::ablation_losses;
 pub use activation::activation_map;
 pub use basis::basis_rows;
 pub use cluster::{cluster_sizes, neuron_fractions};
