@@ -127,3 +127,8 @@ pub mod laws;
 pub mod guide;
 
 pub use error::{Error, Result};
+
+// What the interface shows of other crates, for programs that hand arrays and pictures in and out.
+pub use ndarray;
+#[cfg(feature = "report")]
+pub use plotly;

@@ -21,7 +21,8 @@ const ROUNDING: f64 = 1e-14;
 /// conjugates. All are shares of a variance: 0 for a map that is constant on cosets, near
 /// [`chance`](CosetMeasures::chance) for one that has nothing to do with them;
 /// [`CosetMeasures::concentration`] makes them the paper's concentration.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct CosetShares {
     /// Of the map x -> neuron, within right cosets H x.
     pub left: f64,
@@ -42,7 +43,8 @@ impl CosetShares {
 }
 
 /// What one neuron's maps have to do with cosets.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct CosetNeuron {
     /// By class, in the order of [`CosetMeasures::classes`]; `None` for a neuron one of whose maps does not vary.
     pub shares: Option<Vec<CosetShares>>,
@@ -54,7 +56,8 @@ pub struct CosetNeuron {
 }
 
 /// How far every neuron is constant on cosets: what [`cosets`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct CosetMeasures {
     /// Order n of the group.
     pub order: usize,

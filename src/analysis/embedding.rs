@@ -67,7 +67,8 @@ pub(super) fn check_finite_energy(energy: f64) -> Result<()> {
 /// Squared norms per Fourier component of everything a model reads elements with or writes them with.
 ///
 /// Every spectrum is by row, squares summed over channels and sectors; `None` where the model has no such map.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct EmbeddingSpectra {
     /// Row names.
     pub components: Vec<String>,
@@ -87,7 +88,7 @@ pub struct EmbeddingSpectra {
     /// constant would be 0, and the others are the same.
     pub unembed_sum: Option<Array1<f64>>,
     /// Of the output bias, a function of the element that is answered; `None` for a model without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bias: Option<Array1<f64>>,
 }
 

@@ -4,7 +4,7 @@ use super::ablation::{
 use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
 use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
 use super::neurons::{Candidates, NeuronClusters, cluster};
-use super::spectrum::MeanLogit;
+use super::spectrum::mean_logit_spectrum;
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result};
@@ -19,7 +19,8 @@ use std::fmt;
 ///
 /// Ablations of neurons are `None` for a model that cannot honour a hook on its neuron site (recorded activations
 /// without an unembedding, say).
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Interpretation {
     /// What the coordinates are ([`FourierBasis::name`]): blocks and shares are of these.
     pub coordinates: String,
@@ -31,8 +32,8 @@ pub struct Interpretation {
     pub neuron_spectrum: SiteSpectrum,
     /// 2-D energies of the logits less each pair's mean over the classes: what a softmax sees.
     pub logit_spectrum: SiteSpectrum,
-    /// 2-D energies of that mean, which no softmax sees.
-    pub mean_logit: MeanLogit,
+    /// 2-D energies of each pair's mean logit over the classes, which no softmax sees: one channel.
+    pub mean_logit: SiteSpectrum,
     /// The neurons by block. [`NeuronClusters::compare_with`] marks labels that say nothing, [`NeuronClusters::name_ties`] tells
     /// what the tied ones are.
     pub neurons: NeuronClusters,
@@ -152,7 +153,7 @@ pub fn interpret_as(
     let (baseline, centred) = (mean(|s| s.baseline), mean(|s| s.centred));
     let parity = directions.has_parity().then(|| check_ablated(mean(|s| s.parity))).transpose()?;
     let mean_logits: Vec<f64> = blocks.iter().flat_map(|s| &s.mean_logits).copied().collect();
-    let mean_logit = MeanLogit::new(basis, mean_logits)?;
+    let mean_logit = mean_logit_spectrum(basis, mean_logits)?;
     let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
         blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
 
@@ -223,7 +224,8 @@ struct Sums {
 }
 
 /// One thing done to a model, and what came of it.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Ablated {
     /// What was done.
     pub what: String,

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 /// Where the energy of the logits lies along the directions of some blocks: which output sector, from which inputs,
 /// and along which function of the two positions.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct LogitDirections {
     /// The blocks looked at.
     pub blocks: Vec<usize>,

@@ -13,7 +13,8 @@ use ndarray::{ArrayView2, Axis};
 use std::fmt;
 
 /// What a model makes of one key block.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct KeyBlock {
     /// The block of the basis.
     pub block: usize,
@@ -37,7 +38,8 @@ pub struct KeyBlock {
 }
 
 /// How far a model has come, and with which blocks: what [`progress_measures`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct ProgressMeasures {
     /// Over the training pairs; `None` where there are none.
     pub train: Option<Evaluation>,

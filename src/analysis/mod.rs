@@ -7,7 +7,7 @@
 //! | which components do embeddings and unembedding use? | [`embedding`], [`component_norms`], [`unembedding_of`] | [`EmbeddingSpectra`] |
 //! | which 2-D terms does a neuron, a site contain? | [`neuron_spectrum`], [`Interpretable::spectrum`](crate::model::Interpretable::spectrum) | [`SiteSpectrum`](crate::model::SiteSpectrum) |
 //! | which block does each neuron compute with, and what are those without one? | [`neurons`] | [`NeuronClusters`] |
-//! | along which functions of x and y are logits written? | [`logit_directions`] | [`LogitDirections`] |
+//! | along which functions of x and y are logits written? | [`logit_directions`], [`direction_spectra`] | [`LogitDirections`] |
 //! | what does the loss need? | [`cluster_losses`], [`own_block_only`], [`hidden_centred`], [`parity`], [`keep_terms`] | [`Evaluation`](crate::model::Evaluation) |
 //! | is each key block's part of the product xy needed, and is it enough? | [`progress_measures`] | [`ProgressMeasures`] |
 //! | which irreps does it compute with, and what is each worth? | [`representation`] | [`RepresentationMeasures`] |
@@ -43,6 +43,6 @@ pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
 pub use neurons::{Candidates, DIM, Neuron, NeuronClusters, NeuronKind, cluster, neurons};
 pub use progress::{Progress, ProgressRow, progress};
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
-pub use spectrum::{MeanLogit, neuron_spectrum};
+pub use spectrum::{direction_spectra, neuron_spectrum};
 pub(crate) use table::superscript;
 pub use table::{Cell, Table, Term};

@@ -11,7 +11,8 @@ use std::fmt;
 pub const DIM: f64 = 1e-6;
 
 /// The blocks a neuron may be labelled with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Candidates {
     /// Every block but the constant; a neuron that is constant or tied gets none.
     AllBlocks,
@@ -24,7 +25,8 @@ pub enum Candidates {
 }
 
 /// What a neuron is, as far as the blocks of a basis can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum NeuronKind {
     /// It has a block.
     Labelled,
@@ -38,7 +40,8 @@ pub enum NeuronKind {
 }
 
 /// What one neuron computes, as far as one block can tell.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Neuron {
     /// Its share of the layer's square norm; 0 in a layer that is zero.
     pub share: f64,
@@ -61,7 +64,8 @@ pub struct Neuron {
 }
 
 /// Every neuron of a site with the block that explains it best.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct NeuronClusters {
     /// The site.
     pub site: String,

@@ -2,7 +2,7 @@ use super::measures::{KeyBlock, NO_MAP, NO_PAIRS, NO_TRAINING, ProgressMeasures,
 use super::neurons::{Candidates, neurons};
 use super::table::{Cell, Table, Term};
 use super::terms::*;
-use crate::checkpoint::Run;
+use crate::checkpoint::{History, Run};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::model::Evaluation;
@@ -10,7 +10,8 @@ use crate::task::Task;
 use std::fmt;
 
 /// A checkpoint's row of [`Progress`].
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct ProgressRow {
     /// Epochs trained.
     pub epoch: u64,
@@ -21,7 +22,8 @@ pub struct ProgressRow {
 }
 
 /// A training run, checkpoint by checkpoint: what [`progress`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Progress {
     /// What the coordinates are ([`FourierBasis::name`]).
     pub coordinates: String,
@@ -29,6 +31,19 @@ pub struct Progress {
     pub keys: Vec<usize>,
     /// The checkpoints, by epoch.
     pub rows: Vec<ProgressRow>,
+}
+
+/// The losses of the checkpoints, as [`Run::history`] gives those of every epoch.
+impl From<&Progress> for History {
+    fn from(progress: &Progress) -> Self {
+        let mut history = Self::default();
+        for row in &progress.rows {
+            history.epochs.push(row.epoch);
+            history.train.push(row.measures.train);
+            history.test.push(row.measures.test);
+        }
+        history
+    }
 }
 
 /// [`progress_measures`] at every checkpoint of a run, with the run's own split; the key blocks are those that own a

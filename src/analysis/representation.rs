@@ -18,7 +18,8 @@ use std::fmt;
 pub const KEY_SIMILARITY: f64 = 0.005;
 
 /// What an irrep's part of the hidden layer, and of the logits, is worth.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct KeyLosses {
     /// Over all pairs, from the part of the hidden layer that is a function of xy in the irrep, alone.
     pub hidden_restricted: Evaluation,
@@ -31,7 +32,8 @@ pub struct KeyLosses {
 }
 
 /// How a model uses one real irrep.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct IrrepMeasures {
     /// The irrep.
     pub irrep: Irrep,
@@ -57,7 +59,8 @@ pub struct IrrepMeasures {
 }
 
 /// What a model makes of the irreps of its group: what [`representation`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct RepresentationMeasures {
     /// Over all pairs.
     pub all: Evaluation,

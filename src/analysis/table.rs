@@ -6,6 +6,7 @@ use std::fmt;
 
 /// A word for a number, and what it means: the head of a column, the name of a fact.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Term {
     /// The word.
     pub name: Cow<'static, str>,
@@ -22,6 +23,7 @@ impl Term {
 
 /// What stands in a cell of a [`Table`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub enum Cell {
     /// Text.
     Text(String),
@@ -89,7 +91,7 @@ impl fmt::Display for Cell {
 ///     vec![Cell::text("frequency 1"), Cell::Share(0.25)],
 ///     vec![Cell::text("frequency 12"), Cell::share(None, "the map is zero")],
 /// ];
-/// let table = Table { title: "Shares".into(), columns, rows };
+/// let table = Table::new("Shares", columns, rows);
 /// assert_eq!(table.to_string(), "\
 /// Shares
 ///   block           share
@@ -98,6 +100,7 @@ impl fmt::Display for Cell {
 ///   –: the map is zero");
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct Table {
     /// What it lists.
     pub title: String,
@@ -108,6 +111,11 @@ pub struct Table {
 }
 
 impl Table {
+    /// A table with a head for every column, and a cell of every column in each row.
+    pub fn new(title: impl Into<String>, columns: Vec<Term>, rows: Vec<Vec<Cell>>) -> Self {
+        Self { title: title.into(), columns, rows }
+    }
+
     /// The reasons why cells are missing, each once, in the order of their first cells.
     #[must_use]
     pub fn reasons(&self) -> Vec<&str> {

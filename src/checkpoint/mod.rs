@@ -40,6 +40,7 @@ mod checksum;
 mod config;
 mod element;
 mod file;
+mod history;
 mod listing;
 mod machine;
 mod npy;
@@ -70,6 +71,7 @@ pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
+pub use history::History;
 pub use npz::{read_precomputed, read_precomputed_bytes};
 pub use run::Run;
 #[cfg(feature = "train")]

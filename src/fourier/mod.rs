@@ -22,7 +22,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use std::ops::Range;
 
 /// Rows of a basis that belong together: the constant, a frequency, an irrep.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Block {
     /// What the rows span: `const`, `frequency 3`, an irrep's label.
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Block {
 }
 
 /// Which way a transform goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Direction {
     /// From values at elements to coefficients.
     Forward,

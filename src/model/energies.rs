@@ -1,7 +1,7 @@
 use super::evaluate::{all_pairs_bytes, block_rows, overflow};
 use super::{BlockEnergies, Centred, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Error, Result, check_shape};
-use crate::fourier::{Direction, FourierBasis, single, transform_sectors};
+use crate::fourier::{Direction, FourierBasis, forward_2d, single, transform_sectors};
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, matmul_into, vectorised};
 use crate::memory;
@@ -87,6 +87,35 @@ pub(super) fn spectra(
         true => Ok((neurons, logits)),
         false => Err(overflow(model, site)),
     }
+}
+
+/// The spectrum of one function of pairs, (x, y), as of a site of one channel.
+pub(crate) fn spectrum_of_values(
+    site: &str,
+    basis: &dyn FourierBasis,
+    values: ArrayView2<'_, f64>,
+) -> Result<SiteSpectrum> {
+    let block_of = basis.block_of_row();
+    let terms = forward_2d(basis, values.mapv(|v| v as f32).insert_axis(Axis(2)).view())?;
+    let mut energies = Energies::zeros(basis, 1);
+    energies.energy[0] = values.iter().map(|v| v * v).sum();
+    for ((_, _, i, j, _), &term) in terms.indexed_iter() {
+        let energy = f64::from(term) * f64::from(term);
+        energies.square[[i, j]] += energy;
+        match (block_of[i], block_of[j]) {
+            (0, 0) => {}
+            (b, 0) => energies.linear_x[[0, b]] += energy,
+            (0, b) => energies.linear_y[[0, b]] += energy,
+            (a, b) if a == b => energies.product[[0, b]] += energy,
+            _ => {}
+        }
+    }
+    let regions = basis.sectors().iter().flat_map(|xs| basis.sectors().iter().map(move |ys| (xs, ys)));
+    for ((xs, ys), sum) in regions.zip(&mut energies.sums) {
+        let of_x = |x: usize| ys.iter().map(|y| values[[x, y.index()]]).sum::<f64>();
+        *sum = xs.iter().map(|x| of_x(x.index())).sum();
+    }
+    Ok(energies.finish(site, basis))
 }
 
 pub(super) fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
@@ -291,7 +320,7 @@ impl Energies {
     }
 }
 
-pub(crate) fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
+fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
     let block_of = basis.block_of_row();
     let mut split = Split2d::default();
     for ((i, j), &e) in square.indexed_iter() {

@@ -16,7 +16,8 @@ const BLOCK_VALUES: usize = 1 << 18;
 const TILE: usize = 96;
 
 /// Mean loss and accuracy.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// Mean cross-entropy in nats.
     pub loss: f64,
@@ -31,6 +32,12 @@ impl fmt::Display for Evaluation {
 }
 
 impl Evaluation {
+    /// A loss and an accuracy, of a model that takes them in its own way.
+    #[must_use]
+    pub fn new(loss: f64, accuracy: f64) -> Self {
+        Self { loss, accuracy }
+    }
+
     /// Averages (loss, correct) pairs summed elsewhere.
     pub(crate) fn from_sums(loss: f64, correct: usize, count: usize) -> Self {
         Self { loss: loss / count as f64, accuracy: correct as f64 / count as f64 }

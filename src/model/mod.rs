@@ -36,7 +36,7 @@ mod two_layer;
 pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
 pub(crate) use centred::{Centred, less_mean, row_means};
-pub(crate) use energies::{split, sum_and_squares};
+pub(crate) use energies::{spectrum_of_values, sum_and_squares};
 pub use evaluate::{Evaluation, cross_entropy};
 pub(crate) use evaluate::{block_rows, check_finite, check_task};
 pub use from_fn::FromFn;

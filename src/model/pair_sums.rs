@@ -13,7 +13,8 @@ const PAIRS_PER_ELEMENT: usize = 12;
 
 /// What one pass over all pairs gives of the readout site and the logits: what
 /// [`Interpretable::pair_sums`] returns.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct PairSums {
     /// Over the pairs of each set asked for; `None` for an empty one.
     pub sets: Vec<Option<Evaluation>>,

@@ -11,7 +11,8 @@ pub(crate) fn rounding(m: usize) -> f64 {
 
 /// Energy of 2-D terms by kind: the constant, rows of x alone, of y alone, products within one block, products across
 /// two blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Split2d {
     /// const x const.
     pub constant: f64,
@@ -80,7 +81,8 @@ impl Split2d {
 ///
 /// For block b of a channel, its terms ({const} union b)^2 hold
 /// `constant + linear_x[b] + linear_y[b] + product[b]` of its `energy`.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct BlockEnergies {
     /// The site.
     pub site: String,
@@ -103,7 +105,8 @@ pub struct BlockEnergies {
 }
 
 /// Energies of the 2-D transforms of all channels of a site, summed over regions, in all terms.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct SiteSpectrum {
     /// By channel and block.
     #[serde(flatten)]

@@ -4,7 +4,8 @@ use ndarray::Array2;
 ///
 /// [`plotly`](Figure::plotly) makes it a plotly figure, [`svg`](Figure::svg) and [`png`](Figure::png) write it for a
 /// paper, and [`Page`](super::Page) puts it among others.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Figure {
     /// What it shows.
     pub title: String,
@@ -39,8 +40,8 @@ impl Figure {
     /// use irreplens::report::{Axis, Figure, Heat, Marks, Scale};
     /// let mut values = ndarray::Array2::zeros((100, 100));
     /// values[[41, 7]] = -3.0;
-    /// let heat = Heat { values, scale: Scale::Diverging, limit: None };
-    /// let figure = Figure::new("", Axis::new("x"), Axis::new("y"), Marks::Heat(heat)).at_most(25);
+    /// let heat = Marks::Heat(Heat::new(values, Scale::Diverging));
+    /// let figure = Figure::new("", Axis::new("x"), Axis::new("y"), heat).at_most(25);
     /// let Marks::Heat(heat) = figure.marks else { unreachable!() };
     /// assert_eq!((heat.values.dim(), heat.values[[10, 1]]), ((25, 25), -3.0));
     /// assert!(figure.note.unwrap().contains("4 x 4"));
@@ -69,7 +70,8 @@ impl Figure {
 }
 
 /// An axis.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Axis {
     /// What it measures.
     pub title: String,
@@ -107,7 +109,8 @@ impl Axis {
 }
 
 /// What is drawn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Marks {
     /// Lines over a shared axis.
     Lines(Vec<Line>),
@@ -120,13 +123,15 @@ pub enum Marks {
 }
 
 /// A line or a row of bars.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Line {
     /// Its name in the legend.
     pub name: String,
     /// Where its points stand; 0, 1, ... if `None`.
     pub x: Option<Vec<f64>>,
-    /// Its values; NaN leaves a gap.
+    /// Its values; NaN leaves a gap, and is null in JSON.
+    #[serde(with = "gaps")]
     pub y: Vec<f64>,
 }
 
@@ -138,9 +143,11 @@ impl Line {
 }
 
 /// A matrix of colours.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Heat {
-    /// Row y, column x.
+    /// Row y, column x; NaN is grey, and null in JSON.
+    #[serde(with = "gaps_of_map")]
     pub values: Array2<f32>,
     /// Colours.
     pub scale: Scale,
@@ -149,6 +156,18 @@ pub struct Heat {
 }
 
 impl Heat {
+    /// A map whose colour scale ends at its own largest magnitude.
+    #[must_use]
+    pub fn new(values: Array2<f32>, scale: Scale) -> Self {
+        Self { values, scale, limit: None }
+    }
+
+    /// The map with its colour scale ending at `limit`, which it may share with other figures.
+    #[must_use]
+    pub fn up_to(self, limit: f64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
     /// The end of the colour scale; 1 where all is zero.
     #[must_use]
     pub fn limit(&self) -> f64 {
@@ -163,7 +182,8 @@ pub(super) fn largest<'a>(values: impl IntoIterator<Item = &'a f32>) -> f64 {
 }
 
 /// A colour scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Scale {
     /// From blue for the negative by white at 0 to red.
     Diverging,
@@ -255,14 +275,52 @@ pub(super) const PALETTE: [Rgb; 7] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [120, 120, 120]];
 
 /// Points of one kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Points {
     /// Their name in the legend.
     pub name: String,
-    /// Abscissae.
+    /// Abscissae; NaN is not drawn.
+    #[serde(with = "gaps")]
     pub x: Vec<f64>,
-    /// Ordinates.
+    /// Ordinates; NaN is not drawn.
+    #[serde(with = "gaps")]
     pub y: Vec<f64>,
     /// What hovering over each says.
     pub hover: Vec<String>,
+}
+
+impl Points {
+    /// Points of this name; `hover` says something of each.
+    pub fn new(name: impl Into<String>, x: Vec<f64>, y: Vec<f64>, hover: Vec<String>) -> Self {
+        Self { name: name.into(), x, y, hover }
+    }
+}
+
+/// Numbers that may be NaN, which JSON has not: as null.
+mod gaps {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        values.iter().map(|v| Some(*v).filter(|v| !v.is_nan())).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+        let values = Vec::<Option<f64>>::deserialize(from)?;
+        Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+    }
+}
+
+/// A matrix of numbers that may be NaN, as null.
+mod gaps_of_map {
+    use ndarray::Array2;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(values: &Array2<f32>, to: S) -> Result<S::Ok, S::Error> {
+        values.mapv(|v| Some(v).filter(|v| !v.is_nan())).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Array2<f32>, D::Error> {
+        Ok(Array2::<Option<f32>>::deserialize(from)?.mapv(|v| v.unwrap_or(f32::NAN)))
+    }
 }

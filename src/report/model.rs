@@ -2,8 +2,8 @@ use super::figures;
 use super::summary::summary;
 use super::{Control, Figure, Page};
 use crate::analysis::{
-    Candidates, Cell, CosetMeasures, Interpretation, NeuronClusters, RepresentationMeasures, cosets, interpret,
-    neurons, representation,
+    Candidates, Cell, CosetMeasures, Interpretation, NeuronClusters, RepresentationMeasures, cosets,
+    direction_spectra, interpret, neurons, representation,
 };
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis, forward_2d};
@@ -260,7 +260,8 @@ fn directions(page: &mut Page, subject: &Subject<'_>, task: &Task, found: &Inter
     if shown.len() < all.len() {
         page.text(format!("To keep the page small {} of {} directions are shown.", shown.len(), all.len()));
     }
-    let frames = figures::direction_components(model, basis, task, sectors, shown)?;
+    let terms = direction_spectra(model, basis, task, shown)?;
+    let frames = figures::direction_components(basis, sectors, shown, terms.view());
     let smaller = |(label, figures): (String, Vec<Figure>)| {
         (label, figures.into_iter().map(|figure| figure.at_most(CELLS)).collect())
     };

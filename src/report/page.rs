@@ -25,7 +25,7 @@ use std::path::Path;
 /// page.text("Waves of two lengths.");
 /// page.choice(Control::Select, "Frequency", vec![("1".into(), vec![figure(1)]), ("2".into(), vec![figure(2)])]);
 /// let frequency = Term::new("frequency", "Turns a unit of time.");
-/// page.table(Table { title: "All of them".into(), columns: vec![frequency], rows: vec![vec![Cell::Count(1)]] });
+/// page.table(Table::new("All of them", vec![frequency], vec![vec![Cell::Count(1)]]));
 /// assert!(page.html().contains("Waves &lt;2&gt;"));
 /// ```
 #[derive(Clone, Debug)]
@@ -57,7 +57,8 @@ struct View {
 }
 
 /// How a reader chooses among figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Control {
     /// From a list.
     Select,

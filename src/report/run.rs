@@ -1,8 +1,8 @@
-use super::figures::{self, History};
+use super::figures;
 use super::{Control, Page, Subject, of_model};
 use crate::analysis::terms::{SETTING, VALUE, WEIGHTS};
 use crate::analysis::{Cell, Table, embedding, progress, untrained};
-use crate::checkpoint::{GroupKind, Run};
+use crate::checkpoint::{GroupKind, History, Run};
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::Group;
@@ -73,7 +73,7 @@ fn training(
     task: &Task,
     step: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let (history, checkpoints) = (History::read(run)?, run.checkpoints()?);
+    let (history, checkpoints) = (run.history()?, run.checkpoints()?);
     if history.is_none() && checkpoints.is_empty() {
         return Ok(());
     }

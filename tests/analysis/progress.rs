@@ -22,7 +22,7 @@ fn evaluation(case: &Case, logits: &[Vec<f64>], pairs: &[usize]) -> Option<Evalu
         correct += usize::from((0..case.n).all(|z| row[z] < row[label] || row[z] == row[label] && z >= label));
     }
     let count = pairs.len() as f64;
-    (!pairs.is_empty()).then(|| Evaluation { loss: loss / count, accuracy: correct as f64 / count })
+    (!pairs.is_empty()).then(|| Evaluation::new(loss / count, correct as f64 / count))
 }
 
 /// `activations W_U + offset`.

@@ -1,5 +1,5 @@
 use crate::models;
-use irreplens::analysis::{interpret, neuron_spectrum, representation};
+use irreplens::analysis::{direction_spectra, interpret, neuron_spectrum, representation};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Dihedral;
 use irreplens::report::{Axis, Figure, Heat, Line, Marks, Points, Scale, figures};
@@ -74,7 +74,8 @@ fn direction_components_add_up_to_the_energies() {
     let found = interpret(&net, &basis, &task).unwrap();
     let (b, sectors) = (found.directions.blocks[0], ["rot", "ref"].map(String::from));
     let rows: Vec<(usize, usize)> = basis.blocks()[b].rows.clone().map(|row| (1, row)).collect();
-    let pictures = figures::direction_components(&net, &basis, &task, &sectors, &rows).unwrap();
+    let terms = direction_spectra(&net, &basis, &task, &rows).unwrap();
+    let pictures = figures::direction_components(&basis, &sectors, &rows, terms.view());
     assert_eq!(pictures[0].1[0].title, format!("Component of logits in direction cos({b}) on region rot, rot"));
     for region in 0..4 {
         let squares = pictures.iter().flat_map(|(_, figures)| heat(&figures[region]).values.clone());
@@ -99,7 +100,7 @@ fn diverging_scales_are_centred_on_zero() {
 fn points_stand_at_the_names_of_their_places() {
     let names = ["trivial", "(2,1)", "sign"].map(String::from);
     let points =
-        Points { name: "neurons".into(), x: vec![2.0, 1.0], y: vec![0.5, 0.25], hover: vec!["a".into(), "b".into()] };
+        Points::new("neurons", vec![2.0, 1.0], vec![0.5, 0.25], vec!["a".into(), "b".into()]);
     let figure =
         Figure::new("Irreps", Axis::new("irrep").named(&names), Axis::new("share"), Marks::Scatter(vec![points]));
     let json: serde_json::Value = serde_json::from_str(&figure.plotly().to_json()).unwrap();

@@ -16,7 +16,7 @@ fn arrays_decode_to_the_values() {
     let values = Array2::from_shape_fn((7, 5), |(i, j)| ((i * 5 + j) as f32 * 0.7).sin() * 1e-3);
     let mut with_gap = values.clone();
     with_gap[[2, 3]] = f32::NAN;
-    let heat = |values| Marks::Heat(Heat { values, scale: Scale::Diverging, limit: None });
+    let heat = |values| Marks::Heat(Heat::new(values, Scale::Diverging));
     let figure = |marks| Figure::new("t", Axis::new("x"), Axis::new("y"), marks);
     let numbers_of_line = vec![1e-12, -3.5, f64::NAN, 7e8];
     let mut page = Page::new("p");
@@ -53,7 +53,7 @@ fn hostile_names_stay_text() {
     let term = Term::new(HOSTILE, "<b>");
     let rows = vec![vec![Cell::text(HOSTILE)], vec![Cell::Missing(HOSTILE.into())]];
     page.facts(vec![(term.clone(), Cell::text(HOSTILE)), (term.clone(), Cell::Missing(HOSTILE.into()))]);
-    page.table(Table { title: HOSTILE.into(), columns: vec![term], rows });
+    page.table(Table::new(HOSTILE, vec![term], rows));
     let html = page.html();
     let markup = markup(&html);
     assert!(!markup.contains("<img") && !markup.contains("alert(1)</") && !markup.contains("<!--"));

@@ -31,7 +31,7 @@ pub use embedding::{embedding_norms, unembedding_by_cluster};
 pub use irrep::{irrep_against_coset, irrep_energies, key_irrep_losses, trace_similarities};
 pub use spectrum::{mean_squares, neuron_regions};
 pub(super) use training::spread;
-pub use training::{History, checkpoint_spectra, progress_curves, training_curves};
+pub use training::{checkpoint_spectra, progress_curves, training_curves};
 
 /// Names of the regions (sector of x, sector of y) in order, from those of the sectors.
 fn region_names(sectors: &[String]) -> Vec<String> {
