@@ -142,7 +142,7 @@ fn main() -> irreplens::Result<()> {
             );
         }
     }
-    println!("Loss without what is written on the wrong kind of element: {:.2e}", loss(found.parity));
+    println!("Loss without what is written on the wrong kind of element: {:.2e}", loss(found.published.parity));
 
     let sign = measures.neurons.clusters().remove(&1).unwrap_or_default();
     println!("\nBy irreps, neurons {sign:?} are the sign: rotation or reflection, no frequency at all");

@@ -8,7 +8,7 @@
 //!
 //! # Example
 //! ```
-//! use irreplens::analysis::{Candidates, neurons};
+//! use irreplens::analysis::neurons;
 //! use irreplens::fourier::CyclicSubgroupBasis;
 //! use irreplens::group::Cyclic;
 //! use irreplens::model::{Hook, Hooks, Interpretable, SummedMlp};
@@ -22,7 +22,7 @@
 //! let net = SummedMlp::new(embed.clone(), embed, unembed)?;
 //!
 //! let group = Cyclic::new(11)?;
-//! let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&group), Candidates::AllBlocks)?;
+//! let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&group))?;
 //! assert_eq!(found.clusters()[&3], [0, 1, 2, 3, 4, 5]);
 //!
 //! // Without those neurons every logit is 0, and the loss is that of a guess.

@@ -6,8 +6,8 @@ use irreplens::laws::model::{
     unknown_site,
 };
 use irreplens::model::{
-    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Separable,
-    Site, SiteSpectrum, SummedMlp, Values,
+    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Separable, Site,
+    SiteSpectrum, SummedMlp, Values,
 };
 use irreplens::task::{Pair, Task};
 use irreplens::{Error, Result};
@@ -333,16 +333,7 @@ fn streams_of_something_else() {
     use Fault::*;
     caught(
         "streams",
-        &[
-            Evaluate,
-            Accuracy,
-            EvaluateWithoutHooks,
-            Columns,
-            ColumnsOfTheFirst,
-            Spectrum,
-            SpectrumSplit,
-            BlockEnergies,
-        ],
+        &[Evaluate, Accuracy, EvaluateWithoutHooks, Columns, ColumnsOfTheFirst, Spectrum, SpectrumSplit, BlockEnergies],
     );
     assert_eq!(streams(&broken(Evaluate)).unwrap_err().witness, "loss, no hook");
 }

@@ -139,7 +139,7 @@ fn the_shipped_model() {
         assert_eq!(got["neuron_block_untied"][k] == golden["neuron_frequency"][k], !tied, "{k}");
     }
     let text = explained.found.to_string();
-    assert!(text.contains("  tied (sign)            4  46, 71, 84, 102"), "{text}");
+    assert!(text.contains("  tied (sign)        4  46, 71, 84, 102"), "{text}");
     assert!(!text.contains("not compared"), "{text}");
     assert!(got["accuracy"] == 1.0 && got["loss"].as_f64().unwrap() < 1e-4);
 

@@ -6,7 +6,7 @@ mod data;
 mod models;
 
 use irreplens::Error;
-use irreplens::analysis::{Cluster, cluster_losses, cosets, embedding, interpret, representation};
+use irreplens::analysis::{Ablation, cluster_losses, cosets, embedding, interpret, representation};
 use irreplens::checkpoint::{Run, Tensor, Tensors, read_precomputed, write_safetensors};
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral, Elem, subgroup_classes};
@@ -91,7 +91,7 @@ fn an_output_bias_is_a_neuron_that_is_always_on() {
     // Ablations: with a cluster dropped the bias stays, and kept alone it is there too.
     let clusters = BTreeMap::from([(1, vec![0, 2, 3]), (2, vec![1])]);
     let with_the_neuron = clusters.iter().map(|(&b, members)| (b, [&members[..], &[d]].concat())).collect();
-    for (what, others) in [(Cluster::Drop, &clusters), (Cluster::Keep, &with_the_neuron)] {
+    for (what, others) in [(Ablation::Drop, &clusters), (Ablation::Keep, &with_the_neuron)] {
         let got = cluster_losses(&biased, &task, &clusters, what).unwrap();
         let want = cluster_losses(&always_on, &task, others, what).unwrap();
         got.iter().for_each(|(b, &got)| same("a cluster", got, want[b]));

@@ -1,3 +1,5 @@
+//! Null controls: the same measure of an untrained model, and of the model on a shuffled group.
+
 use crate::checkpoint::Run;
 use crate::error::Result;
 use crate::group::{Group, GroupExt};
@@ -9,11 +11,11 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Controls<T> {
-    /// Of the model on its group.
+    /// The measure of the model on its group.
     pub found: T,
-    /// Of a randomly initialised model: what activation functions and large blocks give by themselves.
+    /// The measure of a randomly initialised model: what activation functions and large blocks give by themselves.
     pub random_model: Option<T>,
-    /// Of the model on a group isomorphic to its own whose elements were shuffled: what any group would give.
+    /// The measure of the model on a group isomorphic to its own whose elements were shuffled: what any group would give.
     pub relabelled: T,
 }
 
@@ -23,7 +25,7 @@ pub struct Controls<T> {
 /// `None` without the feature `train`, which has the initialisation. Recorded activations have no architecture to draw.
 ///
 /// # Errors
-/// Those of [`Run::model`] for settings that do not fit.
+/// The errors of [`Run::model`] for settings that do not fit.
 pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
     #[cfg(feature = "train")]
     {
@@ -51,7 +53,7 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
 /// `measure`: gets the model and the group to measure it on.
 ///
 /// # Errors
-/// Those of `measure`.
+/// The errors of `measure`.
 ///
 /// ```
 /// use irreplens::analysis::{representation, with_controls};

@@ -1,3 +1,5 @@
+//! Whether neurons are constant on the cosets of subgroups.
+
 use super::neurons::DIM;
 use super::table::{Cell, Table};
 use super::terms::*;
@@ -14,7 +16,8 @@ use std::fmt;
 /// the cosets, all added up, below the variance.
 pub const CONCENTRATED: f64 = 1.0;
 
-/// Shares of a variance up to this are rounding of `f32` values: of nested subgroups with such shares the largest counts.
+/// A share of a variance up to this is rounding of `f32` values and counts as 0: where a map is constant on the cosets of
+/// several nested subgroups, the largest is then taken.
 const ROUNDING: f64 = 1e-14;
 
 /// How far a neuron's two maps vary within the cosets of the subgroups of one conjugacy class, each the least over the
@@ -24,13 +27,13 @@ const ROUNDING: f64 = 1e-14;
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct CosetShares {
-    /// Of the map x -> neuron, within right cosets H x.
+    /// Share of the map x -> neuron, within right cosets H x.
     pub left: f64,
-    /// Of the map y -> neuron, within left cosets y K.
+    /// Share of the map y -> neuron, within left cosets y K.
     pub right: f64,
-    /// Of the map x -> neuron within left cosets x H, the other way round.
+    /// Share of the map x -> neuron within left cosets x H, the other way round.
     pub left_reversed: f64,
-    /// Of the map y -> neuron within right cosets K y, the other way round.
+    /// Share of the map y -> neuron within right cosets K y, the other way round.
     pub right_reversed: f64,
 }
 
@@ -285,16 +288,7 @@ impl CosetMeasures {
         };
         Table {
             title: "Neurons that are constant on cosets".into(),
-            columns: vec![
-                CLASS,
-                SUBGROUP,
-                CONJUGATES,
-                WIDTH,
-                WITHIN_LEFT,
-                WITHIN_RIGHT,
-                COSET_CHANCE,
-                CONCENTRATION,
-            ],
+            columns: vec![CLASS, SUBGROUP, CONJUGATES, WIDTH, WITHIN_LEFT, WITHIN_RIGHT, COSET_CHANCE, CONCENTRATION],
             rows: self.clusters().into_iter().map(row).collect(),
         }
     }

@@ -1,15 +1,20 @@
+//! The notebook's analyses of one model, in one pass over its pairs.
+
 use super::ablation::{
-    Cluster, ClusterParts, add_per_class, centring, check_ablated, cluster_losses, hidden_centred, own_block_only,
+    Ablation, ClusterParts, add_per_class, centring, check_ablated, cluster_losses, hidden_centred, own_block_only,
 };
-use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
+use super::embedding::{EmbeddingSpectra, embedding};
 use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
-use super::neurons::{Candidates, NeuronClusters, cluster};
+use super::neurons::{NeuronClusters, label};
+use super::notebook::{Labels, Published, component_norms_of_sum, unembedding_of};
 use super::spectrum::mean_logit_spectrum;
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, rounding, row_means, stream};
+use crate::model::{
+    Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, fold_pairs, rounding, row_means,
+};
 use crate::task::Task;
 use ndarray::{Array1, Array2};
 use std::collections::BTreeMap;
@@ -37,10 +42,6 @@ pub struct Interpretation {
     /// The neurons by block. [`NeuronClusters::compare_with`] marks labels that say nothing, [`NeuronClusters::name_ties`] tells
     /// what the tied ones are.
     pub neurons: NeuronClusters,
-    /// Sizes of the clusters that the notebook's loop finds, which stops one frequency short.
-    pub clusters_as_published: BTreeMap<usize, usize>,
-    /// The published spectrum of W_U, as it is, over the neurons of each cluster.
-    pub unembedding_by_cluster: BTreeMap<usize, Array1<f64>>,
     /// Where the logits' energy along the clusters' blocks lies.
     pub directions: LogitDirections,
     /// With every neuron's mean removed.
@@ -49,9 +50,8 @@ pub struct Interpretation {
     pub own_block_only: Option<Evaluation>,
     /// With each cluster dropped.
     pub without_cluster: Option<BTreeMap<usize, Evaluation>>,
-    /// With the clusters' rows removed from the output sector that parity forbids; `None` where the basis has one
-    /// sector, or products of a region are spread over sectors.
-    pub parity: Option<Evaluation>,
+    /// What the published notebook computes in its own way.
+    pub published: Published,
 }
 
 impl Interpretation {
@@ -99,30 +99,26 @@ pub fn interpret(
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
 ) -> Result<Interpretation> {
-    interpret_as(model, basis, task, Candidates::AllBlocks)
+    interpret_with(model, basis, task, None)
 }
 
-/// [`interpret`] with other labels, on which the clusters and their losses, the key blocks, directions and the own-block and
-/// parity ablations rest: [`Candidates::Forced`] gives the numbers of the published golden files.
-///
-/// # Errors
-/// Those of [`interpret`].
-pub fn interpret_as(
+/// [`interpret`] with labels by a rule of the notebook's.
+pub(super) fn interpret_with(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
-    candidates: Candidates,
+    rule: Option<Labels>,
 ) -> Result<Interpretation> {
     check_order(basis, task)?;
     // What is left of logits when some of them are set to zero depends on what softmax ignores.
     let are_logits = model.neuron_site() == LOGITS;
     let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(&basis)?;
-    let neurons = cluster(&neuron_spectrum.by_block, basis, candidates);
+    let neurons = label(&neuron_spectrum.by_block, basis, rule);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
 
     let directions = Directions::new(&basis, task, &keys)?;
-    let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
+    let parts = ClusterParts::new(model, &clusters, Ablation::Drop)?;
     let centring = centring(model, &neuron_spectrum.by_block.mean)?;
     let start = || Sums {
         directions: directions.start(),
@@ -132,7 +128,7 @@ pub fn interpret_as(
         parity: LossSum::default(),
         mean_logits: Vec::new(),
     };
-    let blocks = stream(model, task, start, |sums, block| {
+    let blocks = fold_pairs(model, task, start, |sums, block| {
         sums.baseline.add(block.logits.view(), block.labels);
         sums.mean_logits.extend(row_means(block.logits.view()));
         let along = directions.along(block);
@@ -167,12 +163,16 @@ pub fn interpret_as(
         coordinates: basis.name(),
         baseline,
         embedding: embedding?,
-        clusters_as_published: cluster(&neuron_spectrum.by_block, basis, Candidates::AsPublished)
-            .clusters()
-            .into_iter()
-            .map(|(block, members)| (block, members.len()))
-            .collect(),
-        unembedding_by_cluster,
+        published: Published {
+            clusters: label(&neuron_spectrum.by_block, basis, Some(Labels::AsPublished))
+                .clusters()
+                .into_iter()
+                .map(|(block, members)| (block, members.len()))
+                .collect(),
+            unembed_sum: model.unembedding().map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
+            unembedding_by_cluster,
+            parity,
+        },
         directions: directions.finish(direction_sums)?,
         hidden_centred: match centring {
             Some(_) => Some(check_ablated(centred)?),
@@ -182,9 +182,8 @@ pub fn interpret_as(
         without_cluster: match &parts {
             Some(parts) => Some(parts.finish(cluster_sums)?),
             None if are_logits => None,
-            None => if_honoured(cluster_losses(model, task, &clusters, Cluster::Drop))?,
+            None => if_honoured(cluster_losses(model, task, &clusters, Ablation::Drop))?,
         },
-        parity,
         neuron_spectrum,
         logit_spectrum,
         mean_logit,
@@ -219,7 +218,7 @@ struct Sums {
     baseline: LossSum,
     centred: LossSum,
     parity: LossSum,
-    /// Of every pair the mean over the classes.
+    /// The mean over the classes of every pair.
     mean_logits: Vec<f64>,
 }
 
@@ -241,7 +240,7 @@ impl Interpretation {
             ("the model as it is", Some(self.baseline)),
             ("every neuron's mean removed", self.hidden_centred),
             ("every neuron reduced to its own block", self.own_block_only),
-            ("parity-forbidden logit directions removed", self.parity),
+            ("parity-forbidden logit directions removed", self.published.parity),
         ];
         let whole = all.into_iter().filter_map(|(what, after)| Some(Ablated { what: what.into(), after: after? }));
         let clusters = self.without_cluster.iter().flatten().map(|(&b, &after)| {
@@ -287,10 +286,8 @@ impl Interpretation {
     /// Shares of the energy of neurons and logits by kind of 2-D term.
     #[must_use]
     pub fn term_table(&self) -> Table {
-        let all =
-            [self.neuron_spectrum.split_centred().shares(), self.logit_shares(), self.raw_logit_split().shares()];
-        let kinds =
-            ["constant", "linear in x", "linear in y", "quadratic, within a block", "quadratic, across blocks"];
+        let all = [self.neuron_spectrum.split_centred().shares(), self.logit_shares(), self.raw_logit_split().shares()];
+        let kinds = ["constant", "linear in x", "linear in y", "quadratic, within a block", "quadratic, across blocks"];
         let row = |(i, kind): (usize, &str)| {
             let shares = all.iter().map(|shares| {
                 Cell::share(shares.map(|shares| shares.kinds()[i]), "there is no energy: they are constant")

@@ -1,3 +1,5 @@
+//! Along which functions of x and y the logits are written.
+
 use super::embedding::check_finite_energy;
 use super::table::{Cell, Table, Term};
 use super::terms::*;
@@ -5,12 +7,11 @@ use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, subtract_matmul};
-use crate::model::{Hook, Hooks, Interpretable, LOGITS, PairBlock, less_mean, rounding, stream, sum_and_squares};
+use crate::model::{Interpretable, PairBlock, fold_pairs, less_mean, rounding, sum_and_squares};
 use crate::task::Task;
 use ndarray::{Array2, Array4, Axis, s};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 /// Where the energy of the logits lies along the directions of some blocks: which output sector, from which inputs,
 /// and along which function of the two positions.
@@ -19,7 +20,7 @@ use std::sync::Arc;
 pub struct LogitDirections {
     /// The blocks looked at.
     pub blocks: Vec<usize>,
-    /// Their names.
+    /// The names of these blocks.
     pub names: Vec<String>,
     /// The output sector where xy lies, for every (sector of x, sector of y); `None` where products of a region are spread over
     /// sectors.
@@ -27,7 +28,7 @@ pub struct LogitDirections {
     /// Energy of the logits, less each pair's mean over the classes, transformed along an output sector and taken in the block's
     /// rows, summed over the inputs of a region; 0 below rounding: (block, sector of x, sector of y, output sector).
     pub energy: Array4<f64>,
-    /// Of that energy in the output sector where xy lies, the shares along f(x + y) and f(x - y), f running over the
+    /// Shares, of the energy in the output sector where xy lies, along f(x + y) and f(x - y), f running over the
     /// block's rows and x, y being positions in their sectors: (block, sector of x, sector of y, 2). `None` where
     /// positions are not exponents ([`FourierBasis::generator`]) or xy is not confined to one sector; an entry is `None`
     /// where that energy is rounding of the logits.
@@ -55,7 +56,7 @@ pub fn logit_directions(
     blocks: &[usize],
 ) -> Result<LogitDirections> {
     let directions = Directions::new(&basis, task, blocks)?;
-    let sums = stream(
+    let sums = fold_pairs(
         model,
         task,
         || directions.start(),
@@ -82,32 +83,6 @@ pub fn output_sectors(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Opti
     Some(output)
 }
 
-/// The hooks of the notebook's last ablation: at every pair, the rows of these blocks are projected out of the logits
-/// of every output sector but the one where xy lies.
-///
-/// # Errors
-/// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::UnknownBlock`]; [`Error::Shape`] and
-/// [`Error::OtherGroup`] for a basis of another group than the task's.
-pub fn parity_hooks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[usize]) -> Result<Hooks> {
-    check_blocks(basis, task, blocks)?;
-    let output = output_sectors(basis, task).ok_or(Error::Unsupported {
-        analysis: "parity ablation",
-        needs: "a basis whose sectors are cosets of a normal subgroup",
-    })?;
-    let (sector_of, _) = sectors_and_positions(basis);
-    let mut hooks = Hooks::none();
-    for sector in 0..basis.sectors().len() {
-        let n = task.order();
-        let forbidden = |index: usize| output[[sector_of[index / n], sector_of[index % n]]] != sector;
-        let mask: Arc<[bool]> = (0..n * n).map(forbidden).collect();
-        if mask.contains(&true) {
-            let rows = rows_in_sector(basis, blocks, sector);
-            hooks = hooks.with(Hook::project_out(LOGITS, rows)?.on_pairs(mask));
-        }
-    }
-    Ok(hooks)
-}
-
 /// The rows of some blocks on one sector, as functions on the group: (rows, n).
 pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[usize], sector: usize) -> Array2<f32> {
     let rows: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
@@ -121,7 +96,7 @@ pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[usi
 }
 
 /// For every element, its sector and its position there.
-fn sectors_and_positions(basis: &(impl FourierBasis + ?Sized)) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn sectors_and_positions(basis: &(impl FourierBasis + ?Sized)) -> (Vec<usize>, Vec<usize>) {
     let (mut sector_of, mut position) = (vec![0; basis.order()], vec![0; basis.order()]);
     for (s, sector) in basis.sectors().iter().enumerate() {
         for (t, element) in sector.iter().enumerate() {
@@ -167,7 +142,7 @@ pub(super) struct DirectionSums {
     /// The logits along every row in the output sector where xy lies, summed over the pairs of a region at which
     /// x + y (first) or x - y (second) is a given position: (regions, 2, positions, rows).
     by_position: Array4<f64>,
-    /// Of the logits as they are: the scale of their rounding.
+    /// Square norm of the logits as they are: the scale of their rounding.
     whole: f64,
 }
 
@@ -216,7 +191,7 @@ impl<'a> Directions<'a> {
     }
 
     /// The logits of a block less their directions on the output sectors that parity forbids; `None` where there are no
-    /// such sectors. The same as the hooks of [`parity_hooks`].
+    /// such sectors. The hooks of [`parity_hooks`](super::notebook::parity_hooks) leave the same.
     pub(super) fn without_forbidden(&self, block: &PairBlock<'_>, mut directions: Array2<f32>) -> Option<Array2<f32>> {
         let output = self.output.as_ref().filter(|_| self.has_parity())?;
         let per_sector = self.along.ncols();

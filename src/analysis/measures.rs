@@ -1,8 +1,10 @@
+//! Progress measures: restricted and excluded losses of key blocks.
+
 use super::ablation::check_ablated;
 use super::embedding::component_norms;
 use super::logits::check_blocks;
-use super::neurons::{Candidates, NeuronKind, neurons};
-use super::parts::{Sets, excluded, parts, restricted, written};
+use super::neurons::{NeuronKind, neurons};
+use super::parts::{SplitPairs, excluded, logits_of_parts, parts_of_blocks, restricted};
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result};
@@ -25,9 +27,9 @@ pub struct KeyBlock {
     /// Its share of the square norm of the map x -> neuron, of a model without such a map the left embedding. Shares
     /// are `None` where the model has no such map, or it is zero.
     pub left_share: Option<f64>,
-    /// The same of the map y -> neuron, or the right embedding.
+    /// Its share of the square norm of the map y -> neuron, or the right embedding.
     pub right_share: Option<f64>,
-    /// The same of W_U transposed, as it is.
+    /// Its share of the square norm of W_U transposed, as it is.
     pub unembed_share: Option<f64>,
     /// Share of the square norm of W_U less its mean over the classes, which no softmax sees.
     pub unembed_share_centred: Option<f64>,
@@ -118,9 +120,9 @@ pub fn progress_measures(
     }
     check_task(model, task)?;
     check_blocks(basis, task, keys)?;
-    let sets = Sets::new(task, split)?;
+    let sets = SplitPairs::new(task, split)?;
 
-    let clusters = neurons(model, basis, Candidates::AllBlocks)?;
+    let clusters = neurons(model, basis)?;
     let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
     let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
@@ -132,9 +134,9 @@ pub fn progress_measures(
     let pass = sets.sums(model, task)?;
     // One set for every key block, and last all of them.
     let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
-    let parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
+    let parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
-    let excluded = excluded(model, task, &sets, &written(model, &parts)?)?;
+    let excluded = excluded(model, task, &sets, &logits_of_parts(model, &parts)?)?;
     restricted
         .iter()
         .chain(excluded.iter().flatten())
@@ -177,7 +179,10 @@ pub(super) fn block_shares(basis: &(impl FourierBasis + ?Sized), map: ArrayView2
 }
 
 /// [`block_shares`] of W_U (width, n) less its mean over the classes; `None` where that is all there is of it.
-pub(super) fn centred_shares(basis: &(impl FourierBasis + ?Sized), unembed: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+pub(super) fn centred_shares(
+    basis: &(impl FourierBasis + ?Sized),
+    unembed: ArrayView2<'_, f32>,
+) -> Result<Vec<Option<f64>>> {
     let square = |map: ArrayView2<'_, f32>| map.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
     let centred = less_mean(unembed.to_owned());
     match square(centred.view()) > square(unembed) * rounding(basis.order()).powi(2) {
@@ -228,9 +233,7 @@ impl ProgressMeasures {
                 loss(key.excluded, NO_TRAINING),
             ]
         };
-        let over_keys = |share: fn(&KeyBlock) -> Option<f64>| {
-            Cell::share(self.keys.iter().map(share).sum(), NO_MAP)
-        };
+        let over_keys = |share: fn(&KeyBlock) -> Option<f64>| Cell::share(self.keys.iter().map(share).sum(), NO_MAP);
         let all = vec![
             Cell::text("all of these"),
             Cell::Count(self.keys.iter().map(|key| key.neurons).sum()),

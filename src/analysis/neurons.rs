@@ -1,3 +1,6 @@
+//! Labels of neurons: the block that explains each, and what those without one are.
+
+use super::notebook::Labels;
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::Result;
@@ -10,32 +13,18 @@ use std::fmt;
 /// A neuron with less than this share of its layer's square norm is dim: it gets no label and is in no cluster.
 pub const DIM: f64 = 1e-6;
 
-/// The blocks a neuron may be labelled with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[non_exhaustive]
-pub enum Candidates {
-    /// Every block but the constant; a neuron that is constant or tied gets none.
-    AllBlocks,
-    /// Every block but the constant, and every neuron that is not dim gets one: ties are decided by the last digit, as in the
-    /// published golden files.
-    Forced,
-    /// The notebook's loop `range(1, rows // 2)`, which never tries the last frequency and decides ties by the last digit:
-    /// there to show what it does.
-    AsPublished,
-}
-
 /// What a neuron is, as far as the blocks of a basis can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum NeuronKind {
-    /// It has a block.
+    /// The neuron has a block.
     Labelled,
-    /// It varies, but no block holds more of it than the next one does, or than none, beyond the rounding of its values. A
+    /// The neuron varies, but no block holds more of it than the next one does, or than none, beyond the rounding of its values. A
     /// neuron that is constant in every region is such a one: all blocks explain it equally well.
     Tied,
-    /// It has the same value at all pairs, up to rounding.
+    /// The neuron has the same value at all pairs, up to rounding.
     Constant,
-    /// It has less than [`DIM`] of its layer's square norm.
+    /// The neuron has less than [`DIM`] of its layer's square norm.
     Dim,
 }
 
@@ -58,7 +47,7 @@ pub struct Neuron {
     /// Whether some neuron of a randomly initialised model has as large a centred share in that block: then the label says
     /// nothing. `None` until [`NeuronClusters::compare_with`] says so.
     pub no_better_than_random: Option<bool>,
-    /// Of a tied neuron, the block of another basis that it has: an irrep of the whole group, say. `None` until
+    /// The block of another basis that a tied neuron has: an irrep of the whole group, say. `None` until
     /// [`NeuronClusters::name_ties`] says so.
     pub elsewhere: Option<String>,
 }
@@ -76,7 +65,7 @@ pub struct NeuronClusters {
     /// Share of each neuron's square norm in ({const} union block)^2, by (neuron, block); column 0 is the constant
     /// alone. 0 for a neuron that is zero.
     pub shares: Array2<f64>,
-    /// The same once every neuron's mean is removed. 0 for one that does not vary: there is nothing left to have a share of.
+    /// Share of each neuron's square norm in ({const} union block)^2 once its mean is removed. 0 for one that does not vary: there is nothing left to have a share of.
     pub shares_centred: Array2<f64>,
     /// The share chance would give, by block: terms of the block over all terms.
     pub chance: Vec<f64>,
@@ -160,28 +149,31 @@ impl NeuronClusters {
 /// `|h_c| <= r |h|` it is constant. Where the neurons are the logits, these are taken less each pair's mean.
 ///
 /// # Errors
-/// Those of [`Interpretable::block_energies`].
+/// The errors of [`Interpretable::block_energies`].
 ///
 /// ```
-/// use irreplens::analysis::{Candidates, neurons};
+/// use irreplens::analysis::neurons;
 /// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::SummedMlp};
 /// use ndarray::Array2;
 /// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
 /// let net = SummedMlp::new(wave(2.0), wave(2.0), Array2::ones((1, 9)))?;
-/// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?), Candidates::AllBlocks)?;
+/// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?))?;
 /// assert_eq!(found.neurons[0].block, Some(2));
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-pub fn neurons(
+pub fn neurons(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized)) -> Result<NeuronClusters> {
+    Ok(label_neurons(&neuron_energies(model, basis)?, basis))
+}
+
+/// The energies that neurons are labelled by; of the logits less their mean where these are the neurons.
+pub(super) fn neuron_energies(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
-    candidates: Candidates,
-) -> Result<NeuronClusters> {
-    let energies = match model.neuron_site() {
-        LOGITS => Centred::new(model).block_energies(LOGITS, &basis)?,
-        site => model.block_energies(site, &basis)?,
-    };
-    Ok(cluster(&energies, basis, candidates))
+) -> Result<BlockEnergies> {
+    match model.neuron_site() {
+        LOGITS => Centred::new(model).block_energies(LOGITS, &basis),
+        site => model.block_energies(site, &basis),
+    }
 }
 
 /// [`neurons`] from energies already taken.
@@ -189,12 +181,21 @@ pub fn neurons(
 /// # Panics
 /// If they were taken in a basis with another number of blocks.
 #[must_use]
-pub fn cluster(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized), candidates: Candidates) -> NeuronClusters {
+pub fn label_neurons(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized)) -> NeuronClusters {
+    label(energies, basis, None)
+}
+
+/// Labels by a rule of the notebook's, or by what leads beyond rounding.
+pub(super) fn label(
+    energies: &BlockEnergies,
+    basis: &(impl FourierBasis + ?Sized),
+    rule: Option<Labels>,
+) -> NeuronClusters {
     let blocks = basis.blocks();
     assert_eq!(energies.product.ncols(), blocks.len(), "blocks of the energies and of the basis");
-    let last = match candidates {
-        Candidates::AllBlocks | Candidates::Forced => blocks.len(),
-        Candidates::AsPublished => (basis.rows() / 2).min(blocks.len()),
+    let last = match rule {
+        Some(Labels::AsPublished) => (basis.rows() / 2).min(blocks.len()),
+        _ => blocks.len(),
     };
     let in_block =
         |k: usize, b: usize| energies.linear_x[[k, b]] + energies.linear_y[[k, b]] + energies.product[[k, b]];
@@ -221,7 +222,7 @@ pub fn cluster(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized), c
             no_better_than_random: None,
             elsewhere: None,
         };
-        let forced = candidates != Candidates::AllBlocks;
+        let forced = rule.is_some();
         // A neuron that is always on is no measure for those that vary.
         let whole = if forced || !varies(k) { total } else { varying };
         if share(energies.energy[k], whole) < DIM {

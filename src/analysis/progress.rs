@@ -1,5 +1,7 @@
+//! Progress measures at every checkpoint of a training run.
+
 use super::measures::{KeyBlock, NO_MAP, NO_PAIRS, NO_TRAINING, ProgressMeasures, loss, progress_measures};
-use super::neurons::{Candidates, neurons};
+use super::neurons::neurons;
 use super::table::{Cell, Table, Term};
 use super::terms::*;
 use crate::checkpoint::{History, Run};
@@ -53,7 +55,7 @@ impl From<&Progress> for History {
 /// `basis` and `task`: of the run's group, [`Run::group`]; for the basis see [`Run::basis`].
 ///
 /// # Errors
-/// Those of [`progress_measures`], [`Run::split`], [`Run::checkpoints`], [`Run::at`] and [`Run::model`];
+/// The errors of [`progress_measures`], [`Run::split`], [`Run::checkpoints`], [`Run::at`] and [`Run::model`];
 /// [`Error::Unsupported`] for a run without checkpoints.
 ///
 /// Cost: that of [`progress_measures`] for every checkpoint, which are read one at a time.
@@ -71,8 +73,7 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), task: &Task) ->
     let Some((_, last)) = checkpoints.last() else {
         return Err(Error::Unsupported { analysis: "progress of a run", needs: "checkpoints in its directory" });
     };
-    let keys: Vec<usize> =
-        neurons(&run.at(last)?.model()?, basis, Candidates::AllBlocks)?.clusters().into_keys().collect();
+    let keys: Vec<usize> = neurons(&run.at(last)?.model()?, basis)?.clusters().into_keys().collect();
     let row = |(epoch, path): &(u64, _)| {
         let at = run.at(path)?;
         Ok(ProgressRow {

@@ -1,7 +1,9 @@
+//! Measures of irreps: shares, trace similarities, restricted and excluded losses.
+
 use super::ablation::check_ablated;
 use super::measures::{NO_MAP, NO_TRAINING, block_shares, centred_shares, loss, loss_table};
-use super::neurons::{Candidates, NeuronClusters, neurons};
-use super::parts::{Sets, check_corrections, excluded, parts, restricted, written};
+use super::neurons::{NeuronClusters, neurons};
+use super::parts::{SplitPairs, check_corrections, excluded, logits_of_parts, parts_of_blocks, restricted};
 use super::table::{Cell, Table, Term};
 use super::terms::*;
 use crate::error::{Result, check_shape};
@@ -9,7 +11,7 @@ use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, PairSums, check_task, rounding};
+use crate::model::{Evaluation, Interpretable, PairMeans, check_task, rounding};
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use std::fmt;
@@ -40,17 +42,17 @@ pub struct IrrepMeasures {
     /// Its share of the square norm of the map x -> neuron, of a model without such a map the left embedding. Shares of
     /// maps are `None` where the model has no such map, or it is zero.
     pub embed_left: Option<f64>,
-    /// The same of the map y -> neuron, or the right embedding.
+    /// Its share of the square norm of the map y -> neuron, or the right embedding.
     pub embed_right: Option<f64>,
-    /// The same of W_U transposed, as it is, as published.
+    /// Its share of the square norm of W_U transposed, as it is, as published.
     pub unembed: Option<f64>,
     /// Its share of the square norm of W_U less its mean over the classes, which no softmax sees.
     pub unembed_centred: Option<f64>,
     /// Share of the centred hidden layer's square norm that is a function of x in the irrep; `None` for one that is constant.
     pub hidden_x: Option<f64>,
-    /// The same for functions of y.
+    /// Share of the centred hidden layer's square norm that is a function of y in the irrep.
     pub hidden_y: Option<f64>,
-    /// The same for functions of xy.
+    /// Share of the centred hidden layer's square norm that is a function of xy in the irrep.
     pub hidden_xy: Option<f64>,
     /// Cosine, over all (x, y, z), of the logits centred over z with chi(x y z^-1); `None` for logits that are equal over z.
     pub trace_similarity: Option<f64>,
@@ -75,7 +77,7 @@ pub struct RepresentationMeasures {
     pub logit_fve: Option<f64>,
     /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
     pub key: Vec<usize>,
-    /// Of the parts of all key irreps together; `None` without key irreps.
+    /// What the parts of all key irreps together are worth; `None` without key irreps.
     pub key_losses: Option<KeyLosses>,
     /// Every neuron with the irrep that explains it best; [`NeuronClusters::compare_with`] marks labels that say nothing.
     pub neurons: NeuronClusters,
@@ -162,7 +164,7 @@ pub fn representation(
     check_task(model, task)?;
     check_fingerprint("group of the representation", task.fingerprint(), group.fingerprint())?;
     check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())?;
-    let sets = Sets::new(task, split)?;
+    let sets = SplitPairs::new(task, split)?;
     let pass = sets.sums(model, task)?;
 
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
@@ -208,7 +210,7 @@ pub fn representation(
             Some(if b > 0 { sum + s * s } else { sum })
         }),
         key_losses: of_all.first().copied(),
-        neurons: neurons(model, basis, Candidates::AllBlocks)?,
+        neurons: neurons(model, basis)?,
         along: (model.readout_site() == model.neuron_site()).then(|| hidden.along()),
         key,
     })
@@ -218,14 +220,14 @@ pub fn representation(
 struct Hidden {
     /// By irrep and channel: (irreps, width) for x, y and xy.
     energies: [Array2<f64>; 3],
-    /// Of every channel; 0 where that is rounding of its values.
+    /// Square norm of every channel; 0 where that is rounding of its values.
     total: Array1<f64>,
     /// What a share of the whole layer must exceed to be more than rounding.
     least: f64,
 }
 
 impl Hidden {
-    fn new(pass: &PairSums, basis: &IrrepBasis) -> Self {
+    fn new(pass: &PairMeans, basis: &IrrepBasis) -> Self {
         let (n, mean) = (basis.order() as f64, pass.mean());
         let least = rounding(basis.order()).powi(2);
         let mut total = &pass.energy - &(&mean * &mean * (n * n));
@@ -283,7 +285,7 @@ impl Logits {
         model: &(impl Interpretable + ?Sized),
         group: &(impl Group + ?Sized),
         basis: &IrrepBasis,
-        pass: &PairSums,
+        pass: &PairMeans,
     ) -> Result<Self> {
         let n = group.order();
         memory::check("quotients of all pairs", memory::bytes::<Elem>(&[n, n]))?;
@@ -331,9 +333,9 @@ impl Logits {
 fn losses(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
-    sets: &Sets,
+    sets: &SplitPairs,
     basis: &IrrepBasis,
-    pass: &PairSums,
+    pass: &PairMeans,
     logits: &Logits,
     key: &[usize],
 ) -> Result<Vec<KeyLosses>> {
@@ -342,9 +344,9 @@ fn losses(
     }
     let which: Vec<Vec<usize>> = key.iter().map(|&b| vec![b]).chain([key.to_vec()]).collect();
     check_corrections(task.order(), 2 * which.len())?;
-    let hidden_parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
+    let hidden_parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
     let hidden_restricted = restricted(model, &hidden_parts)?;
-    let mut corrections = written(model, &hidden_parts)?;
+    let mut corrections = logits_of_parts(model, &hidden_parts)?;
     corrections.extend(which.iter().map(|irreps| logits.part(basis, irreps)));
     let excluded = excluded(model, task, sets, &corrections)?;
     let labels: Vec<u32> = (0..task.order() as u32).collect();
@@ -375,7 +377,8 @@ impl RepresentationMeasures {
         let hidden = |value: Option<f64>| Cell::share(value, CONSTANT);
         let losses = |losses: Option<KeyLosses>| {
             let Some(l) = losses else { return [(); 4].map(|()| Cell::Missing(NOT_KEY.into())) };
-            let [restricted, logit_restricted] = [l.hidden_restricted, l.logit_restricted].map(|e| Cell::Number(e.loss));
+            let [restricted, logit_restricted] =
+                [l.hidden_restricted, l.logit_restricted].map(|e| Cell::Number(e.loss));
             [restricted, loss(l.hidden_excluded, NO_TRAINING), logit_restricted, loss(l.logit_excluded, NO_TRAINING)]
         };
         let row = |m: &IrrepMeasures| {
@@ -433,7 +436,7 @@ impl RepresentationMeasures {
         }
     }
 
-    /// Of the neurons of every irrep, the mean shares of their centred square norm that are functions of x, of y and of xy in
+    /// The mean shares, over the neurons of every irrep, of their centred square norm that are functions of x, of y and of xy in
     /// it; `None` for a model whose unembedding does not read its neurons.
     #[must_use]
     pub fn neuron_table(&self) -> Option<Table> {

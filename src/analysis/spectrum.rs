@@ -1,10 +1,12 @@
+//! 2-D spectra of single neurons, of logits along directions, and of the mean logit.
+
 use super::embedding::check_finite_energy;
 use super::logits::check_order;
 use crate::error::Result;
 use crate::fourier::{FourierBasis, forward_2d};
 use crate::group::check_fingerprint;
 use crate::linalg::matmul;
-use crate::model::{Interpretable, SiteSpectrum, spectrum_of_values, stream};
+use crate::model::{Interpretable, SiteSpectrum, fold_pairs, spectrum_of_values};
 use crate::task::Task;
 use ndarray::{Array2, Array4, Array5, Axis, s};
 
@@ -84,7 +86,7 @@ pub fn direction_spectra(
             along[element.index()] = basis.value(row, t) as f32;
         }
     }
-    let parts = stream(model, task, Vec::new, |parts, block| {
+    let parts = fold_pairs(model, task, Vec::new, |parts, block| {
         let first = block.pairs.first().map_or(0, |(x, y)| x.index() * n + y.index());
         parts.push((first, matmul(block.logits.view(), along.view())));
     })?;

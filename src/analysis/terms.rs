@@ -66,7 +66,6 @@ terms! {
     NEURON_RIGHT: "neuron right", "Of the map from y to the neurons.";
     UNEMBED_CENTRED: "unembed", "Of W_U less its mean over the classes, which no softmax sees, sectors apart.";
     UNEMBED_RAW: "unembed, as it is", "Of W_U as it is, sectors apart.";
-    UNEMBED_SUM: "published sum", "Of W_U as it is with its sectors added first, as published: opposite signs cancel.";
     OUTPUT_BIAS: "output bias", "Of the output bias less its mean over the classes.";
     CLASS: "class", "Number of the conjugacy class of subgroups, from 0.";
     WITHIN_LEFT: "left map within cosets", "Share of the variance of the map from x to the neuron that lies within the right cosets H x; the mean over the neurons.";

@@ -231,6 +231,6 @@ forward_fourier_basis!(&B, Box<B>, std::sync::Arc<B>);
 
 /// An entry of an orthonormal matrix in `f32`. One that is zero but for rounding is zero: times what weight decay has left
 /// of a dead neuron it would be subnormal, and processors are many times slower on those.
-pub(crate) fn single(entry: f64) -> f32 {
+pub(crate) fn rounded(entry: f64) -> f32 {
     if entry.abs() < 1e-12 { 0.0 } else { entry as f32 }
 }

@@ -1,3 +1,5 @@
+//! Semidirect products of two groups.
+
 use super::{Cyclic, Elem, Group, GroupExt, check_permutation};
 use crate::error::{Error, Result, check_shape};
 use ndarray::Array2;

@@ -1,3 +1,5 @@
+//! Subgroups, their cosets and conjugates.
+
 use super::{Elem, Group, GroupExt};
 use crate::error::{Error, Result};
 use std::collections::HashSet;
@@ -5,7 +7,7 @@ use std::fmt;
 
 /// A subgroup: its elements in row order, with one bit for every row of the group.
 ///
-/// It does not hold the group: methods take it again, and the two must belong together.
+/// The group is not held in it: methods take the group again, and the two must belong together.
 ///
 /// ```
 /// use irreplens::group::{Group, Subgroup, Symmetric};

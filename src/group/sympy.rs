@@ -84,14 +84,14 @@ impl Alternating {
 }
 
 impl Symmetric {
-    /// The same group, element by element.
+    /// The group as a permutation group, element by element.
     pub(crate) fn as_permutations(&self) -> Result<PermutationGroup> {
         listed(self, |x| self.permutation(x))
     }
 }
 
 impl Alternating {
-    /// The same group, element by element.
+    /// The group as a permutation group, element by element.
     pub(crate) fn as_permutations(&self) -> Result<PermutationGroup> {
         listed(self, |x| self.permutation(x))
     }

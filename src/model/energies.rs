@@ -1,7 +1,9 @@
+//! Energies of 2-D transforms over all pairs, added up without keeping the coefficients.
+
 use super::evaluate::{all_pairs_bytes, block_rows, overflow};
 use super::{BlockEnergies, Centred, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Error, Result, check_shape};
-use crate::fourier::{Direction, FourierBasis, forward_2d, single, transform_sectors};
+use crate::fourier::{Direction, FourierBasis, forward_2d, rounded, transform_sectors};
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, matmul_into, vectorised};
 use crate::memory;
@@ -143,7 +145,7 @@ impl Terms {
         let all = Self { of_y: constant.rows.clone(), of_x: (0..basis.rows()).collect(), matrix: None };
         let within = blocks.iter().map(|block| {
             let of_x: Vec<usize> = constant.rows.clone().chain(block.rows.clone()).collect();
-            let matrix = matrix.select(Axis(0), &of_x).mapv(single);
+            let matrix = matrix.select(Axis(0), &of_x).mapv(rounded);
             Self { of_y: block.rows.clone(), of_x, matrix: Some(matrix) }
         });
         [all].into_iter().chain(within).collect()
@@ -254,7 +256,7 @@ impl Energies {
         let within = |sy| terms.iter().flat_map(move |terms| terms.steps(step).map(move |js| (sy, terms, js)));
         let starts: Vec<_> = (0..sectors).flat_map(within).collect();
         let weights = readout.as_ref().map(|(weights, _)| *weights);
-        let part = |(sy, terms, js)| Columns::both(basis, &along_y, c, sy, terms, js, weights);
+        let part = |(sy, terms, js)| Columns::of_both(basis, &along_y, c, sy, terms, js, weights);
         let (parts, read): (Vec<_>, Vec<_>) = starts.into_par_iter().map(part).unzip();
         parts.into_iter().for_each(|part| self.absorb(&channels, part));
         if let Some((weights, energies)) = readout {
@@ -277,7 +279,8 @@ impl Energies {
         }
     }
 
-    /// The constants of what reads `neurons` through W_U, whose other energies are there already (by Parseval).
+    /// Sets the constant terms of the logits, which W_U reads off `neurons`; all other energies are there already. By Parseval
+    /// the energy of a channel is that of its constants and of the others.
     pub(super) fn read_constants(
         &mut self,
         neurons: &Self,
@@ -392,8 +395,8 @@ impl Columns {
         }
     }
 
-    /// Of the channels themselves, and of what is read off them linearly.
-    fn both(
+    /// The energies of the channels themselves, and of what is read off them linearly.
+    fn of_both(
         basis: &dyn FourierBasis,
         along_y: &Array2<f32>,
         channels: usize,

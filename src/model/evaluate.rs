@@ -1,3 +1,5 @@
+//! Losses, accuracies and columns of sites over all pairs, in row blocks.
+
 use super::loss::outcomes;
 use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result, check_shape};

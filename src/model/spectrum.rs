@@ -1,3 +1,5 @@
+//! Spectra of sites: energies of 2-D terms by channel and block, and by kind.
+
 use ndarray::{Array1, Array2};
 use std::fmt;
 
@@ -43,7 +45,7 @@ impl Split2d {
         }
     }
 
-    /// This and so many times the other.
+    /// The sum of this split and `times` the other.
     pub(crate) fn plus(self, other: Self, times: f64) -> Self {
         Self {
             constant: self.constant + times * other.constant,
@@ -90,11 +92,11 @@ pub struct BlockEnergies {
     pub mean: Array1<f64>,
     /// Sum of squares over all pairs, by channel.
     pub energy: Array1<f64>,
-    /// The same once the channel's mean over all pairs is removed.
+    /// Sum of squares over all pairs once the channel's mean is removed, by channel.
     pub energy_centred: Array1<f64>,
     /// Energy in const x const, by channel.
     pub constant: Array1<f64>,
-    /// The same once the channel's mean over all pairs is removed: what regions differ by.
+    /// Energy in const x const once the channel's mean over all pairs is removed, by channel: what regions differ by.
     pub constant_centred: Array1<f64>,
     /// Energy in row(x) x const, by (channel, block); the column of block 0 is 0.
     pub linear_x: Array2<f64>,

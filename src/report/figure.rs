@@ -1,3 +1,5 @@
+//! Figures as plain data.
+
 use ndarray::Array2;
 
 /// A picture as plain data: what is drawn, not with which library.
@@ -25,7 +27,7 @@ impl Figure {
         Self { title: title.into(), x, y, marks, note: None }
     }
 
-    /// The same with one more sentence in its note.
+    /// The figure with one more sentence in its note.
     #[must_use]
     pub fn with_note(mut self, note: impl AsRef<str>) -> Self {
         let before = self.note.take().map_or(String::new(), |before| before + " ");
@@ -33,7 +35,7 @@ impl Figure {
         self
     }
 
-    /// The same, a heat map of more than `most` rows or columns cut down: every cell is then the entry of the largest
+    /// The figure, a heat map of more than `most` rows or columns cut down: every cell is then the entry of the largest
     /// magnitude in a square of entries, named after the first of them, and the note says so.
     ///
     /// ```
@@ -89,19 +91,19 @@ impl Axis {
         Self { title: title.into(), ..Self::default() }
     }
 
-    /// The same with names of its places.
+    /// The axis with names of its places.
     #[must_use]
     pub fn named(self, names: &[String]) -> Self {
         Self { names: Some(names.to_vec()), ..self }
     }
 
-    /// The same, logarithmic.
+    /// The axis with a logarithmic scale.
     #[must_use]
     pub fn log(self) -> Self {
         Self { log: true, ..self }
     }
 
-    /// The same from one number to another.
+    /// The axis from one number to another.
     #[must_use]
     pub fn between(self, from: f64, to: f64) -> Self {
         Self { range: Some([from, to]), ..self }
@@ -223,7 +225,7 @@ impl Scale {
         }
     }
 
-    /// The same on a dark ground: 0 is dark.
+    /// Its colours on a dark ground: 0 is dark.
     pub(super) fn colours_on_dark(self) -> [Rgb; 9] {
         match self {
             Self::Diverging => [
@@ -278,7 +280,7 @@ pub(super) const PALETTE: [Rgb; 7] =
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Points {
-    /// Their name in the legend.
+    /// What the legend calls the points.
     pub name: String,
     /// Abscissae; NaN is not drawn.
     #[serde(with = "gaps")]

@@ -1,9 +1,11 @@
+//! The report of a model, section by section.
+
 use super::figures;
 use super::summary::summary;
 use super::{Control, Figure, Page};
 use crate::analysis::{
-    Candidates, Cell, CosetMeasures, Interpretation, NeuronClusters, RepresentationMeasures, cosets,
-    direction_spectra, interpret, neurons, representation,
+    Cell, CosetMeasures, Interpretation, NeuronClusters, RepresentationMeasures, cosets, direction_spectra, interpret,
+    neurons, representation,
 };
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis, forward_2d};
@@ -60,7 +62,7 @@ pub struct Subject<'a> {
 /// `step`: is told, before each of the longer steps, what comes.
 ///
 /// # Errors
-/// Those of the analyses, [`interpret`] and [`representation`]; measures that the model does not have are left out.
+/// The errors of the analyses, [`interpret`] and [`representation`]; measures that the model does not have are left out.
 ///
 /// Cost: that of the analyses. The page's weight depends on the number of pictures, of which there is a greatest number.
 pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Page> {
@@ -72,13 +74,13 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
     let mut measures = if_supported(representation(model, group, subject.irreps, &task, subject.split))?;
     match &measures {
         Some(measures) => found.neurons.name_ties(&measures.neurons),
-        None => found.neurons.name_ties(&neurons(model, subject.irreps, Candidates::AllBlocks)?),
+        None => found.neurons.name_ties(&neurons(model, subject.irreps)?),
     }
     if let Some(untrained) = subject.untrained {
         step("an untrained network");
-        found.neurons.compare_with(&neurons(untrained, basis, Candidates::AllBlocks)?);
+        found.neurons.compare_with(&neurons(untrained, basis)?);
         if let Some(measures) = &mut measures {
-            measures.neurons.compare_with(&neurons(untrained, subject.irreps, Candidates::AllBlocks)?);
+            measures.neurons.compare_with(&neurons(untrained, subject.irreps)?);
         }
     }
     step("cosets");
@@ -92,6 +94,7 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
     page.section("Embeddings and unembedding");
     page.text("How much of each function of the basis the network reads its inputs with and writes its outputs with.");
     page.figures(figures::embedding_norms(&found.embedding));
+    page.figures(figures::published_unembedding(&found.embedding.components, &found.published));
     activations(&mut page, subject, &found)?;
     step("spectra of neurons");
     spectra(&mut page, subject, &found)?;
@@ -228,13 +231,13 @@ fn clusters(page: &mut Page, found: &Interpretation) {
     page.text("Which block explains each neuron, how well, and what W_U reads from the neurons of each.");
     page.figures([
         figures::neuron_fractions(neurons),
-        figures::cluster_sizes(neurons, &found.clusters_as_published).with_note(
+        figures::cluster_sizes(neurons, &found.published.clusters).with_note(
             "As published, the search stops one block short: neurons of the last one are filed under another, and ties are \
              decided by the last digit.",
         ),
     ]);
     let names = &found.embedding.components;
-    page.figures(figures::unembedding_by_cluster(names, &neurons.blocks, &found.unembedding_by_cluster));
+    page.figures(figures::unembedding_by_cluster(names, &neurons.blocks, &found.published.unembedding_by_cluster));
     page.table(neurons.neuron_table());
 }
 

@@ -1,3 +1,5 @@
+//! Pages: sections of texts, tables and figures as one HTML file.
+
 use super::figure::Figure;
 use super::pack::{Arrays, ROUNDING, scales};
 use crate::analysis::{Cell, Table, Term, superscript};
@@ -252,9 +254,7 @@ fn table_html(out: &mut String, table: &Table, terms: &mut BTreeSet<Term>) {
         out.push_str("<tr>");
         for cell in row {
             match (cell.value(), cell) {
-                (Some(value), _) => {
-                    add(out, format_args!("<td class=\"number\" data-value=\"{value:?}\">{cell}</td>"))
-                }
+                (Some(value), _) => add(out, format_args!("<td class=\"number\" data-value=\"{value:?}\">{cell}</td>")),
                 (None, Cell::Missing(reason)) => {
                     let (reason, footnote) = (Escaped(reason), Table::footnote(cell, &reasons));
                     add(out, format_args!("<td class=\"number\" title=\"{reason}\">{cell}{footnote}</td>"));

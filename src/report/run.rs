@@ -1,3 +1,5 @@
+//! The report of a run directory.
+
 use super::figures;
 use super::{Control, Page, Subject, of_model};
 use crate::analysis::terms::{SETTING, VALUE, WEIGHTS};
@@ -24,7 +26,7 @@ const CHECKPOINTS: usize = 100;
 /// the model runs; `step`: is told, before each of the longer steps, what comes.
 ///
 /// # Errors
-/// Those of reading the element order, the split and the checkpoints, of `place`, and of [`of_model`].
+/// The errors of reading the element order, the split and the checkpoints, of `place`, and of [`of_model`].
 ///
 /// ```no_run
 /// use irreplens::{checkpoint::Run, report::of_run};

@@ -2,7 +2,7 @@
 
 use crate::models;
 use crate::oracle::{Case, near, rows, values};
-use irreplens::analysis::{Candidates, Progress, component_norms, neurons, progress, progress_measures};
+use irreplens::analysis::{Progress, component_norms, neurons, progress, progress_measures};
 use irreplens::checkpoint::{Run, Tensor, Tensors, write_safetensors};
 use irreplens::fourier::FourierBasis;
 use irreplens::model::{ActivationCache, Evaluation, Hooks, Interpretable, Site};
@@ -85,7 +85,7 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized), split: 
     same(&format!("{what}: restricted"), Some(found.restricted), restricted);
     same(&format!("{what}: excluded"), found.excluded, excluded);
 
-    let clusters = neurons(model, &case.basis, Candidates::AllBlocks).unwrap();
+    let clusters = neurons(model, &case.basis).unwrap();
     let maps = match model.as_separable() {
         Some(maps) => Some((maps.left(), maps.right())),
         None => model.embeddings(),
@@ -299,7 +299,7 @@ fn a_runs_checkpoints_are_the_rows() {
     assert_eq!(rows.iter().map(|row| row.epoch).collect::<Vec<_>>(), [0, 1, 5]);
     let checkpoints = run.checkpoints().unwrap();
     let last = run.at(&checkpoints[2].1).unwrap().model().unwrap();
-    let clusters = neurons(&last, &case.basis, Candidates::AllBlocks).unwrap().clusters();
+    let clusters = neurons(&last, &case.basis).unwrap().clusters();
     assert!(clusters.keys().eq(keys) && !keys.is_empty());
     for (row, (_, path)) in rows.iter().zip(&checkpoints) {
         let at = run.at(path).unwrap();
@@ -310,7 +310,7 @@ fn a_runs_checkpoints_are_the_rows() {
         let weights = [left, right, model.unembedding().unwrap()];
         let squares: f64 = weights.iter().flatten().map(|&w| f64::from(w).powi(2)).sum();
         near("sum of squares", [row.sum_of_squared_weights], [squares]);
-        let clusters = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
+        let clusters = neurons(&model, &case.basis).unwrap();
         assert_eq!(row.measures.dim_neurons, clusters.dim().len());
     }
 

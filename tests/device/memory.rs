@@ -29,7 +29,7 @@ fn little_memory_gives_the_same_numbers() {
             assert_close("losses", LOSSES, expected, got);
         }
         let sets: [&[bool]; 0] = [];
-        let (expected, got) = (model.pair_sums(&task, &sets).unwrap(), small.pair_sums(&task, &sets).unwrap());
+        let (expected, got) = (model.pair_means(&task, &sets).unwrap(), small.pair_means(&task, &sets).unwrap());
         assert_close("by product", ACTIVATIONS, expected.by_product, got.by_product);
         assert_close("energy", ACTIVATIONS, expected.energy, got.energy);
         let (expected, got) = (model.moments("hidden").unwrap(), small.moments("hidden").unwrap());

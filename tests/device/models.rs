@@ -226,7 +226,8 @@ fn sums_and_moments_are_the_processors() {
         let sets: Vec<&[bool]> = sets.iter().map(Vec::as_slice).collect();
         for (name, model) in kinds(n, e, d, 900 + 10 * i as u64) {
             let on_device = model.to_device(&device).unwrap();
-            let (expected, got) = (model.pair_sums(&task, &sets).unwrap(), on_device.pair_sums(&task, &sets).unwrap());
+            let (expected, got) =
+                (model.pair_means(&task, &sets).unwrap(), on_device.pair_means(&task, &sets).unwrap());
             let parts = [
                 ("by left", &expected.by_left, &got.by_left),
                 ("by right", &expected.by_right, &got.by_right),

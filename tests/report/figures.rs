@@ -28,7 +28,8 @@ fn values_are_those_of_the_analyses() {
     assert_eq!(titles, ["W_E_a", "W_E_b", "W_E_a/b", "the maps to neurons", "W_U", "W_U, sectors apart"]);
     assert_eq!(lines(&norms[0])[0].y, found.embedding.embed_left.as_ref().unwrap().to_vec());
     assert_eq!(lines(&norms[2])[1].y, found.embedding.embed_right.as_ref().unwrap().to_vec());
-    assert_eq!(lines(&norms[4])[0].y, found.embedding.unembed_sum.as_ref().unwrap().to_vec());
+    let norms = figures::published_unembedding(&found.embedding.components, &found.published).unwrap();
+    assert_eq!(lines(&norms)[0].y, found.published.unembed_sum.as_ref().unwrap().to_vec());
     assert_eq!(norms[0].x.names.as_ref().unwrap(), &names);
 
     let terms = neuron_spectrum(&net, &basis, "hidden", 4).unwrap();
@@ -99,8 +100,7 @@ fn diverging_scales_are_centred_on_zero() {
 #[test]
 fn points_stand_at_the_names_of_their_places() {
     let names = ["trivial", "(2,1)", "sign"].map(String::from);
-    let points =
-        Points::new("neurons", vec![2.0, 1.0], vec![0.5, 0.25], vec!["a".into(), "b".into()]);
+    let points = Points::new("neurons", vec![2.0, 1.0], vec![0.5, 0.25], vec!["a".into(), "b".into()]);
     let figure =
         Figure::new("Irreps", Axis::new("irrep").named(&names), Axis::new("share"), Marks::Scatter(vec![points]));
     let json: serde_json::Value = serde_json::from_str(&figure.plotly().to_json()).unwrap();

@@ -1,3 +1,5 @@
+//! The laws of hooks, and of questions that a model must refuse.
+
 use super::{Probe, same, view};
 use crate::error::Error;
 use crate::fourier::CyclicSubgroupBasis;

@@ -1,9 +1,11 @@
+//! The law that methods over all pairs agree with plain passes.
+
 use super::hooks::cyclic;
 use super::largest;
 use crate::error::Error;
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis};
 use crate::group::{Dihedral, Elem};
-use crate::laws::{ACTIVATION, EXHAUSTIVE, TRANSFORM, Violation, answer, uniform};
+use crate::laws::{ACTIVATION_TOLERANCE, EXHAUSTIVE, TRANSFORM_TOLERANCE, Violation, answer, uniform};
 use crate::model::{BlockEnergies, Hook, Hooks, Interpretable, LOGITS, SiteSpectrum, Values};
 use crate::task::{Pair, Task, pairs};
 use ndarray::{Array1, Array2, Array3, Axis, s};
@@ -77,11 +79,11 @@ fn losses(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
                 logits => answer(LAW, format_args!("{name}"), logits)?,
             };
             Violation::unless_equal(LAW, format_args!("{name}, logits"), logits.dim(), (batch.len(), n))?;
-            let rounding = ACTIVATION * largest(logits.view());
+            let rounding = ACTIVATION_TOLERANCE * largest(logits.view());
             for row in logits.outer_iter() {
                 let target = task.labels()[first] as usize;
                 let (loss, margin) = outcome(&row.mapv(f64::from), target);
-                losses.push((loss, loss * (TRANSFORM + 4.0 * rounding)));
+                losses.push((loss, loss * (TRANSFORM_TOLERANCE + 4.0 * rounding)));
                 let open = margin != 0.0 && margin.abs() <= rounding;
                 sure += usize::from(!open && margin >= 0.0);
                 perhaps += usize::from(open);
@@ -170,7 +172,7 @@ impl<'a> Reference<'a> {
                 let got = got.index_axis(Axis(2), k - range.start);
                 for (((x, y), &got), &expected) in got.indexed_iter().zip(expected) {
                     let witness = format_args!("{case}, {:?}, channel {k}", (Elem::new(x), Elem::new(y)));
-                    Violation::unless_close(LAW, witness, got.into(), expected, ACTIVATION * self.scale)?;
+                    Violation::unless_close(LAW, witness, got.into(), expected, ACTIVATION_TOLERANCE * self.scale)?;
                 }
             }
         }
@@ -242,12 +244,13 @@ impl<'a> Reference<'a> {
             }
             for (method, found) in both {
                 let close = |what: &str, got: f64, expected: f64| {
-                    let tolerance = 2.0 * (ACTIVATION + TRANSFORM) * self.scale.powi(2) * values.len() as f64;
+                    let tolerance =
+                        2.0 * (ACTIVATION_TOLERANCE + TRANSFORM_TOLERANCE) * self.scale.powi(2) * values.len() as f64;
                     let witness = format_args!("{method} of {case}, {what}, channel {k}");
                     Violation::unless_close(LAW, witness, got, expected, tolerance)
                 };
                 let witness = format_args!("{method} of {case}, mean, channel {k}");
-                Violation::unless_close(LAW, witness, found.mean[k], mean, ACTIVATION * self.scale)?;
+                Violation::unless_close(LAW, witness, found.mean[k], mean, ACTIVATION_TOLERANCE * self.scale)?;
                 close("energy", found.energy[k], energy)?;
                 close("constant", found.constant[k], squares[[0, 0]])?;
                 close("constant centred", found.constant_centred[k], centred[[0, 0]])?;
@@ -264,7 +267,7 @@ impl<'a> Reference<'a> {
             return Ok(());
         }
         let s = got.split;
-        let tolerance = 2.0 * (ACTIVATION + TRANSFORM) * total;
+        let tolerance = 2.0 * (ACTIVATION_TOLERANCE + TRANSFORM_TOLERANCE) * total;
         let got_split = [s.constant, s.linear_x, s.linear_y, s.within_block, s.across_blocks];
         for (kind, (got, expected)) in got_split.into_iter().zip(split).enumerate() {
             Violation::unless_close(LAW, format_args!("spectrum of {case}, split {kind}"), got, expected, tolerance)?;

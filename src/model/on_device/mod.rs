@@ -6,10 +6,10 @@ mod sums;
 mod transform;
 
 use super::evaluate::check_columns;
-use super::pair_sums::check_sets;
+use super::pair_means::check_sets;
 use super::{
-    ActivationCache, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, PairSums, Separable,
-    Site, SiteSpectrum, check_task, width,
+    ActivationCache, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, PairMeans, Separable, Site,
+    SiteSpectrum, check_task, width,
 };
 use crate::device::{Buffer, Device, DeviceInfo};
 use crate::error::{Error, Result};
@@ -253,7 +253,7 @@ impl Interpretable for OnDevice {
         Ok(Evaluation::from_sums(total.loss, total.hits, task.labels().len()))
     }
 
-    fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+    fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
         check_task(self, task)?;
         check_sets(task, sets)?;
         self.sums(task, sets)

@@ -1,9 +1,11 @@
+//! Losses and sums over all pairs on a device.
+
 use super::forward::{Rows, combiner};
 use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
 use crate::device::{self, Buffer, args};
 use crate::error::Result;
-use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, PairSums, check_finite};
+use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite};
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -23,7 +25,7 @@ pub(super) struct PerPair {
     pub hits: Vec<u8>,
 }
 
-/// The same of a block of pairs, on the device, where it is wanted.
+/// Losses and hits of a block of pairs, on the device, where they are wanted.
 struct OfPairs {
     losses: Option<Buffer<f64>>,
     hits: Option<Buffer<u8>>,
@@ -150,8 +152,8 @@ impl OnDevice {
         Ok(OfPairs { losses: wanted.then(losses).transpose()?, hits: wanted.then(hits).transpose()? })
     }
 
-    /// [`Interpretable::pair_sums`].
-    pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+    /// [`Interpretable::pair_means`].
+    pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
         let mut each = PerPair::default();
         let total = self.losses(task, &Hooks::none(), Some(&mut each))?;
         let evaluation = |set: Option<&[bool]>| {
@@ -194,7 +196,7 @@ impl OnDevice {
         let averages = |sums: &mut Buffer<f64>| -> Result<Array2<f64>> {
             Ok(Array2::from_shape_vec((n, d), sums.to_vec()?).expect("n rows") / n as f64)
         };
-        Ok(PairSums {
+        Ok(PairMeans {
             sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
             all: evaluation(None),
             by_left: averages(&mut left)?,

@@ -1,3 +1,5 @@
+//! Pictures of ablations.
+
 use crate::analysis::Ablated;
 use crate::report::{Axis, Figure, Line, Marks};
 

@@ -1,3 +1,5 @@
+//! Pictures of the logits along blocks.
+
 use super::spectrum::coefficients;
 use crate::analysis::LogitDirections;
 use crate::fourier::{Block, FourierBasis};

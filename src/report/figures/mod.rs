@@ -3,7 +3,7 @@
 //! | file | pictures |
 //! |---|---|
 //! | `basis.rs` | [`basis_rows`]: the functions of a basis |
-//! | `embedding.rs` | [`embedding_norms`], [`unembedding_by_cluster`]: norms by component |
+//! | `embedding.rs` | [`embedding_norms`], [`published_unembedding`], [`unembedding_by_cluster`]: norms by component |
 //! | `activation.rs` | [`activation_map`]: a channel at all pairs |
 //! | `spectrum.rs` | [`neuron_regions`], [`mean_squares`]: 2-D coefficients |
 //! | `cluster.rs` | [`neuron_fractions`], [`cluster_sizes`]: the neurons' blocks |
@@ -27,7 +27,7 @@ pub use activation::activation_map;
 pub use basis::basis_rows;
 pub use cluster::{cluster_sizes, neuron_fractions};
 pub use direction::{direction_components, product_shares};
-pub use embedding::{embedding_norms, unembedding_by_cluster};
+pub use embedding::{embedding_norms, published_unembedding, unembedding_by_cluster};
 pub use irrep::{irrep_against_coset, irrep_energies, key_irrep_losses, trace_similarities};
 pub use spectrum::{mean_squares, neuron_regions};
 pub(super) use training::spread;

@@ -1,3 +1,5 @@
+//! Pictures of 2-D coefficients.
+
 use crate::model::SiteSpectrum;
 use crate::report::figure::largest;
 use crate::report::{Axis, Figure, Heat, Marks, Scale};

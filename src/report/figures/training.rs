@@ -1,3 +1,5 @@
+//! Pictures of training: losses, progress measures, checkpoints.
+
 use crate::analysis::{EmbeddingSpectra, KeyBlock, Progress, ProgressRow};
 use crate::checkpoint::History;
 use crate::model::Evaluation;
