@@ -221,7 +221,7 @@ impl Device {
         check("cuStreamSynchronize", unsafe { sys::cuStreamSynchronize(self.stream.handle) })
     }
 
-    /// Makes its context current on this thread.
+    /// Makes the device's context current on this thread.
     fn enter(&self) -> Result<()> {
         CurrentContext::set_current(&self.stream.shared.context).map_err(|e| cuda("cuCtxSetCurrent", e))
     }

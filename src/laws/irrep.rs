@@ -1,6 +1,6 @@
 //! The laws of representations: what every [`Representation`] and every full set of irreps must satisfy.
 //!
-//! They hold the closed forms, Young's orthogonal form and the numeric route to the same standard, and irreps typed in by
+//! The laws hold the closed forms, Young's orthogonal form and the numeric route to the same standard, and irreps typed in by
 //! hand too. A homomorphism is tried on every element times every generator, which implies all products.
 
 use super::{DOUBLE_TOLERANCE, Violation, answer};

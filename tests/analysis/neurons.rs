@@ -6,7 +6,7 @@ use irreplens::analysis::notebook::{self, Labels};
 use irreplens::analysis::{NeuronClusters, NeuronKind, label_neurons, neurons};
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::Dihedral;
-use irreplens::model::{Bilinear, FromFn, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp};
+use irreplens::model::{Bilinear, BlockEnergies, FromFn, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp};
 use irreplens::task::Pair;
 use ndarray::{Array1, Array2};
 use proptest::prelude::{ProptestConfig, any, proptest};
