@@ -57,7 +57,7 @@
 //! | [`model`] | what computes? | [`model::Interpretable`], [`model::Hooks`] |
 //! | [`checkpoint`] | where do its weights come from? | [`checkpoint::Run`] |
 //! | [`train`] | how does a network come to them? | [`train::Trainer`]; feature `train`, on by default |
-//! | [`analysis`] | how does it do it? | [`analysis::interpret`] |
+//! | [`analysis`] | how does it do it? | [`analysis::interpret`]; [`analysis::notebook`] for what only the published notebook did |
 //! | [`report`] | what does that look like? | [`report::of_run`]; feature `report`, on by default |
 //! | [`laws`] | does an implementation keep the traits' contracts? | [`laws::group::check`] |
 //! | [`guide`] | how do I ...? | [`guide::conventions`], [`guide::notebook`] |

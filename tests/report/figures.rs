@@ -25,11 +25,11 @@ fn values_are_those_of_the_analyses() {
 
     let norms = figures::embedding_norms(&found.embedding);
     let titles: Vec<&str> = norms.iter().map(|figure| figure.title.rsplit(" in ").next().unwrap()).collect();
-    assert_eq!(titles, ["W_E_a", "W_E_b", "W_E_a/b", "the maps to neurons", "W_U", "W_U, sectors apart"]);
+    assert_eq!(titles, ["W_E_a", "W_E_b", "W_E_a/b", "the maps to neurons", "W_U, sectors apart"]);
     assert_eq!(lines(&norms[0])[0].y, found.embedding.embed_left.as_ref().unwrap().to_vec());
     assert_eq!(lines(&norms[2])[1].y, found.embedding.embed_right.as_ref().unwrap().to_vec());
-    let norms = figures::published_unembedding(&found.embedding.components, &found.published).unwrap();
-    assert_eq!(lines(&norms)[0].y, found.published.unembed_sum.as_ref().unwrap().to_vec());
+    let summed = figures::published_unembedding(&found.embedding.components, &found.published).unwrap();
+    assert_eq!(lines(&summed)[0].y, found.published.unembed_sum.as_ref().unwrap().to_vec());
     assert_eq!(norms[0].x.names.as_ref().unwrap(), &names);
 
     let terms = neuron_spectrum(&net, &basis, "hidden", 4).unwrap();
