@@ -1,7 +1,6 @@
 //! Results written as JSON and read back: every public result of the analyses, of the models' sums and of the pictures.
 
 #[path = "support/models.rs"]
-#[allow(dead_code)]
 mod models;
 
 use irreplens::analysis::notebook::{Labels, Published};

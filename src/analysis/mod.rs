@@ -46,5 +46,6 @@ pub use neurons::{DIM, Neuron, NeuronClusters, NeuronKind, label_neurons, neuron
 pub use progress::{Progress, ProgressRow, progress};
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
 pub use spectrum::{direction_spectra, neuron_spectrum};
+#[cfg(feature = "report")]
 pub(crate) use table::superscript;
 pub use table::{Cell, Table, Term};

@@ -1,5 +1,8 @@
 //! What the numbers of the analyses' tables are, each defined once for text and page.
 
+// A few are of pages alone.
+#![cfg_attr(not(feature = "report"), allow(dead_code))]
+
 use super::table::Term;
 use std::borrow::Cow;
 
