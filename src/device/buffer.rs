@@ -1,3 +1,5 @@
+//! Memory of a device, with its length and type.
+
 use super::{Device, check};
 use crate::error::{Error, Result};
 use cust::sys;
@@ -46,7 +48,7 @@ impl<T: Plain> Buffer<T> {
         Ok(buffer)
     }
 
-    /// These values.
+    /// A buffer holding these values.
     pub fn from_slice(device: &Device, what: &'static str, values: &[T]) -> Result<Self> {
         let mut buffer = Self::new(device, what, values.len())?;
         buffer.write(0, values)?;

@@ -1,3 +1,5 @@
+//! The kernels and how they are launched: arguments, products, losses, recorded graphs.
+
 use super::buffer::{Buffer, Plain};
 use super::{Device, DeviceInfo, Tile, check, cuda, unsupported};
 use crate::error::Result;
@@ -227,7 +229,7 @@ impl Product {
         }
     }
 
-    /// So many of them.
+    /// A batch of `outer` times `inner` such products.
     pub fn batch(self, outer: usize, inner: usize) -> Self {
         Self { outer, inner, ..self }
     }
@@ -317,7 +319,7 @@ pub(crate) struct Evaluation {
     /// Where the loss of every pair, and whether it is right, are wanted.
     pub losses: Arg,
     pub hits: Arg,
-    /// Of every block: loss and square norm of the centred logits; number of right pairs.
+    /// Where the sums of every block are wanted: loss and square norm of the centred logits; number of right pairs.
     pub block_sums: Arg,
     pub block_hits: Arg,
 }
@@ -453,7 +455,7 @@ unsafe impl Send for Graph {}
 
 #[cfg(feature = "train")]
 impl Graph {
-    /// Makes them.
+    /// Launches what was recorded.
     pub fn launch(&self) -> Result<()> {
         self.device.enter()?;
         // SAFETY: graph and stream are live.

@@ -1,3 +1,5 @@
+//! The forward pass of a model on a device.
+
 use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
 use crate::device::{Buffer, Matrix, Product, args};
@@ -22,12 +24,12 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Those of a site.
+    /// The activations of a site.
     pub fn get(&self, site: &str) -> &Buffer<f32> {
         &self.sites[site]
     }
 
-    /// Those of a site, out of the rest.
+    /// The activations of a site, taken out of the rest.
     pub fn take(&mut self, site: &str) -> Arc<Buffer<f32>> {
         self.sites.remove(site).expect("a site that was asked for")
     }

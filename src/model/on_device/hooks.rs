@@ -1,3 +1,5 @@
+//! Hooks of a model on a device.
+
 use super::super::Hooks;
 use super::super::hooks::{Action, Values};
 use super::forward::Rows;
@@ -38,7 +40,7 @@ impl DeviceHooks {
         Self { hooks: Vec::new() }
     }
 
-    /// These, checked before.
+    /// Hooks that were checked before, with their values on the device.
     pub fn new(device: &Device, hooks: &Hooks) -> Result<Self> {
         let matrix = |what, matrix: &Array2<f32>| {
             let matrix = matrix.as_standard_layout();

@@ -1,10 +1,11 @@
+//! Losses and sums over all pairs on a device.
+
 use super::forward::{Rows, combiner};
 use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
 use crate::device::{self, Buffer, args};
 use crate::error::Result;
-use crate::model::evaluate::overflow;
-use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, check_finite, width};
+use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite};
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -24,7 +25,7 @@ pub(super) struct PerPair {
     pub hits: Vec<u8>,
 }
 
-/// The same of a block of pairs, on the device, where it is wanted.
+/// Losses and hits of a block of pairs, on the device, where they are wanted.
 struct OfPairs {
     losses: Option<Buffer<f64>>,
     hits: Option<Buffer<u8>>,
@@ -152,8 +153,8 @@ impl OnDevice {
         Ok(OfPairs { losses: wanted.then(losses).transpose()?, hits: wanted.then(hits).transpose()? })
     }
 
-    /// [`Interpretable::pair_sums`].
-    pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+    /// [`Interpretable::pair_means`].
+    pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
         let mut each = PerPair::default();
         let total = self.losses(task, &Hooks::none(), Some(&mut each))?;
         let evaluation = |set: Option<&[bool]>| {
@@ -196,7 +197,7 @@ impl OnDevice {
         let averages = |sums: &mut Buffer<f64>| -> Result<Array2<f64>> {
             Ok(Array2::from_shape_vec((n, d), sums.to_vec()?).expect("n rows") / n as f64)
         };
-        Ok(PairSums {
+        Ok(PairMeans {
             sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
             all: evaluation(None),
             by_left: averages(&mut left)?,
@@ -256,23 +257,6 @@ impl OnDevice {
             Ok(total)
         };
         Ok([total(sums)?, total(squares)?])
-    }
-
-    /// [`Interpretable::moments`].
-    pub(super) fn site_moments(&self, site: &str) -> Result<Moments> {
-        let width = width(self, site)?;
-        let [mut sums, mut squares] = [(); 2].map(|()| Array1::<f64>::zeros(width));
-        self.each_block(site, |rows, values| {
-            let [more_sums, more_squares] = self.block_moments(rows.count, width, values)?;
-            sums += &more_sums;
-            squares += &more_squares;
-            Ok(())
-        })?;
-        let pairs = (self.net.n * self.net.n) as f64;
-        match squares.iter().all(|square| square.is_finite()) {
-            true => Ok(Moments { mean: sums / pairs, mean_square: squares / pairs }),
-            false => Err(overflow(self, site)),
-        }
     }
 }
 

@@ -1,3 +1,5 @@
+//! 2-D transforms and spectra on a device.
+
 use super::OnDevice;
 use super::forward::Rows;
 use super::hooks::DeviceHooks;
