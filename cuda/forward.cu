@@ -68,7 +68,7 @@ enum Values { NOTHING = 0, BY_CHANNEL = 1, BY_PAIR = 2, BY_ROW = 3 };
 extern "C" __global__ void __launch_bounds__(256)
     hook(int rows, int width, float* values, const unsigned* __restrict__ channels, int count,
          const unsigned* __restrict__ pairs, unsigned first, const unsigned char* __restrict__ mask, float keep,
-         float weight, const float* __restrict__ table, int where) {
+         float weight, const float* __restrict__ table, int place) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= (size_t)rows * count) return;
     const size_t i = at / count, j = at % count;
@@ -76,9 +76,9 @@ extern "C" __global__ void __launch_bounds__(256)
     if (mask && !mask[pair]) return;
     float& v = values[i * width + (channels ? channels[j] : j)];
     float next = keep == 0.0f ? 0.0f : keep * v;
-    if (where == BY_CHANNEL) next += weight * table[j];
-    if (where == BY_PAIR) next += weight * table[(size_t)pair * count + j];
-    if (where == BY_ROW) next += weight * table[at];
+    if (place == BY_CHANNEL) next += weight * table[j];
+    if (place == BY_PAIR) next += weight * table[(size_t)pair * count + j];
+    if (place == BY_ROW) next += weight * table[at];
     v = next;
 }
 

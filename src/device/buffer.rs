@@ -1,3 +1,5 @@
+//! Memory of a device.
+
 use super::{Device, check};
 use crate::error::{Error, Result};
 use cust::sys;

@@ -13,12 +13,12 @@
 
 mod buffer;
 mod driver;
-mod kernels;
+pub(crate) mod kernels;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use kernels::{Arg, Evaluation, Matrix, Product, args};
 #[cfg(feature = "train")]
-pub(crate) use kernels::{Epilogue, Graph};
+pub(crate) use kernels::Graph;
+pub(crate) use kernels::{Matrix, Product};
 
 use crate::error::{Error, Result};
 use cust::context::{Context, CurrentContext};
