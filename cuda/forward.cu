@@ -23,15 +23,21 @@ extern "C" __global__ void __launch_bounds__(256)
     out[batch * batch_out + at] = v;
 }
 
-// out (rows, stride), columns `column` to `column + width`: the rows of a map for the left (side 0) or right (1) elements.
+// out (rows, width) = the rows of a map for the left (side 0) or right (1) elements, times the weight of their head where
+// there are weights (rows, heads, positions; the pointer is at the position, a head has width / heads columns), added to what
+// is there if asked for. Rows of out are `stride` apart; batch blockIdx.y, whose rows follow on those before it.
 extern "C" __global__ void __launch_bounds__(256)
-    gather_rows(int rows, int n, int width, const float* __restrict__ map, const unsigned* __restrict__ pairs,
-                unsigned first, int side, float* out, int stride, int column) {
-    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    gather_rows(int rows, int n, int width, const float* __restrict__ map, int batch_map,
+                const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, int side,
+                const float* __restrict__ weights, int heads, int positions, float* out, int stride, int add) {
+    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x, batch = blockIdx.y;
     if (at >= (size_t)rows * width) return;
-    const size_t i = at / width, k = at % width;
-    const unsigned pair = pair_of(pairs, first, i);
-    out[i * stride + column + k] = map[(size_t)(side == 0 ? pair / n : pair % n) * width + k];
+    const size_t i = at / width, k = at % width, row = batch * rows + i;
+    const unsigned pair = pair_of(pairs ? pairs + batch * batch_pairs : pairs, first, i);
+    float v = map[batch * batch_map + (size_t)(side == 0 ? pair / n : pair % n) * width + k];
+    if (weights) v *= weights[(row * heads + k / (width / heads)) * positions];
+    float& to = out[row * stride + k];
+    to = add ? to + v : v;
 }
 
 // values (rows, width): adds a row to every row, then max(0, v) if asked for.

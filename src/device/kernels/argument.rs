@@ -191,6 +191,24 @@ choices! {
         Sum = 2,
     }
 
+    /// An elementwise function.
+    Activation {
+        /// v.
+        Identity = 0,
+        /// max(0, v); its derivative at 0 is 0.
+        Relu = 1,
+        /// v^2.
+        Square = 2,
+        /// v (1 + erf(v / sqrt(2))) / 2.
+        Gelu = 3,
+        /// v (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3))) / 2.
+        GeluTanh = 4,
+        /// tanh(v).
+        Tanh = 5,
+        /// v / (1 + exp(-v)).
+        Silu = 6,
+    }
+
     /// What is done with a product of matrices on its way to memory.
     Epilogue {
         /// Nothing.

@@ -3,7 +3,7 @@
 //! What a kernel computes stands above it in `cuda/*.cu`. A test holds every declaration to the source (names, types, what is
 //! read and what is written) and to the PTX.
 
-use super::argument::{Argument, Combination, Epilogue, HookValues, Input, Output};
+use super::argument::{Activation, Argument, Combination, Epilogue, HookValues, Input, Output};
 use crate::device::Device;
 use crate::error::Result;
 
@@ -110,18 +110,23 @@ kernels! {
         batch_out: usize,
     }
 
-    /// Rows of a map of the elements, for every pair's left or right one.
+    /// Rows of a table of the elements, for every pair's left or right one, weighted by head where there are weights.
     GatherRows<'a> = gather_rows {
         rows: usize,
         n: usize,
         width: usize,
         map: Input<'a, f32>,
+        batch_map: usize,
         pairs: Option<Input<'a, u32>>,
         first: u32,
+        batch_pairs: usize,
         side: usize,
+        weights: Option<Input<'a, f32>>,
+        heads: usize,
+        positions: usize,
         out: Output<'a, f32>,
         stride: usize,
-        column: usize,
+        add: bool,
     }
 
     /// max(0, v) where asked for, then the sum with a row, in place.
@@ -210,6 +215,125 @@ kernels! {
         block_hits: Output<'a, u32>,
     }
 
+    /// An elementwise function.
+    ApplyActivation<'a> = activation {
+        rows: usize,
+        width: usize,
+        function: Activation,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+    }
+
+    /// The gradient of what an elementwise function was given.
+    ActivationGradient<'a> = activation_gradient {
+        rows: usize,
+        width: usize,
+        function: Activation,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        back: Input<'a, f32>,
+        stride_back: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+    }
+
+    /// Layer normalisation: eight rows a block.
+    LayerNorm<'a> = layer_norm {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        eps: f32,
+        weight: Option<Input<'a, f32>>,
+        bias: Option<Input<'a, f32>>,
+        batch_weight: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        statistics: Option<Output<'a, f32>>,
+    }
+
+    /// The gradient of what was normalised, and, where given, the rows whose sum is the gradient of the weight: eight rows a
+    /// block.
+    LayerNormGradient<'a> = layer_norm_gradient {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        statistics: Input<'a, f32>,
+        weight: Option<Input<'a, f32>>,
+        batch_weight: usize,
+        back: Input<'a, f32>,
+        stride_back: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        scaled: Option<Output<'a, f32>>,
+    }
+
+    /// Query times key for every head and position: the scores of attention. Eight products a block.
+    HeadProducts<'a> = head_products {
+        rows: usize,
+        heads: usize,
+        positions: usize,
+        width: usize,
+        queries: Input<'a, f32>,
+        stride_queries: usize,
+        keys: Input<'a, f32>,
+        stride_keys: usize,
+        position_keys: usize,
+        scale: f32,
+        out: Output<'a, f32>,
+    }
+
+    /// Weighted sums of values over positions for every head: the output of attention.
+    HeadSums<'a> = head_sums {
+        rows: usize,
+        heads: usize,
+        positions: usize,
+        width: usize,
+        weights: Input<'a, f32>,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        position_values: usize,
+        scale: f32,
+        out: Output<'a, f32>,
+        stride_out: usize,
+    }
+
+    /// Weight times query for every head and position: the gradient of keys or values.
+    HeadOuter<'a> = head_outer {
+        rows: usize,
+        heads: usize,
+        positions: usize,
+        width: usize,
+        weights: Input<'a, f32>,
+        queries: Input<'a, f32>,
+        stride_queries: usize,
+        scale: f32,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        position_out: usize,
+    }
+
+    /// The softmax of every row over the positions with a bit in `allowed`.
+    Softmax<'a> = softmax {
+        rows: usize,
+        width: usize,
+        allowed: u32,
+        values: Input<'a, f32>,
+        out: Output<'a, f32>,
+    }
+
+    /// The gradient of what a softmax was given.
+    SoftmaxGradient<'a> = softmax_gradient {
+        rows: usize,
+        width: usize,
+        weights: Input<'a, f32>,
+        back: Input<'a, f32>,
+        out: Output<'a, f32>,
+    }
+
     /// Sums and sums of squares of every channel over regions of pairs.
     RegionMoments<'a> = region_moments {
         n_x: usize,
@@ -271,14 +395,23 @@ kernels! {
         batch_out: usize,
     }
 
-    /// Sums over rows: the gradient of a bias.
-    ColumnSums<'a> = column_sums {
+    /// Sums of the rows of every element, weighted by head where there are weights: the gradient of a table, or, over all
+    /// rows, of a bias.
+    SumRows<'a> = sum_rows {
         rows: usize,
         width: usize,
         values: Input<'a, f32>,
-        batch_values: usize,
+        stride: usize,
+        order: Option<Input<'a, u32>>,
+        batch_order: usize,
+        starts: Option<Input<'a, u32>>,
+        batch_starts: usize,
+        weights: Option<Input<'a, f32>>,
+        heads: usize,
+        positions: usize,
         out: Output<'a, f32>,
         batch_out: usize,
+        add: bool,
     }
 
     /// A step of AdamW.

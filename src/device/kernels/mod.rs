@@ -12,13 +12,15 @@ mod argument;
 #[cfg(test)]
 mod declaration_tests;
 mod declarations;
+#[cfg(test)]
+mod layer_tests;
 mod product;
 
 #[cfg(feature = "train")]
 pub(crate) use argument::Input;
 pub(crate) use argument::{Combination, HookValues, Output};
 #[cfg(feature = "train")]
-pub(crate) use declarations::{AdamW, ColumnSums, EndEpoch, MapGradient, SumSplits};
+pub(crate) use declarations::{AdamW, EndEpoch, MapGradient, SumRows, SumSplits};
 pub(crate) use declarations::{
     AddRow, BlockEnergies, CombineRows, Evaluation, FirstLayer, GatherRows, GatherSums, HookRows, RegionMoments,
     RowLosses, SquareSums, TakeChannels,
@@ -37,9 +39,10 @@ use std::ffi::c_void;
 const THREADS: u32 = 256;
 
 /// The PTX of `cuda/`, and whether it needs compute capability 8.0.
-const SOURCES: [(&str, bool); 6] = [
+const SOURCES: [(&str, bool); 7] = [
     (include_str!("../../../cuda/ptx/matmul.ptx"), false),
     (include_str!("../../../cuda/ptx/forward.ptx"), false),
+    (include_str!("../../../cuda/ptx/layers.ptx"), false),
     (include_str!("../../../cuda/ptx/evaluate.ptx"), false),
     (include_str!("../../../cuda/ptx/evaluate_sm80.ptx"), true),
     (include_str!("../../../cuda/ptx/reduce.ptx"), false),

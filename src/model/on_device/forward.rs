@@ -174,12 +174,17 @@ impl OnDevice {
                 n: net.n,
                 width: e,
                 map: net.embed[i].input(),
+                batch_map: 0,
                 pairs: rows.list.map(Buffer::input),
                 first: rows.first(),
+                batch_pairs: 0,
                 side: i,
+                weights: None,
+                heads: 1,
+                positions: 1,
                 out: out.output(),
                 stride: e,
-                column: 0,
+                add: false,
             };
             gather.launch_over(&self.device, count * e, 1)?;
             pass.visit(site, out)
@@ -206,12 +211,17 @@ impl OnDevice {
                 n: 1,
                 width: e,
                 map: half.input(),
+                batch_map: 0,
                 pairs: None,
                 first: 0,
+                batch_pairs: 0,
                 side: 0,
-                out: stack.output(),
+                weights: None,
+                heads: 1,
+                positions: 1,
+                out: stack.output_from(i * e),
                 stride: 2 * e,
-                column: i * e,
+                add: false,
             };
             gather.launch_over(&self.device, count * e, 1)?;
         }

@@ -150,15 +150,23 @@ impl Engine {
     /// The gradient of a bias (width) at `start`: gradients of what it is added to, summed over the training pairs.
     fn bias_gradient(&self, width: usize, back: &Buffer<f32>, start: usize) -> Result<()> {
         let Sizes { seeds, rows, parameters, .. } = self.sizes;
-        let sums = kernels::ColumnSums {
+        let sums = kernels::SumRows {
             rows,
             width,
             values: back.input(),
-            batch_values: rows * width,
+            stride: width,
+            order: None,
+            batch_order: 0,
+            starts: None,
+            batch_starts: 0,
+            weights: None,
+            heads: 1,
+            positions: 1,
             out: self.gradient.output_from(start),
             batch_out: parameters,
+            add: false,
         };
-        sums.launch(&self.device, [width.div_ceil(32), seeds, 1])
+        sums.launch(&self.device, [width.div_ceil(32), 1, seeds])
     }
 
     /// Adds the output bias, where there is one, to `rows` rows of logits of every seed: a launch a seed.
