@@ -444,7 +444,8 @@ fn attention() {
     }
 }
 
-/// As [`assert_close`], but for gradients that are 0 whatever their input: those have differences of rounding alone.
+/// Fails where numbers differ by more than the tolerance of the largest or, where they are 0 but for the rounding of finite
+/// differences, by more than rounding.
 #[track_caller]
 fn assert_differences(what: &str, expected: &[f64], got: &[f32]) {
     if expected.iter().all(|e| e.abs() < 1e-9) {
