@@ -13,12 +13,12 @@
 
 mod buffer;
 mod driver;
-mod kernels;
+pub(crate) mod kernels;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use kernels::{Arg, Evaluation, Matrix, Product, args};
 #[cfg(feature = "train")]
-pub(crate) use kernels::{Epilogue, Graph};
+pub(crate) use kernels::Graph;
+pub(crate) use kernels::{Matrix, Product};
 
 use crate::error::{Error, Result};
 use cust::context::{Context, CurrentContext};
@@ -153,8 +153,8 @@ impl Device {
     /// Opens device number `ordinal` and loads the kernels.
     ///
     /// # Errors
-    /// The errors of [`list`](Device::list), and [`Error::NoCudaDevice`] for a number beyond the last;
-    /// [`Error::CudaUnsupported`] for a driver or device older than the kernels need.
+    /// [`Error::NoCudaDriver`]; [`Error::NoCudaDevice`] where no device has that number; [`Error::CudaUnsupported`] for a
+    /// driver or device older than the kernels need; [`Error::Cuda`] for what the driver itself reports.
     pub fn open(ordinal: usize) -> Result<Self> {
         let devices = Self::list()?;
         let Some(info) = devices.get(ordinal).cloned() else {

@@ -266,7 +266,7 @@ impl Interpretable for OnDevice {
         let mut values = Array2::<f32>::zeros((n * n, range.len()));
         self.each_block(site, |rows, block| {
             let part = Buffer::new(&self.device, "channels", rows.count * range.len())?;
-            self.channels(rows.count, width(self, site)?, block, range.clone(), (&part, 0))?;
+            self.channels(rows.count, width(self, site)?, block, range.clone(), part.output())?;
             let part = part.to_vec()?;
             let part = ArrayView2::from_shape((rows.count, range.len()), &part).expect("one row a pair");
             values.slice_mut(s![rows_done..rows_done + rows.count, ..]).assign(&part);
