@@ -107,7 +107,7 @@ pub fn interpret(
 /// (rows).
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element; [`Error::Range`](crate::Error::Range) where
+/// [`Error::Shape`] unless `map` has one row per element; [`Error::Range`] where
 /// coefficients overflow.
 pub fn component_norms_of_sum(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
     // The transform is linear: adding coefficients is adding maps.
