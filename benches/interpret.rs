@@ -4,9 +4,9 @@
 mod data;
 
 use criterion::{Criterion, criterion_group, criterion_main};
+use irreplens::analysis::notebook::parity;
 use irreplens::analysis::{
-    Candidates, Cluster, cluster, cluster_losses, embedding, hidden_centred, interpret, logit_directions,
-    own_block_only, parity,
+    Ablation, cluster_losses, embedding, hidden_centred, interpret, label_neurons, logit_directions, own_block_only,
 };
 use irreplens::checkpoint::Run;
 use irreplens::fourier::CyclicSubgroupBasis;
@@ -33,7 +33,7 @@ fn stages(c: &mut Criterion) {
     let basis = CyclicSubgroupBasis::new(&group, group.element(1));
     let task = Task::new(&group);
     let spectrum = model.spectrum(model.neuron_site(), &basis).expect("orders agree");
-    let neurons = cluster(&spectrum.by_block, &basis, Candidates::AllBlocks);
+    let neurons = label_neurons(&spectrum.by_block, &basis);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
 
@@ -52,10 +52,10 @@ fn stages(c: &mut Criterion) {
         b.iter(|| model.block_energies(model.neuron_site(), black_box(&basis)))
     });
     c.bench_function("spectrum_of_logits", |b| b.iter(|| model.spectrum(LOGITS, black_box(&basis))));
-    c.bench_function("cluster", |b| b.iter(|| cluster(black_box(&spectrum.by_block), &basis, Candidates::AllBlocks)));
+    c.bench_function("label_neurons", |b| b.iter(|| label_neurons(black_box(&spectrum.by_block), &basis)));
     c.bench_function("logit_directions", |b| b.iter(|| logit_directions(&model, &basis, black_box(&task), &keys)));
     c.bench_function("cluster_losses", |b| {
-        b.iter(|| cluster_losses(&model, black_box(&task), &clusters, Cluster::Drop));
+        b.iter(|| cluster_losses(&model, black_box(&task), &clusters, Ablation::Drop));
     });
     c.bench_function("hidden_centred", |b| {
         b.iter(|| hidden_centred(&model, black_box(&task), &spectrum.by_block.mean))

@@ -23,15 +23,21 @@ extern "C" __global__ void __launch_bounds__(256)
     out[batch * batch_out + at] = v;
 }
 
-// out (rows, stride), columns `column` to `column + width`: the rows of a map for the left (side 0) or right (1) elements.
+// out (rows, width) = the rows of a map for the left (side 0) or right (1) elements, times the weight of their head where
+// there are weights (rows, heads, positions; the pointer is at the position, a head has width / heads columns), added to what
+// is there if asked for. Rows of out are `stride` apart; batch blockIdx.y, whose rows follow on those before it.
 extern "C" __global__ void __launch_bounds__(256)
-    gather_rows(int rows, int n, int width, const float* __restrict__ map, const unsigned* __restrict__ pairs,
-                unsigned first, int side, float* out, int stride, int column) {
-    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
+    gather_rows(int rows, int n, int width, const float* __restrict__ map, int batch_map,
+                const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, int side,
+                const float* __restrict__ weights, int heads, int positions, float* out, int stride, int add) {
+    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x, batch = blockIdx.y;
     if (at >= (size_t)rows * width) return;
-    const size_t i = at / width, k = at % width;
-    const unsigned pair = pair_of(pairs, first, i);
-    out[i * stride + column + k] = map[(size_t)(side == 0 ? pair / n : pair % n) * width + k];
+    const size_t i = at / width, k = at % width, row = batch * rows + i;
+    const unsigned pair = pair_of(pairs ? pairs + batch * batch_pairs : pairs, first, i);
+    float v = map[batch * batch_map + (size_t)(side == 0 ? pair / n : pair % n) * width + k];
+    if (weights) v *= weights[(row * heads + k / (width / heads)) * positions];
+    float& to = out[row * stride + k];
+    to = add ? to + v : v;
 }
 
 // values (rows, width): adds a row to every row, then max(0, v) if asked for.
@@ -68,7 +74,7 @@ enum Values { NOTHING = 0, BY_CHANNEL = 1, BY_PAIR = 2, BY_ROW = 3 };
 extern "C" __global__ void __launch_bounds__(256)
     hook(int rows, int width, float* values, const unsigned* __restrict__ channels, int count,
          const unsigned* __restrict__ pairs, unsigned first, const unsigned char* __restrict__ mask, float keep,
-         float weight, const float* __restrict__ table, int where) {
+         float weight, const float* __restrict__ table, int place) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= (size_t)rows * count) return;
     const size_t i = at / count, j = at % count;
@@ -76,16 +82,16 @@ extern "C" __global__ void __launch_bounds__(256)
     if (mask && !mask[pair]) return;
     float& v = values[i * width + (channels ? channels[j] : j)];
     float next = keep == 0.0f ? 0.0f : keep * v;
-    if (where == BY_CHANNEL) next += weight * table[j];
-    if (where == BY_PAIR) next += weight * table[(size_t)pair * count + j];
-    if (where == BY_ROW) next += weight * table[at];
+    if (place == BY_CHANNEL) next += weight * table[j];
+    if (place == BY_PAIR) next += weight * table[(size_t)pair * count + j];
+    if (place == BY_ROW) next += weight * table[at];
     v = next;
 }
 
 // Loss of every row of logits (rows, classes), one warp a row; in place, the gradient of `weight` times their sum if
 // weight is not 0. With `smoothing` the loss is that of smoothed labels: `smoothing` of a target's weight is shared by all
-// classes alike, which adds smoothing (l_target - mean l). Row losses and hits go to `losses` and `hits` where given, sums over the block's rows to
-// `block_losses`, `block_hits`. Batch blockIdx.y.
+// classes alike, which adds smoothing (l_target - mean l). Row losses and hits go to `losses` and `hits` where given, sums
+// over the block's rows to `block_losses`, `block_hits`. Batch blockIdx.y.
 extern "C" __global__ void __launch_bounds__(256)
     row_losses(int rows, int classes, float* logits, int batch_logits, const unsigned* __restrict__ labels,
                const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, float weight, double smoothing,

@@ -30,20 +30,34 @@ extern "C" __global__ void __launch_bounds__(256)
     }
 }
 
-// out[k] = sum over rows of values[row, k], in order; batch blockIdx.y.
+// out (elements, width) = the sum of each element's rows of values (rows, width), times the weight of their head where there
+// are weights (as `gather_rows` has them, whose gradient this is), added to what is there if asked for; always in the same
+// order. The rows of element blockIdx.y are those that `order` lists from its entry of `starts` to the next, or all rows where
+// there is no `order`. Batch blockIdx.z, whose rows follow on those before it.
 extern "C" __global__ void __launch_bounds__(256)
-    column_sums(int rows, int width, const float* __restrict__ values, int batch_values, float* out, int batch_out) {
+    sum_rows(int rows, int width, const float* __restrict__ values, int stride, const unsigned* __restrict__ order,
+             int batch_order, const unsigned* __restrict__ starts, int batch_starts, const float* __restrict__ weights,
+             int heads, int positions, float* out, int batch_out, int add) {
     __shared__ float parts[8][33];
     const int channel = blockIdx.x * 32 + threadIdx.x % 32, part = threadIdx.x / 32;
-    const float* from = values + (size_t)blockIdx.y * batch_values;
+    const size_t batch = blockIdx.z;
+    const unsigned* list = order ? order + batch * batch_order : order;
+    const unsigned* start = order ? starts + batch * batch_starts + blockIdx.y : starts;
+    const unsigned begin = order ? start[0] : 0, end = order ? start[1] : rows;
     float sum = 0.0f;
     if (channel < width)
-        for (int i = part; i < rows; i += 8) sum += from[(size_t)i * width + channel];
+        for (unsigned i = begin + part; i < end; i += 8) {
+            const size_t row = batch * rows + (list ? list[i] : i);
+            float v = values[row * stride + channel];
+            if (weights) v *= weights[(row * heads + channel / (width / heads)) * positions];
+            sum += v;
+        }
     parts[part][threadIdx.x % 32] = sum;
     __syncthreads();
     if (part != 0 || channel >= width) return;
     for (int i = 1; i < 8; i++) sum += parts[i][threadIdx.x];
-    out[(size_t)blockIdx.y * batch_out + channel] = sum;
+    float& to = out[batch * batch_out + (size_t)blockIdx.y * width + channel];
+    to = add ? to + sum : sum;
 }
 
 // One step of Adam or AdamW as the CPU takes it. rates: for every value of `counter`, the share of the parameters that is

@@ -13,8 +13,7 @@
 mod print;
 
 use irreplens::analysis::{
-    Candidates, Cluster, NeuronClusters, RepresentationMeasures, cluster_losses, component_norms, neurons,
-    representation,
+    Ablation, NeuronClusters, RepresentationMeasures, cluster_losses, component_norms, neurons, representation,
 };
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Cyclic;
@@ -67,8 +66,8 @@ pub fn run(n: usize, fraction: f64, width: usize, epochs: u64) -> irreplens::Res
     let embedding = basis.blocks().iter().map(share).collect();
 
     // 2. The frequency that holds most of each neuron, and what the loss is without the neurons of each.
-    let neurons = neurons(&net, &basis, Candidates::AllBlocks)?;
-    let without = cluster_losses(&net, &task, &neurons.clusters(), Cluster::Drop)?;
+    let neurons = neurons(&net, &basis)?;
+    let without = cluster_losses(&net, &task, &neurons.clusters(), Ablation::Drop)?;
 
     // 3 and 4. The same frequencies as irreps: how far the logits are characters of x y z^-1, and what they are worth.
     let irreps = cyclic(&group).iter().map(|rho| rho.irrep(&group)).collect::<irreplens::Result<_>>()?;

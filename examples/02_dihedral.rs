@@ -90,7 +90,7 @@ pub fn pictures(retold: &Retold, folder: &Path) -> irreplens::Result<()> {
     let regions = figures::neuron_regions(&found.embedding.components, &kinds, "hidden", *neuron, spectrum.view());
     regions[0].svg(folder.join("neuron-spectra.svg"))?;
     figures::neuron_fractions(&found.neurons).svg(folder.join("clusters.svg"))?;
-    figures::ablation_losses(&figures::ablations(found)).svg(folder.join("ablations.svg"))
+    figures::ablation_losses(&found.ablations()).svg(folder.join("ablations.svg"))
 }
 
 fn main() -> irreplens::Result<()> {
@@ -142,7 +142,7 @@ fn main() -> irreplens::Result<()> {
             );
         }
     }
-    println!("Loss without what is written on the wrong kind of element: {:.2e}", loss(found.parity));
+    println!("Loss without what is written on the wrong kind of element: {:.2e}", loss(found.published.parity));
 
     let sign = measures.neurons.clusters().remove(&1).unwrap_or_default();
     println!("\nBy irreps, neurons {sign:?} are the sign: rotation or reflection, no frequency at all");

@@ -13,9 +13,7 @@ mod print;
 #[path = "support/tool.rs"]
 mod tool;
 
-use irreplens::analysis::{
-    Candidates, Interpretation, Neuron, NeuronKind, interpret, interpret_as, neurons, untrained,
-};
+use irreplens::analysis::{Interpretation, Neuron, NeuronKind, interpret, neurons, notebook, untrained};
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
 use irreplens::model::{Hooks, Interpretable};
@@ -103,14 +101,14 @@ fn of(
     let [tied, constant] = [NeuronKind::Tied, NeuronKind::Constant].map(|kind| found.neurons.of_kind(kind));
     if !tied.is_empty() {
         let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations)?)?;
-        found.neurons.name_ties(&neurons(&model, &irreps, Candidates::AllBlocks)?);
+        found.neurons.name_ties(&neurons(&model, &irreps)?);
     }
     let forced = match tied.is_empty() && constant.is_empty() {
         true => None,
-        false => Some(interpret_as(&model, &*basis, &task, Candidates::Forced)?),
+        false => Some(notebook::interpret(&model, &*basis, &task, notebook::Labels::Forced)?),
     };
     if let Some(untrained) = untrained(&run)? {
-        found.neurons.compare_with(&neurons(&untrained, &*basis, Candidates::AllBlocks)?);
+        found.neurons.compare_with(&neurons(&untrained, &*basis)?);
     }
 
     let start = Instant::now();
@@ -139,7 +137,7 @@ pub fn to_json(explained: &Explained) -> Value {
         "clusters_untied": cluster_sizes(found),
         "loss_without_cluster_untied": losses(&found.without_cluster),
         "loss_own_frequency_only_untied": found.own_block_only.map(|e| e.loss),
-        "loss_parity_ablated_untied": found.parity.map(|e| e.loss),
+        "loss_parity_ablated_untied": found.published.parity.map(|e| e.loss),
         "unembed_spectrum_centred": list(&found.embedding.unembed_centred),
         "logit_energy_split_centred": found.logit_shares().map(split),
         "logit_mean_square_centred": rows(&found.logit_spectrum.mean_square),
@@ -187,7 +185,7 @@ fn published(explained: &Explained) -> Value {
         "embed_right_spectrum": list(&embedding.embed_right),
         "neuron_left_spectrum": list(&embedding.neuron_left),
         "neuron_right_spectrum": list(&embedding.neuron_right),
-        "unembed_sum_spectrum": list(&embedding.unembed_sum),
+        "unembed_sum_spectrum": list(&found.published.unembed_sum),
         "unembed_spectrum": list(&embedding.unembed),
         "loss_hidden_centred": found.hidden_centred.map(|e| e.loss),
         "hidden_energy_split": found.neuron_spectrum.split_centred().shares().map(split),
@@ -203,10 +201,10 @@ fn published(explained: &Explained) -> Value {
             .map(|b| (b.to_string(), json!(found.neurons.chance[b])))
             .collect::<Map<_, _>>(),
         "clusters": cluster_sizes(found),
-        "clusters_as_published": found.clusters_as_published,
+        "clusters_as_published": found.published.clusters,
         "loss_own_frequency_only": found.own_block_only.map(|e| e.loss),
         "loss_without_cluster": losses(&found.without_cluster),
-        "unembed_sum_spectrum_by_cluster": found.unembedding_by_cluster
+        "unembed_sum_spectrum_by_cluster": found.published.unembedding_by_cluster
             .iter()
             .map(|(b, norms)| (b.to_string(), json!(norms.to_vec())))
             .collect::<Map<_, _>>(),
@@ -219,7 +217,7 @@ fn published(explained: &Explained) -> Value {
     if let Some(bias) = &embedding.output_bias {
         out["output_bias_spectrum"] = json!(bias.to_vec());
     }
-    if let Some(parity) = &found.parity {
+    if let Some(parity) = &found.published.parity {
         out["loss_parity_ablated"] = json!(parity.loss);
     }
     out

@@ -14,7 +14,7 @@ mod print;
 mod tool;
 
 use irreplens::analysis::{
-    Candidates, Controls, CosetMeasures, IrrepMeasures, KeyLosses, NeuronKind, RepresentationMeasures, cosets, neurons,
+    Controls, CosetMeasures, IrrepMeasures, KeyLosses, NeuronKind, RepresentationMeasures, cosets, neurons,
     representation, untrained, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
@@ -73,7 +73,7 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
     let mut found = representation(&model, &group, &basis, &task, &split)?;
     let analysis_ms = milliseconds(start);
     if let Some(untrained) = untrained(&run)? {
-        found.neurons.compare_with(&neurons(&untrained, &basis, Candidates::AllBlocks)?);
+        found.neurons.compare_with(&neurons(&untrained, &basis)?);
     }
 
     let start = Instant::now();

@@ -49,7 +49,7 @@ pub enum Error {
         left: usize,
         /// Position of the right factor.
         right: usize,
-        /// Their product.
+        /// The product of the two.
         product: Vec<usize>,
     },
     /// A list that holds a permutation twice.
@@ -295,7 +295,7 @@ pub enum Error {
         site: String,
         /// The two rows.
         rows: (usize, usize),
-        /// Their product.
+        /// The product of the two rows.
         got: f32,
     },
     /// An intervention this model cannot carry out.
@@ -466,7 +466,7 @@ pub enum Error {
         path: PathBuf,
         /// What there are several of.
         what: &'static str,
-        /// Their names.
+        /// The names of all that were found.
         got: Vec<String>,
         /// How to choose.
         how: &'static str,

@@ -8,7 +8,7 @@
 //!
 //! # Example
 //! ```
-//! use irreplens::analysis::{Candidates, neurons};
+//! use irreplens::analysis::neurons;
 //! use irreplens::fourier::CyclicSubgroupBasis;
 //! use irreplens::group::Cyclic;
 //! use irreplens::model::{Hook, Hooks, Interpretable, SummedMlp};
@@ -22,7 +22,7 @@
 //! let net = SummedMlp::new(embed.clone(), embed, unembed)?;
 //!
 //! let group = Cyclic::new(11)?;
-//! let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&group), Candidates::AllBlocks)?;
+//! let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&group))?;
 //! assert_eq!(found.clusters()[&3], [0, 1, 2, 3, 4, 5]);
 //!
 //! // Without those neurons every logit is 0, and the loss is that of a guess.
@@ -57,7 +57,7 @@
 //! | [`model`] | what computes? | [`model::Interpretable`], [`model::Hooks`] |
 //! | [`checkpoint`] | where do its weights come from? | [`checkpoint::Run`] |
 //! | [`train`] | how does a network come to them? | [`train::Trainer`]; feature `train`, on by default |
-//! | [`analysis`] | how does it do it? | [`analysis::interpret`] |
+//! | [`analysis`] | how does it do it? | [`analysis::interpret`]; [`analysis::notebook`] for what only the published notebook did |
 //! | [`report`] | what does that look like? | [`report::of_run`]; feature `report`, on by default |
 //! | [`laws`] | does an implementation keep the traits' contracts? | [`laws::group::check`] |
 //! | [`guide`] | how do I ...? | [`guide::conventions`], [`guide::notebook`] |
@@ -127,3 +127,8 @@ pub mod laws;
 pub mod guide;
 
 pub use error::{Error, Result};
+
+// What the interface shows of other crates, for programs that hand arrays and pictures in and out.
+pub use ndarray;
+#[cfg(feature = "report")]
+pub use plotly;

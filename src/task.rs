@@ -62,7 +62,7 @@ impl Task {
     /// [`Error::Memory`] where 4 n^2 bytes are more than the [budget](crate::memory::budget).
     ///
     /// # Panics
-    /// As [`new`](Task::new).
+    /// Where [`new`](Task::new) does.
     pub fn try_new(group: &(impl Group + ?Sized)) -> Result<Self> {
         memory::check("labels of all pairs", memory::bytes::<u32>(&[group.order(), group.order()]))?;
         Ok(Self::new(group))
@@ -92,7 +92,7 @@ impl Task {
         &self.labels
     }
 
-    /// The same labels, to be kept.
+    /// The labels, shared, to be kept.
     #[cfg(feature = "cuda")]
     pub(crate) fn shared_labels(&self) -> &Arc<[u32]> {
         &self.labels
@@ -211,7 +211,7 @@ impl Split {
     /// `i + random() % (n^2 - i)`.
     ///
     /// # Errors
-    /// As [`random`](Split::random).
+    /// The errors of [`random`](Split::random).
     pub fn published(order: usize, fraction: f64, seed: u64) -> Result<Self> {
         if seed == 0 {
             return Self::shuffled(order, fraction, |_| 0);

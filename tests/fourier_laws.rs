@@ -110,6 +110,26 @@ fn all_at_once() {
     assert_eq!((q8().order(), q8().is_abelian(), longest(&q8()).sectors().len()), (8, false, 2));
 }
 
+/// A pointer to a basis keeps what the basis overrides, not the trait's defaults.
+#[test]
+fn pointers_to_a_basis_are_the_basis() {
+    fn same(pointer: impl FourierBasis, basis: &CyclicSubgroupBasis) {
+        assert_eq!(pointer.name(), basis.name());
+        assert_eq!((pointer.generator(), pointer.fingerprint()), (basis.generator(), basis.fingerprint()));
+        assert_eq!((pointer.sectors(), pointer.blocks()), (basis.sectors(), basis.blocks()));
+        assert_eq!((pointer.row_names(), pointer.matrix()), (basis.row_names(), basis.matrix()));
+        let values = Array2::from_shape_fn((pointer.rows(), 3), |(i, j)| wave(3 * i + j));
+        let [mut through, mut direct] = [values.clone(), values.clone()];
+        pointer.transform(Direction::Forward, values.view(), through.view_mut());
+        basis.transform(Direction::Forward, values.view(), direct.view_mut());
+        assert_eq!(through, direct);
+    }
+    let basis = longest(&s4());
+    same(&basis, &basis);
+    same(Box::new(longest(&s4())) as Box<dyn FourierBasis>, &basis);
+    same(std::sync::Arc::new(longest(&s4())), &basis);
+}
+
 /// Numbers that repeat nowhere soon.
 fn wave(i: usize) -> f32 {
     ((i * i + 3 * i) as f32 * 0.7).sin()

@@ -128,7 +128,7 @@ fn each_once(group: &dyn Group, known: &[Irrep], parts: &[Representation<f64>], 
     for part in parts {
         laws::irrep::representation(group, part).unwrap_or_else(|violation| panic!("{case}: {violation}"));
         let character = part.character();
-        let same = |irrep: &Irrep| (&irrep.character - &character).iter().all(|off| off.abs() < laws::DOUBLE);
+        let same = |irrep: &Irrep| (&irrep.character - &character).iter().all(|off| off.abs() < laws::DOUBLE_TOLERANCE);
         let index = known.iter().position(same).unwrap_or_else(|| panic!("{case}: {character} is none"));
         assert!(!std::mem::replace(&mut seen[index], true), "{case}: {} twice", known[index].label);
     }

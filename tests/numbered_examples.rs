@@ -63,7 +63,7 @@ fn the_notebook_on_the_shipped_net() {
     assert_eq!(found.neurons.tied(), [(Some("sign"), vec![46, 71, 84, 102])].into());
     near(without[&12].loss, 1.47e-3);
     near(found.own_block_only.unwrap().loss, 5.14e-5);
-    near(found.parity.unwrap().loss, 1.80e-5);
+    near(found.published.parity.unwrap().loss, 1.80e-5);
 
     let share = found.directions.product_share.as_ref().unwrap();
     for (i, _) in found.directions.blocks.iter().enumerate().filter(|(_, k)| retold.key.contains(k)) {

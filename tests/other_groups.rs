@@ -9,9 +9,10 @@ mod runs;
 
 use families::sl_2_3;
 use irreplens::Error;
+use irreplens::analysis::notebook::{parity, unembedding_of};
 use irreplens::analysis::{
-    Candidates, Cluster, cluster_losses, cosets, embedding, interpret, keep_terms, logit_directions, neuron_spectrum,
-    neurons, own_block_only, parity, progress, progress_measures, representation, unembedding_of, with_controls,
+    Ablation, cluster_losses, cosets, embedding, interpret, keep_terms, logit_directions, neuron_spectrum, neurons,
+    own_block_only, progress, progress_measures, representation, with_controls,
 };
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
@@ -47,7 +48,7 @@ const BOTH: [Analysis; 8] = [
     ("parity", |m, basis, task| parity(m, &basis.irreps, &task.task, &[1]).map(drop)),
     ("keep_terms", |m, basis, task| keep_terms(m, &basis.irreps, &task.task, "hidden", &|_, _, _| true).map(drop)),
     ("own_block_only", |m, basis, task| {
-        let found = neurons(m.without_group().unwrap_or(m), &basis.irreps, Candidates::AllBlocks)?;
+        let found = neurons(m.without_group().unwrap_or(m), &basis.irreps)?;
         own_block_only(m, &basis.irreps, &task.task, &found).map(drop)
     }),
     ("progress_measures", |m, basis, task| progress_measures(m, &basis.irreps, &task.task, &split(), &[1]).map(drop)),
@@ -59,13 +60,13 @@ const BOTH: [Analysis; 8] = [
 
 /// Of a basis, a task or a group alone, which only a model can refuse that knows its group.
 const ALONE: [Analysis; 8] = [
-    ("neurons", |m, basis, _| neurons(m, &basis.irreps, Candidates::AllBlocks).map(drop)),
+    ("neurons", |m, basis, _| neurons(m, &basis.irreps).map(drop)),
     ("embedding", |m, basis, _| embedding(m, &basis.irreps).map(drop)),
     ("unembedding_of", |m, basis, _| unembedding_of(m, &basis.irreps, &[0]).map(drop)),
     ("neuron_spectrum", |m, basis, _| neuron_spectrum(m, &basis.irreps, "hidden", 0).map(drop)),
     ("spectrum", |m, basis, _| m.spectrum("logits", &basis.irreps).map(drop)),
     ("evaluate", |m, basis, _| m.evaluate(&basis.task, &Hooks::none()).map(drop)),
-    ("cluster_losses", |m, basis, _| cluster_losses(m, &basis.task, &[(1, vec![0])].into(), Cluster::Drop).map(drop)),
+    ("cluster_losses", |m, basis, _| cluster_losses(m, &basis.task, &[(1, vec![0])].into(), Ablation::Drop).map(drop)),
     ("cosets", |m, basis, _| cosets(m, basis.group, &subgroup_classes(basis.group, 100)?).map(drop)),
 ];
 
@@ -201,6 +202,6 @@ fn logits_that_are_the_neurons_know_their_group() {
     let (sl, s4) = (sl_2_3(), Symmetric::new(4).unwrap());
     let logits = Precomputed::record(&models::summed(24, 4, 3), &["logits"], "logits").unwrap();
     let model = OfGroup::new(logits, &sl).unwrap();
-    let error = neurons(&model, &IrrepBasis::new(&s4).unwrap(), Candidates::AllBlocks).unwrap_err();
+    let error = neurons(&model, &IrrepBasis::new(&s4).unwrap()).unwrap_err();
     assert!(matches!(error, Error::OtherGroup { .. }), "{error}");
 }

@@ -105,7 +105,9 @@ fn limits() {
 fn subgroups_print_and_serialise_as_their_elements() {
     let h = Subgroup::generated(&Cyclic::new(70).unwrap(), &[Elem::new(35)]);
     assert_eq!(format!("{h:?}"), "{#0, #35}");
-    assert_eq!(serde_json::to_string(&h).unwrap(), "[0,35]");
+    let text = serde_json::to_string(&h).unwrap();
+    assert_eq!(text, r#"{"group_order":70,"elements":[0,35]}"#);
+    assert_eq!(serde_json::from_str::<Subgroup>(&text).unwrap(), h);
     assert!(!h.contains(Elem::new(65)) && !h.contains(Elem::new(1000)));
 }
 

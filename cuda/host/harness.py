@@ -200,8 +200,8 @@ def choose(launches, sanitizer):
 
 
 def recorded(folder):
-    """The launches recorded in a folder, by kernel."""
-    paths = sorted(folder.glob("*.launch"))
+    """The launches recorded in a folder and those within, by kernel."""
+    paths = sorted(folder.rglob("*.launch"))
     if not paths:
         raise Failure(f"there are no recorded launches in {folder}")
     launches = defaultdict(list)

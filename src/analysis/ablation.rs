@@ -1,21 +1,24 @@
-use super::logits::{check_order, parity_hooks};
+//! What the loss needs: ablations of clusters of neurons, of means, of terms and of all but a neuron's own block.
+
+use super::logits::check_order;
 use super::neurons::{NeuronClusters, NeuronKind};
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
 use crate::memory;
-use crate::model::{Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values, check_task, stream};
+use crate::model::{Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values, check_task, fold_pairs};
 use crate::task::Task;
 use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, CowArray, Ix2, s};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// What is done to the neurons of a cluster.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cluster {
-    /// They are zeroed, all others stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub enum Ablation {
+    /// The neurons of the cluster are zeroed, all others stay.
     Drop,
-    /// They stay, all others are zeroed.
+    /// The neurons of the cluster stay, all others are zeroed.
     Keep,
 }
 
@@ -33,16 +36,16 @@ pub fn cluster_losses(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
     clusters: &BTreeMap<usize, Vec<usize>>,
-    what: Cluster,
+    what: Ablation,
 ) -> Result<BTreeMap<usize, Evaluation>> {
     if let Some(parts) = ClusterParts::new(model, clusters, what)? {
-        return parts.finish(stream(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?);
+        return parts.finish(fold_pairs(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?);
     }
     let width = crate::model::width(model, model.neuron_site())?;
     let evaluate = |(&label, members): (&usize, &Vec<usize>)| {
         let channels = match what {
-            Cluster::Drop => members.clone(),
-            Cluster::Keep => (0..width).filter(|k| !members.contains(k)).collect(),
+            Ablation::Drop => members.clone(),
+            Ablation::Keep => (0..width).filter(|k| !members.contains(k)).collect(),
         };
         let hooks = Hooks::none().with(Hook::zero(model.neuron_site()).on_channels(channels));
         Ok((label, model.evaluate(task, &hooks)?))
@@ -53,7 +56,7 @@ pub fn cluster_losses(
 /// [`cluster_losses`] as one observer of a forward pass, for models whose unembedding reads the neuron site.
 pub(super) struct ClusterParts {
     labels: Vec<usize>,
-    what: Cluster,
+    what: Ablation,
     members: Vec<Vec<usize>>,
     /// The cluster's rows of W_U.
     weights: Vec<Array2<f32>>,
@@ -65,7 +68,7 @@ impl ClusterParts {
     pub(super) fn new(
         model: &(impl Interpretable + ?Sized),
         clusters: &BTreeMap<usize, Vec<usize>>,
-        what: Cluster,
+        what: Ablation,
     ) -> Result<Option<Self>> {
         let Some(unembedding) = model.unembedding().filter(|_| model.readout_site() == model.neuron_site()) else {
             return Ok(None);
@@ -96,11 +99,11 @@ impl ClusterParts {
         for ((members, weights), sum) in self.members.iter().zip(&self.weights).zip(sums) {
             let activations = columns(&block.readout, members);
             match self.what {
-                Cluster::Keep => {
+                Ablation::Keep => {
                     matmul_into(activations.view(), weights.view(), logits.view_mut());
                     add_per_class(&mut logits, &self.offset);
                 }
-                Cluster::Drop => {
+                Ablation::Drop => {
                     logits.assign(&block.logits);
                     subtract_matmul(activations.view(), weights.view(), logits.view_mut());
                 }
@@ -147,7 +150,7 @@ fn columns(matrix: &Array2<f32>, members: &[usize]) -> Array2<f32> {
 /// `mean`: the means, by channel of the neuron site.
 ///
 /// # Errors
-/// Those of the forward pass.
+/// The errors of the forward pass.
 pub fn hidden_centred(model: &(impl Interpretable + ?Sized), task: &Task, mean: &Array1<f64>) -> Result<Evaluation> {
     let minus = Values::PerChannel(mean.mapv(|m| -m as f32));
     model.evaluate(task, &Hooks::none().with(Hook::add(model.neuron_site(), minus)))
@@ -169,20 +172,6 @@ pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>
     Ok(Some(&read.row(0) - &read.row(1)))
 }
 
-/// The notebook's last cells: loss and accuracy with the rows of the key blocks removed from the logits of the output
-/// sector that parity forbids.
-///
-/// # Errors
-/// [`Error::Unsupported`] where the sectors are not cosets of a normal subgroup; those of the forward pass.
-pub fn parity(
-    model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
-    task: &Task,
-    blocks: &[usize],
-) -> Result<Evaluation> {
-    model.evaluate(task, &parity_hooks(basis, task, blocks)?)
-}
-
 /// The notebook's open TODO: loss and accuracy when every neuron keeps the terms ({const} union block)^2 of its own
 /// block alone, and dim neurons are zeroed. A neuron that is tied or constant has no block and keeps const x const, which
 /// every block would.
@@ -195,7 +184,7 @@ pub fn parity(
 /// [`keep_terms`] replaces exceed the budget; those of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     clusters: &NeuronClusters,
 ) -> Result<Evaluation> {
@@ -226,7 +215,7 @@ const X_AT_ONCE: usize = 8;
 /// [`own_block_only`] from the coefficients of the rows that some channel keeps.
 fn own_block_logits(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     site: &str,
     keeps: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -286,7 +275,7 @@ fn own_block_logits(
     check_ablated(LossSum::mean(losses.into_iter()))
 }
 
-fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis, task: &Task) -> Result<()> {
+fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<()> {
     check_order(basis, task)?;
     check_task(model, task)
 }
@@ -329,7 +318,7 @@ fn stack(rows: &[Array1<f32>]) -> Array2<f32> {
 /// ```
 pub fn keep_terms(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     site: &str,
     keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),
@@ -344,7 +333,7 @@ pub fn keep_terms(
 /// The activations of a site at all pairs with the terms that are not kept removed: (n^2, width).
 fn kept_terms(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     site: &str,
     width: usize,
     keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),

@@ -1,3 +1,5 @@
+//! Null controls: the same measure of an untrained model, and of the model on a shuffled group.
+
 use crate::checkpoint::Run;
 use crate::error::Result;
 use crate::group::{Group, GroupExt};
@@ -6,13 +8,14 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 /// A measure of a model beside the same measure where there is nothing to find.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Controls<T> {
-    /// Of the model on its group.
+    /// The measure of the model on its group.
     pub found: T,
-    /// Of a randomly initialised model: what activation functions and large blocks give by themselves.
+    /// The measure of a randomly initialised model: what activation functions and large blocks give by themselves.
     pub random_model: Option<T>,
-    /// Of the model on a group isomorphic to its own whose elements were shuffled: what any group would give.
+    /// The measure of the model on a group isomorphic to its own whose elements were shuffled: what any group would give.
     pub relabelled: T,
 }
 
@@ -23,7 +26,7 @@ pub struct Controls<T> {
 /// transformers are not drawn yet.
 ///
 /// # Errors
-/// Those of [`Run::model`] for settings that do not fit.
+/// The errors of [`Run::model`] for settings that do not fit.
 pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
     #[cfg(feature = "train")]
     {
@@ -51,7 +54,7 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
 /// `measure`: gets the model and the group to measure it on.
 ///
 /// # Errors
-/// Those of `measure`.
+/// The errors of `measure`.
 ///
 /// ```
 /// use irreplens::analysis::{representation, with_controls};
@@ -70,9 +73,9 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn with_controls<T>(
-    model: &dyn Interpretable,
+    model: &(impl Interpretable + ?Sized),
     random_model: Option<&dyn Interpretable>,
-    group: &dyn Group,
+    group: &(impl Group + ?Sized),
     seed: u64,
     measure: impl Fn(&dyn Interpretable, &dyn Group) -> Result<T>,
 ) -> Result<Controls<T>> {
@@ -84,8 +87,8 @@ pub fn with_controls<T>(
         rows.swap(i, j as usize);
     }
     Ok(Controls {
-        found: measure(model, group)?,
-        random_model: random_model.map(|model| measure(model, group)).transpose()?,
-        relabelled: measure(model.without_group().unwrap_or(model), &group.cayley_table().relabelled(&rows)?)?,
+        found: measure(&model, &group)?,
+        random_model: random_model.map(|model| measure(model, &group)).transpose()?,
+        relabelled: measure(model.without_group().unwrap_or(&model), &group.cayley_table().relabelled(&rows)?)?,
     })
 }

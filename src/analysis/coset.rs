@@ -1,4 +1,8 @@
+//! Whether neurons are constant on the cosets of subgroups.
+
 use super::neurons::DIM;
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result, check_shape};
 use crate::group::{Elem, Group, GroupExt, Subgroup, SubgroupClass, check_fingerprint};
 use crate::linalg::map_blocks;
@@ -12,22 +16,24 @@ use std::fmt;
 /// the cosets, all added up, below the variance.
 pub const CONCENTRATED: f64 = 1.0;
 
-/// Shares of a variance up to this are rounding of `f32` values: of nested subgroups with such shares the largest counts.
+/// A share of a variance up to this is rounding of `f32` values and counts as 0: where a map is constant on the cosets of
+/// several nested subgroups, the largest is then taken.
 const ROUNDING: f64 = 1e-14;
 
 /// How far a neuron's two maps vary within the cosets of the subgroups of one conjugacy class, each the least over the
 /// conjugates. All are shares of a variance: 0 for a map that is constant on cosets, near
 /// [`chance`](CosetMeasures::chance) for one that has nothing to do with them;
 /// [`CosetMeasures::concentration`] makes them the paper's concentration.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct CosetShares {
-    /// Of the map x -> neuron, within right cosets H x.
+    /// Share of the map x -> neuron, within right cosets H x.
     pub left: f64,
-    /// Of the map y -> neuron, within left cosets y K.
+    /// Share of the map y -> neuron, within left cosets y K.
     pub right: f64,
-    /// Of the map x -> neuron within left cosets x H, the other way round.
+    /// Share of the map x -> neuron within left cosets x H, the other way round.
     pub left_reversed: f64,
-    /// Of the map y -> neuron within right cosets K y, the other way round.
+    /// Share of the map y -> neuron within right cosets K y, the other way round.
     pub right_reversed: f64,
 }
 
@@ -40,7 +46,8 @@ impl CosetShares {
 }
 
 /// What one neuron's maps have to do with cosets.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct CosetNeuron {
     /// By class, in the order of [`CosetMeasures::classes`]; `None` for a neuron one of whose maps does not vary.
     pub shares: Option<Vec<CosetShares>>,
@@ -52,7 +59,8 @@ pub struct CosetNeuron {
 }
 
 /// How far every neuron is constant on cosets: what [`cosets`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct CosetMeasures {
     /// Order n of the group.
     pub order: usize,
@@ -257,23 +265,38 @@ impl Map {
     }
 }
 
-impl fmt::Display for CosetMeasures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = ["order", "conjugates", "neurons", "left", "right", "chance", "C left", "C right"];
-        write!(f, "{:>8}", "class")?;
-        columns.iter().try_for_each(|name| write!(f, "{name:>12}"))?;
-        for (c, members) in self.clusters() {
-            let mean = |value: fn(&CosetShares) -> f64| {
+impl CosetMeasures {
+    /// The classes on whose cosets neurons are constant, with the means over these neurons.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |(c, members): (usize, Vec<usize>)| {
+            let mean = |value: &dyn Fn(&CosetShares) -> f64| {
                 let values = members.iter().filter_map(|&k| Some(value(&self.neurons[k].shares.as_ref()?[c])));
                 values.sum::<f64>() / members.len() as f64
             };
             let class = &self.classes[c];
-            write!(f, "\n{c:>8}{:>12}{:>12}{:>12}", class.order(), class.conjugates, members.len())?;
-            let (left, right) = (mean(|m| m.left), mean(|m| m.right));
-            write!(f, "{left:>12.2e}{right:>12.2e}{:>12.4}", self.chance[c])?;
-            write!(f, "{:>12.2e}{:>12.2e}", self.concentration(c, left), self.concentration(c, right))?;
+            vec![
+                Cell::Count(c),
+                Cell::Count(class.order()),
+                Cell::Count(class.conjugates),
+                Cell::Count(members.len()),
+                Cell::Number(mean(&|m| m.left)),
+                Cell::Number(mean(&|m| m.right)),
+                Cell::Number(self.chance[c]),
+                Cell::Number(mean(&|m| self.concentration(c, m.both()))),
+            ]
+        };
+        Table {
+            title: "Neurons that are constant on cosets".into(),
+            columns: vec![CLASS, SUBGROUP, CONJUGATES, WIDTH, WITHIN_LEFT, WITHIN_RIGHT, COSET_CHANCE, CONCENTRATION],
+            rows: self.clusters().into_iter().map(row).collect(),
         }
+    }
+}
+
+impl fmt::Display for CosetMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let none = self.neurons.iter().filter(|neuron| neuron.class.is_none()).count();
-        write!(f, "\n{:>8}{:>36}", "none", none)
+        write!(f, "{}\nOf {} neurons {none} are constant on no cosets.", self.table(), self.neurons.len())
     }
 }

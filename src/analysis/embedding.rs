@@ -1,3 +1,7 @@
+//! Squared norms by component of embeddings, maps and unembedding.
+
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward};
 use crate::group::check_fingerprint;
@@ -30,26 +34,6 @@ pub fn component_norms(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_,
     Ok(norms)
 }
 
-/// The published spectrum of the unembedding: the maps of all sectors are added before the transform, so parts of
-/// opposite sign cancel. Compare [`component_norms`], which keeps the sectors apart.
-///
-/// # Arguments
-/// `map`: (n, channels).
-///
-/// # Returns
-/// (rows).
-///
-/// # Errors
-/// [`Error::Shape`](crate::Error::Shape) unless `map` has one row per element; [`Error::Range`](crate::Error::Range) where
-/// coefficients overflow.
-pub fn component_norms_of_sum(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
-    // The transform is linear: adding coefficients is adding maps.
-    let sum = forward(basis, map)?.sum_axis(Axis(0));
-    let norms = sum.map_axis(Axis(1), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum());
-    check_finite_energy(norms.sum())?;
-    Ok(norms)
-}
-
 /// Finite values that are very large may have coefficients that are not.
 pub(super) fn check_finite_energy(energy: f64) -> Result<()> {
     match energy.is_finite() {
@@ -65,27 +49,25 @@ pub(super) fn check_finite_energy(energy: f64) -> Result<()> {
 /// Squared norms per Fourier component of everything a model reads elements with or writes them with.
 ///
 /// Every spectrum is by row, squares summed over channels and sectors; `None` where the model has no such map.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct EmbeddingSpectra {
     /// Row names.
     pub components: Vec<String>,
-    /// Of the left embedding E_a.
+    /// Spectrum of the left embedding E_a.
     pub embed_left: Option<Array1<f64>>,
-    /// Of the right embedding E_b.
+    /// Spectrum of the right embedding E_b.
     pub embed_right: Option<Array1<f64>>,
-    /// Of the map x -> neuron ([`Interpretable::maps`]).
+    /// Spectrum of the map x -> neuron ([`Interpretable::maps`]).
     pub neuron_left: Option<Array1<f64>>,
-    /// Of the map y -> neuron.
+    /// Spectrum of the map y -> neuron.
     pub neuron_right: Option<Array1<f64>>,
-    /// Of W_U transposed, sectors apart, as it is.
+    /// Spectrum of W_U transposed, sectors apart, as it is.
     pub unembed: Option<Array1<f64>>,
-    /// Of W_U less its mean over the classes, which no softmax sees, transposed: only the constant differs.
+    /// Spectrum of W_U less its mean over the classes, which no softmax sees, transposed: only the constant differs.
     pub unembed_centred: Option<Array1<f64>>,
-    /// Of W_U transposed with its sectors added first, as it is, as published. Of W_U less its mean over the classes the
-    /// constant would be 0, and the others are the same.
-    pub unembed_sum: Option<Array1<f64>>,
-    /// Of the output bias, a function of the element that is answered; `None` for a model without one.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// Spectrum of the output bias, a function of the element that is answered; `None` for a model without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output_bias: Option<Array1<f64>>,
 }
 
@@ -114,55 +96,38 @@ pub fn embedding(
         neuron_right: neuron_right.map(spectrum).transpose()?,
         unembed: unembedding.map(|u| spectrum(u.t())).transpose()?,
         unembed_centred: unembedding.map(|u| spectrum(less_mean(u.to_owned()).t())).transpose()?,
-        unembed_sum: unembedding.map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
         output_bias: output_bias.map(|bias| spectrum(less_mean(bias).t())).transpose()?,
     })
 }
 
-/// The published spectrum of the rows of W_U that belong to some neurons. The constant is that of W_U as it is, which a
-/// constant added to all logits changes; nothing else depends on it.
-///
-/// # Arguments
-/// `neurons`: channels of the readout site.
-///
-/// # Errors
-/// [`Error::Unsupported`] without an unembedding; [`Error::UnknownChannel`] for a neuron it does not have;
-/// [`Error::Shape`] and [`Error::OtherGroup`] for a basis of another group.
-pub fn unembedding_of(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
-    neurons: &[usize],
-) -> Result<Array1<f64>> {
-    check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
-    let unembedding = model
-        .unembedding()
-        .ok_or(Error::Unsupported { analysis: "spectrum of W_U by cluster", needs: "a model with an unembedding" })?;
-    if let Some(&channel) = neurons.iter().find(|&&k| k >= unembedding.nrows()) {
-        let (site, width) = (model.readout_site().into(), unembedding.nrows());
-        return Err(Error::UnknownChannel { site, channel, width });
+impl EmbeddingSpectra {
+    /// The squared norms, a row a component and a column for every map that the model has.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let columns = [
+            (EMBED_LEFT, &self.embed_left),
+            (EMBED_RIGHT, &self.embed_right),
+            (NEURON_LEFT, &self.neuron_left),
+            (NEURON_RIGHT, &self.neuron_right),
+            (UNEMBED_CENTRED, &self.unembed_centred),
+            (UNEMBED_RAW, &self.unembed),
+            (OUTPUT_BIAS, &self.output_bias),
+        ];
+        let (terms, norms): (Vec<_>, Vec<_>) =
+            columns.into_iter().filter_map(|(term, norms)| Some((term, norms.as_ref()?))).unzip();
+        let row = |(i, component): (usize, &String)| {
+            [Cell::text(component)].into_iter().chain(norms.iter().map(|norms| Cell::Number(norms[i]))).collect()
+        };
+        Table {
+            title: "Squared norm per component".into(),
+            columns: [COMPONENT].into_iter().chain(terms).collect(),
+            rows: self.components.iter().enumerate().map(row).collect(),
+        }
     }
-    component_norms_of_sum(basis, unembedding.select(Axis(0), neurons).t())
 }
 
 impl fmt::Display for EmbeddingSpectra {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let columns = [
-            ("embed left", &self.embed_left),
-            ("embed right", &self.embed_right),
-            ("neuron left", &self.neuron_left),
-            ("neuron right", &self.neuron_right),
-            ("unembed", &self.unembed_centred),
-            ("as it is", &self.unembed),
-            ("published sum", &self.unembed_sum),
-            ("output bias", &self.output_bias),
-        ];
-        let columns: Vec<_> = columns.iter().filter_map(|(name, c)| Some((name, c.as_ref()?))).collect();
-        write!(f, "{:>10}", "component")?;
-        columns.iter().try_for_each(|(name, _)| write!(f, "{name:>14}"))?;
-        for (i, component) in self.components.iter().enumerate() {
-            write!(f, "\n{component:>10}")?;
-            columns.iter().try_for_each(|(_, c)| write!(f, "{:>14.4}", c[i]))?;
-        }
-        Ok(())
+        self.table().fmt(f)
     }
 }

@@ -1,13 +1,20 @@
+//! The notebook's analyses of one model, in one pass over its pairs.
+
 use super::ablation::{
-    Cluster, ClusterParts, add_per_class, centring, check_ablated, cluster_losses, hidden_centred, own_block_only,
+    Ablation, ClusterParts, add_per_class, centring, check_ablated, cluster_losses, hidden_centred, own_block_only,
 };
-use super::embedding::{EmbeddingSpectra, embedding, unembedding_of};
+use super::embedding::{EmbeddingSpectra, embedding};
 use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
-use super::neurons::{Candidates, NeuronClusters, cluster};
-use super::spectrum::MeanLogit;
+use super::neurons::{NeuronClusters, label};
+use super::notebook::{Labels, Published, component_norms_of_sum, unembedding_of};
+use super::spectrum::mean_logit_spectrum;
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, rounding, row_means, stream};
+use crate::model::{
+    Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, fold_pairs, rounding, row_means,
+};
 use crate::task::Task;
 use ndarray::{Array1, Array2};
 use std::collections::BTreeMap;
@@ -17,7 +24,8 @@ use std::fmt;
 ///
 /// Ablations of neurons are `None` for a model that cannot honour a hook on its neuron site (recorded activations
 /// without an unembedding, say).
-#[derive(Clone, Debug, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Interpretation {
     /// What the coordinates are ([`FourierBasis::name`]): blocks and shares are of these.
     pub coordinates: String,
@@ -29,15 +37,11 @@ pub struct Interpretation {
     pub neuron_spectrum: SiteSpectrum,
     /// 2-D energies of the logits less each pair's mean over the classes: what a softmax sees.
     pub logit_spectrum: SiteSpectrum,
-    /// 2-D energies of that mean, which no softmax sees.
-    pub mean_logit: MeanLogit,
+    /// 2-D energies of each pair's mean logit over the classes, which no softmax sees: one channel.
+    pub mean_logit: SiteSpectrum,
     /// The neurons by block. [`NeuronClusters::compare_with`] marks labels that say nothing, [`NeuronClusters::name_ties`] tells
     /// what the tied ones are.
     pub neurons: NeuronClusters,
-    /// Sizes of the clusters that the notebook's loop finds, which stops one frequency short.
-    pub clusters_as_published: BTreeMap<usize, usize>,
-    /// The published spectrum of W_U, as it is, over the neurons of each cluster.
-    pub unembedding_by_cluster: BTreeMap<usize, Array1<f64>>,
     /// Where the logits' energy along the clusters' blocks lies.
     pub directions: LogitDirections,
     /// With every neuron's mean removed.
@@ -46,9 +50,8 @@ pub struct Interpretation {
     pub own_block_only: Option<Evaluation>,
     /// With each cluster dropped.
     pub without_cluster: Option<BTreeMap<usize, Evaluation>>,
-    /// With the clusters' rows removed from the output sector that parity forbids; `None` where the basis has one
-    /// sector, or products of a region are spread over sectors.
-    pub parity: Option<Evaluation>,
+    /// What the published notebook computes in its own way.
+    pub published: Published,
 }
 
 impl Interpretation {
@@ -93,33 +96,29 @@ impl Interpretation {
 /// [`Error::NonFiniteActivation`](crate::Error::NonFiniteActivation) naming the first pair at which the model overflows.
 pub fn interpret(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
 ) -> Result<Interpretation> {
-    interpret_as(model, basis, task, Candidates::AllBlocks)
+    interpret_with(model, basis, task, None)
 }
 
-/// [`interpret`] with other labels, on which the clusters and their losses, the key blocks, directions and the own-block and
-/// parity ablations rest: [`Candidates::Forced`] gives the numbers of the published golden files.
-///
-/// # Errors
-/// Those of [`interpret`].
-pub fn interpret_as(
+/// [`interpret`] with labels by a rule of the notebook's.
+pub(super) fn interpret_with(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
-    candidates: Candidates,
+    rule: Option<Labels>,
 ) -> Result<Interpretation> {
     check_order(basis, task)?;
     // What is left of logits when some of them are set to zero depends on what softmax ignores.
     let are_logits = model.neuron_site() == LOGITS;
-    let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(basis)?;
-    let neurons = cluster(&neuron_spectrum.by_block, basis, candidates);
+    let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(&basis)?;
+    let neurons = label(&neuron_spectrum.by_block, basis, rule);
     let clusters = neurons.clusters();
     let keys: Vec<usize> = clusters.keys().copied().collect();
 
-    let directions = Directions::new(basis, task, &keys)?;
-    let parts = ClusterParts::new(model, &clusters, Cluster::Drop)?;
+    let directions = Directions::new(&basis, task, &keys)?;
+    let parts = ClusterParts::new(model, &clusters, Ablation::Drop)?;
     let centring = centring(model, &neuron_spectrum.by_block.mean)?;
     let start = || Sums {
         directions: directions.start(),
@@ -129,7 +128,7 @@ pub fn interpret_as(
         parity: LossSum::default(),
         mean_logits: Vec::new(),
     };
-    let blocks = stream(model, task, start, |sums, block| {
+    let blocks = fold_pairs(model, task, start, |sums, block| {
         sums.baseline.add(block.logits.view(), block.labels);
         sums.mean_logits.extend(row_means(block.logits.view()));
         let along = directions.along(block);
@@ -150,7 +149,7 @@ pub fn interpret_as(
     let (baseline, centred) = (mean(|s| s.baseline), mean(|s| s.centred));
     let parity = directions.has_parity().then(|| check_ablated(mean(|s| s.parity))).transpose()?;
     let mean_logits: Vec<f64> = blocks.iter().flat_map(|s| &s.mean_logits).copied().collect();
-    let mean_logit = MeanLogit::new(basis, mean_logits)?;
+    let mean_logit = mean_logit_spectrum(basis, mean_logits)?;
     let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
         blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
 
@@ -164,12 +163,16 @@ pub fn interpret_as(
         coordinates: basis.name(),
         baseline,
         embedding: embedding?,
-        clusters_as_published: cluster(&neuron_spectrum.by_block, basis, Candidates::AsPublished)
-            .clusters()
-            .into_iter()
-            .map(|(block, members)| (block, members.len()))
-            .collect(),
-        unembedding_by_cluster,
+        published: Published {
+            clusters: label(&neuron_spectrum.by_block, basis, Some(Labels::AsPublished))
+                .clusters()
+                .into_iter()
+                .map(|(block, members)| (block, members.len()))
+                .collect(),
+            unembed_sum: model.unembedding().map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
+            unembedding_by_cluster,
+            parity,
+        },
         directions: directions.finish(direction_sums)?,
         hidden_centred: match centring {
             Some(_) => Some(check_ablated(centred)?),
@@ -179,9 +182,8 @@ pub fn interpret_as(
         without_cluster: match &parts {
             Some(parts) => Some(parts.finish(cluster_sums)?),
             None if are_logits => None,
-            None => if_honoured(cluster_losses(model, task, &clusters, Cluster::Drop))?,
+            None => if_honoured(cluster_losses(model, task, &clusters, Ablation::Drop))?,
         },
-        parity,
         neuron_spectrum,
         logit_spectrum,
         mean_logit,
@@ -192,7 +194,7 @@ pub fn interpret_as(
 /// The published spectrum of W_U by cluster; empty where W_U does not read the neuron site.
 fn unembedding_by_cluster(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     clusters: &BTreeMap<usize, Vec<usize>>,
 ) -> Result<BTreeMap<usize, Array1<f64>>> {
     if model.unembedding().is_none() || model.readout_site() != model.neuron_site() {
@@ -216,46 +218,93 @@ struct Sums {
     baseline: LossSum,
     centred: LossSum,
     parity: LossSum,
-    /// Of every pair the mean over the classes.
+    /// The mean over the classes of every pair.
     mean_logits: Vec<f64>,
+}
+
+/// One thing done to a model, and what came of it.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Ablated {
+    /// What was done.
+    pub what: String,
+    /// Loss and accuracy over all pairs after it.
+    pub after: Evaluation,
+}
+
+impl Interpretation {
+    /// The model as it is, and everything that was done to it.
+    #[must_use]
+    pub fn ablations(&self) -> Vec<Ablated> {
+        let all = [
+            ("the model as it is", Some(self.baseline)),
+            ("every neuron's mean removed", self.hidden_centred),
+            ("every neuron reduced to its own block", self.own_block_only),
+            ("parity-forbidden logit directions removed", self.published.parity),
+        ];
+        let whole = all.into_iter().filter_map(|(what, after)| Some(Ablated { what: what.into(), after: after? }));
+        let clusters = self.without_cluster.iter().flatten().map(|(&b, &after)| {
+            let what = format!("without the neurons of {}", self.neurons.blocks[b].name);
+            Ablated { what, after }
+        });
+        whole.chain(clusters).collect()
+    }
+
+    /// The loss after every ablation.
+    #[must_use]
+    pub fn ablation_table(&self) -> Table {
+        let before = self.baseline.loss;
+        let row = |Ablated { what, after }: Ablated| {
+            let times = (before > 0.0).then(|| after.loss / before);
+            vec![
+                Cell::Text(what),
+                Cell::Number(after.loss),
+                Cell::number(times, "the model's loss is 0"),
+                Cell::Share(after.accuracy),
+            ]
+        };
+        Table {
+            title: "Loss over all pairs, after each ablation".into(),
+            columns: vec![ABLATION, LOSS, TIMES, ACCURACY],
+            rows: self.ablations().into_iter().map(row).collect(),
+        }
+    }
+
+    /// [`NeuronClusters::table`] with the loss without each cluster.
+    #[must_use]
+    pub fn key_block_table(&self) -> Table {
+        let mut table = self.neurons.table();
+        table.title = "Key blocks".into();
+        table.columns.push(WITHOUT);
+        for (row, block) in table.rows.iter_mut().zip(self.neurons.clusters().into_keys()) {
+            let without = self.without_cluster.as_ref().and_then(|losses| losses.get(&block));
+            row.push(Cell::number(without.map(|e| e.loss), "the model cannot be run without some of its neurons"));
+        }
+        table
+    }
+
+    /// Shares of the energy of neurons and logits by kind of 2-D term.
+    #[must_use]
+    pub fn term_table(&self) -> Table {
+        let all = [self.neuron_spectrum.split_centred().shares(), self.logit_shares(), self.raw_logit_split().shares()];
+        let kinds = ["constant", "linear in x", "linear in y", "quadratic, within a block", "quadratic, across blocks"];
+        let row = |(i, kind): (usize, &str)| {
+            let shares = all.iter().map(|shares| {
+                Cell::share(shares.map(|shares| shares.kinds()[i]), "there is no energy: they are constant")
+            });
+            [Cell::text(kind)].into_iter().chain(shares).collect()
+        };
+        Table {
+            title: "Shares of energy by kind of 2-D term".into(),
+            columns: vec![TERM_KIND, HIDDEN_SHARE, LOGIT_SHARE, RAW_SHARE],
+            rows: kinds.into_iter().enumerate().map(row).collect(),
+        }
+    }
 }
 
 impl fmt::Display for Interpretation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = |f: &mut fmt::Formatter<'_>, what: &str, e: &Evaluation| {
-            writeln!(f, "  {what:<44}{:>12.4e}  accuracy {:.4}", e.loss, e.accuracy)
-        };
-        writeln!(f, "Coordinates: {}\n\nLoss over all pairs", self.coordinates)?;
-        line(f, "the model", &self.baseline)?;
-        let ablations = [
-            ("every neuron's mean removed", &self.hidden_centred),
-            ("every neuron reduced to its own block", &self.own_block_only),
-            ("parity-forbidden logit directions removed", &self.parity),
-        ];
-        for (what, evaluation) in ablations {
-            evaluation.as_ref().map_or(Ok(()), |e| line(f, what, e))?;
-        }
-        for (&b, evaluation) in self.without_cluster.iter().flatten() {
-            line(f, &format!("without the neurons of {}", self.neurons.blocks[b].name), evaluation)?;
-        }
-        writeln!(f, "\nNeurons\n{}", self.neurons)?;
-        writeln!(f, "\nShares of energy by kind of 2-D term")?;
-        let kinds = [
-            ("neurons (means removed)", self.neuron_spectrum.split_centred().shares()),
-            ("logits (less each pair's mean over the classes)", self.logit_shares()),
-            ("logits (as they are, as published)", self.raw_logit_split().shares()),
-        ];
-        for (what, shares) in kinds {
-            match shares {
-                Some(shares) => writeln!(f, "  {what}: {shares}")?,
-                None => writeln!(f, "  {what}: none, they are constant")?,
-            }
-        }
-        writeln!(
-            f,
-            "\nLogit energy by block, region and output sector; share along f(x + y), f(x - y)\n{}",
-            self.directions
-        )?;
-        writeln!(f, "\nSquared norm per component\n{}", self.embedding)
+        writeln!(f, "Coordinates: {}\n\n{}\n\n{}\n", self.coordinates, self.ablation_table(), self.neurons)?;
+        write!(f, "{}\n\n{}\n\n{}", self.term_table(), self.directions, self.embedding)
     }
 }

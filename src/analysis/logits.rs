@@ -1,25 +1,34 @@
+//! Along which functions of x and y the logits are written.
+
 use super::embedding::check_finite_energy;
+use super::table::{Cell, Table, Term};
+use super::terms::*;
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, subtract_matmul};
-use crate::model::{Hook, Hooks, Interpretable, LOGITS, PairBlock, less_mean, rounding, stream, sum_and_squares};
+use crate::model::{Interpretable, PairBlock, fold_pairs, less_mean, rounding, sum_and_squares};
 use crate::task::Task;
 use ndarray::{Array2, Array4, Axis, s};
 use std::borrow::Cow;
 use std::fmt;
-use std::sync::Arc;
 
 /// Where the energy of the logits lies along the directions of some blocks: which output sector, from which inputs,
 /// and along which function of the two positions.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct LogitDirections {
     /// The blocks looked at.
     pub blocks: Vec<usize>,
+    /// The names of these blocks.
+    pub names: Vec<String>,
+    /// The output sector where xy lies, for every (sector of x, sector of y); `None` where products of a region are spread over
+    /// sectors.
+    pub output: Option<Array2<usize>>,
     /// Energy of the logits, less each pair's mean over the classes, transformed along an output sector and taken in the block's
     /// rows, summed over the inputs of a region; 0 below rounding: (block, sector of x, sector of y, output sector).
     pub energy: Array4<f64>,
-    /// Of that energy in the output sector where xy lies, the shares along f(x + y) and f(x - y), f running over the
+    /// Shares, of the energy in the output sector where xy lies, along f(x + y) and f(x - y), f running over the
     /// block's rows and x, y being positions in their sectors: (block, sector of x, sector of y, 2). `None` where
     /// positions are not exponents ([`FourierBasis::generator`]) or xy is not confined to one sector; an entry is `None`
     /// where that energy is rounding of the logits.
@@ -42,12 +51,12 @@ pub struct LogitDirections {
 /// Source: Nanda et al. 2023, section 4.2; the seed notebook, "Understanding Logit Computation".
 pub fn logit_directions(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     blocks: &[usize],
 ) -> Result<LogitDirections> {
-    let directions = Directions::new(basis, task, blocks)?;
-    let sums = stream(
+    let directions = Directions::new(&basis, task, blocks)?;
+    let sums = fold_pairs(
         model,
         task,
         || directions.start(),
@@ -58,7 +67,7 @@ pub fn logit_directions(
 
 /// The output sector of every region (sector of x, sector of y), where products of a region stay in one sector.
 #[must_use]
-pub fn output_sectors(basis: &dyn FourierBasis, task: &Task) -> Option<Array2<usize>> {
+pub fn output_sectors(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Option<Array2<usize>> {
     let (sector_of, _) = sectors_and_positions(basis);
     let count = basis.sectors().len();
     let mut output = Array2::from_elem((count, count), usize::MAX);
@@ -74,34 +83,8 @@ pub fn output_sectors(basis: &dyn FourierBasis, task: &Task) -> Option<Array2<us
     Some(output)
 }
 
-/// The hooks of the notebook's last ablation: at every pair, the rows of these blocks are projected out of the logits
-/// of every output sector but the one where xy lies.
-///
-/// # Errors
-/// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::UnknownBlock`]; [`Error::Shape`] and
-/// [`Error::OtherGroup`] for a basis of another group than the task's.
-pub fn parity_hooks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<Hooks> {
-    check_blocks(basis, task, blocks)?;
-    let output = output_sectors(basis, task).ok_or(Error::Unsupported {
-        analysis: "parity ablation",
-        needs: "a basis whose sectors are cosets of a normal subgroup",
-    })?;
-    let (sector_of, _) = sectors_and_positions(basis);
-    let mut hooks = Hooks::none();
-    for sector in 0..basis.sectors().len() {
-        let n = task.order();
-        let forbidden = |index: usize| output[[sector_of[index / n], sector_of[index % n]]] != sector;
-        let mask: Arc<[bool]> = (0..n * n).map(forbidden).collect();
-        if mask.contains(&true) {
-            let rows = rows_in_sector(basis, blocks, sector);
-            hooks = hooks.with(Hook::project_out(LOGITS, rows)?.on_pairs(mask));
-        }
-    }
-    Ok(hooks)
-}
-
 /// The rows of some blocks on one sector, as functions on the group: (rows, n).
-pub(super) fn rows_in_sector(basis: &dyn FourierBasis, blocks: &[usize], sector: usize) -> Array2<f32> {
+pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[usize], sector: usize) -> Array2<f32> {
     let rows: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
     let mut out = Array2::zeros((rows.len(), basis.order()));
     for (mut out, &row) in out.outer_iter_mut().zip(&rows) {
@@ -113,7 +96,7 @@ pub(super) fn rows_in_sector(basis: &dyn FourierBasis, blocks: &[usize], sector:
 }
 
 /// For every element, its sector and its position there.
-fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn sectors_and_positions(basis: &(impl FourierBasis + ?Sized)) -> (Vec<usize>, Vec<usize>) {
     let (mut sector_of, mut position) = (vec![0; basis.order()], vec![0; basis.order()]);
     for (s, sector) in basis.sectors().iter().enumerate() {
         for (t, element) in sector.iter().enumerate() {
@@ -124,7 +107,7 @@ fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
 }
 
 /// Checks the basis against the task, and the blocks against the basis.
-pub(super) fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usize]) -> Result<()> {
+pub(super) fn check_blocks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[usize]) -> Result<()> {
     check_order(basis, task)?;
     let count = basis.blocks().len();
     match blocks.iter().find(|&&b| b >= count) {
@@ -133,7 +116,7 @@ pub(super) fn check_blocks(basis: &dyn FourierBasis, task: &Task, blocks: &[usiz
     }
 }
 
-pub(super) fn check_order(basis: &dyn FourierBasis, task: &Task) -> Result<()> {
+pub(super) fn check_order(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<()> {
     check_shape("group of the basis", &[task.order()], &[basis.order()])?;
     check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())
 }
@@ -159,7 +142,7 @@ pub(super) struct DirectionSums {
     /// The logits along every row in the output sector where xy lies, summed over the pairs of a region at which
     /// x + y (first) or x - y (second) is a given position: (regions, 2, positions, rows).
     by_position: Array4<f64>,
-    /// Of the logits as they are: the scale of their rounding.
+    /// Square norm of the logits as they are: the scale of their rounding.
     whole: f64,
 }
 
@@ -208,7 +191,7 @@ impl<'a> Directions<'a> {
     }
 
     /// The logits of a block less their directions on the output sectors that parity forbids; `None` where there are no
-    /// such sectors. The same as the hooks of [`parity_hooks`].
+    /// such sectors. The hooks of [`parity_hooks`](super::notebook::parity_hooks) leave the same.
     pub(super) fn without_forbidden(&self, block: &PairBlock<'_>, mut directions: Array2<f32>) -> Option<Array2<f32>> {
         let output = self.output.as_ref().filter(|_| self.has_parity())?;
         let per_sector = self.along.ncols();
@@ -274,32 +257,53 @@ impl<'a> Directions<'a> {
                 Some(coefficients.iter().map(|c| c * c).sum::<f64>() / energy)
             })
         });
-        Ok(LogitDirections { blocks: self.blocks.to_vec(), energy: total.energy, product_share })
+        let names = self.blocks.iter().map(|&b| self.basis.blocks()[b].name.clone()).collect();
+        let (blocks, output) = (self.blocks.to_vec(), self.output.clone());
+        Ok(LogitDirections { blocks, names, output, energy: total.energy, product_share })
+    }
+}
+
+impl LogitDirections {
+    /// The energies, a row for every block and region.
+    ///
+    /// # Arguments
+    /// `sectors`: what to call the sectors.
+    ///
+    /// # Panics
+    /// If there are fewer names than sectors.
+    #[must_use]
+    pub fn table(&self, sectors: &[String]) -> Table {
+        const NONE: &str = "the logits have no energy along the block there";
+        let (_, count, _, _) = self.energy.dim();
+        let mut columns = vec![BLOCK, REGION];
+        columns.extend(sectors[..count].iter().map(|sector| {
+            let means = "Energy of the logits, less each pair's mean, along the block's rows in this output sector.";
+            Term::new(format!("to {sector}"), means)
+        }));
+        columns.extend(self.output.as_ref().map(|_| TO_SECTOR));
+        columns.extend(self.product_share.iter().flat_map(|_| [PLUS, MINUS]));
+        let row = |(b, name): (usize, &String), (sx, sy): (usize, usize)| {
+            let energies = self.energy.slice(s![b, sx, sy, ..]);
+            let mut row = vec![Cell::text(name), Cell::text(format!("{}, {}", sectors[sx], sectors[sy]))];
+            row.extend(energies.iter().map(|&energy| Cell::Number(energy)));
+            row.extend(self.output.as_ref().map(|output| {
+                let total = energies.sum();
+                Cell::share((total > 0.0).then(|| energies[output[[sx, sy]]] / total), NONE)
+            }));
+            let shares = self.product_share.iter().flat_map(|share| [share[[b, sx, sy, 0]], share[[b, sx, sy, 1]]]);
+            row.extend(shares.map(|share| Cell::share(share, NONE)));
+            row
+        };
+        let regions = || (0..count).flat_map(|sx| (0..count).map(move |sy| (sx, sy)));
+        let of_block = |block: (usize, &String)| regions().map(|region| row(block, region)).collect::<Vec<_>>();
+        let title = "Logit energy by block, region and output sector; shares along f(x + y), f(x - y)".into();
+        Table { title, columns, rows: self.names.iter().enumerate().flat_map(of_block).collect() }
     }
 }
 
 impl fmt::Display for LogitDirections {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (_, sectors, _, _) = self.energy.dim();
-        write!(f, "{:>6}{:>8}", "block", "region")?;
-        (0..sectors).try_for_each(|so| write!(f, "{:>14}", format!("to sector {so}")))?;
-        if self.product_share.is_some() {
-            write!(f, "{:>12}{:>12}", "f(x + y)", "f(x - y)")?;
-        }
-        for (b, block) in self.blocks.iter().enumerate() {
-            for (sx, sy) in (0..sectors).flat_map(|sx| (0..sectors).map(move |sy| (sx, sy))) {
-                write!(f, "\n{block:>6}{:>8}", format!("{sx},{sy}"))?;
-                (0..sectors).try_for_each(|so| write!(f, "{:>14.5e}", self.energy[[b, sx, sy, so]]))?;
-                if let Some(share) = &self.product_share {
-                    for sign in 0..2 {
-                        match share[[b, sx, sy, sign]] {
-                            Some(share) => write!(f, "{share:>12.6}")?,
-                            None => write!(f, "{:>12}", "none")?,
-                        }
-                    }
-                }
-            }
-        }
-        Ok(())
+        let sectors: Vec<String> = (0..self.energy.dim().1).map(|sector| format!("sector {sector}")).collect();
+        self.table(&sectors).fmt(f)
     }
 }

@@ -1,17 +1,22 @@
+//! Progress measures: restricted and excluded losses of key blocks.
+
 use super::ablation::check_ablated;
 use super::embedding::component_norms;
 use super::logits::check_blocks;
-use super::neurons::{Candidates, NeuronKind, neurons};
-use super::parts::{Sets, excluded, parts, restricted, written};
+use super::neurons::{NeuronKind, neurons};
+use super::parts::{SplitPairs, excluded, logits_of_parts, parts_of_blocks, restricted};
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, PairSums, check_task, less_mean, rounding};
+use crate::model::{Evaluation, Interpretable, PairMeans, check_task, less_mean, rounding};
 use crate::task::{Split, Task};
 use ndarray::{ArrayView2, Axis};
 use std::fmt;
 
 /// What a model makes of one key block.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct KeyBlock {
     /// The block of the basis.
     pub block: usize,
@@ -22,9 +27,9 @@ pub struct KeyBlock {
     /// Its share of the square norm of the map x -> neuron, of a model without such a map the left embedding. Shares
     /// are `None` where the model has no such map, or it is zero.
     pub left_share: Option<f64>,
-    /// The same of the map y -> neuron, or the right embedding.
+    /// Its share of the square norm of the map y -> neuron, or the right embedding.
     pub right_share: Option<f64>,
-    /// The same of W_U transposed, as it is.
+    /// Its share of the square norm of W_U transposed, as it is.
     pub unembed_share: Option<f64>,
     /// Share of the square norm of W_U less its mean over the classes, which no softmax sees.
     pub unembed_share_centred: Option<f64>,
@@ -35,7 +40,8 @@ pub struct KeyBlock {
 }
 
 /// How far a model has come, and with which blocks: what [`progress_measures`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct ProgressMeasures {
     /// Over the training pairs; `None` where there are none.
     pub train: Option<Evaluation>,
@@ -102,7 +108,7 @@ pub struct ProgressMeasures {
 /// Chan, Nanda 2023, "A Toy Model of Universality".
 pub fn progress_measures(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     split: &Split,
     keys: &[usize],
@@ -110,7 +116,7 @@ pub fn progress_measures(
     unembedding_of_neurons(model)?;
     check_task(model, task)?;
     check_blocks(basis, task, keys)?;
-    let sets = Sets::new(task, split)?;
+    let sets = SplitPairs::new(task, split)?;
     measures_of_pass(model, basis, task, &sets, &sets.sums(model, task)?, keys)
 }
 
@@ -127,14 +133,14 @@ fn unembedding_of_neurons(model: &(impl Interpretable + ?Sized)) -> Result<Array
 /// [`progress_measures`] from a pass that has been made, on a basis that has been checked.
 pub(super) fn measures_of_pass(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
+    basis: &(impl FourierBasis + ?Sized),
     task: &Task,
-    sets: &Sets,
-    pass: &PairSums,
+    sets: &SplitPairs,
+    pass: &PairMeans,
     keys: &[usize],
 ) -> Result<ProgressMeasures> {
     let unembedding = unembedding_of_neurons(model)?;
-    let clusters = neurons(model, basis, Candidates::AllBlocks)?;
+    let clusters = neurons(model, basis)?;
     let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
     let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
@@ -145,9 +151,9 @@ pub(super) fn measures_of_pass(
 
     // One set for every key block, and last all of them.
     let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
-    let parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
+    let parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
-    let excluded = excluded(model, task, sets, &written(model, &parts)?)?;
+    let excluded = excluded(model, task, sets, &logits_of_parts(model, &parts)?)?;
     restricted
         .iter()
         .chain(excluded.iter().flatten())
@@ -179,7 +185,7 @@ pub(super) fn measures_of_pass(
 
 /// Share of a map's square norm by block, in all sectors; 0 below the rounding of the transform, `None` for a map that is
 /// zero.
-pub(super) fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+pub(super) fn block_shares(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
     let norms = component_norms(basis, map)?.sum_axis(Axis(0));
     let (total, least) = (norms.sum(), rounding(basis.rows()).powi(2));
     let share = |rows: std::ops::Range<usize>| {
@@ -190,7 +196,10 @@ pub(super) fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -
 }
 
 /// [`block_shares`] of W_U (width, n) less its mean over the classes; `None` where that is all there is of it.
-pub(super) fn centred_shares(basis: &dyn FourierBasis, unembed: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+pub(super) fn centred_shares(
+    basis: &(impl FourierBasis + ?Sized),
+    unembed: ArrayView2<'_, f32>,
+) -> Result<Vec<Option<f64>>> {
     let square = |map: ArrayView2<'_, f32>| map.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
     let centred = less_mean(unembed.to_owned());
     match square(centred.view()) > square(unembed) * rounding(basis.order()).powi(2) {
@@ -199,48 +208,84 @@ pub(super) fn centred_shares(basis: &dyn FourierBasis, unembed: ArrayView2<'_, f
     }
 }
 
-/// A loss, a share or an accuracy; `-` where there is none.
-pub(super) struct Cell(pub Option<f64>);
+pub(super) const NO_MAP: &str = "the model has no such map, or it is zero";
+pub(super) const NO_PAIRS: &str = "there are no such pairs";
+pub(super) const NO_TRAINING: &str = "there are no training pairs";
 
-impl fmt::Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Some(value) => write!(f, "{value:>12.4e}"),
-            None => write!(f, "{:>12}", "-"),
-        }
+/// A loss, where there are pairs to take it over.
+pub(super) fn loss(evaluation: Option<Evaluation>, reason: &'static str) -> Cell {
+    Cell::number(evaluation.map(|e| e.loss), reason)
+}
+
+/// Loss and accuracy over sets of pairs.
+pub(super) fn loss_table(sets: &[(&str, Option<Evaluation>)]) -> Table {
+    let row = |&(what, set): &(&str, Option<Evaluation>)| {
+        vec![Cell::text(what), loss(set, NO_PAIRS), Cell::share(set.map(|e| e.accuracy), NO_PAIRS)]
+    };
+    Table {
+        title: "Loss and accuracy".into(),
+        columns: vec![PAIRS, LOSS, ACCURACY],
+        rows: sets.iter().map(row).collect(),
     }
 }
 
-pub(super) fn loss(evaluation: Option<Evaluation>) -> Cell {
-    Cell(evaluation.map(|e| e.loss))
-}
+impl ProgressMeasures {
+    /// Loss and accuracy over the training and the test pairs.
+    #[must_use]
+    pub fn loss_table(&self) -> Table {
+        loss_table(&[("training pairs", self.train), ("test pairs", self.test)])
+    }
 
-pub(super) fn accuracy(evaluation: Option<Evaluation>) -> Cell {
-    Cell(evaluation.map(|e| e.accuracy))
-}
+    /// The key blocks, and last all of them together.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |key: &KeyBlock| {
+            vec![
+                Cell::text(&key.name),
+                Cell::Count(key.neurons),
+                Cell::share(key.left_share, NO_MAP),
+                Cell::share(key.right_share, NO_MAP),
+                Cell::share(key.unembed_share_centred, NO_MAP),
+                Cell::Number(key.restricted.loss),
+                loss(key.excluded, NO_TRAINING),
+            ]
+        };
+        let over_keys = |share: fn(&KeyBlock) -> Option<f64>| Cell::share(self.keys.iter().map(share).sum(), NO_MAP);
+        let all = vec![
+            Cell::text("all of these"),
+            Cell::Count(self.keys.iter().map(|key| key.neurons).sum()),
+            over_keys(|key| key.left_share),
+            over_keys(|key| key.right_share),
+            over_keys(|key| key.unembed_share_centred),
+            Cell::Number(self.restricted.loss),
+            loss(self.excluded, NO_TRAINING),
+        ];
+        Table {
+            title: "Key blocks".into(),
+            columns: vec![BLOCK, CLUSTER, LEFT, RIGHT, UNEMBED, RESTRICTED, EXCLUDED],
+            rows: self.keys.iter().map(row).chain([all]).collect(),
+        }
+    }
 
-impl fmt::Display for ProgressMeasures {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, set) in [("train", self.train), ("test", self.test)] {
-            writeln!(f, "{what:>14} loss{}, accuracy{}", loss(set), accuracy(set))?;
-        }
-        write!(f, "{:>14}{:>9}", "block", "neurons")?;
-        ["left", "right", "unembed", "restricted", "excluded"].iter().try_for_each(|name| write!(f, "{name:>12}"))?;
-        for key in &self.keys {
-            write!(f, "\n{:>14}{:>9}", key.name, key.neurons)?;
-            let shares = [key.left_share, key.right_share, key.unembed_share_centred];
-            shares.iter().try_for_each(|&share| write!(f, "{}", Cell(share)))?;
-            write!(f, "{}{}", loss(Some(key.restricted)), loss(key.excluded))?;
-        }
-        let neurons: usize = self.keys.iter().map(|key| key.neurons).sum();
-        write!(f, "\n{:>14}{neurons:>9}{:>36}", "all of these", "")?;
-        write!(f, "{}{}", loss(Some(self.restricted)), loss(self.excluded))?;
+    /// The neurons that no key block has, by what they are.
+    #[must_use]
+    pub fn other_table(&self) -> Table {
         let rest = [
             ("others", self.other_neurons),
             ("tied", self.tied_neurons),
             ("constant", self.constant_neurons),
             ("dim", self.dim_neurons),
         ];
-        rest.iter().try_for_each(|(what, count)| write!(f, "\n{what:>14}{count:>9}"))
+        Table {
+            title: "Neurons that no key block has".into(),
+            columns: vec![WHAT, WIDTH],
+            rows: rest.iter().map(|&(what, count)| vec![Cell::text(what), Cell::Count(count)]).collect(),
+        }
+    }
+}
+
+impl fmt::Display for ProgressMeasures {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n\n{}\n\n{}", self.loss_table(), self.table(), self.other_table())
     }
 }

@@ -4,17 +4,20 @@
 //!
 //! | question | function | result |
 //! |---|---|---|
-//! | which components do embeddings and unembedding use? | [`embedding`], [`component_norms`], [`unembedding_of`] | [`EmbeddingSpectra`] |
+//! | which components do embeddings and unembedding use? | [`embedding`], [`component_norms`] | [`EmbeddingSpectra`] |
 //! | which 2-D terms does a neuron, a site contain? | [`neuron_spectrum`], [`Interpretable::spectrum`](crate::model::Interpretable::spectrum) | [`SiteSpectrum`](crate::model::SiteSpectrum) |
 //! | which block does each neuron compute with, and what are those without one? | [`neurons`] | [`NeuronClusters`] |
-//! | along which functions of x and y are logits written? | [`logit_directions`] | [`LogitDirections`] |
-//! | what does the loss need? | [`cluster_losses`], [`own_block_only`], [`hidden_centred`], [`parity`], [`keep_terms`] | [`Evaluation`](crate::model::Evaluation) |
+//! | along which functions of x and y are logits written? | [`logit_directions`], [`direction_spectra`] | [`LogitDirections`] |
+//! | what does the loss need? | [`cluster_losses`], [`own_block_only`], [`hidden_centred`], [`keep_terms`] | [`Evaluation`](crate::model::Evaluation) |
 //! | is each key block's part of the product xy needed, and is it enough? | [`progress_measures`] | [`ProgressMeasures`] |
 //! | which irreps does it compute with, and what is each worth? | [`representation`] | [`RepresentationMeasures`] |
 //! | is each neuron constant on the cosets of some subgroup? | [`cosets`] | [`CosetMeasures`] |
 //! | what would these measures say of an untrained model, or of another group? | [`with_controls`], [`untrained`] | [`Controls`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
-//! | all of it, the notebook's way | [`interpret`] | [`Interpretation`] |
+//! | all of these but the last five | [`interpret`](interpret()) | [`Interpretation`] |
+//! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
+//!
+//! A result gives its tables ([`Table`]) once: they print as text, and a page of a report renders them.
 
 mod ablation;
 mod controls;
@@ -24,21 +27,27 @@ mod interpret;
 mod logits;
 mod measures;
 mod neurons;
+pub mod notebook;
 mod parts;
 mod progress;
 mod representation;
 mod spectrum;
+mod table;
+pub(crate) mod terms;
 
-pub use ablation::{Cluster, cluster_losses, hidden_centred, keep_terms, own_block_only, parity};
+pub use ablation::{Ablation, cluster_losses, hidden_centred, keep_terms, own_block_only};
 pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
-pub use embedding::{EmbeddingSpectra, component_norms, component_norms_of_sum, embedding, unembedding_of};
-pub use interpret::{Interpretation, interpret, interpret_as};
-pub use logits::{LogitDirections, logit_directions, output_sectors, parity_hooks};
+pub use embedding::{EmbeddingSpectra, component_norms, embedding};
+pub use interpret::{Ablated, Interpretation, interpret};
+pub use logits::{LogitDirections, logit_directions, output_sectors};
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
-pub use neurons::{Candidates, DIM, Neuron, NeuronClusters, NeuronKind, cluster, neurons};
+pub use neurons::{DIM, Neuron, NeuronClusters, NeuronKind, label_neurons, neurons};
 pub use progress::{IrrepRow, Progress, ProgressRow, progress};
 #[cfg(feature = "report")]
 pub(crate) use progress::{OF_BLOCK, OF_IRREP, Quantity, Unit};
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
-pub use spectrum::{MeanLogit, neuron_spectrum};
+pub use spectrum::{direction_spectra, neuron_spectrum};
+#[cfg(feature = "report")]
+pub(crate) use table::superscript;
+pub use table::{Cell, Table, Term};

@@ -1,3 +1,8 @@
+//! Labels of neurons: the block that explains each, and what those without one are.
+
+use super::notebook::Labels;
+use super::table::{Cell, Table};
+use super::terms::*;
 use crate::error::Result;
 use crate::fourier::{Block, FourierBasis};
 use crate::model::{BlockEnergies, Centred, Interpretable, LOGITS, rounding};
@@ -8,35 +13,24 @@ use std::fmt;
 /// A neuron with less than this share of its layer's square norm is dim: it gets no label and is in no cluster.
 pub const DIM: f64 = 1e-6;
 
-/// The blocks a neuron may be labelled with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-pub enum Candidates {
-    /// Every block but the constant; a neuron that is constant or tied gets none.
-    AllBlocks,
-    /// Every block but the constant, and every neuron that is not dim gets one: ties are decided by the last digit, as in the
-    /// published golden files.
-    Forced,
-    /// The notebook's loop `range(1, rows // 2)`, which never tries the last frequency and decides ties by the last digit:
-    /// there to show what it does.
-    AsPublished,
-}
-
 /// What a neuron is, as far as the blocks of a basis can tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum NeuronKind {
-    /// It has a block.
+    /// The neuron has a block.
     Labelled,
-    /// It varies, but no block holds more of it than the next one does, or than none, beyond the rounding of its values. A
+    /// The neuron varies, but no block holds more of it than the next one does, or than none, beyond the rounding of its values. A
     /// neuron that is constant in every region is such a one: all blocks explain it equally well.
     Tied,
-    /// It has the same value at all pairs, up to rounding.
+    /// The neuron has the same value at all pairs, up to rounding.
     Constant,
-    /// It has less than [`DIM`] of its layer's square norm.
+    /// The neuron has less than [`DIM`] of its layer's square norm.
     Dim,
 }
 
 /// What one neuron computes, as far as one block can tell.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Neuron {
     /// Its share of the layer's square norm; 0 in a layer that is zero.
     pub share: f64,
@@ -53,13 +47,14 @@ pub struct Neuron {
     /// Whether some neuron of a randomly initialised model has as large a centred share in that block: then the label says
     /// nothing. `None` until [`NeuronClusters::compare_with`] says so.
     pub no_better_than_random: Option<bool>,
-    /// Of a tied neuron, the block of another basis that it has: an irrep of the whole group, say. `None` until
+    /// The block of another basis that a tied neuron has: an irrep of the whole group, say. `None` until
     /// [`NeuronClusters::name_ties`] says so.
     pub elsewhere: Option<String>,
 }
 
 /// Every neuron of a site with the block that explains it best.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct NeuronClusters {
     /// The site.
     pub site: String,
@@ -70,7 +65,7 @@ pub struct NeuronClusters {
     /// Share of each neuron's square norm in ({const} union block)^2, by (neuron, block); column 0 is the constant
     /// alone. 0 for a neuron that is zero.
     pub shares: Array2<f64>,
-    /// The same once every neuron's mean is removed. 0 for one that does not vary: there is nothing left to have a share of.
+    /// Share of each neuron's square norm in ({const} union block)^2 once its mean is removed. 0 for one that does not vary: there is nothing left to have a share of.
     pub shares_centred: Array2<f64>,
     /// The share chance would give, by block: terms of the block over all terms.
     pub chance: Vec<f64>,
@@ -154,28 +149,31 @@ impl NeuronClusters {
 /// `|h_c| <= r |h|` it is constant. Where the neurons are the logits, these are taken less each pair's mean.
 ///
 /// # Errors
-/// Those of [`Interpretable::block_energies`].
+/// The errors of [`Interpretable::block_energies`].
 ///
 /// ```
-/// use irreplens::analysis::{Candidates, neurons};
+/// use irreplens::analysis::neurons;
 /// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::SummedMlp};
 /// use ndarray::Array2;
 /// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
 /// let net = SummedMlp::new(wave(2.0), wave(2.0), Array2::ones((1, 9)))?;
-/// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?), Candidates::AllBlocks)?;
+/// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?))?;
 /// assert_eq!(found.neurons[0].block, Some(2));
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-pub fn neurons(
+pub fn neurons(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized)) -> Result<NeuronClusters> {
+    Ok(label_neurons(&neuron_energies(model, basis)?, basis))
+}
+
+/// The energies that neurons are labelled by; of the logits less their mean where these are the neurons.
+pub(super) fn neuron_energies(
     model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
-    candidates: Candidates,
-) -> Result<NeuronClusters> {
-    let energies = match model.neuron_site() {
-        LOGITS => Centred::new(model).block_energies(LOGITS, basis)?,
-        site => model.block_energies(site, basis)?,
-    };
-    Ok(cluster(&energies, basis, candidates))
+    basis: &(impl FourierBasis + ?Sized),
+) -> Result<BlockEnergies> {
+    match model.neuron_site() {
+        LOGITS => Centred::new(model).block_energies(LOGITS, &basis),
+        site => model.block_energies(site, &basis),
+    }
 }
 
 /// [`neurons`] from energies already taken.
@@ -183,12 +181,21 @@ pub fn neurons(
 /// # Panics
 /// If they were taken in a basis with another number of blocks.
 #[must_use]
-pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: Candidates) -> NeuronClusters {
+pub fn label_neurons(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized)) -> NeuronClusters {
+    label(energies, basis, None)
+}
+
+/// Labels by a rule of the notebook's, or by what leads beyond rounding.
+pub(super) fn label(
+    energies: &BlockEnergies,
+    basis: &(impl FourierBasis + ?Sized),
+    rule: Option<Labels>,
+) -> NeuronClusters {
     let blocks = basis.blocks();
     assert_eq!(energies.product.ncols(), blocks.len(), "blocks of the energies and of the basis");
-    let last = match candidates {
-        Candidates::AllBlocks | Candidates::Forced => blocks.len(),
-        Candidates::AsPublished => (basis.rows() / 2).min(blocks.len()),
+    let last = match rule {
+        Some(Labels::AsPublished) => (basis.rows() / 2).min(blocks.len()),
+        _ => blocks.len(),
     };
     let in_block =
         |k: usize, b: usize| energies.linear_x[[k, b]] + energies.linear_y[[k, b]] + energies.product[[k, b]];
@@ -215,7 +222,7 @@ pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: C
             no_better_than_random: None,
             elsewhere: None,
         };
-        let forced = candidates != Candidates::AllBlocks;
+        let forced = rule.is_some();
         // A neuron that is always on is no measure for those that vary.
         let whole = if forced || !varies(k) { total } else { varying };
         if share(energies.energy[k], whole) < DIM {
@@ -261,65 +268,108 @@ pub fn cluster(energies: &BlockEnergies, basis: &dyn FourierBasis, candidates: C
     }
 }
 
-/// The mean of what some neurons have; `None` where none has it.
-fn mean_over(neurons: &[Neuron], members: &[usize], value: impl Fn(&Neuron) -> Option<f64>) -> Option<f64> {
-    let values: Vec<f64> = members.iter().filter_map(|&k| value(&neurons[k])).collect();
-    (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
-}
+impl NeuronClusters {
+    /// The neurons of every block that has any: how many, and how well the block explains them on average.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |(&block, members): (&usize, &Vec<usize>)| {
+            let mean = |value: fn(&Neuron) -> Option<f64>, none| Cell::share(self.mean_over(members, value), none);
+            vec![
+                Cell::text(&self.blocks[block].name),
+                Cell::Count(members.len()),
+                mean(|n| n.fraction_explained, NO_BLOCK),
+                mean(|n| n.fraction_centred, NO_MEAN),
+                mean(|n| n.runner_up, ONE_BLOCK),
+                Cell::Share(self.chance[block]),
+                Cell::count(self.as_random(members), NOT_COMPARED),
+            ]
+        };
+        Table {
+            title: "Neurons by block".into(),
+            columns: vec![BLOCK, CLUSTER, EXPLAINED, CENTRED, RUNNER_UP, CHANCE, AS_RANDOM],
+            rows: self.clusters().iter().map(row).collect(),
+        }
+    }
 
-/// Channels in print, the first few of many.
-struct Channels<'a>(&'a [usize]);
+    /// The neurons that have no block, by what they are.
+    #[must_use]
+    pub fn unlabelled_table(&self) -> Table {
+        let mut kinds = BTreeMap::<(NeuronKind, String), Vec<usize>>::new();
+        for (k, neuron) in self.neurons.iter().enumerate().filter(|(_, neuron)| neuron.block.is_none()) {
+            kinds.entry((neuron.kind, self.what(k))).or_default().push(k);
+        }
+        let channels = |members: &[usize]| members.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+        let row = |((_, what), members): ((NeuronKind, String), Vec<usize>)| {
+            vec![Cell::Text(what), Cell::Count(members.len()), Cell::Text(channels(&members))]
+        };
+        Table {
+            title: "Neurons without a block".into(),
+            columns: vec![WHAT, WIDTH, CHANNELS],
+            rows: kinds.into_iter().map(row).collect(),
+        }
+    }
 
-impl fmt::Display for Channels<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SHOWN: usize = 12;
-        let shown: Vec<String> = self.0.iter().take(SHOWN).map(usize::to_string).collect();
-        write!(f, "{}", shown.join(", "))?;
-        if self.0.len() > SHOWN { write!(f, ", ...") } else { Ok(()) }
+    /// Every neuron with its block, or what it is without one.
+    #[must_use]
+    pub fn neuron_table(&self) -> Table {
+        let row = |(k, neuron): (usize, &Neuron)| {
+            vec![
+                Cell::Count(k),
+                Cell::Text(self.what(k)),
+                Cell::Share(neuron.share),
+                Cell::share(neuron.fraction_explained, NO_BLOCK),
+                Cell::share(neuron.fraction_centred, if neuron.block.is_some() { NO_MEAN } else { NO_BLOCK }),
+                Cell::share(neuron.runner_up, if neuron.block.is_some() { ONE_BLOCK } else { NO_BLOCK }),
+                match (neuron.no_better_than_random, neuron.block) {
+                    (Some(mark), _) => Cell::text(if mark { "yes" } else { "no" }),
+                    (None, Some(_)) => Cell::Missing(NOT_COMPARED.into()),
+                    (None, None) => Cell::Missing(NO_LABEL.into()),
+                },
+            ]
+        };
+        Table {
+            title: "All neurons".into(),
+            columns: vec![NEURON, WHAT, SHARE, EXPLAINED, CENTRED, RUNNER_UP, AS_RANDOM],
+            rows: self.neurons.iter().enumerate().map(row).collect(),
+        }
+    }
+
+    /// The mean of what some neurons have; `None` where none has it.
+    pub(crate) fn mean_over(&self, members: &[usize], value: impl Fn(&Neuron) -> Option<f64>) -> Option<f64> {
+        let values: Vec<f64> = members.iter().filter_map(|&k| value(&self.neurons[k])).collect();
+        (!values.is_empty()).then(|| values.iter().sum::<f64>() / values.len() as f64)
+    }
+
+    /// How many of some labels are no better than an untrained network's; `None` where they are not compared.
+    pub(crate) fn as_random(&self, members: &[usize]) -> Option<usize> {
+        let marks: Option<Vec<bool>> = members.iter().map(|&k| self.neurons[k].no_better_than_random).collect();
+        marks.map(|marks| marks.into_iter().filter(|&mark| mark).count())
+    }
+
+    /// A neuron's block, or what it is without one: `frequency 3`, `tied (sign)`, `dim`.
+    pub(crate) fn what(&self, k: usize) -> String {
+        let neuron = &self.neurons[k];
+        match (neuron.kind, neuron.block, &neuron.elsewhere) {
+            (_, Some(block), _) => self.blocks[block].name.clone(),
+            (NeuronKind::Constant, ..) => "constant".into(),
+            (NeuronKind::Dim, ..) => "dim".into(),
+            (_, _, Some(name)) => format!("tied ({name})"),
+            _ => "tied".into(),
+        }
     }
 }
+
+const NO_BLOCK: &str = "the neuron is constant or dim, or there is no block to try";
+const NO_MEAN: &str = "nothing is left of the neuron without its mean";
+const ONE_BLOCK: &str = "there is no other block";
+const NO_LABEL: &str = "a neuron without a block has no label";
+pub(super) const NOT_COMPARED: &str = "labels are not compared with an untrained network's";
 
 /// A row for every block that has neurons, then the neurons that have none, by what they are.
 impl fmt::Display for NeuronClusters {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{:>14}{:>9}{:>11}{:>11}{:>11}{:>9}",
-            "block", "neurons", "explained", "centred", "runner-up", "chance"
-        )?;
-        let compared = self.neurons.iter().any(|neuron| neuron.no_better_than_random.is_some());
-        if compared {
-            write!(f, "{:>12}", "as random")?;
-        }
-        let clusters = self.clusters();
-        for (&block, members) in &clusters {
-            write!(f, "\n{:>14}{:>9}", self.blocks[block].name, members.len())?;
-            let means: [fn(&Neuron) -> Option<f64>; 3] =
-                [|n| n.fraction_explained, |n| n.fraction_centred, |n| n.runner_up];
-            for value in means {
-                match mean_over(&self.neurons, members, value) {
-                    Some(mean) => write!(f, "{mean:>11.4}")?,
-                    None => write!(f, "{:>11}", "-")?,
-                }
-            }
-            write!(f, "{:>9.4}", self.chance[block])?;
-            if compared {
-                let as_random = |&&k: &&usize| self.neurons[k].no_better_than_random == Some(true);
-                write!(f, "{:>12}", members.iter().filter(as_random).count())?;
-            }
-        }
-        for (elsewhere, members) in self.tied() {
-            write!(f, "\n{:>14}{:>9}  no block leads: {}", "tied", members.len(), Channels(&members))?;
-            elsewhere.map_or(Ok(()), |name| write!(f, " (irrep {name})"))?;
-        }
-        let constant = self.of_kind(NeuronKind::Constant);
-        if !constant.is_empty() {
-            write!(f, "\n{:>14}{:>9}  at all pairs: {}", "constant", constant.len(), Channels(&constant))?;
-        }
-        write!(f, "\n{:>14}{:>9}", "dim", self.dim().len())?;
-        match clusters.is_empty() || compared {
-            true => Ok(()),
-            false => write!(f, "\nlabels are not compared with an untrained network's"),
-        }
+        self.table().fmt(f)?;
+        let unlabelled = self.unlabelled_table();
+        if unlabelled.rows.is_empty() { Ok(()) } else { write!(f, "\n\n{unlabelled}") }
     }
 }

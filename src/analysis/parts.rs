@@ -9,19 +9,19 @@ use crate::fourier::{FourierBasis, forward, inverse};
 use crate::group::Elem;
 use crate::linalg::{map_blocks, matmul};
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairSums, block_rows};
+use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairMeans, block_rows};
 use crate::task::{Pair, Split, Task};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::ops::Range;
 
-/// Which pairs are trained and which are tested on.
-pub(super) struct Sets {
+/// For every pair, whether it is trained or tested on.
+pub(super) struct SplitPairs {
     train: Vec<bool>,
     test: Vec<bool>,
 }
 
-impl Sets {
-    /// Held to the order of `task`.
+impl SplitPairs {
+    /// The pairs of a split of the task's order.
     pub(super) fn new(task: &Task, split: &Split) -> Result<Self> {
         split.check(task.order())?;
         let flags = |set: &[usize]| {
@@ -33,8 +33,8 @@ impl Sets {
     }
 
     /// The pass over all pairs that measures start from.
-    pub(super) fn sums(&self, model: &(impl Interpretable + ?Sized), task: &Task) -> Result<PairSums> {
-        model.pair_sums(task, &[&self.train, &self.test])
+    pub(super) fn sums(&self, model: &(impl Interpretable + ?Sized), task: &Task) -> Result<PairMeans> {
+        model.pair_means(task, &[&self.train, &self.test])
     }
 
     fn training_pairs(&self) -> Vec<usize> {
@@ -42,9 +42,9 @@ impl Sets {
     }
 }
 
-/// R of every set of blocks: (n, width) each.
-pub(super) fn parts(
-    basis: &dyn FourierBasis,
+/// The part R_b of the means by product for every set of blocks: (n, width) each.
+pub(super) fn parts_of_blocks(
+    basis: &(impl FourierBasis + ?Sized),
     by_product: ArrayView2<'_, f32>,
     sets_of_blocks: &[Vec<usize>],
 ) -> Result<Vec<Array2<f32>>> {
@@ -75,7 +75,10 @@ pub(super) fn evaluation(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Evaluat
 }
 
 /// What each part writes to the logits, `(R W_U)[p, z]`, laid out by (class, product) for [`excluded`].
-pub(super) fn written(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32>]) -> Result<Vec<Array2<f32>>> {
+pub(super) fn logits_of_parts(
+    model: &(impl Interpretable + ?Sized),
+    parts: &[Array2<f32>],
+) -> Result<Vec<Array2<f32>>> {
     let Some(first) = parts.first() else { return Ok(Vec::new()) };
     check_corrections(model.order(), parts.len())?;
     // The readout is affine; where its linear part is known, one product with the result in the layout wanted.
@@ -90,7 +93,7 @@ pub(super) fn written(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32
     parts.iter().map(written).collect()
 }
 
-/// Memory for so many corrections of [`excluded`].
+/// Checks that there is memory for the corrections of [`excluded`].
 pub(super) fn check_corrections(n: usize, corrections: usize) -> Result<()> {
     memory::check("logits of every key block by product", memory::bytes::<f32>(&[corrections, n, n]))
 }
@@ -102,7 +105,7 @@ pub(super) fn check_corrections(n: usize, corrections: usize) -> Result<()> {
 pub(super) fn excluded(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
-    sets: &Sets,
+    sets: &SplitPairs,
     corrections: &[Array2<f32>],
 ) -> Result<Option<Vec<Evaluation>>> {
     let mut training_pairs = sets.training_pairs();

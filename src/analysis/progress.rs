@@ -2,11 +2,13 @@
 
 use super::embedding::{EmbeddingSpectra, embedding};
 use super::logits::check_order;
-use super::measures::{Cell, KeyBlock, ProgressMeasures, accuracy, loss, measures_of_pass};
-use super::neurons::{Candidates, neurons};
-use super::parts::Sets;
-use super::representation::{IrrepMeasures, KeyLosses, irreps_of_pass, key_irreps};
-use crate::checkpoint::Run;
+use super::measures::{KeyBlock, NO_MAP, ProgressMeasures, loss, measures_of_pass};
+use super::neurons::neurons;
+use super::parts::SplitPairs;
+use super::representation::{CONSTANT_LAYER, EQUAL_LOGITS, IrrepMeasures, KeyLosses, irreps_of_pass, key_irreps};
+use super::table::{Cell, Table, Term};
+use super::terms::*;
+use crate::checkpoint::{History, Run};
 use crate::error::{Error, Result};
 use crate::fourier::{Block, FourierBasis, IrrepBasis};
 use crate::model::{Evaluation, check_task};
@@ -15,7 +17,8 @@ use std::fmt;
 use std::path::Path;
 
 /// One irrep at one checkpoint: the numbers of [`IrrepMeasures`].
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct IrrepRow {
     /// Its share of the square norm of the map x -> neuron; `None` as in [`IrrepMeasures::embed_left`].
     pub embed_left: Option<f64>,
@@ -44,7 +47,8 @@ impl From<IrrepMeasures> for IrrepRow {
 }
 
 /// A checkpoint's row of [`Progress`].
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct ProgressRow {
     /// Epochs trained; of checkpoints that are named by steps, these.
     pub epoch: u64,
@@ -70,7 +74,8 @@ pub struct ProgressRow {
 }
 
 /// A training run, checkpoint by checkpoint: what [`progress`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Progress {
     /// What the coordinates are ([`FourierBasis::name`]).
     pub coordinates: String,
@@ -86,6 +91,20 @@ pub struct Progress {
     pub notes: Vec<String>,
     /// The checkpoints, by epoch.
     pub rows: Vec<ProgressRow>,
+}
+
+/// The losses of the checkpoints, as [`Run::history`] gives those of every epoch.
+impl From<&Progress> for History {
+    fn from(progress: &Progress) -> Self {
+        let mut history = Self::default();
+        for row in &progress.rows {
+            history.epochs.push(row.epoch);
+            history.all.push(Some(row.all));
+            history.train.push(row.train);
+            history.test.push(row.test);
+        }
+        history
+    }
 }
 
 /// Every measure of a run at every one of its checkpoints, with the key blocks and key irreps of its final model held fixed.
@@ -104,7 +123,7 @@ pub struct Progress {
 /// [`Run::irreps`].
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a run without checkpoints; those of [`Run::split`], [`Run::checkpoints`], [`Run::at`] and
+/// [`Error::Unsupported`] for a run without checkpoints; the errors of [`Run::split`], [`Run::checkpoints`], [`Run::at`] and
 /// [`Run::model`]: no checkpoint is left out, and a damaged one is an error that names it. [`Error::InFile`] around what the
 /// measures of a checkpoint fail with. [`Error::Shape`] and [`Error::OtherGroup`] for a basis or task of another group.
 ///
@@ -123,7 +142,7 @@ pub struct Progress {
 ///
 /// Source: Nanda et al. 2023, "Progress measures for grokking via mechanistic interpretability", section 5.1; Chughtai,
 /// Chan, Nanda 2023, "A Toy Model of Universality".
-pub fn progress(run: &Run, basis: &dyn FourierBasis, irreps: &IrrepBasis, task: &Task) -> Result<Progress> {
+pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepBasis, task: &Task) -> Result<Progress> {
     let checkpoints = run.checkpoints()?;
     if checkpoints.is_empty() {
         return Err(Error::Unsupported { analysis: "progress of a run", needs: "checkpoints in its directory" });
@@ -131,7 +150,7 @@ pub fn progress(run: &Run, basis: &dyn FourierBasis, irreps: &IrrepBasis, task: 
     check_order(basis, task)?;
     check_order(irreps, task)?;
     let (split, unknown) = run.split_or_reason()?;
-    let sets = Sets::new(task, &split)?;
+    let sets = SplitPairs::new(task, &split)?;
     let mut notes = Vec::new();
     match unknown {
         Some(reason) => notes.push(format!("no measures of training and test pairs alone: {reason}")),
@@ -146,7 +165,7 @@ pub fn progress(run: &Run, basis: &dyn FourierBasis, irreps: &IrrepBasis, task: 
     let model = run.model()?;
     check_task(&model, task)?;
     let found = || -> Result<_> {
-        let clusters = neurons(&model, basis, Candidates::AllBlocks)?.clusters();
+        let clusters = neurons(&model, basis)?.clusters();
         Ok((clusters.into_keys().collect::<Vec<_>>(), key_irreps(&model, irreps, task, &sets.sums(&model, task)?)?))
     };
     let (keys, key_irreps) = found().map_err(in_file(run.weights()))?;
@@ -200,11 +219,17 @@ pub fn progress(run: &Run, basis: &dyn FourierBasis, irreps: &IrrepBasis, task: 
     })
 }
 
+const NO_MEASURES: &str = "the model has no measures of key blocks";
+const NO_PAIRS: &str = "there are no such pairs, or the split is not known";
+const NO_TRAINING: &str = "there are no training pairs, or the split is not known";
+const NOT_KEY: &str = "losses are of key irreps";
+
 /// What a quantity is measured in.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Unit {
     Count,
     Share,
+    Cosine,
     Nats,
 }
 
@@ -213,111 +238,173 @@ pub(crate) struct Quantity<T> {
     pub(crate) name: &'static str,
     pub(crate) unit: Unit,
     pub(crate) of: fn(&T) -> Option<f64>,
+    /// Why there may be none.
+    missing: &'static str,
+}
+
+impl<T> Quantity<T> {
+    const fn new(name: &'static str, unit: Unit, of: fn(&T) -> Option<f64>, missing: &'static str) -> Self {
+        Self { name, unit, of, missing }
+    }
+
+    fn cell(&self, of: Option<&T>) -> Cell {
+        let Some(value) = of.map(self.of) else { return Cell::Missing(NO_MEASURES.into()) };
+        match self.unit {
+            Unit::Count => Cell::count(value.map(|count| count as usize), self.missing),
+            Unit::Share => Cell::share(value, self.missing),
+            Unit::Cosine | Unit::Nats => Cell::number(value, self.missing),
+        }
+    }
 }
 
 /// The quantities of a key block.
 pub(crate) const OF_BLOCK: [Quantity<KeyBlock>; 6] = [
-    Quantity { name: "Neurons of each key block", unit: Unit::Count, of: |key| Some(key.neurons as f64) },
-    Quantity { name: "Share of the left map", unit: Unit::Share, of: |key| key.left_share },
-    Quantity { name: "Share of the right map", unit: Unit::Share, of: |key| key.right_share },
-    Quantity { name: "Share of W_U", unit: Unit::Share, of: |key| key.unembed_share_centred },
-    Quantity { name: "Restricted loss of each key block", unit: Unit::Nats, of: |key| Some(key.restricted.loss) },
-    Quantity { name: "Excluded loss of each key block", unit: Unit::Nats, of: |key| Some(key.excluded?.loss) },
+    Quantity::new("Neurons of each key block", Unit::Count, |key| Some(key.neurons as f64), NO_MEASURES),
+    Quantity::new("Share of the left map", Unit::Share, |key| key.left_share, NO_MAP),
+    Quantity::new("Share of the right map", Unit::Share, |key| key.right_share, NO_MAP),
+    Quantity::new("Share of W_U", Unit::Share, |key| key.unembed_share_centred, NO_MAP),
+    Quantity::new("Restricted loss of each key block", Unit::Nats, |key| Some(key.restricted.loss), NO_MEASURES),
+    Quantity::new("Excluded loss of each key block", Unit::Nats, |key| Some(key.excluded?.loss), NO_TRAINING),
 ];
 
 /// The quantities of an irrep; the losses of a key irrep.
 pub(crate) const OF_IRREP: [Quantity<IrrepRow>; 11] = [
-    Quantity { name: "Trace similarity of each key irrep", unit: Unit::Share, of: |irrep| irrep.trace_similarity },
-    Quantity { name: "Share of each key irrep in the left map", unit: Unit::Share, of: |irrep| irrep.embed_left },
-    Quantity { name: "Share of each key irrep in the right map", unit: Unit::Share, of: |irrep| irrep.embed_right },
-    Quantity { name: "Share of each key irrep in W_U", unit: Unit::Share, of: |irrep| irrep.unembed_centred },
-    Quantity { name: "Hidden layer, of x in each key irrep", unit: Unit::Share, of: |irrep| irrep.hidden_x },
-    Quantity { name: "Hidden layer, of y in each key irrep", unit: Unit::Share, of: |irrep| irrep.hidden_y },
-    Quantity { name: "Hidden layer, of xy in each key irrep", unit: Unit::Share, of: |irrep| irrep.hidden_xy },
-    Quantity {
-        name: "Restricted loss of each key irrep",
-        unit: Unit::Nats,
-        of: |irrep| Some(irrep.losses?.hidden_restricted.loss),
-    },
-    Quantity {
-        name: "Excluded loss of each key irrep",
-        unit: Unit::Nats,
-        of: |irrep| Some(irrep.losses?.hidden_excluded?.loss),
-    },
-    Quantity {
-        name: "Restricted loss of each key irrep, of logits",
-        unit: Unit::Nats,
-        of: |irrep| Some(irrep.losses?.logit_restricted.loss),
-    },
-    Quantity {
-        name: "Excluded loss of each key irrep, of logits",
-        unit: Unit::Nats,
-        of: |irrep| Some(irrep.losses?.logit_excluded?.loss),
-    },
+    Quantity::new("Trace similarity of each key irrep", Unit::Cosine, |irrep| irrep.trace_similarity, EQUAL_LOGITS),
+    Quantity::new("Share of each key irrep in the left map", Unit::Share, |irrep| irrep.embed_left, NO_MAP),
+    Quantity::new("Share of each key irrep in the right map", Unit::Share, |irrep| irrep.embed_right, NO_MAP),
+    Quantity::new("Share of each key irrep in W_U", Unit::Share, |irrep| irrep.unembed_centred, NO_MAP),
+    Quantity::new("Hidden layer, of x in each key irrep", Unit::Share, |irrep| irrep.hidden_x, CONSTANT_LAYER),
+    Quantity::new("Hidden layer, of y in each key irrep", Unit::Share, |irrep| irrep.hidden_y, CONSTANT_LAYER),
+    Quantity::new("Hidden layer, of xy in each key irrep", Unit::Share, |irrep| irrep.hidden_xy, CONSTANT_LAYER),
+    Quantity::new(
+        "Restricted loss of each key irrep",
+        Unit::Nats,
+        |irrep| Some(irrep.losses?.hidden_restricted.loss),
+        NOT_KEY,
+    ),
+    Quantity::new(
+        "Excluded loss of each key irrep",
+        Unit::Nats,
+        |irrep| Some(irrep.losses?.hidden_excluded?.loss),
+        NO_TRAINING,
+    ),
+    Quantity::new(
+        "Restricted loss of each key irrep, of logits",
+        Unit::Nats,
+        |irrep| Some(irrep.losses?.logit_restricted.loss),
+        NOT_KEY,
+    ),
+    Quantity::new(
+        "Excluded loss of each key irrep, of logits",
+        Unit::Nats,
+        |irrep| Some(irrep.losses?.logit_excluded?.loss),
+        NO_TRAINING,
+    ),
 ];
 
-/// A table with a row a checkpoint, then one for every quantity that key blocks and key irreps have, with a column for each.
+impl Progress {
+    /// A row a checkpoint: losses, how much of the logits characters explain, weights, and the neurons by what they are.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row = |row: &ProgressRow| {
+            let of_blocks = |of: &dyn Fn(&ProgressMeasures) -> Cell| {
+                row.measures.as_ref().map_or(Cell::Missing(NO_MEASURES.into()), of)
+            };
+            let mut cells = vec![Cell::Count(row.epoch as usize)];
+            for set in [Some(row.all), row.train, row.test] {
+                cells.extend([loss(set, NO_PAIRS), Cell::share(set.map(|e| e.accuracy), NO_PAIRS)]);
+            }
+            cells.extend([
+                of_blocks(&|m| Cell::Number(m.restricted.loss)),
+                of_blocks(&|m| loss(m.excluded, NO_TRAINING)),
+                Cell::share(row.logit_fve, EQUAL_LOGITS),
+                Cell::Number(row.sum_of_squared_weights),
+                of_blocks(&|m| Cell::Count(m.keys.iter().map(|key| key.neurons).sum())),
+                of_blocks(&|m| Cell::Count(m.other_neurons)),
+                of_blocks(&|m| Cell::Count(m.tied_neurons)),
+                of_blocks(&|m| Cell::Count(m.constant_neurons)),
+                of_blocks(&|m| Cell::Count(m.dim_neurons)),
+            ]);
+            cells
+        };
+        let of_set = |name: &'static str, term: Term| Term { name: name.into(), ..term };
+        Table {
+            title: "Checkpoints".into(),
+            columns: vec![
+                EPOCH,
+                LOSS,
+                ACCURACY,
+                of_set("training loss", LOSS),
+                of_set("training accuracy", ACCURACY),
+                of_set("test loss", LOSS),
+                of_set("test accuracy", ACCURACY),
+                RESTRICTED,
+                EXCLUDED,
+                FVE,
+                WEIGHTS,
+                Term::new("in key blocks", "Neurons labelled with a key block."),
+                OTHERS,
+                TIED,
+                CONSTANT,
+                DIM,
+            ],
+            rows: self.rows.iter().map(row).collect(),
+        }
+    }
+
+    /// For every quantity that key blocks have, a row a checkpoint and a column a block; none without key blocks.
+    #[must_use]
+    pub fn key_tables(&self) -> Vec<Table> {
+        if self.rows.iter().all(|row| row.measures.is_none()) {
+            return Vec::new();
+        }
+        let names = self.keys.iter().map(|&b| &*self.blocks[b].name);
+        self.tables(&OF_BLOCK, BLOCK, names, &|row, i| row.measures.as_ref().map(|m| &m.keys[i]))
+    }
+
+    /// For every quantity that key irreps have, a row a checkpoint and a column an irrep; none without key irreps.
+    #[must_use]
+    pub fn irrep_tables(&self) -> Vec<Table> {
+        let names = self.key_irreps.iter().map(|&i| &*self.irreps[i]);
+        self.tables(&OF_IRREP, IRREP, names, &|row, i| row.irreps.get(self.key_irreps[i]))
+    }
+
+    /// For every quantity a row a checkpoint and a column for everything named; none if there is nothing named.
+    fn tables<'a, T>(
+        &self,
+        quantities: &[Quantity<T>],
+        head: Term,
+        names: impl Iterator<Item = &'a str>,
+        at: &dyn for<'b> Fn(&'b ProgressRow, usize) -> Option<&'b T>,
+    ) -> Vec<Table> {
+        let heads = names.map(|name| Term { name: name.to_owned().into(), ..head.clone() });
+        let columns: Vec<Term> = [EPOCH].into_iter().chain(heads).collect();
+        if columns.len() == 1 {
+            return Vec::new();
+        }
+        let table = |quantity: &Quantity<T>| {
+            let row = |row: &ProgressRow| {
+                let cells = (0..columns.len() - 1).map(|i| quantity.cell(at(row, i)));
+                [Cell::Count(row.epoch as usize)].into_iter().chain(cells).collect()
+            };
+            let of_classes = if quantity.name.ends_with("W_U") { ", less its mean over the classes" } else { "" };
+            Table {
+                title: format!("{}{of_classes}", quantity.name),
+                columns: columns.clone(),
+                rows: self.rows.iter().map(row).collect(),
+            }
+        };
+        quantities.iter().map(table).collect()
+    }
+}
+
+/// The coordinates and the notes, then the tables.
 impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Coordinates: {}", self.coordinates)?;
         self.notes.iter().try_for_each(|note| writeln!(f, "Note: {note}"))?;
-        write!(f, "\n{:>10}", "epoch")?;
-        let columns = ["all", "accuracy", "train", "accuracy", "test", "accuracy", "restricted", "excluded"];
-        columns.iter().chain(&["logits", "weights^2"]).try_for_each(|name| write!(f, "{name:>12}"))?;
-        ["neurons", "others", "tied", "constant", "dim"].iter().try_for_each(|name| write!(f, "{name:>9}"))?;
-        for row in &self.rows {
-            write!(f, "\n{:>10}", row.epoch)?;
-            for set in [Some(row.all), row.train, row.test] {
-                write!(f, "{}{}", loss(set), accuracy(set))?;
-            }
-            let m = row.measures.as_ref();
-            write!(f, "{}{}", loss(m.map(|m| m.restricted)), loss(m.and_then(|m| m.excluded)))?;
-            write!(f, "{}{}", Cell(row.logit_fve), Cell(Some(row.sum_of_squared_weights)))?;
-            let counts = m.map(|m| {
-                let in_keys = m.keys.iter().map(|key| key.neurons).sum();
-                [in_keys, m.other_neurons, m.tied_neurons, m.constant_neurons, m.dim_neurons]
-            });
-            match counts {
-                Some(counts) => counts.iter().try_for_each(|count| write!(f, "{count:>9}"))?,
-                None => ["-"; 5].iter().try_for_each(|none| write!(f, "{none:>9}"))?,
-            }
-        }
-        if self.rows.iter().any(|row| row.measures.is_some()) {
-            let names: Vec<&str> = self.keys.iter().map(|&b| &*self.blocks[b].name).collect();
-            for quantity in &OF_BLOCK {
-                self.table(f, quantity, &names, &|row, i| row.measures.as_ref().map(|m| &m.keys[i]))?;
-            }
-        }
-        let names: Vec<&str> = self.key_irreps.iter().map(|&i| &*self.irreps[i]).collect();
-        OF_IRREP
-            .iter()
-            .try_for_each(|quantity| self.table(f, quantity, &names, &|row, i| row.irreps.get(self.key_irreps[i])))
-    }
-}
-
-impl Progress {
-    /// A quantity of everything named, a row a checkpoint; nothing if there is nothing named.
-    fn table<T>(
-        &self,
-        f: &mut fmt::Formatter<'_>,
-        quantity: &Quantity<T>,
-        names: &[&str],
-        at: &dyn for<'a> Fn(&'a ProgressRow, usize) -> Option<&'a T>,
-    ) -> fmt::Result {
-        if names.is_empty() {
-            return Ok(());
-        }
-        write!(f, "\n\n{}\n{:>10}", quantity.name, "epoch")?;
-        names.iter().try_for_each(|name| write!(f, "{name:>14}"))?;
-        for row in &self.rows {
-            write!(f, "\n{:>10}", row.epoch)?;
-            for i in 0..names.len() {
-                match (at(row, i).and_then(quantity.of), quantity.unit) {
-                    (Some(count), Unit::Count) => write!(f, "{count:>14}")?,
-                    (value, _) => write!(f, "  {}", Cell(value))?,
-                }
-            }
-        }
-        Ok(())
+        write!(f, "\n{}", self.table())?;
+        let tables = self.key_tables().into_iter().chain(self.irrep_tables());
+        tables.into_iter().try_for_each(|table| write!(f, "\n\n{table}"))
     }
 }

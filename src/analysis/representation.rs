@@ -1,13 +1,17 @@
+//! Measures of irreps: shares, trace similarities, restricted and excluded losses.
+
 use super::ablation::check_ablated;
-use super::measures::{Cell, block_shares, centred_shares};
-use super::neurons::{Candidates, NeuronClusters, neurons};
-use super::parts::{Sets, check_corrections, excluded, parts, restricted, written};
+use super::measures::{NO_MAP, NO_TRAINING, block_shares, centred_shares, loss, loss_table};
+use super::neurons::{NeuronClusters, neurons};
+use super::parts::{SplitPairs, check_corrections, excluded, logits_of_parts, parts_of_blocks, restricted};
+use super::table::{Cell, Table, Term};
+use super::terms::*;
 use crate::error::{Result, check_shape};
 use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, PairSums, check_task, rounding};
+use crate::model::{Evaluation, Interpretable, PairMeans, check_task, rounding};
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use std::fmt;
@@ -16,7 +20,8 @@ use std::fmt;
 pub const KEY_SIMILARITY: f64 = 0.005;
 
 /// What an irrep's part of the hidden layer, and of the logits, is worth.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct KeyLosses {
     /// Over all pairs, from the part of the hidden layer that is a function of xy in the irrep, alone.
     pub hidden_restricted: Evaluation,
@@ -29,24 +34,25 @@ pub struct KeyLosses {
 }
 
 /// How a model uses one real irrep.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct IrrepMeasures {
     /// The irrep.
     pub irrep: Irrep,
     /// Its share of the square norm of the map x -> neuron, of a model without such a map the left embedding. Shares of
     /// maps are `None` where the model has no such map, or it is zero.
     pub embed_left: Option<f64>,
-    /// The same of the map y -> neuron, or the right embedding.
+    /// Its share of the square norm of the map y -> neuron, or the right embedding.
     pub embed_right: Option<f64>,
-    /// The same of W_U transposed, as it is, as published.
+    /// Its share of the square norm of W_U transposed, as it is, as published.
     pub unembed: Option<f64>,
     /// Its share of the square norm of W_U less its mean over the classes, which no softmax sees.
     pub unembed_centred: Option<f64>,
     /// Share of the centred hidden layer's square norm that is a function of x in the irrep; `None` for one that is constant.
     pub hidden_x: Option<f64>,
-    /// The same for functions of y.
+    /// Share of the centred hidden layer's square norm that is a function of y in the irrep.
     pub hidden_y: Option<f64>,
-    /// The same for functions of xy.
+    /// Share of the centred hidden layer's square norm that is a function of xy in the irrep.
     pub hidden_xy: Option<f64>,
     /// Cosine, over all (x, y, z), of the logits centred over z with chi(x y z^-1); `None` for logits that are equal over z.
     pub trace_similarity: Option<f64>,
@@ -55,7 +61,8 @@ pub struct IrrepMeasures {
 }
 
 /// What a model makes of the irreps of its group: what [`representation`] returns.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct RepresentationMeasures {
     /// Over all pairs.
     pub all: Evaluation,
@@ -70,7 +77,7 @@ pub struct RepresentationMeasures {
     pub logit_fve: Option<f64>,
     /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
     pub key: Vec<usize>,
-    /// Of the parts of all key irreps together; `None` without key irreps.
+    /// What the parts of all key irreps together are worth; `None` without key irreps.
     pub key_losses: Option<KeyLosses>,
     /// Every neuron with the irrep that explains it best; [`NeuronClusters::compare_with`] marks labels that say nothing.
     pub neurons: NeuronClusters,
@@ -157,7 +164,7 @@ pub fn representation(
     check_task(model, task)?;
     check_fingerprint("group of the representation", task.fingerprint(), group.fingerprint())?;
     check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())?;
-    let sets = Sets::new(task, split)?;
+    let sets = SplitPairs::new(task, split)?;
     let pass = sets.sums(model, task)?;
     let found = irreps_of_pass(model, basis, task, &sets, &pass, None)?;
     Ok(RepresentationMeasures {
@@ -168,7 +175,7 @@ pub fn representation(
         logit_fve: found.logit_fve,
         key: found.key,
         key_losses: found.key_losses,
-        neurons: neurons(model, basis, Candidates::AllBlocks)?,
+        neurons: neurons(model, basis)?,
         along: found.along,
     })
 }
@@ -187,8 +194,8 @@ pub(super) fn irreps_of_pass(
     model: &(impl Interpretable + ?Sized),
     basis: &IrrepBasis,
     task: &Task,
-    sets: &Sets,
-    pass: &PairSums,
+    sets: &SplitPairs,
+    pass: &PairMeans,
     key: Option<&[usize]>,
 ) -> Result<OfIrreps> {
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
@@ -240,7 +247,7 @@ pub(super) fn key_irreps(
     model: &(impl Interpretable + ?Sized),
     basis: &IrrepBasis,
     task: &Task,
-    pass: &PairSums,
+    pass: &PairMeans,
 ) -> Result<Vec<usize>> {
     Ok(Logits::new(model, task, basis, pass)?.key())
 }
@@ -249,14 +256,14 @@ pub(super) fn key_irreps(
 struct Hidden {
     /// By irrep and channel: (irreps, width) for x, y and xy.
     energies: [Array2<f64>; 3],
-    /// Of every channel; 0 where that is rounding of its values.
+    /// Square norm of every channel; 0 where that is rounding of its values.
     total: Array1<f64>,
     /// What a share of the whole layer must exceed to be more than rounding.
     least: f64,
 }
 
 impl Hidden {
-    fn new(pass: &PairSums, basis: &IrrepBasis) -> Self {
+    fn new(pass: &PairMeans, basis: &IrrepBasis) -> Self {
         let (n, mean) = (basis.order() as f64, pass.mean());
         let least = rounding(basis.order()).powi(2);
         let mut total = &pass.energy - &(&mean * &mean * (n * n));
@@ -310,7 +317,7 @@ struct Logits {
 }
 
 impl Logits {
-    fn new(model: &(impl Interpretable + ?Sized), task: &Task, basis: &IrrepBasis, pass: &PairSums) -> Result<Self> {
+    fn new(model: &(impl Interpretable + ?Sized), task: &Task, basis: &IrrepBasis, pass: &PairMeans) -> Result<Self> {
         let n = task.order();
         memory::check("quotients of all pairs", memory::bytes::<Elem>(&[n, n]))?;
         let mut quotients = Array2::from_elem((n, n), Elem::new(0));
@@ -361,9 +368,9 @@ impl Logits {
 fn losses(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
-    sets: &Sets,
+    sets: &SplitPairs,
     basis: &IrrepBasis,
-    pass: &PairSums,
+    pass: &PairMeans,
     logits: &Logits,
     key: &[usize],
 ) -> Result<Vec<KeyLosses>> {
@@ -372,9 +379,9 @@ fn losses(
     }
     let which: Vec<Vec<usize>> = key.iter().map(|&b| vec![b]).chain([key.to_vec()]).collect();
     check_corrections(task.order(), 2 * which.len())?;
-    let hidden_parts = parts(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
+    let hidden_parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
     let hidden_restricted = restricted(model, &hidden_parts)?;
-    let mut corrections = written(model, &hidden_parts)?;
+    let mut corrections = logits_of_parts(model, &hidden_parts)?;
     corrections.extend(which.iter().map(|irreps| logits.part(basis, irreps)));
     let excluded = excluded(model, task, sets, &corrections)?;
     let labels: Vec<u32> = (0..task.order() as u32).collect();
@@ -387,71 +394,116 @@ fn losses(
     Ok((0..which.len()).map(loss).collect())
 }
 
+pub(super) const CONSTANT_LAYER: &str = "the hidden layer is constant";
+pub(super) const EQUAL_LOGITS: &str = "the logits are equal over the classes";
+
+impl RepresentationMeasures {
+    /// Loss and accuracy over all, the training and the test pairs.
+    #[must_use]
+    pub fn loss_table(&self) -> Table {
+        loss_table(&[("all pairs", Some(self.all)), ("training pairs", self.train), ("test pairs", self.test)])
+    }
+
+    /// How the model uses every irrep, and last all key irreps together.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        const NOT_KEY: &str = "losses are of key irreps";
+        const SEVERAL: &str = "key irreps together have no one such";
+        let share = |value: Option<f64>| Cell::share(value, NO_MAP);
+        let hidden = |value: Option<f64>| Cell::share(value, CONSTANT_LAYER);
+        let losses = |losses: Option<KeyLosses>| {
+            let Some(l) = losses else { return [(); 4].map(|()| Cell::Missing(NOT_KEY.into())) };
+            let [restricted, logit_restricted] =
+                [l.hidden_restricted, l.logit_restricted].map(|e| Cell::Number(e.loss));
+            [restricted, loss(l.hidden_excluded, NO_TRAINING), logit_restricted, loss(l.logit_excluded, NO_TRAINING)]
+        };
+        let row = |m: &IrrepMeasures| {
+            let row = vec![
+                Cell::text(&m.irrep.label),
+                Cell::Count(m.irrep.dim),
+                Cell::text(m.irrep.kind.to_string()),
+                Cell::number(m.trace_similarity, EQUAL_LOGITS),
+                share(m.embed_left),
+                share(m.embed_right),
+                share(m.unembed_centred),
+                share(m.unembed),
+                hidden(m.hidden_x),
+                hidden(m.hidden_y),
+                hidden(m.hidden_xy),
+            ];
+            row.into_iter().chain(losses(m.losses)).collect()
+        };
+        let of_all = || {
+            let row = vec![
+                Cell::text("all key irreps"),
+                Cell::Missing(SEVERAL.into()),
+                Cell::Missing(SEVERAL.into()),
+                Cell::Missing(SEVERAL.into()),
+                share(self.over_key(|m| m.embed_left)),
+                share(self.over_key(|m| m.embed_right)),
+                share(self.over_key(|m| m.unembed_centred)),
+                share(self.over_key(|m| m.unembed)),
+                hidden(self.over_key(|m| m.hidden_x)),
+                hidden(self.over_key(|m| m.hidden_y)),
+                hidden(self.over_key(|m| m.hidden_xy)),
+            ];
+            row.into_iter().chain(losses(self.key_losses)).collect()
+        };
+        Table {
+            title: "Irreps".into(),
+            columns: vec![
+                IRREP,
+                DIMENSION,
+                KIND,
+                SIMILARITY,
+                LEFT,
+                RIGHT,
+                UNEMBED,
+                RAW_UNEMBED,
+                HIDDEN_X,
+                HIDDEN_Y,
+                HIDDEN_XY,
+                RESTRICTED,
+                EXCLUDED,
+                LOGIT_RESTRICTED,
+                LOGIT_EXCLUDED,
+            ],
+            rows: self.irreps.iter().map(row).chain((!self.key.is_empty()).then(of_all)).collect(),
+        }
+    }
+
+    /// The mean shares, over the neurons of every irrep, of their centred square norm that are functions of x, of y and of xy in
+    /// it; `None` for a model whose unembedding does not read its neurons.
+    #[must_use]
+    pub fn neuron_table(&self) -> Option<Table> {
+        let along = self.along.as_ref()?;
+        let row = |(b, members): (usize, Vec<usize>)| {
+            // Members of a cluster vary, and there is at least one.
+            let mean = |shares: &Array2<f64>| {
+                Cell::Share(members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64)
+            };
+            [Cell::text(&self.irreps[b].irrep.label)].into_iter().chain(along.iter().map(mean)).collect()
+        };
+        let of = |name: &'static str| {
+            let means = "Share of a neuron's centred square norm that is such a function in its irrep, the mean over the neurons.";
+            Term::new(name, means)
+        };
+        Some(Table {
+            title: "What the neurons of each irrep are made of".into(),
+            columns: vec![IRREP, of("rho(x)"), of("rho(y)"), of("rho(xy)")],
+            rows: self.neurons.clusters().into_iter().map(row).collect(),
+        })
+    }
+}
+
 impl fmt::Display for RepresentationMeasures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (what, set) in [("all pairs", Some(self.all)), ("training pairs", self.train), ("test pairs", self.test)] {
-            if let Some(set) = set {
-                writeln!(f, "{what:>16} loss {:>11.4e}, accuracy {:.4}", set.loss, set.accuracy)?;
-            }
+        writeln!(f, "{}", self.loss_table())?;
+        match self.logit_fve {
+            Some(explained) => writeln!(f, "Characters explain {} of the logits.\n", Cell::Share(explained))?,
+            None => writeln!(f, "Characters explain none of the logits, which are equal over the classes.\n")?,
         }
-        let explained = self.logit_fve.map_or("none".into(), |fve| format!("{:.2} %", 100.0 * fve));
-        writeln!(f, "{explained:>16} of the logits explained by characters")?;
-        let columns = [
-            "kind",
-            "dim",
-            "left",
-            "right",
-            "unembed",
-            "as it is",
-            "hidden x",
-            "hidden y",
-            "hidden xy",
-            "similarity",
-            "restricted",
-            "excluded",
-            "logit restr.",
-            "logit excl.",
-        ];
-        write!(f, "\n{:>16}", "irrep")?;
-        columns.iter().try_for_each(|name| write!(f, "{name:>13}"))?;
-        let losses = |f: &mut fmt::Formatter<'_>, losses: Option<KeyLosses>| {
-            let Some(l) = losses else { return Ok(()) };
-            let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
-            all.iter().try_for_each(|loss| write!(f, " {}", Cell(loss.map(|l| l.loss))))
-        };
-        for m in &self.irreps {
-            write!(f, "\n{:>16}{:>13}{:>13}", m.irrep.label, m.irrep.kind.to_string(), m.irrep.dim)?;
-            let shares =
-                [m.embed_left, m.embed_right, m.unembed_centred, m.unembed, m.hidden_x, m.hidden_y, m.hidden_xy];
-            shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
-            write!(f, " {}", Cell(m.trace_similarity))?;
-            losses(f, m.losses)?;
-        }
-        write!(f, "\n{:>16}{:>13}{:>13}", "key irreps", "", "")?;
-        let shares = [
-            self.over_key(|m| m.embed_left),
-            self.over_key(|m| m.embed_right),
-            self.over_key(|m| m.unembed_centred),
-            self.over_key(|m| m.unembed),
-            self.over_key(|m| m.hidden_x),
-            self.over_key(|m| m.hidden_y),
-            self.over_key(|m| m.hidden_xy),
-        ];
-        shares.iter().try_for_each(|&share| write!(f, " {}", Cell(share)))?;
-        write!(f, " {:>12}", "")?;
-        losses(f, self.key_losses)?;
-        write!(f, "\n\n{}", self.neurons)?;
-        let Some(along) = &self.along else { return Ok(()) };
-        write!(f, "\n\nWhat the neurons are made of, means of their centred square norm\n{:>16}", "irrep")?;
-        ["rho(x)", "rho(y)", "rho(xy)"].iter().try_for_each(|name| write!(f, "{name:>13}"))?;
-        for (b, members) in self.neurons.clusters() {
-            write!(f, "\n{:>16}", self.irreps[b].irrep.label)?;
-            for shares in along {
-                // Members of a cluster vary, and there is at least one.
-                let mean = members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64;
-                write!(f, "{mean:>13.4}")?;
-            }
-        }
-        Ok(())
+        write!(f, "{}\n\n{}", self.table(), self.neurons)?;
+        self.neuron_table().map_or(Ok(()), |table| write!(f, "\n\n{table}"))
     }
 }

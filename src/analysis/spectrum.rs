@@ -1,9 +1,14 @@
+//! 2-D spectra of single neurons, of logits along directions, and of the mean logit.
+
 use super::embedding::check_finite_energy;
+use super::logits::check_order;
 use crate::error::Result;
 use crate::fourier::{FourierBasis, forward_2d};
 use crate::group::check_fingerprint;
-use crate::model::{Interpretable, Split2d, split};
-use ndarray::{Array2, Array3, Array4, Axis};
+use crate::linalg::matmul;
+use crate::model::{Interpretable, SiteSpectrum, fold_pairs, spectrum_of_values};
+use crate::task::Task;
+use ndarray::{Array2, Array4, Array5, Axis, s};
 
 /// The 2-D coefficients of one channel of a site over all pairs, region by region: the notebook's heat maps.
 ///
@@ -38,33 +43,66 @@ pub fn neuron_spectrum(
     Ok(forward_2d(basis, columns.view())?.index_axis_move(Axis(4), 0))
 }
 
-/// Energies of the 2-D transform of the mean logit of every pair: the part of the logits that no softmax sees.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct MeanLogit {
-    /// Squares of the coefficients averaged over regions, by (row of x, row of y).
-    pub mean_square: Array2<f64>,
-    /// Energy by kind of term.
-    pub split: Split2d,
+/// The 2-D coefficients of the logits along some rows of output sectors, region by region: the notebook's pictures of the
+/// directions that the logits are written along.
+///
+/// # Arguments
+/// `directions`: output sectors, each with a row of the basis.
+///
+/// # Returns
+/// (sector of x, sector of y, row along x, row along y, direction).
+///
+/// # Errors
+/// [`Error::Shape`](crate::Error::Shape) for a task or basis of another order,
+/// [`Error::OtherGroup`](crate::Error::OtherGroup) for one of another group; those of the forward pass.
+///
+/// # Panics
+/// If there is no such sector or row.
+///
+/// Cost: one forward pass and O(n^2 m) a direction.
+///
+/// ```
+/// use irreplens::analysis::direction_spectra;
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Bilinear, task::Task};
+/// use ndarray::Array2;
+/// let group = Cyclic::new(8)?;
+/// let wave = Array2::from_shape_fn((8, 1), |(t, _)| (std::f32::consts::TAU * t as f32 / 8.0).cos());
+/// let net = Bilinear::new(wave.clone(), wave.clone(), wave.reversed_axes())?; // cos 1 (x) cos 1 (y) cos 1 (z)
+/// let terms = direction_spectra(&net, &CyclicSubgroupBasis::cyclic(&group), &Task::new(&group), &[(0, 1)])?;
+/// assert!((terms[[0, 0, 1, 1, 0]] - 8.0).abs() < 1e-5 && terms[[0, 0, 2, 2, 0]].abs() < 1e-5);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn direction_spectra(
+    model: &(impl Interpretable + ?Sized),
+    basis: &(impl FourierBasis + ?Sized),
+    task: &Task,
+    directions: &[(usize, usize)],
+) -> Result<Array5<f32>> {
+    check_order(basis, task)?;
+    let n = model.order();
+    let mut along = Array2::<f32>::zeros((n, directions.len()));
+    for (&(output, row), mut along) in directions.iter().zip(along.columns_mut()) {
+        for (t, element) in basis.sectors()[output].iter().enumerate() {
+            along[element.index()] = basis.value(row, t) as f32;
+        }
+    }
+    let parts = fold_pairs(model, task, Vec::new, |parts, block| {
+        let first = block.pairs.first().map_or(0, |(x, y)| x.index() * n + y.index());
+        parts.push((first, matmul(block.logits.view(), along.view())));
+    })?;
+    let mut values = Array2::<f32>::zeros((n * n, directions.len()));
+    for (first, part) in parts.into_iter().flatten() {
+        values.slice_mut(s![first..first + part.nrows(), ..]).assign(&part);
+    }
+    let values = values.into_shape_with_order((n, n, directions.len())).expect("row-major");
+    forward_2d(basis, values.view())
 }
 
-impl MeanLogit {
-    /// Of the means of all pairs, row-major.
-    pub(super) fn new(basis: &dyn FourierBasis, means: Vec<f64>) -> Result<Self> {
-        let (n, m) = (basis.order(), basis.rows());
-        let means = Array3::from_shape_vec((n, n, 1), means).expect("one mean a pair");
-        let terms = forward_2d(basis, means.mapv(|v| v as f32).view())?;
-        let mut square = Array2::<f64>::zeros((m, m));
-        for ((_, _, i, j, _), &term) in terms.indexed_iter() {
-            square[[i, j]] += f64::from(term) * f64::from(term);
-        }
-        check_finite_energy(square.sum())?;
-        // As of every site, const x const comes from sums in `f64`.
-        square[[0, 0]] = 0.0;
-        for (xs, ys) in basis.sectors().iter().flat_map(|xs| basis.sectors().iter().map(move |ys| (xs, ys))) {
-            let of_x = |x: usize| ys.iter().map(|y| means[[x, y.index(), 0]]).sum::<f64>();
-            square[[0, 0]] += (xs.iter().map(|x| of_x(x.index())).sum::<f64>() / m as f64).powi(2);
-        }
-        let regions = basis.sectors().len().pow(2) as f64;
-        Ok(Self { split: split(basis, &square), mean_square: square / regions })
-    }
+/// Energies of the 2-D transform of the mean logit of every pair, row-major: the part of the logits that no softmax sees.
+pub(super) fn mean_logit_spectrum(basis: &(impl FourierBasis + ?Sized), means: Vec<f64>) -> Result<SiteSpectrum> {
+    let n = basis.order();
+    let means = Array2::from_shape_vec((n, n), means).expect("one mean a pair");
+    let found = spectrum_of_values("mean logit", &basis, means.view())?;
+    check_finite_energy(found.mean_square.sum())?;
+    Ok(found)
 }

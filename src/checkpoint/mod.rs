@@ -19,7 +19,8 @@
 //! | `mod.rs` | [`Tensor`], [`Tensors`], [`read_tensors`], [`matrix`], [`vector`] |
 //! | `config.rs`, `optimiser.rs` | [`RunConfig`]: `cfg.json`; the [`Optimiser`] in it |
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
-//! | `history.rs` | the checkpoints of a run, by the epochs in their names |
+//! | `checkpoints.rs` | the checkpoints of a run, by the epochs in their names |
+//! | `history.rs` | [`History`]: its `metrics.csv` |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
 //! | `bias.rs` | output biases by name, and biases that no model has a place for |
 //! | `npz.rs`, `npy.rs` | [`read_precomputed`]: activations recorded elsewhere |
@@ -37,6 +38,7 @@
 
 mod bias;
 mod calls;
+mod checkpoints;
 mod checksum;
 mod config;
 mod element;
@@ -69,13 +71,14 @@ use crate::error::{Error, Result};
 #[cfg(feature = "train")]
 pub(crate) use bias::no_other_bias;
 #[cfg(feature = "train")]
+pub(crate) use checkpoints::checkpoints_in;
+#[cfg(feature = "train")]
 pub(crate) use checksum::{Checksum, verify};
 pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
-#[cfg(feature = "train")]
-pub(crate) use history::checkpoints_in;
+pub use history::History;
 pub use npz::{read_precomputed, read_precomputed_bytes};
 pub use optimiser::Optimiser;
 pub use run::Run;

@@ -1,9 +1,9 @@
 //! A run directory: settings, task and weights, read as a group, a split and models.
 
 use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
+use super::checkpoints::{Checkpoints, FOLDER, check_recorded, checkpoints_in};
 use super::config::MODEL;
 use super::file::not_found;
-use super::history::{Checkpoints, FOLDER, check_recorded, checkpoints_in};
 use super::recorded::{is_recorded, only_archive};
 use super::select::Wanted;
 use super::{

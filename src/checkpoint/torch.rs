@@ -13,9 +13,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::bias::is_bias;
+use super::checkpoints::COUNTS;
 use super::element::{Dtype, places};
 use super::file::{check, shown};
-use super::history::COUNTS;
 use super::listing::{Listing, Name};
 use super::machine::Machine;
 use super::pickle::{Class, Elements, Object, RawTensor, Storage, Value};

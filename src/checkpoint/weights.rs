@@ -5,8 +5,8 @@ use std::path::{Component, Path, PathBuf};
 
 use serde_json::Value;
 
+use super::checkpoints;
 use super::file::{in_words, not_found, read_file, shown};
-use super::history;
 use super::listing::Listing;
 use super::select::{Choice, Wanted, choose};
 use super::{Contents, Tensors, listed, safetensors, task_file, torch, zip};
@@ -29,7 +29,7 @@ pub(super) fn read(path: &Path, wanted: &Wanted<'_>) -> Result<Contents> {
     let by_name = path.extension().is_some_and(|e| e == "safetensors");
     if !bytes.starts_with(zip::LOCAL_SIGNATURE) && (json || by_name) {
         let contents = flat(safetensors::read_bytes(&bytes, path)?, wanted, path)?;
-        Ok(Contents { recorded: history::recorded_in(&safetensors::metadata_of(&bytes, path)?), ..contents })
+        Ok(Contents { recorded: checkpoints::recorded_in(&safetensors::metadata_of(&bytes, path)?), ..contents })
     } else {
         torch::read(&bytes, path, wanted)
     }

@@ -1,3 +1,5 @@
+//! Memory of a device, with its length and type.
+
 use super::{Device, check};
 use crate::error::{Error, Result};
 use cust::sys;
@@ -11,7 +13,7 @@ pub(crate) struct Buffer<T> {
     values: PhantomData<T>,
 }
 
-/// What is copied byte by byte.
+/// Types that are copied byte by byte.
 pub(crate) trait Plain: Copy + Default + Send + Sync + 'static {}
 impl Plain for f32 {}
 impl Plain for f64 {}
@@ -19,7 +21,7 @@ impl Plain for u32 {}
 impl Plain for u8 {}
 
 impl<T: Plain> Buffer<T> {
-    /// Room for `len` values, whatever they are.
+    /// A buffer of `len` values that are not set yet.
     ///
     /// # Errors
     /// [`Error::CudaMemory`].
@@ -39,21 +41,21 @@ impl<T: Plain> Buffer<T> {
         Ok(Self { pointer, len, device: device.clone(), values: PhantomData })
     }
 
-    /// As many zeros.
+    /// A buffer of `len` zeros.
     pub fn zeros(device: &Device, what: &'static str, len: usize) -> Result<Self> {
         let mut buffer = Self::new(device, what, len)?;
         buffer.clear()?;
         Ok(buffer)
     }
 
-    /// These values.
+    /// A buffer with a copy of `values`.
     pub fn from_slice(device: &Device, what: &'static str, values: &[T]) -> Result<Self> {
         let mut buffer = Self::new(device, what, values.len())?;
         buffer.write(0, values)?;
         Ok(buffer)
     }
 
-    /// A copy of these values of another buffer.
+    /// A copy on the same device.
     pub fn duplicate(&self, what: &'static str) -> Result<Self> {
         let copy = Self::new(&self.device, what, self.len)?;
         if self.len > 0 {
@@ -133,7 +135,7 @@ impl<T: Plain> Buffer<T> {
         self.len
     }
 
-    /// The device that it is on.
+    /// The device whose memory it is.
     pub fn device(&self) -> &Device {
         &self.device
     }

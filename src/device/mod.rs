@@ -13,12 +13,12 @@
 
 mod buffer;
 mod driver;
-mod kernels;
+pub(crate) mod kernels;
 
 pub(crate) use buffer::Buffer;
-pub(crate) use kernels::{Arg, Evaluation, Matrix, Product, args};
 #[cfg(feature = "train")]
-pub(crate) use kernels::{Epilogue, Graph};
+pub(crate) use kernels::Graph;
+pub(crate) use kernels::{Matrix, Product};
 
 use crate::error::{Error, Result};
 use cust::context::{Context, CurrentContext};
@@ -153,8 +153,8 @@ impl Device {
     /// Opens device number `ordinal` and loads the kernels.
     ///
     /// # Errors
-    /// As [`list`](Device::list), and [`Error::NoCudaDevice`] for a number beyond the last;
-    /// [`Error::CudaUnsupported`] for a driver or device older than the kernels need.
+    /// [`Error::NoCudaDriver`]; [`Error::NoCudaDevice`] where no device has that number; [`Error::CudaUnsupported`] for a
+    /// driver or device older than the kernels need; [`Error::Cuda`] for what the driver itself reports.
     pub fn open(ordinal: usize) -> Result<Self> {
         let devices = Self::list()?;
         let Some(info) = devices.get(ordinal).cloned() else {
@@ -188,7 +188,7 @@ impl Device {
         Ok(free)
     }
 
-    /// The same device, to be used with at most so many bytes for what a piece of work needs beside weights and labels.
+    /// The device, to be used with at most `bytes` for what a piece of work needs beside weights and labels.
     ///
     /// Work over all pairs is cut into row blocks that keep to it, or to three quarters of the memory that is free.
     #[must_use]
@@ -196,14 +196,14 @@ impl Device {
         Self { limit: bytes, ..self }
     }
 
-    /// The same device, with `f32` products in tiles of this size. Otherwise it goes by the size of the product, and losses
+    /// The device with `f32` products in tiles of this size. Otherwise the tile goes by the size of the product, and losses
     /// are computed on tensor cores where these are faster.
     #[must_use]
     pub fn with_tile(self, tile: Tile) -> Self {
         Self { tile: Some(tile), ..self }
     }
 
-    /// The same device with another stream.
+    /// The device with a stream of its own.
     #[cfg(feature = "train")]
     pub(crate) fn another_stream(&self) -> Result<Self> {
         Ok(Self { stream: Arc::new(Stream::new(self.stream.shared.clone())?), limit: self.limit, tile: self.tile })
@@ -221,7 +221,7 @@ impl Device {
         check("cuStreamSynchronize", unsafe { sys::cuStreamSynchronize(self.stream.handle) })
     }
 
-    /// Makes its context current on this thread.
+    /// Makes the device's context current on this thread.
     fn enter(&self) -> Result<()> {
         CurrentContext::set_current(&self.stream.shared.context).map_err(|e| cuda("cuCtxSetCurrent", e))
     }

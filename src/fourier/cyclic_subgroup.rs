@@ -1,4 +1,6 @@
-use super::{Block, Direction, FourierBasis, single};
+//! Cosines and sines along the cosets of a cyclic subgroup, by matrix product or FFT.
+
+use super::{Block, Direction, FourierBasis, rounded};
 use crate::group::{Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt};
 use crate::linalg::matmul_into;
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
@@ -88,7 +90,7 @@ impl CyclicSubgroupBasis {
         Self::new(group, Elem::new(1 % (group.order() / 2)))
     }
 
-    /// The same basis with the transform's fast path chosen by hand: the FFT or the matrix product.
+    /// The basis with its transform's fast path chosen by hand: the FFT or the matrix product.
     #[must_use]
     pub fn with_fft(mut self, fft: bool) -> Self {
         self.kernel = Kernel::new(self.rows(), !fft);
@@ -184,7 +186,7 @@ impl FourierBasis for CyclicSubgroupBasis {
 impl Kernel {
     fn new(m: usize, dense: bool) -> Self {
         if dense {
-            return Self::Dense(matrix(m).mapv(single));
+            return Self::Dense(matrix(m).mapv(rounded));
         }
         let mut planner = RealFftPlanner::new();
         Self::Fft { forward: planner.plan_fft_forward(m), inverse: planner.plan_fft_inverse(m) }

@@ -1,4 +1,6 @@
-use super::{Block, Direction, FourierBasis, single};
+//! The basis of a group by its real irreps.
+
+use super::{Block, Direction, FourierBasis, rounded};
 use crate::error::{Error, Result};
 use crate::group::{Elem, Fingerprint, Group, GroupExt};
 use crate::irrep::{Irrep, Products, irreps};
@@ -32,7 +34,7 @@ impl IrrepBasis {
     /// The basis by the irreps that the library finds ([`irreps`]), under their labels.
     ///
     /// # Errors
-    /// Those of [`irreps`]; [`Error::Memory`](crate::Error::Memory) where its bytes are over the budget.
+    /// The errors of [`irreps`]; [`Error::Memory`](crate::Error::Memory) where its bytes are over the budget.
     ///
     /// Cost: O(n times the sum of squared ranks), and 12 n^2 bytes.
     pub fn new(group: &(impl Group + ?Sized)) -> Result<Self> {
@@ -70,7 +72,7 @@ impl IrrepBasis {
             blocks.push(Block { name: irrep.label.clone(), rows });
         }
         check_different(group, &irreps)?;
-        let single = matrix.mapv(single);
+        let single = matrix.mapv(rounded);
         let (sectors, fingerprint) = (vec![group.elements().collect()], group.fingerprint());
         Ok(Self { irreps, sectors, blocks, matrix, single, fingerprint })
     }

@@ -22,7 +22,7 @@ use ndarray::{Array2, ArrayView2, ArrayViewMut2};
 use std::ops::Range;
 
 /// Rows of a basis that belong together: the constant, a frequency, an irrep.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Block {
     /// What the rows span: `const`, `frequency 3`, an irrep's label.
     pub name: String,
@@ -31,7 +31,7 @@ pub struct Block {
 }
 
 /// Which way a transform goes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Direction {
     /// From values at elements to coefficients.
     Forward,
@@ -179,8 +179,58 @@ pub trait FourierBasis: Send + Sync {
     }
 }
 
+macro_rules! forward_fourier_basis {
+    ($($pointer:ty),*) => {$(
+        impl<B: FourierBasis + ?Sized> FourierBasis for $pointer {
+            fn sectors(&self) -> &[Vec<Elem>] {
+                (**self).sectors()
+            }
+            fn blocks(&self) -> &[Block] {
+                (**self).blocks()
+            }
+            fn row_name(&self, row: usize) -> String {
+                (**self).row_name(row)
+            }
+            fn value(&self, row: usize, position: usize) -> f64 {
+                (**self).value(row, position)
+            }
+            fn generator(&self) -> Option<Elem> {
+                (**self).generator()
+            }
+            fn name(&self) -> String {
+                (**self).name()
+            }
+            fn fingerprint(&self) -> Option<Fingerprint> {
+                (**self).fingerprint()
+            }
+            fn order(&self) -> usize {
+                (**self).order()
+            }
+            fn rows(&self) -> usize {
+                (**self).rows()
+            }
+            fn row_names(&self) -> Vec<String> {
+                (**self).row_names()
+            }
+            fn matrix(&self) -> Array2<f64> {
+                (**self).matrix()
+            }
+            fn transform(&self, direction: Direction, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_, f32>) {
+                (**self).transform(direction, input, output);
+            }
+            fn block_of_row(&self) -> Vec<usize> {
+                (**self).block_of_row()
+            }
+            fn chance_share(&self, b: usize) -> f64 {
+                (**self).chance_share(b)
+            }
+        }
+    )*};
+}
+forward_fourier_basis!(&B, Box<B>, std::sync::Arc<B>);
+
 /// An entry of an orthonormal matrix in `f32`. One that is zero but for rounding is zero: times what weight decay has left
 /// of a dead neuron it would be subnormal, and processors are many times slower on those.
-pub(crate) fn single(entry: f64) -> f32 {
+pub(crate) fn rounded(entry: f64) -> f32 {
     if entry.abs() < 1e-12 { 0.0 } else { entry as f32 }
 }

@@ -1,3 +1,5 @@
+//! Transforms of functions on the group and of functions of pairs, for any basis.
+
 use super::{Direction, FourierBasis};
 use crate::error::{Result, check_shape};
 use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, ArrayViewMut2, Axis, s};

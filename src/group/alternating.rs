@@ -1,3 +1,5 @@
+//! The alternating groups.
+
 use super::symmetric::{lexicographic, rank, rank_of_inverse, rank_of_product};
 use super::{Elem, Group, check_permutation};
 use crate::error::Result;

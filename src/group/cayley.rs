@@ -1,3 +1,5 @@
+//! Groups given by their multiplication table, checked to be groups.
+
 use super::closure::Closure;
 use super::file::{in_file, parse, read};
 use super::{Elem, Group};
@@ -58,7 +60,7 @@ impl CayleyTable {
     /// The group with these rows, as [`new`](CayleyTable::new).
     ///
     /// # Errors
-    /// As [`new`](CayleyTable::new), and [`Error::Shape`] naming a row that is not as long as there are rows.
+    /// The errors of [`new`](CayleyTable::new), and [`Error::Shape`] naming a row that is not as long as there are rows.
     pub fn from_rows(rows: &[Vec<usize>]) -> Result<Self> {
         let order = rows.len();
         if let Some(x) = rows.iter().position(|row| row.len() != order) {
@@ -97,7 +99,7 @@ impl CayleyTable {
     /// Reads a CSV file: one row a line, no header.
     ///
     /// # Errors
-    /// As [`from_json`](CayleyTable::from_json); [`Error::Format`] gives row and column, counted from 0.
+    /// The errors of [`from_json`](CayleyTable::from_json); [`Error::Format`] gives row and column, counted from 0.
     pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = read(path)?;
@@ -121,7 +123,7 @@ impl CayleyTable {
         Self::from_rows(&rows).map_err(in_file(path))
     }
 
-    /// The same table under a name of the caller's.
+    /// The table under a name of the caller's.
     #[must_use]
     pub fn with_name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());

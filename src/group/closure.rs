@@ -1,3 +1,5 @@
+//! What a growing list of generators reaches.
+
 use super::Elem;
 
 /// What a growing list of generators reaches by multiplication on the right, from a first element.

@@ -1,3 +1,5 @@
+//! The cyclic groups.
+
 use super::{Elem, Group};
 use crate::error::Result;
 

@@ -1,3 +1,5 @@
+//! What follows from the product of any group: orders, inverses, classes, centre, generators, table.
+
 use super::closure::Closure;
 use super::{CayleyTable, Elem, Fingerprint, Group};
 use ndarray::Array2;

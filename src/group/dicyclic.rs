@@ -1,3 +1,5 @@
+//! The dicyclic groups.
+
 use super::{Elem, Group};
 use crate::error::{Error, Result};
 

@@ -1,3 +1,5 @@
+//! The dihedral groups.
+
 use super::{Elem, Group};
 use crate::error::Result;
 

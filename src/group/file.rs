@@ -1,3 +1,5 @@
+//! Reading the files of groups.
+
 use crate::error::{Error, Result};
 use serde::de::DeserializeOwned;
 use std::path::Path;

@@ -1,3 +1,5 @@
+//! Direct products of two groups.
+
 use super::{Elem, Group};
 use crate::error::Result;
 

@@ -1,3 +1,5 @@
+//! Semidirect products of two groups.
+
 use super::{Cyclic, Elem, Group, GroupExt, check_permutation};
 use crate::error::{Error, Result, check_shape};
 use ndarray::Array2;
@@ -152,7 +154,7 @@ impl<N: Group, H: Group> Group for SemidirectProduct<N, H> {
 
 /// That rows known to be permutations are automorphisms and compose as the elements of H do. In both laws it is enough
 /// to try the last factor on generators; the identity stands with them for the trivial H.
-fn check_action(normal: &impl Group, acting: &impl Group, action: &Array2<Elem>) -> Result<()> {
+fn check_action(normal: &(impl Group + ?Sized), acting: &(impl Group + ?Sized), action: &Array2<Elem>) -> Result<()> {
     let image = |h: Elem, a: Elem| action[[h.index(), a.index()]];
     let fails = |law, witness: [Elem; 3], left: Elem, right: Elem| {
         let witness = witness.map(Elem::index).to_vec();

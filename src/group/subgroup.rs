@@ -1,10 +1,13 @@
+//! Subgroups, their cosets and conjugates.
+
 use super::{Elem, Group, GroupExt};
+use crate::error::{Error, Result};
 use std::collections::HashSet;
 use std::fmt;
 
 /// A subgroup: its elements in row order, with one bit for every row of the group.
 ///
-/// It does not hold the group: methods take it again, and the two must belong together.
+/// The group is not held in it: methods take the group again, and the two must belong together.
 ///
 /// ```
 /// use irreplens::group::{Group, Subgroup, Symmetric};
@@ -16,12 +19,38 @@ use std::fmt;
 /// assert_eq!(h.conjugates(&s3).len(), 3);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize)]
-#[serde(transparent)]
+#[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "Listed", try_from = "Listed")]
 pub struct Subgroup {
+    /// Order of the group.
+    whole: usize,
     elements: Vec<Elem>,
-    #[serde(skip)]
     pub(super) rows: Rows,
+}
+
+/// A subgroup in a file: its elements, and the order of the group, which they are read against.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Listed {
+    group_order: usize,
+    elements: Vec<Elem>,
+}
+
+impl From<Subgroup> for Listed {
+    fn from(subgroup: Subgroup) -> Self {
+        Self { group_order: subgroup.whole, elements: subgroup.elements }
+    }
+}
+
+impl TryFrom<Listed> for Subgroup {
+    type Error = Error;
+
+    fn try_from(listed: Listed) -> Result<Self> {
+        let Listed { group_order, elements } = listed;
+        match elements.iter().find(|x| x.index() >= group_order) {
+            Some(x) => Err(Error::UnknownElement { order: group_order, got: x.index() }),
+            None => Ok(Self::from_rows(group_order, Rows::of(group_order, elements))),
+        }
+    }
 }
 
 impl Subgroup {
@@ -32,12 +61,12 @@ impl Subgroup {
     /// # Panics
     /// If a generator's index is not below the order.
     pub fn generated(group: &(impl Group + ?Sized), generators: &[Elem]) -> Self {
-        Self::from_rows(Rows::of(group.order(), group.subgroup(generators)))
+        Self::from_rows(group.order(), Rows::of(group.order(), group.subgroup(generators)))
     }
 
-    /// The subgroup of these elements, known to be one.
-    pub(super) fn from_rows(rows: Rows) -> Self {
-        Self { elements: rows.elements().collect(), rows }
+    /// The subgroup of these elements of a group of order `whole`, known to be one.
+    pub(super) fn from_rows(whole: usize, rows: Rows) -> Self {
+        Self { whole, elements: rows.elements().collect(), rows }
     }
 
     /// The number of elements.
@@ -95,7 +124,7 @@ impl Subgroup {
     pub fn conjugate(&self, group: &(impl Group + ?Sized), g: Elem) -> Self {
         let inverse = group.inverse(g);
         let moved = |&x: &Elem| group.compose(group.compose(g, x), inverse);
-        Self::from_rows(Rows::of(group.order(), self.elements.iter().map(moved)))
+        Self::from_rows(group.order(), Rows::of(group.order(), self.elements.iter().map(moved)))
     }
 
     /// Whether every conjugate is the subgroup itself.
@@ -123,7 +152,7 @@ impl Subgroup {
                 let conjugate = Rows::of(map.len(), orbit[next].elements.iter().map(|x| map[x.index()]));
                 if !known.contains(&conjugate) {
                     known.insert(conjugate.clone());
-                    orbit.push(Self::from_rows(conjugate));
+                    orbit.push(Self::from_rows(self.whole, conjugate));
                 }
             }
             next += 1;

@@ -7,7 +7,7 @@ use crate::error::{Error, Result};
 use std::collections::HashSet;
 
 /// A conjugacy class of subgroups.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SubgroupClass {
     /// The conjugate whose list of elements is lexicographically first.
     pub representative: Subgroup,
@@ -72,7 +72,7 @@ pub fn subgroup_classes(group: &(impl Group + ?Sized), limit: usize) -> Result<V
         if known.contains(&rows) {
             return Ok(());
         }
-        let subgroup = Subgroup::from_rows(rows);
+        let subgroup = Subgroup::from_rows(group.order(), rows);
         let orbit = subgroup.orbit(&conjugations);
         let (got, conjugates) = (known.len() + orbit.len(), orbit.len());
         if got > limit {

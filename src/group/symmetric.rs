@@ -1,3 +1,5 @@
+//! The symmetric groups.
+
 use super::{Elem, Group, check_permutation};
 use crate::error::{Error, Result};
 

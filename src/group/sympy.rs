@@ -84,20 +84,20 @@ impl Alternating {
 }
 
 impl Symmetric {
-    /// The same group, element by element.
+    /// The group as a permutation group, element by element.
     pub(crate) fn as_permutations(&self) -> Result<PermutationGroup> {
         listed(self, |x| self.permutation(x))
     }
 }
 
 impl Alternating {
-    /// The same group, element by element.
+    /// The group as a permutation group, element by element.
     pub(crate) fn as_permutations(&self) -> Result<PermutationGroup> {
         listed(self, |x| self.permutation(x))
     }
 }
 
-fn listed<'a>(group: &impl Group, permutation: impl Fn(Elem) -> &'a [usize]) -> Result<PermutationGroup> {
+fn listed<'a>(group: &(impl Group + ?Sized), permutation: impl Fn(Elem) -> &'a [usize]) -> Result<PermutationGroup> {
     let elements = group.elements().map(|x| permutation(x).to_vec()).collect();
     Ok(PermutationGroup::from_elements(elements, Composition::ApplyLeftFirst)?.with_name(group.name()))
 }

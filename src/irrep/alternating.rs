@@ -16,7 +16,7 @@ use crate::group::{Alternating, Elem, GroupExt, Symmetric};
 /// `seed`: of the draw that splits ([`constituents`]).
 ///
 /// # Errors
-/// Those of [`constituents`].
+/// The errors of [`constituents`].
 ///
 /// ```
 /// use irreplens::{group::Alternating, irrep::alternating};

@@ -1,3 +1,5 @@
+//! Irreps that are written down: those of cyclic, dihedral and dicyclic groups.
+
 use super::Representation;
 use crate::group::{Cyclic, Dihedral, Group};
 use ndarray::{Array2, array};

@@ -46,7 +46,7 @@ use ndarray::Array1;
 use std::fmt;
 
 /// The three kinds of real irreps, by what commutes with them: the real numbers, the complex ones, the quaternions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// A complex irrep that real matrices can express; Frobenius-Schur indicator 1.
@@ -101,7 +101,7 @@ impl fmt::Display for Kind {
 /// assert_eq!((found[4].kind, found[4].multiplicity(), found[4].rank()), (Kind::Quaternionic, 1, 4));
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub struct Irrep {
     /// Its name: `trivial`, and else its dimension and a letter, or what a family of groups calls it.
     pub label: String,

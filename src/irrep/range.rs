@@ -6,7 +6,7 @@ use crate::group::{Group, GroupExt};
 use crate::linalg::{Onto, product, times};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis, s};
 
-/// Of the largest residuals, the first within this share is the pivot: rounding does not decide between equals.
+/// The first of the residuals within this share of the largest is the pivot: rounding does not decide between equals.
 const TIE: f64 = 1e-6;
 
 /// Residuals this near are equal but for rounding.

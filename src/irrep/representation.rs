@@ -129,7 +129,7 @@ impl<T: Field> Representation<T> {
         self.matrices.outer_iter().map(|matrix| matrix.diag().sum()).collect()
     }
 
-    /// The same representation in other coordinates, or on an invariant subspace: `V^* rho(x) V`.
+    /// The representation in other coordinates, or on an invariant subspace: `V^* rho(x) V`.
     ///
     /// # Arguments
     /// `columns`: V, (d, e), orthonormal, its columns spanning an invariant subspace.
@@ -147,7 +147,7 @@ impl<T: Field> Representation<T> {
         Self { label: self.label.clone(), matrices }
     }
 
-    /// The same under another name.
+    /// The representation under another name.
     #[must_use]
     pub fn labelled(self, label: impl Into<String>) -> Self {
         Self { label: label.into(), ..self }
@@ -215,7 +215,7 @@ impl Representation<f64> {
     /// a random one over the group; the half is the eigenspace of `i J` to eigenvalue 1.
     ///
     /// # Errors
-    /// Those of [`irrep`](Representation::irrep).
+    /// The errors of [`irrep`](Representation::irrep).
     ///
     /// Cost: 2 n products of d x d matrices.
     ///

@@ -1,3 +1,5 @@
+//! Irreps of symmetric groups in Young's orthogonal form.
+
 use super::Representation;
 use crate::group::{Elem, Symmetric};
 use ndarray::Array2;

@@ -1,9 +1,9 @@
 //! The laws of representations: what every [`Representation`] and every full set of irreps must satisfy.
 //!
-//! They hold the closed forms, Young's orthogonal form and the numeric route to the same standard, and irreps typed in by
+//! The laws hold the closed forms, Young's orthogonal form and the numeric route to the same standard, and irreps typed in by
 //! hand too. A homomorphism is tried on every element times every generator, which implies all products.
 
-use super::{DOUBLE, Violation, answer};
+use super::{DOUBLE_TOLERANCE, Violation, answer};
 use crate::group::{Group, GroupExt};
 use crate::irrep::{CharacterTable, Irrep, Kind, Representation};
 use crate::linalg::Field;
@@ -93,7 +93,7 @@ pub fn character_table(group: &(impl Group + ?Sized), table: &CharacterTable) ->
     let squares: usize = table.dims().iter().map(|d| d * d).sum();
     Violation::unless_equal("sum of squared dimensions", "dims", squares, group.order())?;
     for (c, value) in values.row(0).iter().enumerate() {
-        Violation::unless_close("first character is trivial", c, (value - 1.0).norm(), 0.0, DOUBLE)?;
+        Violation::unless_close("first character is trivial", c, (value - 1.0).norm(), 0.0, DOUBLE_TOLERANCE)?;
     }
     let indicators = table.indicators();
     for (i, &indicator) in indicators.iter().enumerate() {
@@ -131,12 +131,12 @@ pub fn irreps(group: &(impl Group + ?Sized), irreps: &[Irrep]) -> Result<(), Vio
             &irrep.label,
             value,
             irrep.dim as f64,
-            DOUBLE,
+            DOUBLE_TOLERANCE,
         )?;
         let squares = group.elements().map(|x| irrep.character[group.compose(x, x).index()]).sum::<f64>() / n as f64;
         let copies = if irrep.kind == Kind::Quaternionic { 2.0 } else { 1.0 };
         let expected = copies * f64::from(irrep.kind.indicator());
-        Violation::unless_close("kind is that of the indicator", &irrep.label, squares, expected, DOUBLE)?;
+        Violation::unless_close("kind is that of the indicator", &irrep.label, squares, expected, DOUBLE_TOLERANCE)?;
         let same = |other: &&Irrep| {
             other.kind == irrep.kind && other.character.iter().zip(&irrep.character).all(|(a, b)| (a - b).abs() < 1e-6)
         };
@@ -148,7 +148,13 @@ pub fn irreps(group: &(impl Group + ?Sized), irreps: &[Irrep]) -> Result<(), Vio
             let product = a.character.dot(&b.character) / n as f64;
             let expected = if std::ptr::eq(a, b) { a.kind.norm() as f64 } else { 0.0 };
             let witness = [&a.label, &b.label];
-            Violation::unless_close("orthogonality of characters", witness, product, expected, DOUBLE * n as f64)?;
+            Violation::unless_close(
+                "orthogonality of characters",
+                witness,
+                product,
+                expected,
+                DOUBLE_TOLERANCE * n as f64,
+            )?;
         }
     }
     Violation::unless_equal("ranks add up to the order", "ranks", irreps.iter().map(Irrep::rank).sum(), n)
@@ -183,14 +189,14 @@ pub fn representation<T: Field>(group: &(impl Group + ?Sized), rho: &Representat
         let matrix = rho.of(x);
         for &s in &generators {
             let off = distance(&matrix.dot(&rho.of(s)), &rho.of(group.compose(x, s)).to_owned());
-            Violation::unless_close("homomorphism", (label, x, s), off, 0.0, DOUBLE)?;
+            Violation::unless_close("homomorphism", (label, x, s), off, 0.0, DOUBLE_TOLERANCE)?;
         }
         let off = distance(&matrix.dot(&matrix.t().mapv(T::conj)), &unit);
-        Violation::unless_close("unitarity", (label, x), off, 0.0, DOUBLE)?;
+        Violation::unless_close("unitarity", (label, x), off, 0.0, DOUBLE_TOLERANCE)?;
     }
     // The group of one element has no generators.
     let off = distance(&rho.of(group.identity()).to_owned(), &unit);
-    Violation::unless_close("homomorphism", (label, "identity"), off, 0.0, DOUBLE)?;
+    Violation::unless_close("homomorphism", (label, "identity"), off, 0.0, DOUBLE_TOLERANCE)?;
     let character = rho.character();
     let norm = character.iter().map(|value| value.abs().powi(2)).sum::<f64>() / group.order() as f64;
     let squares: f64 = group.elements().map(|x| character[group.compose(x, x).index()].re()).sum();
@@ -199,7 +205,7 @@ pub fn representation<T: Field>(group: &(impl Group + ?Sized), rho: &Representat
         -2 if T::REAL => 4.0,
         _ => 1.0,
     };
-    Violation::unless_close("irreducibility", label, norm, expected, DOUBLE * group.order() as f64)
+    Violation::unless_close("irreducibility", label, norm, expected, DOUBLE_TOLERANCE * group.order() as f64)
 }
 
 /// The matrices are those of the irrep: real, of its dimension, with its character.
@@ -209,7 +215,7 @@ pub fn representation<T: Field>(group: &(impl Group + ?Sized), rho: &Representat
 pub fn real_form(irrep: &Irrep, rho: &Representation<f64>) -> Result<(), Violation> {
     Violation::unless_equal("real form", &irrep.label, rho.dim(), irrep.dim)?;
     for (x, (&got, &expected)) in rho.character().iter().zip(&irrep.character).enumerate() {
-        Violation::unless_close("real form", (&irrep.label, x), got, expected, DOUBLE)?;
+        Violation::unless_close("real form", (&irrep.label, x), got, expected, DOUBLE_TOLERANCE)?;
     }
     Ok(())
 }
@@ -244,7 +250,7 @@ pub fn matrix_coefficients(
 fn identity_matrix(law: &'static str, products: &Array2<Complex<f64>>) -> Result<(), Violation> {
     for ((i, j), value) in products.indexed_iter() {
         let expected = f64::from(u8::from(i == j));
-        Violation::unless_close(law, [i, j], (value - expected).norm(), 0.0, DOUBLE)?;
+        Violation::unless_close(law, [i, j], (value - expected).norm(), 0.0, DOUBLE_TOLERANCE)?;
     }
     Ok(())
 }

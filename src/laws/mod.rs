@@ -29,11 +29,11 @@ pub const SAMPLES: usize = 1 << 17;
 pub const SEED: u64 = 0x6c61_7773;
 
 /// Largest deviation of what is computed in `f64`, relative to its scale (for a basis: the norm 1 of its rows).
-pub const DOUBLE: f64 = 1e-9;
+pub const DOUBLE_TOLERANCE: f64 = 1e-9;
 /// Largest error of an `f32` transform, relative to the norm of the function transformed.
-pub const TRANSFORM: f64 = 1e-5;
+pub const TRANSFORM_TOLERANCE: f64 = 1e-5;
 /// Largest difference between two `f32` computations of a site, relative to its largest activation.
-pub const ACTIVATION: f64 = 1e-4;
+pub const ACTIVATION_TOLERANCE: f64 = 1e-4;
 
 /// A law that fails: which, where, and the two sides that should agree there.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

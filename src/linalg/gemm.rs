@@ -1,3 +1,5 @@
+//! Matrix products, by faer.
+
 use faer::linalg::matmul::matmul as faer_matmul;
 use faer::traits::ComplexField;
 use faer::{Accum, MatMut, MatRef, Par};
@@ -55,9 +57,9 @@ impl<'a, T> StridedMut<'a, T> {
 /// What becomes of what the output holds.
 #[derive(Clone, Copy)]
 pub(crate) enum Onto {
-    /// It is replaced by the product.
+    /// What the output holds is replaced by the product.
     Nothing,
-    /// The product is added to it.
+    /// The product is added to what the output holds.
     Plus,
     /// The product is subtracted from it.
     Minus,

@@ -41,7 +41,7 @@ pub fn map_blocks<T: Send>(len: usize, block: usize, f: impl Fn(Range<usize>) ->
     (0..len.div_ceil(block)).into_par_iter().map(|b| f(b * block..len.min((b + 1) * block))).collect()
 }
 
-/// As [`map_blocks`], but folds consecutive blocks into at most so many `segments`, so that what is kept does not grow
+/// [`map_blocks`] with consecutive blocks folded into at most `segments` totals, so that what is kept does not grow
 /// with `len`.
 ///
 /// The partition depends on `len`, `block` and `segments` alone.

@@ -1,7 +1,9 @@
+//! Energies of 2-D transforms over all pairs, added up without keeping the coefficients.
+
 use super::evaluate::{all_pairs_bytes, block_rows, overflow};
 use super::{BlockEnergies, Centred, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Error, Result, check_shape};
-use crate::fourier::{Direction, FourierBasis, single, transform_sectors};
+use crate::fourier::{Direction, FourierBasis, forward_2d, rounded, transform_sectors};
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, matmul_into, vectorised};
 use crate::memory;
@@ -89,6 +91,35 @@ pub(super) fn spectra(
     }
 }
 
+/// The spectrum of one function of pairs, (x, y), as of a site of one channel.
+pub(crate) fn spectrum_of_values(
+    site: &str,
+    basis: &dyn FourierBasis,
+    values: ArrayView2<'_, f64>,
+) -> Result<SiteSpectrum> {
+    let block_of = basis.block_of_row();
+    let terms = forward_2d(basis, values.mapv(|v| v as f32).insert_axis(Axis(2)).view())?;
+    let mut energies = Energies::zeros(basis, 1);
+    energies.energy[0] = values.iter().map(|v| v * v).sum();
+    for ((_, _, i, j, _), &term) in terms.indexed_iter() {
+        let energy = f64::from(term) * f64::from(term);
+        energies.square[[i, j]] += energy;
+        match (block_of[i], block_of[j]) {
+            (0, 0) => {}
+            (b, 0) => energies.linear_x[[0, b]] += energy,
+            (0, b) => energies.linear_y[[0, b]] += energy,
+            (a, b) if a == b => energies.product[[0, b]] += energy,
+            _ => {}
+        }
+    }
+    let regions = basis.sectors().iter().flat_map(|xs| basis.sectors().iter().map(move |ys| (xs, ys)));
+    for ((xs, ys), sum) in regions.zip(&mut energies.sums) {
+        let of_x = |x: usize| ys.iter().map(|y| values[[x, y.index()]]).sum::<f64>();
+        *sum = xs.iter().map(|x| of_x(x.index())).sum();
+    }
+    Ok(energies.finish(site, basis))
+}
+
 pub(super) fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
     check_shape("group of the basis", &[model.order()], &[basis.order()])?;
     check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())
@@ -114,7 +145,7 @@ impl Terms {
         let all = Self { of_y: constant.rows.clone(), of_x: (0..basis.rows()).collect(), matrix: None };
         let within = blocks.iter().map(|block| {
             let of_x: Vec<usize> = constant.rows.clone().chain(block.rows.clone()).collect();
-            let matrix = matrix.select(Axis(0), &of_x).mapv(single);
+            let matrix = matrix.select(Axis(0), &of_x).mapv(rounded);
             Self { of_y: block.rows.clone(), of_x, matrix: Some(matrix) }
         });
         [all].into_iter().chain(within).collect()
@@ -225,7 +256,7 @@ impl Energies {
         let within = |sy| terms.iter().flat_map(move |terms| terms.steps(step).map(move |js| (sy, terms, js)));
         let starts: Vec<_> = (0..sectors).flat_map(within).collect();
         let weights = readout.as_ref().map(|(weights, _)| *weights);
-        let part = |(sy, terms, js)| Columns::both(basis, &along_y, c, sy, terms, js, weights);
+        let part = |(sy, terms, js)| Columns::of_both(basis, &along_y, c, sy, terms, js, weights);
         let (parts, read): (Vec<_>, Vec<_>) = starts.into_par_iter().map(part).unzip();
         parts.into_iter().for_each(|part| self.absorb(&channels, part));
         if let Some((weights, energies)) = readout {
@@ -248,7 +279,8 @@ impl Energies {
         }
     }
 
-    /// The constants of what reads `neurons` through W_U, whose other energies are there already (by Parseval).
+    /// Sets the constant terms of the logits, which W_U reads off `neurons`; all other energies are there already. By Parseval
+    /// the energy of a channel is that of its constants and of the others.
     pub(super) fn read_constants(
         &mut self,
         neurons: &Self,
@@ -291,7 +323,7 @@ impl Energies {
     }
 }
 
-pub(crate) fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
+fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
     let block_of = basis.block_of_row();
     let mut split = Split2d::default();
     for ((i, j), &e) in square.indexed_iter() {
@@ -308,7 +340,7 @@ pub(crate) fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
 }
 
 /// Sums over every m consecutive rows of a slab, (rows / m, channels), and sums of squares over all, (channels).
-pub(super) fn sums_and_squares(slab: ArrayView2<'_, f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
+fn sums_and_squares(slab: ArrayView2<'_, f32>, m: usize) -> (Array2<f64>, Array1<f64>) {
     let (n, channels) = slab.dim();
     let mut sums = Array2::zeros((n / m, channels));
     let mut squares = Array1::<f64>::zeros(channels);
@@ -363,8 +395,8 @@ impl Columns {
         }
     }
 
-    /// Of the channels themselves, and of what is read off them linearly.
-    fn both(
+    /// The energies of the channels themselves, and of what is read off them linearly.
+    fn of_both(
         basis: &dyn FourierBasis,
         along_y: &Array2<f32>,
         channels: usize,

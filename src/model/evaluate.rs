@@ -1,12 +1,13 @@
-use super::energies::sums_and_squares;
-use super::loss::{Outcome, outcomes};
+//! Losses, accuracies and columns of sites over all pairs, in row blocks.
+
+use super::loss::outcomes;
 use super::{Hooks, Interpretable, LOGITS, width};
 use crate::error::{Error, Result, check_shape};
 use crate::group::check_fingerprint;
 use crate::linalg::{map_blocks, matmul_into, vectorised};
 use crate::memory;
 use crate::task::{Pair, Task, pairs};
-use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+use ndarray::{Array2, Array3, ArrayView2, s};
 use std::fmt;
 use std::ops::Range;
 
@@ -17,7 +18,8 @@ const BLOCK_VALUES: usize = 1 << 18;
 const TILE: usize = 96;
 
 /// Mean loss and accuracy.
-#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Evaluation {
     /// Mean cross-entropy in nats.
     pub loss: f64,
@@ -32,19 +34,16 @@ impl fmt::Display for Evaluation {
 }
 
 impl Evaluation {
+    /// A loss and an accuracy, of a model that takes them in its own way.
+    #[must_use]
+    pub fn new(loss: f64, accuracy: f64) -> Self {
+        Self { loss, accuracy }
+    }
+
     /// Averages (loss, correct) pairs summed elsewhere.
     pub(crate) fn from_sums(loss: f64, correct: usize, count: usize) -> Self {
         Self { loss: loss / count as f64, accuracy: correct as f64 / count as f64 }
     }
-}
-
-/// Mean and mean square over all pairs of every channel of a site.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
-pub struct Moments {
-    /// Means, by channel.
-    pub mean: Array1<f64>,
-    /// Mean squares, by channel.
-    pub mean_square: Array1<f64>,
 }
 
 /// Cross-entropy of each row of logits: `ln(1 + sum over z != target of exp(l_z - l_target))`.
@@ -79,23 +78,6 @@ pub(crate) fn block_rows(model: &(impl Interpretable + ?Sized)) -> usize {
     // At least 32 blocks where there is work for them, so that any number of threads is kept busy; whole tiles of the
     // matrix product, and whole groups of rows of the loss.
     ((BLOCK_VALUES / widest).min(pairs / 32) / TILE).max(1) * TILE
-}
-
-/// Applies `f` to the outcomes of every row block, in parallel; results in order.
-fn stream<T: Send>(
-    model: &(impl Interpretable + ?Sized),
-    task: &Task,
-    hooks: &Hooks,
-    f: impl Fn(&[Outcome]) -> T + Sync,
-) -> Result<Vec<T>> {
-    check_task(model, task)?;
-    let block = |range: Range<usize>| {
-        let pairs = task.pairs(range.clone());
-        let logits = model.run_with_hooks(&pairs, hooks, &[LOGITS])?.take(LOGITS)?;
-        check_finite(LOGITS, logits.view(), &pairs)?;
-        Ok(f(&outcomes(logits.view(), &task.labels()[range])))
-    };
-    map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect()
 }
 
 /// [`Error::NonFiniteActivation`] naming the first pair at which a site's activations (pairs, width) are not all finite.
@@ -154,38 +136,19 @@ pub(crate) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> 
     check_fingerprint("group of the task", model.fingerprint(), task.fingerprint())
 }
 
+/// Mean loss and accuracy over all pairs: row blocks in parallel, their sums added in order.
 pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Evaluation> {
-    let sums = stream(model, task, hooks, |outcomes| {
-        outcomes.iter().fold((0.0, 0), |(loss, correct), o| (loss + o.loss, correct + usize::from(o.correct)))
-    })?;
+    check_task(model, task)?;
+    let block = |range: Range<usize>| {
+        let pairs = task.pairs(range.clone());
+        let logits = model.run_with_hooks(&pairs, hooks, &[LOGITS])?.take(LOGITS)?;
+        check_finite(LOGITS, logits.view(), &pairs)?;
+        let outcomes = outcomes(logits.view(), &task.labels()[range]);
+        Ok(outcomes.iter().fold((0.0, 0), |(loss, correct), o| (loss + o.loss, correct + usize::from(o.correct))))
+    };
+    let sums = map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;
     let (loss, correct) = sums.into_iter().fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
     Ok(Evaluation::from_sums(loss, correct, task.labels().len()))
-}
-
-pub(super) fn pair_losses(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-    let n = model.order();
-    memory::check("losses of all pairs", memory::bytes::<f64>(&[2, n, n]))?;
-    let blocks = stream(model, task, hooks, |outcomes| outcomes.iter().map(|o| o.loss).collect::<Vec<_>>())?;
-    Ok(Array2::from_shape_vec((n, n), blocks.concat()).expect("one loss a pair"))
-}
-
-pub(super) fn moments(model: &(impl Interpretable + ?Sized), site: &str) -> Result<Moments> {
-    let (n, width) = (model.order(), width(model, site)?);
-    let block = |range: Range<usize>| {
-        let activations = model.run_with_cache(&pairs(n, range), &[site])?.take(site)?;
-        Ok(sums_and_squares(activations.view(), activations.nrows()))
-    };
-    let mut total = [Array1::<f64>::zeros(width), Array1::zeros(width)];
-    for block in map_blocks(n * n, block_rows(model), block) {
-        let (sums, squares) = block?;
-        total[0] += &sums.row(0);
-        total[1] += &squares;
-    }
-    let [mean, mean_square] = total.map(|t| t / (n * n) as f64);
-    match mean_square.iter().all(|square| square.is_finite()) {
-        true => Ok(Moments { mean, mean_square }),
-        false => Err(overflow(model, site)),
-    }
 }
 
 pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, range: &Range<usize>) -> Result<()> {

@@ -1,3 +1,5 @@
+//! A model given by a closure.
+
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::task::Pair;

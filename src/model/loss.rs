@@ -1,3 +1,5 @@
+//! Cross-entropy of rows of logits, and its gradient, in vector lanes.
+
 use crate::linalg::vectorised;
 use ndarray::ArrayView2;
 use std::f32::consts::{LN_2, LOG2_E};
@@ -68,7 +70,7 @@ pub(crate) fn outcomes(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Vec<Outc
     out
 }
 
-/// As [`outcomes`], and replaces the logits by the gradient of `weight` times the sum of the losses:
+/// [`outcomes`], which also replaces the logits by the gradient of `weight` times the sum of the losses:
 /// `weight (softmax(l) - target)`, the target's entry being minus the sum of the others, so that it too is exact to
 /// `f32` rounding where the loss is small.
 ///
@@ -210,7 +212,7 @@ impl Lanes<'_> {
         }
     }
 
-    /// As [`column`](Lanes::column), with minus infinity at the targets: no maximum, and nothing in a sum of
+    /// [`column`](Lanes::column) with minus infinity at the targets: no maximum, and nothing in a sum of
     /// exponentials.
     #[inline(always)]
     fn others(&self, z: usize, targets: &[u32; LANES]) -> [f32; LANES] {

@@ -17,6 +17,7 @@ mod cache;
 mod centred;
 mod energies;
 mod evaluate;
+mod fold_pairs;
 mod from_fn;
 mod hooks;
 mod layer;
@@ -26,20 +27,20 @@ mod of_group;
 #[cfg(feature = "cuda")]
 mod on_device;
 mod one_layer;
-mod pair_sums;
+mod pair_means;
 mod precomputed;
 mod separable;
 mod spectrum;
-mod stream;
 mod summed;
 mod two_layer;
 
 pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
 pub(crate) use centred::{Centred, less_mean, row_means};
-pub(crate) use energies::{split, sum_and_squares};
-pub use evaluate::{Evaluation, Moments, cross_entropy};
+pub(crate) use energies::{spectrum_of_values, sum_and_squares};
+pub use evaluate::{Evaluation, cross_entropy};
 pub(crate) use evaluate::{block_rows, check_finite, check_task};
+pub(crate) use fold_pairs::{LossSum, PairBlock, fold_pairs};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
@@ -49,12 +50,11 @@ pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
 pub use one_layer::OneLayerMlp;
-pub use pair_sums::PairSums;
+pub use pair_means::PairMeans;
 pub use precomputed::Precomputed;
 pub use separable::{Combiner, Separable};
 pub(crate) use spectrum::rounding;
 pub use spectrum::{BlockEnergies, SiteSpectrum, Split2d};
-pub(crate) use stream::{LossSum, PairBlock, stream};
 pub use summed::SummedMlp;
 pub use two_layer::TwoLayerMlp;
 
@@ -198,7 +198,7 @@ pub trait Interpretable: Send + Sync {
     /// Logits of `pairs`: (pairs, n).
     ///
     /// # Errors
-    /// As [`run_with_hooks`](Interpretable::run_with_hooks).
+    /// The errors of [`run_with_hooks`](Interpretable::run_with_hooks).
     fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
         self.run_with_hooks(pairs, &Hooks::none(), &[LOGITS])?.take(LOGITS)
     }
@@ -206,7 +206,7 @@ pub trait Interpretable: Send + Sync {
     /// One forward pass over `pairs`, keeping the sites named in `keep`.
     ///
     /// # Errors
-    /// As [`run_with_hooks`](Interpretable::run_with_hooks).
+    /// The errors of [`run_with_hooks`](Interpretable::run_with_hooks).
     fn run_with_cache(&self, pairs: &[Pair], keep: &[&str]) -> Result<ActivationCache> {
         self.run_with_hooks(pairs, &Hooks::none(), keep)
     }
@@ -233,7 +233,7 @@ pub trait Interpretable: Send + Sync {
         None
     }
 
-    /// The same model on a CUDA device (feature `cuda`).
+    /// A copy of the model on a CUDA device (feature `cuda`).
     ///
     /// # Errors
     /// [`Error::Unsupported`] for a model without kernels: those of this module but [`Precomputed`] and [`FromFn`] have
@@ -253,14 +253,6 @@ pub trait Interpretable: Send + Sync {
         evaluate::evaluate(self, task, hooks)
     }
 
-    /// Loss of every pair: (n, n), entry [x, y].
-    ///
-    /// # Errors
-    /// As [`evaluate`](Interpretable::evaluate).
-    fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-        evaluate::pair_losses(self, task, hooks)
-    }
-
     /// Losses over sets of pairs, and the readout site summed up by left element, by right element and by product, in one
     /// pass: what the measures of representations start from.
     ///
@@ -270,16 +262,8 @@ pub trait Interpretable: Send + Sync {
     /// # Errors
     /// [`Error::Shape`] for a task or a set of another order; [`Error::Memory`] if the sums would exceed
     /// [`memory::budget`](crate::memory::budget).
-    fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
-        pair_sums::pair_sums(self, task, sets)
-    }
-
-    /// Mean and mean square over all pairs of every channel of a site.
-    ///
-    /// # Errors
-    /// [`Error::UnknownSite`]; [`Error::NonFiniteActivation`].
-    fn moments(&self, site: &str) -> Result<Moments> {
-        evaluate::moments(self, site)
+    fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
+        pair_means::pair_means(self, task, sets)
     }
 
     /// The channels `range` of a site at all pairs: (n, n, range), entry [x, y, channel], in any memory layout.
@@ -375,9 +359,6 @@ macro_rules! forwarded_methods {
         fn as_separable(&self) -> Option<&dyn Separable> {
             (**self).as_separable()
         }
-        fn moments(&self, site: &str) -> Result<Moments> {
-            (**self).moments(site)
-        }
         fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
             (**self).neuron_columns(site, range)
         }
@@ -401,11 +382,8 @@ macro_rules! forward_interpretable {
             fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
                 (**self).evaluate(task, hooks)
             }
-            fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-                (**self).pair_losses(task, hooks)
-            }
-            fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
-                (**self).pair_sums(task, sets)
+            fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
+                (**self).pair_means(task, sets)
             }
             fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
                 (**self).spectrum(site, basis)

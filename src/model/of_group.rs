@@ -3,7 +3,7 @@
 #[cfg(feature = "cuda")]
 use super::OnDevice;
 use super::energies::check_order;
-use super::{ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, Moments, PairSums, Separable};
+use super::{ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, PairMeans, Separable};
 use super::{Site, SiteSpectrum, check_task, forwarded_methods};
 use crate::error::{Result, check_shape};
 use crate::fourier::FourierBasis;
@@ -18,14 +18,14 @@ use std::ops::{Deref, Range};
 /// [`to_device`](Interpretable) makes of it does not know the group any more: wrap it again.
 ///
 /// ```
-/// use irreplens::analysis::{Candidates, neurons};
+/// use irreplens::analysis::neurons;
 /// use irreplens::group::{Cyclic, Dihedral, DirectProduct};
 /// use irreplens::{fourier::IrrepBasis, model::{OfGroup, SummedMlp}};
 /// use ndarray::Array2;
 /// let net = SummedMlp::new(Array2::ones((6, 2)), Array2::ones((6, 2)), Array2::ones((2, 6)))?;
 /// let net = OfGroup::new(net, &Cyclic::new(6)?)?;
-/// assert!(neurons(&net, &IrrepBasis::new(&Cyclic::new(6)?)?, Candidates::AllBlocks).is_ok());
-/// let error = neurons(&net, &IrrepBasis::new(&Dihedral::new(3)?)?, Candidates::AllBlocks).unwrap_err();
+/// assert!(neurons(&net, &IrrepBasis::new(&Cyclic::new(6)?)?).is_ok());
+/// let error = neurons(&net, &IrrepBasis::new(&Dihedral::new(3)?)?).unwrap_err();
 /// assert!(matches!(error, irreplens::Error::OtherGroup { .. }));
 /// # Ok::<(), irreplens::Error>(())
 /// ```
@@ -73,13 +73,9 @@ impl<M: Interpretable> Interpretable for OfGroup<M> {
         check_task(self, task)?;
         self.model.evaluate(task, hooks)
     }
-    fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
+    fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
         check_task(self, task)?;
-        self.model.pair_losses(task, hooks)
-    }
-    fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
-        check_task(self, task)?;
-        self.model.pair_sums(task, sets)
+        self.model.pair_means(task, sets)
     }
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
         check_order(self, basis)?;

@@ -1,3 +1,5 @@
+//! Activations that another program recorded, as a model.
+
 use super::evaluate::all_pairs_bytes;
 use super::from_fn::{hooks_only_on, unique};
 use super::layer::{positive, unembed};
@@ -179,7 +181,7 @@ impl Precomputed {
         self.read_by(unembed, None)
     }
 
-    /// As [`with_unembedding`](Precomputed::with_unembedding), with the output bias (n).
+    /// [`with_unembedding`](Precomputed::with_unembedding) and the output bias (n).
     ///
     /// # Errors
     /// [`Error::Shape`]; [`Error::ReadoutMismatch`] if the two do not give the logits recorded.

@@ -1,3 +1,5 @@
+//! Spectra of sites: energies of 2-D terms by channel and block, and by kind.
+
 use ndarray::{Array1, Array2};
 use std::fmt;
 
@@ -11,7 +13,8 @@ pub(crate) fn rounding(m: usize) -> f64 {
 
 /// Energy of 2-D terms by kind: the constant, rows of x alone, of y alone, products within one block, products across
 /// two blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Split2d {
     /// const x const.
     pub constant: f64,
@@ -42,7 +45,7 @@ impl Split2d {
         }
     }
 
-    /// This and so many times the other.
+    /// The sum of this split and `times` the other.
     pub(crate) fn plus(self, other: Self, times: f64) -> Self {
         Self {
             constant: self.constant + times * other.constant,
@@ -80,7 +83,8 @@ impl Split2d {
 ///
 /// For block b of a channel, its terms ({const} union b)^2 hold
 /// `constant + linear_x[b] + linear_y[b] + product[b]` of its `energy`.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct BlockEnergies {
     /// The site.
     pub site: String,
@@ -88,11 +92,11 @@ pub struct BlockEnergies {
     pub mean: Array1<f64>,
     /// Sum of squares over all pairs, by channel.
     pub energy: Array1<f64>,
-    /// The same once the channel's mean over all pairs is removed.
+    /// Sum of squares over all pairs once the channel's mean is removed, by channel.
     pub energy_centred: Array1<f64>,
     /// Energy in const x const, by channel.
     pub constant: Array1<f64>,
-    /// The same once the channel's mean over all pairs is removed: what regions differ by.
+    /// Energy in const x const once the channel's mean over all pairs is removed, by channel: what regions differ by.
     pub constant_centred: Array1<f64>,
     /// Energy in row(x) x const, by (channel, block); the column of block 0 is 0.
     pub linear_x: Array2<f64>,
@@ -103,7 +107,8 @@ pub struct BlockEnergies {
 }
 
 /// Energies of the 2-D transforms of all channels of a site, summed over regions, in all terms.
-#[derive(Clone, Debug, PartialEq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct SiteSpectrum {
     /// By channel and block.
     #[serde(flatten)]

@@ -1,3 +1,5 @@
+//! Figures as SVG and PNG.
+
 use super::figure::{Axis, Figure, Heat, Line, Marks, PALETTE, Points, Rgb};
 use crate::checkpoint::atomic_write;
 use crate::error::{Error, Result};

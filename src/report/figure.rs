@@ -1,10 +1,13 @@
+//! Figures as plain data.
+
 use ndarray::Array2;
 
 /// A picture as plain data: what is drawn, not with which library.
 ///
 /// [`plotly`](Figure::plotly) makes it a plotly figure, [`svg`](Figure::svg) and [`png`](Figure::png) write it for a
 /// paper, and [`Page`](super::Page) puts it among others.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Figure {
     /// What it shows.
     pub title: String,
@@ -24,7 +27,7 @@ impl Figure {
         Self { title: title.into(), x, y, marks, note: None }
     }
 
-    /// The same with one more sentence in its note.
+    /// The figure with one more sentence in its note.
     #[must_use]
     pub fn with_note(mut self, note: impl AsRef<str>) -> Self {
         let before = self.note.take().map_or(String::new(), |before| before + " ");
@@ -32,15 +35,15 @@ impl Figure {
         self
     }
 
-    /// The same, a heat map of more than `most` rows or columns cut down: every cell is then the entry of the largest
+    /// The figure, a heat map of more than `most` rows or columns cut down: every cell is then the entry of the largest
     /// magnitude in a square of entries, named after the first of them, and the note says so.
     ///
     /// ```
     /// use irreplens::report::{Axis, Figure, Heat, Marks, Scale};
     /// let mut values = ndarray::Array2::zeros((100, 100));
     /// values[[41, 7]] = -3.0;
-    /// let heat = Heat { values, scale: Scale::Diverging, limit: None };
-    /// let figure = Figure::new("", Axis::new("x"), Axis::new("y"), Marks::Heat(heat)).at_most(25);
+    /// let heat = Marks::Heat(Heat::new(values, Scale::Diverging));
+    /// let figure = Figure::new("", Axis::new("x"), Axis::new("y"), heat).at_most(25);
     /// let Marks::Heat(heat) = figure.marks else { unreachable!() };
     /// assert_eq!((heat.values.dim(), heat.values[[10, 1]]), ((25, 25), -3.0));
     /// assert!(figure.note.unwrap().contains("4 x 4"));
@@ -69,7 +72,8 @@ impl Figure {
 }
 
 /// An axis.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Axis {
     /// What it measures.
     pub title: String,
@@ -87,19 +91,19 @@ impl Axis {
         Self { title: title.into(), ..Self::default() }
     }
 
-    /// The same with names of its places.
+    /// The axis with names of its places.
     #[must_use]
     pub fn named(self, names: &[String]) -> Self {
         Self { names: Some(names.to_vec()), ..self }
     }
 
-    /// The same, logarithmic.
+    /// The axis with a logarithmic scale.
     #[must_use]
     pub fn log(self) -> Self {
         Self { log: true, ..self }
     }
 
-    /// The same from one number to another.
+    /// The axis from one number to another.
     #[must_use]
     pub fn between(self, from: f64, to: f64) -> Self {
         Self { range: Some([from, to]), ..self }
@@ -107,7 +111,8 @@ impl Axis {
 }
 
 /// What is drawn.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Marks {
     /// Lines over a shared axis.
     Lines(Vec<Line>),
@@ -120,13 +125,15 @@ pub enum Marks {
 }
 
 /// A line or a row of bars.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Line {
     /// Its name in the legend.
     pub name: String,
     /// Where its points stand; 0, 1, ... if `None`.
     pub x: Option<Vec<f64>>,
-    /// Its values; NaN leaves a gap.
+    /// Its values; NaN leaves a gap, and is null in JSON.
+    #[serde(with = "gaps")]
     pub y: Vec<f64>,
 }
 
@@ -138,9 +145,11 @@ impl Line {
 }
 
 /// A matrix of colours.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Heat {
-    /// Row y, column x.
+    /// Row y, column x; NaN is grey, and null in JSON.
+    #[serde(with = "gaps_of_map")]
     pub values: Array2<f32>,
     /// Colours.
     pub scale: Scale,
@@ -149,6 +158,18 @@ pub struct Heat {
 }
 
 impl Heat {
+    /// A map whose colour scale ends at its own largest magnitude.
+    #[must_use]
+    pub fn new(values: Array2<f32>, scale: Scale) -> Self {
+        Self { values, scale, limit: None }
+    }
+
+    /// The map with its colour scale ending at `limit`, which it may share with other figures.
+    #[must_use]
+    pub fn up_to(self, limit: f64) -> Self {
+        Self { limit: Some(limit), ..self }
+    }
+
     /// The end of the colour scale; 1 where all is zero.
     #[must_use]
     pub fn limit(&self) -> f64 {
@@ -163,7 +184,8 @@ pub(super) fn largest<'a>(values: impl IntoIterator<Item = &'a f32>) -> f64 {
 }
 
 /// A colour scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Scale {
     /// From blue for the negative by white at 0 to red.
     Diverging,
@@ -203,7 +225,7 @@ impl Scale {
         }
     }
 
-    /// The same on a dark ground: 0 is dark.
+    /// Its colours on a dark ground: 0 is dark.
     pub(super) fn colours_on_dark(self) -> [Rgb; 9] {
         match self {
             Self::Diverging => [
@@ -255,14 +277,52 @@ pub(super) const PALETTE: [Rgb; 7] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [120, 120, 120]];
 
 /// Points of one kind.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub struct Points {
-    /// Their name in the legend.
+    /// What the legend calls the points.
     pub name: String,
-    /// Abscissae.
+    /// Abscissae; NaN is not drawn.
+    #[serde(with = "gaps")]
     pub x: Vec<f64>,
-    /// Ordinates.
+    /// Ordinates; NaN is not drawn.
+    #[serde(with = "gaps")]
     pub y: Vec<f64>,
     /// What hovering over each says.
     pub hover: Vec<String>,
+}
+
+impl Points {
+    /// Points of this name; `hover` says something of each.
+    pub fn new(name: impl Into<String>, x: Vec<f64>, y: Vec<f64>, hover: Vec<String>) -> Self {
+        Self { name: name.into(), x, y, hover }
+    }
+}
+
+/// Numbers that may be NaN, which JSON has not: as null.
+mod gaps {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(values: &[f64], to: S) -> Result<S::Ok, S::Error> {
+        values.iter().map(|v| Some(*v).filter(|v| !v.is_nan())).collect::<Vec<_>>().serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<f64>, D::Error> {
+        let values = Vec::<Option<f64>>::deserialize(from)?;
+        Ok(values.into_iter().map(|v| v.unwrap_or(f64::NAN)).collect())
+    }
+}
+
+/// A matrix of numbers that may be NaN, as null.
+mod gaps_of_map {
+    use ndarray::Array2;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(values: &Array2<f32>, to: S) -> Result<S::Ok, S::Error> {
+        values.mapv(|v| Some(v).filter(|v| !v.is_nan())).serialize(to)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Array2<f32>, D::Error> {
+        Ok(Array2::<Option<f32>>::deserialize(from)?.mapv(|v| v.unwrap_or(f32::NAN)))
+    }
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | the page of a run directory | [`of_run`] |
 //! | the page of a model of one's own | [`of_model`] with a [`Subject`] |
-//! | a page of one's own | [`Page`], [`Table`], [`Term`] |
+//! | a page of one's own | [`Page`], [`analysis::Table`](crate::analysis::Table) |
 //! | one picture of an analysis | [`figures`] |
 //! | one picture of anything | [`Figure`] |
 //! | that picture in a plotly program | [`Figure::plotly`] |
@@ -40,10 +40,9 @@ mod pack;
 mod page;
 mod plotly;
 mod run;
-mod term;
+mod summary;
 
 pub use figure::{Axis, Figure, Heat, Line, Marks, Points, Scale};
 pub use model::{Subject, of_model};
-pub use page::{Cell, Control, Page, Table};
+pub use page::{Control, Page};
 pub use run::of_run;
-pub use term::Term;

@@ -1,3 +1,5 @@
+//! The arrays of a page, each kept once.
+
 use super::figure::{Figure, Heat, Marks, Scale, largest};
 use serde_json::{Value, json};
 use std::collections::HashMap;

@@ -1,6 +1,8 @@
+//! Pages: sections of texts, tables and figures as one HTML file.
+
 use super::figure::Figure;
 use super::pack::{Arrays, ROUNDING, scales};
-use super::term::Term;
+use crate::analysis::{Cell, Table, Term, superscript};
 use crate::checkpoint::atomic_write;
 use crate::error::Result;
 use plotly::Plot;
@@ -15,7 +17,8 @@ use std::path::Path;
 /// characters are in them.
 ///
 /// ```
-/// use irreplens::report::{Axis, Cell, Control, Figure, Line, Marks, Page, Table, Term};
+/// use irreplens::analysis::{Cell, Table, Term};
+/// use irreplens::report::{Axis, Control, Figure, Line, Marks, Page};
 /// let wave = |k: usize| (0..20).map(|t| (t as f64 * k as f64 / 3.0).cos()).collect();
 /// let figure = |k| Figure::new("A wave", Axis::new("t"), Axis::new("height"), Marks::Lines(vec![Line::new("cos", wave(k))]));
 ///
@@ -23,8 +26,8 @@ use std::path::Path;
 /// page.section("Pictures");
 /// page.text("Waves of two lengths.");
 /// page.choice(Control::Select, "Frequency", vec![("1".into(), vec![figure(1)]), ("2".into(), vec![figure(2)])]);
-/// let frequency = Term { name: "frequency", means: "Turns a unit of time." };
-/// page.table(Table { caption: "All of them".into(), columns: vec![frequency], rows: vec![vec![Cell::Count(1)]] });
+/// let frequency = Term::new("frequency", "Turns a unit of time.");
+/// page.table(Table::new("All of them", vec![frequency], vec![vec![Cell::Count(1)]]));
 /// assert!(page.html().contains("Waves &lt;2&gt;"));
 /// ```
 #[derive(Clone, Debug)]
@@ -56,76 +59,13 @@ struct View {
 }
 
 /// How a reader chooses among figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
 pub enum Control {
     /// From a list.
     Select,
     /// Along a slider.
     Slider,
-}
-
-/// A table that a click on a column's head sorts.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Table {
-    /// What it lists.
-    pub caption: String,
-    /// What stands in each column.
-    pub columns: Vec<Term>,
-    /// The rows, of a cell a column.
-    pub rows: Vec<Vec<Cell>>,
-}
-
-/// What stands in a cell.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Cell {
-    /// Text.
-    Text(String),
-    /// A whole number.
-    Count(usize),
-    /// A number, with five digits.
-    Number(f64),
-    /// A share of 1, in per cent.
-    Share(f64),
-    /// Nothing.
-    Missing,
-}
-
-impl Cell {
-    /// A number, or nothing.
-    #[must_use]
-    pub fn number(value: Option<f64>) -> Self {
-        value.map_or(Self::Missing, Self::Number)
-    }
-
-    /// A share, or nothing.
-    #[must_use]
-    pub fn share(value: Option<f64>) -> Self {
-        value.map_or(Self::Missing, Self::Share)
-    }
-
-    /// What it is sorted by, where it is a number.
-    fn value(&self) -> Option<f64> {
-        let value = match *self {
-            Self::Count(count) => Some(count as f64),
-            Self::Number(value) | Self::Share(value) => Some(value),
-            Self::Text(_) | Self::Missing => None,
-        };
-        value.filter(|value| value.is_finite())
-    }
-}
-
-impl Display for Cell {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match *self {
-            Self::Text(ref text) => f.write_str(text),
-            Self::Count(count) => write!(f, "{count}"),
-            Self::Number(value) | Self::Share(value) if !value.is_finite() => f.write_str("–"),
-            Self::Number(value) if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => write!(f, "{value:.4e}"),
-            Self::Number(value) => write!(f, "{value:.4}"),
-            Self::Share(value) => write!(f, "{:.2}\u{a0}%", 100.0 * value),
-            Self::Missing => f.write_str("–"),
-        }
-    }
 }
 
 impl Page {
@@ -149,7 +89,7 @@ impl Page {
         self.add(Part::Facts(facts));
     }
 
-    /// Adds a table; none without rows.
+    /// Adds a table that a click on a column's head sorts; none without rows.
     pub fn table(&mut self, table: Table) {
         if !table.rows.is_empty() {
             self.add(Part::Table(table));
@@ -209,8 +149,8 @@ impl Page {
         contents.push_str("<li><a href=\"#glossary\">Glossary</a></li><li><a href=\"#about\">About this page</a></li>");
         body.push_str("<section id=\"glossary\"><h2>Glossary</h2><dl class=\"glossary\">\n");
         for term in terms {
-            let (name, means) = (Escaped(term.name), Escaped(term.means));
-            add(&mut body, format_args!("<dt id=\"term-{}\">{name}</dt><dd>{means}</dd>\n", slug(term.name)));
+            let (name, means) = (Escaped(&term.name), Escaped(&term.means));
+            add(&mut body, format_args!("<dt id=\"term-{}\">{name}</dt><dd>{means}</dd>\n", slug(&term.name)));
         }
         let version = env!("CARGO_PKG_VERSION");
         add(
@@ -279,45 +219,57 @@ fn slug(name: &str) -> String {
 }
 
 /// A link to the term's definition, which hovering shows too.
-fn help(term: Term) -> String {
-    let (name, means) = (Escaped(term.name), Escaped(term.means));
+fn help(term: &Term) -> String {
+    let (name, means) = (Escaped(&term.name), Escaped(&term.means));
     format!(
         "<a class=\"help\" href=\"#term-{}\" title=\"{means}\" aria-label=\"what {name} means\">?</a>",
-        slug(term.name)
+        slug(&term.name)
     )
 }
 
 fn facts_html(out: &mut String, facts: &[(Term, Cell)], terms: &mut BTreeSet<Term>) {
     out.push_str("<dl class=\"facts\">\n");
     for (term, cell) in facts {
-        terms.insert(*term);
-        let (name, value) = (Escaped(term.name), cell.to_string());
-        add(out, format_args!("<div><dt>{name} {}</dt><dd>{}</dd></div>\n", help(*term), Escaped(&value)));
+        terms.insert(term.clone());
+        let (name, mut value) = (Escaped(&term.name), cell.to_string());
+        if let Cell::Missing(reason) = cell {
+            value = format!("{value} ({reason})");
+        }
+        add(out, format_args!("<div><dt>{name} {}</dt><dd>{}</dd></div>\n", help(term), Escaped(&value)));
     }
     out.push_str("</dl>\n");
 }
 
 fn table_html(out: &mut String, table: &Table, terms: &mut BTreeSet<Term>) {
-    let caption = Escaped(&table.caption);
+    let (caption, reasons) = (Escaped(&table.title), table.reasons());
     add(out, format_args!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{caption}\"><table>"));
     add(out, format_args!("<caption>{caption}</caption><thead><tr>"));
     for term in &table.columns {
-        terms.insert(*term);
-        let (name, help) = (Escaped(term.name), help(*term));
+        terms.insert(term.clone());
+        let (name, help) = (Escaped(&term.name), help(term));
         add(out, format_args!("<th scope=\"col\"><button type=\"button\" class=\"sort\">{name}</button>{help}</th>"));
     }
     out.push_str("</tr></thead><tbody>\n");
     for row in &table.rows {
         out.push_str("<tr>");
         for cell in row {
-            match cell.value() {
-                Some(value) => add(out, format_args!("<td class=\"number\" data-value=\"{value:?}\">{cell}</td>")),
-                None => add(out, format_args!("<td>{}</td>", Escaped(&cell.to_string()))),
+            match (cell.value(), cell) {
+                (Some(value), _) => add(out, format_args!("<td class=\"number\" data-value=\"{value:?}\">{cell}</td>")),
+                (None, Cell::Missing(reason)) => {
+                    let (reason, footnote) = (Escaped(reason), Table::footnote(cell, &reasons));
+                    add(out, format_args!("<td class=\"number\" title=\"{reason}\">{cell}{footnote}</td>"));
+                }
+                (None, _) => add(out, format_args!("<td>{}</td>", Escaped(&cell.to_string()))),
             }
         }
         out.push_str("</tr>\n");
     }
-    out.push_str("</tbody></table></div>\n");
+    out.push_str("</tbody></table>\n");
+    for (i, reason) in reasons.iter().enumerate() {
+        let number = if reasons.len() > 1 { superscript(i) } else { String::new() };
+        add(out, format_args!("<p class=\"note\">–{number}: {}</p>\n", Escaped(reason)));
+    }
+    out.push_str("</div>\n");
 }
 
 fn view_html(out: &mut String, view: &View, arrays: &mut Arrays, views: &mut Vec<Value>) {

@@ -1,3 +1,5 @@
+//! Figures as plotly's.
+
 use super::figure::{Axis, Figure, Heat, Line, Marks, PALETTE, Points, Rgb, Scale};
 use plotly::color::Rgb as Colour;
 use plotly::common::{ColorBar, ColorScale, ColorScaleElement, DashType, HoverInfo, Marker, MarkerSymbol, Mode, Title};
@@ -177,7 +179,7 @@ fn safe(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-/// The same in a template, where `%{` starts a variable.
+/// Text in a template, where `%{` starts a variable.
 fn literal(text: &str) -> String {
     safe(text).replace("%{", "% {")
 }

@@ -1,10 +1,10 @@
 //! The report of a run directory: that of its model, and its training.
 
-use super::figures::{self, History};
-use super::term::*;
-use super::{Cell, Control, Page, Subject, Table, of_model};
-use crate::analysis::{progress, untrained};
-use crate::checkpoint::{GroupKind, Run};
+use super::figures;
+use super::{Control, Page, Subject, of_model};
+use crate::analysis::terms::{SETTING, VALUE, WEIGHTS};
+use crate::analysis::{Cell, Table, progress, untrained};
+use crate::checkpoint::{GroupKind, History, Run};
 use crate::error::Result;
 use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::Group;
@@ -26,7 +26,7 @@ const CHECKPOINTS: usize = 100;
 /// the model runs; `step`: is told, before each of the longer steps, what comes.
 ///
 /// # Errors
-/// Those of reading the element order, the split and the checkpoints, of `place`, and of [`of_model`].
+/// The errors of reading the element order, the split and the checkpoints, of `place`, and of [`of_model`].
 ///
 /// ```no_run
 /// use irreplens::{checkpoint::Run, report::of_run};
@@ -79,7 +79,7 @@ fn training(
     task: &Task,
     step: &mut dyn FnMut(&str),
 ) -> Result<()> {
-    let (history, checkpoints) = (History::read(run)?, run.checkpoints()?);
+    let (history, checkpoints) = (run.history()?, run.checkpoints()?);
     if history.is_none() && checkpoints.is_empty() {
         return Ok(());
     }
@@ -100,6 +100,7 @@ fn training(
     page.figures(figures::key_block_curves(&measures));
     let of_irreps = figures::key_irrep_curves(&measures).into_iter().map(|figure| (figure.title.clone(), vec![figure]));
     page.choice(Control::Select, "Of key irreps", of_irreps.collect());
+    page.table(measures.table());
     let shown = figures::spread(&measures.rows.iter().collect::<Vec<_>>(), CHECKPOINTS);
     if shown.len() < checkpoints.len() {
         page.text(format!("{} of {} checkpoints are on the slider.", shown.len(), checkpoints.len()));
@@ -122,7 +123,7 @@ fn settings(page: &mut Page, run: &Run) {
     // Of recorded activations nothing else is known.
     let known = |(key, _): &(&String, &Value)| !run.is_recorded() || key.starts_with("group");
     page.table(Table {
-        caption: "cfg.json".into(),
+        title: "cfg.json".into(),
         columns: vec![SETTING, VALUE],
         rows: settings.as_object().into_iter().flatten().filter(known).map(row).collect(),
     });

@@ -3,8 +3,7 @@
 use crate::models::{self, Opaque};
 use crate::oracle::{Case, near, rows, same, values};
 use irreplens::analysis::{
-    Candidates, Cluster, NeuronClusters, NeuronKind, cluster_losses, hidden_centred, keep_terms, neurons,
-    own_block_only,
+    Ablation, NeuronClusters, NeuronKind, cluster_losses, hidden_centred, keep_terms, neurons, own_block_only,
 };
 use irreplens::model::{Evaluation, Hook, Hooks, Interpretable};
 use ndarray::{Array1, Array2};
@@ -50,18 +49,18 @@ fn clusters_dropped_and_kept() {
             let site = model.neuron_site().to_owned();
             let values = values(&model, &case, &site);
             let clusters = some_clusters(values[0].len());
-            for what in [Cluster::Drop, Cluster::Keep] {
+            for what in [Ablation::Drop, Ablation::Keep] {
                 let found = cluster_losses(&model, &case.task, &clusters, what).unwrap();
                 assert!(found.keys().eq(clusters.keys()));
                 let slow = cluster_losses(&Opaque(&model), &case.task, &clusters, what).unwrap();
                 for (label, members) in &clusters {
-                    let stays = |k: usize| members.contains(&k) == (what == Cluster::Keep);
+                    let stays = |k: usize| members.contains(&k) == (what == Ablation::Keep);
                     let left = |row: &Vec<f64>| (0..row.len()).map(|k| if stays(k) { row[k] } else { 0.0 }).collect();
                     let left: Vec<Vec<f64>> = values.iter().map(left).collect();
                     let message = format!("{}, {kind}, {what:?} {label}", case.name);
                     near_loss(&message, found[label], read(&model, &case, &left));
                     near_loss(&message, slow[label], found[label]);
-                    let all_or_nothing = members.is_empty() == (what == Cluster::Drop);
+                    let all_or_nothing = members.is_empty() == (what == Ablation::Drop);
                     if all_or_nothing && (members.is_empty() || members.len() == values[0].len()) {
                         let baseline = model.evaluate(&case.task, &Hooks::none()).unwrap();
                         near_loss(&message, found[label], baseline);
@@ -145,7 +144,7 @@ fn own_blocks_are_the_terms_of_the_labels() {
     for case in Case::all() {
         for (kind, model) in models::all(case.n, 120) {
             let what = format!("{}, {kind}", case.name);
-            let found = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
+            let found = neurons(&model, &case.basis).unwrap();
             let keep = own(&case, &found);
             let got = own_block_only(&model, &case.basis, &case.task, &found).unwrap();
             let kept = keep_terms(&model, &case.basis, &case.task, &found.site, &keep).unwrap();
@@ -162,7 +161,7 @@ fn own_blocks_are_the_terms_of_the_labels() {
 fn dim_neurons_are_zeroed() {
     let case = Case::dihedral(3);
     let model = models::one_layer(6, 3, 8, true, 130);
-    let mut found = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
+    let mut found = neurons(&model, &case.basis).unwrap();
     for k in [1, 4] {
         (found.neurons[k].kind, found.neurons[k].block) = (NeuronKind::Dim, None);
     }
@@ -180,12 +179,12 @@ proptest! {
     fn fast_paths_are_the_slow_ones(n in 1..8_usize, d in 1..24_usize, dihedral in any::<bool>(), seed in any::<u32>()) {
         let case = if dihedral { Case::dihedral(n) } else { Case::cyclic(n) };
         let model = models::one_layer(case.n, 3, d, true, seed.into());
-        let found = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
+        let found = neurons(&model, &case.basis).unwrap();
         let fast = own_block_only(&model, &case.basis, &case.task, &found).unwrap();
         let slow = own_block_only(&Opaque(&model), &case.basis, &case.task, &found).unwrap();
         near_loss("own block", fast, slow);
         let clusters = some_clusters(d);
-        for what in [Cluster::Drop, Cluster::Keep] {
+        for what in [Ablation::Drop, Ablation::Keep] {
             let fast = cluster_losses(&model, &case.task, &clusters, what).unwrap();
             let slow = cluster_losses(&Opaque(&model), &case.task, &clusters, what).unwrap();
             clusters.keys().for_each(|label| near_loss("cluster", fast[label], slow[label]));

@@ -37,8 +37,8 @@ fn constant_neuron() {
     assert_eq!(measures.neurons.clusters().into_values().collect::<Vec<_>>(), [(0..8).collect::<Vec<_>>()]);
     let text = measures.to_string();
     assert!(!text.contains("NaN"), "{text}");
-    let made_of = text.lines().last().unwrap().split_whitespace().collect::<Vec<_>>();
-    assert_eq!(made_of[made_of.len() - 3..], ["0.3751", "0.3751", "0.1121"], "{text}");
+    let made_of: Vec<String> = measures.neuron_table().unwrap().rows[0].iter().map(|cell| cell.to_string()).collect();
+    assert_eq!(made_of[1..], ["37.51 %", "37.51 %", "11.21 %"], "{text}");
 }
 
 /// The same network, recorded with a function of the pair added to all logits.

@@ -2,9 +2,10 @@
 
 use crate::models::{self, Opaque};
 use crate::oracle::Case;
+use irreplens::analysis::notebook::{component_norms_of_sum, parity, parity_hooks, unembedding_of};
 use irreplens::analysis::{
-    Candidates, Cluster, cluster_losses, component_norms, component_norms_of_sum, embedding, hidden_centred, interpret,
-    keep_terms, logit_directions, neuron_spectrum, neurons, own_block_only, parity, parity_hooks, unembedding_of,
+    Ablation, cluster_losses, component_norms, embedding, hidden_centred, interpret, keep_terms, logit_directions,
+    neuron_spectrum, neurons, own_block_only,
 };
 use irreplens::model::{FromFn, Hooks, Interpretable, Site};
 use irreplens::task::Pair;
@@ -32,15 +33,15 @@ fn channel<T>(result: Result<T>, expected: usize) {
 fn a_basis_or_a_task_of_another_order() {
     let (case, other) = (Case::cyclic(6), Case::dihedral(4));
     let model = models::summed(6, 5, 1);
-    let found = neurons(&model, &case.basis, Candidates::AllBlocks).unwrap();
+    let found = neurons(&model, &case.basis).unwrap();
     let clusters = found.clusters();
     for model in [Box::new(model.clone()) as Box<dyn Interpretable>, Box::new(Opaque(model))] {
         shape(model.evaluate(&other.task, &Hooks::none()), 6, 8);
         shape(model.spectrum("hidden", &other.basis), 6, 8);
-        shape(neurons(&model, &other.basis, Candidates::AllBlocks), 6, 8);
+        shape(neurons(&model, &other.basis), 6, 8);
         shape(logit_directions(&model, &case.basis, &other.task, &[1]), 8, 6);
         shape(logit_directions(&model, &other.basis, &other.task, &[1]), 6, 8);
-        shape(cluster_losses(&model, &other.task, &clusters, Cluster::Drop), 6, 8);
+        shape(cluster_losses(&model, &other.task, &clusters, Ablation::Drop), 6, 8);
         shape(hidden_centred(&model, &other.task, &Array1::zeros(5)), 6, 8);
         shape(hidden_centred(&model, &case.task, &Array1::zeros(4)), 5, 4);
         shape(own_block_only(&model, &case.basis, &other.task, &found), 8, 6);
@@ -67,10 +68,10 @@ fn channels_and_sites_that_are_not_there() {
     let model = models::one_layer(6, 3, 4, false, 2);
     channel(unembedding_of(&model, &case.basis, &[1, 4]), 4);
     let clusters = BTreeMap::from([(1, vec![0, 3]), (2, vec![9])]);
-    for what in [Cluster::Drop, Cluster::Keep] {
+    for what in [Ablation::Drop, Ablation::Keep] {
         channel(cluster_losses(&model, &case.task, &clusters, what), 9);
     }
-    channel(cluster_losses(&Opaque(&model), &case.task, &clusters, Cluster::Drop), 9);
+    channel(cluster_losses(&Opaque(&model), &case.task, &clusters, Ablation::Drop), 9);
     channel(neuron_spectrum(&model, &case.basis, "hidden", 4).map(|_| ()), 5);
     for result in [
         neuron_spectrum(&model, &case.basis, "neurons", 0).map(|_| ()),
@@ -104,14 +105,14 @@ fn activations_without_an_unembedding() {
     assert!(matches!(unembedding_of(&model, &case.basis, &[0]), Err(Error::Unsupported { .. })));
     let clusters = BTreeMap::from([(1, vec![0])]);
     for error in [
-        cluster_losses(&model, &case.task, &clusters, Cluster::Drop).unwrap_err(),
+        cluster_losses(&model, &case.task, &clusters, Ablation::Drop).unwrap_err(),
         hidden_centred(&model, &case.task, &Array1::zeros(6)).unwrap_err(),
         keep_terms(&model, &case.basis, &case.task, "hidden", &|_, _, _| true).unwrap_err(),
     ] {
         assert!(matches!(&error, Error::HookUnsupported { site, .. } if site == "hidden"), "{error}");
     }
     // What needs no change of activations works all the same.
-    assert_eq!(neurons(&model, &case.basis, Candidates::AllBlocks).unwrap().neurons.len(), 6);
+    assert_eq!(neurons(&model, &case.basis).unwrap().neurons.len(), 6);
     assert!(logit_directions(&model, &case.basis, &case.task, &[1, 2]).unwrap().product_share.is_some());
     assert!(parity(&model, &case.basis, &case.task, &[1]).is_ok());
 
@@ -119,8 +120,8 @@ fn activations_without_an_unembedding() {
         vec![Array2::ones((pairs.len(), 1)), Array2::zeros((pairs.len(), 5))]
     });
     let closure = closure.unwrap();
-    assert_eq!(neurons(&closure, &case.basis, Candidates::AllBlocks).unwrap().neurons.len(), 1);
-    let error = cluster_losses(&closure, &case.task, &clusters, Cluster::Keep).unwrap_err();
+    assert_eq!(neurons(&closure, &case.basis).unwrap().neurons.len(), 1);
+    let error = cluster_losses(&closure, &case.task, &clusters, Ablation::Keep).unwrap_err();
     assert!(matches!(error, Error::HookUnsupported { .. }), "{error}");
 }
 
@@ -153,7 +154,7 @@ fn unknown_blocks_and_clusters_of_another_site() {
     let unknown = |error| matches!(error, Error::UnknownBlock { block: 2, blocks: 2 });
     assert!(unknown(logit_directions(&model, &case.basis, &case.task, &[1, 2]).unwrap_err()));
     assert!(unknown(parity_hooks(&case.basis, &case.task, &[2]).unwrap_err()));
-    let other = neurons(&models::summed(6, 5, 5), &case.basis, Candidates::AllBlocks).unwrap();
+    let other = neurons(&models::summed(6, 5, 5), &case.basis).unwrap();
     let error = own_block_only(&model, &case.basis, &case.task, &other).unwrap_err();
     assert!(matches!(error, Error::Shape { .. }), "{error}");
 }
@@ -162,7 +163,7 @@ fn unknown_blocks_and_clusters_of_another_site() {
 fn a_neuron_listed_twice_counts_once() {
     let case = Case::dihedral(3);
     let model = models::summed(6, 4, 5);
-    for what in [Cluster::Drop, Cluster::Keep] {
+    for what in [Ablation::Drop, Ablation::Keep] {
         let losses = |members: &[usize]| {
             cluster_losses(&model, &case.task, &[(1, members.to_vec())].into_iter().collect(), what).unwrap()
         };

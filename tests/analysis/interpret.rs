@@ -2,9 +2,10 @@
 
 use crate::models::{self, Opaque};
 use crate::oracle::{Case, less_mean, near, near_of, values};
+use irreplens::analysis::notebook::{self, Labels, parity, unembedding_of};
 use irreplens::analysis::{
-    Candidates, Cluster, Interpretation, cluster, cluster_losses, embedding, hidden_centred, interpret, interpret_as,
-    logit_directions, neurons, own_block_only, parity, unembedding_of,
+    Ablation, Interpretation, cluster_losses, embedding, hidden_centred, interpret, label_neurons, logit_directions,
+    neurons, own_block_only,
 };
 use irreplens::model::{Evaluation, Hooks, Interpretable, LOGITS, SiteSpectrum};
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -56,26 +57,26 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     let per_term = scale / (whole.regions * case.n) as f64;
     let [got, want] = [found.raw_logit_mean_square(), whole.mean_square].map(|m| m.into_iter().collect::<Vec<_>>());
     near_of(what, &got, &want, per_term);
-    let all = neurons(model, basis, Candidates::AllBlocks).unwrap();
+    let all = neurons(model, basis).unwrap();
     let clusters = all.clusters();
     assert!(keys.iter().eq(clusters.keys()), "{what}");
-    let labelled = cluster(&spectrum.by_block, basis, Candidates::AllBlocks);
+    let labelled = label_neurons(&spectrum.by_block, basis);
     assert_eq!(format!("{:?}", found.neurons), format!("{labelled:?}"), "{what}"); // NaN stands for itself
     assert_eq!(found.neurons.clusters(), clusters, "{what}");
     for (got, want) in [(&found.neurons.shares, &all.shares), (&found.neurons.shares_centred, &all.shares_centred)] {
         near(what, got.iter().copied(), want.iter().copied());
     }
-    let published = neurons(model, basis, Candidates::AsPublished).unwrap().clusters();
-    assert_eq!(found.clusters_as_published, published.iter().map(|(&b, c)| (b, c.len())).collect(), "{what}");
+    let published = notebook::neurons(model, basis, Labels::AsPublished).unwrap().clusters();
+    assert_eq!(found.published.clusters, published.iter().map(|(&b, c)| (b, c.len())).collect(), "{what}");
     assert_eq!(found.embedding, embedding(model, basis).unwrap(), "{what}");
     match model.unembedding() {
         Some(_) => {
             for (b, members) in &clusters {
                 let want = unembedding_of(model, basis, members).unwrap();
-                assert_eq!(found.unembedding_by_cluster[b], want, "{what}");
+                assert_eq!(found.published.unembedding_by_cluster[b], want, "{what}");
             }
         }
-        None => assert!(found.unembedding_by_cluster.is_empty(), "{what}"),
+        None => assert!(found.published.unembedding_by_cluster.is_empty(), "{what}"),
     }
     let directions = logit_directions(model, basis, task, &keys).unwrap();
     assert_eq!(found.directions.blocks, directions.blocks);
@@ -98,14 +99,14 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     } else {
         let want = own_block_only(model, basis, task, &all).unwrap();
         near_loss(&format!("{what}: own block"), found.own_block_only.unwrap(), want);
-        let want = cluster_losses(model, task, &clusters, Cluster::Drop).unwrap();
+        let want = cluster_losses(model, task, &clusters, Ablation::Drop).unwrap();
         let without = found.without_cluster.as_ref().unwrap();
         assert!(without.keys().eq(want.keys()), "{what}");
         for (b, want) in want {
             near_loss(&format!("{what}: without {b}"), without[&b], want);
         }
     }
-    match &found.parity {
+    match &found.published.parity {
         Some(got) => near_loss(&format!("{what}: parity"), *got, parity(model, basis, task, &keys).unwrap()),
         None => assert!(case.sectors.len() == 1 || parity(model, basis, task, &keys).is_err(), "{what}"),
     }
@@ -118,7 +119,7 @@ fn every_field_is_the_result_of_its_function() {
     for case in Case::all() {
         for (kind, model) in models::all(case.n, 140) {
             let found = check(&format!("{}, {kind}", case.name), &case, &model);
-            assert_eq!(found.parity.is_some(), case.sectors.len() > 1);
+            assert_eq!(found.published.parity.is_some(), case.sectors.len() > 1);
         }
     }
 }
@@ -128,7 +129,7 @@ fn sectors_of_no_normal_subgroup() {
     let case = Case::not_normal();
     for (kind, model) in models::all(6, 150) {
         let found = check(kind, &case, &model);
-        assert!(found.parity.is_none() && found.directions.product_share.is_none());
+        assert!(found.published.parity.is_none() && found.directions.product_share.is_none());
     }
 }
 
@@ -172,12 +173,11 @@ fn same_bits_for_any_number_of_threads() {
             pool.install(|| {
                 let found = interpret(model, &case.basis, &case.task).unwrap();
                 let clusters = found.neurons.clusters();
-                let kept = cluster_losses(model, &case.task, &clusters, Cluster::Keep).unwrap();
-                let slow = cluster_losses(&Opaque(model), &case.task, &clusters, Cluster::Drop).unwrap();
+                let kept = cluster_losses(model, &case.task, &clusters, Ablation::Keep).unwrap();
+                let slow = cluster_losses(&Opaque(model), &case.task, &clusters, Ablation::Drop).unwrap();
                 let own = own_block_only(&Opaque(model), &case.basis, &case.task, &found.neurons).unwrap();
-                let losses = model.pair_losses(&case.task, &Hooks::none()).unwrap();
-                let moments = model.moments("hidden").unwrap();
-                serde_json::to_string(&(found, kept, slow, own, losses, moments)).unwrap()
+                let loss = model.evaluate(&case.task, &Hooks::none()).unwrap();
+                serde_json::to_string(&(found, kept, slow, own, loss)).unwrap()
             })
         };
         let one = all(1);
@@ -210,7 +210,7 @@ fn a_model_that_cannot_be_changed_is_still_explained() {
     assert!(found.hidden_centred.is_none() && found.own_block_only.is_none() && found.without_cluster.is_none());
     assert_eq!(found.neurons, want.neurons);
     near_loss("baseline", found.baseline, want.baseline);
-    near_loss("parity", found.parity.unwrap(), want.parity.unwrap());
+    near_loss("parity", found.published.parity.unwrap(), want.published.parity.unwrap());
 }
 
 /// A model that keeps every site column-major.
@@ -269,10 +269,10 @@ fn forced_labels_are_those_of_before() {
     embed.column_mut(1).iter_mut().enumerate().for_each(|(x, v)| *v = if x < 5 { 1.0 } else { -0.5 });
     let model = irreplens::model::SummedMlp::new(embed.clone(), embed.clone(), embed.reversed_axes()).unwrap();
     let found = interpret(&model, &case.basis, &case.task).unwrap();
-    let forced = interpret_as(&model, &case.basis, &case.task, Candidates::Forced).unwrap();
+    let forced = notebook::interpret(&model, &case.basis, &case.task, Labels::Forced).unwrap();
     assert_eq!(found.neurons.clusters(), [(2, vec![0, 2, 3])].into());
     let clusters = forced.neurons.clusters();
     assert_eq!(clusters.values().map(Vec::len).sum::<usize>(), 4);
-    assert_eq!(forced.without_cluster.unwrap(), cluster_losses(&model, &case.task, &clusters, Cluster::Drop).unwrap());
+    assert_eq!(forced.without_cluster.unwrap(), cluster_losses(&model, &case.task, &clusters, Ablation::Drop).unwrap());
     assert!(forced.directions.blocks.iter().eq(clusters.keys()));
 }

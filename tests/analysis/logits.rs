@@ -2,7 +2,8 @@
 
 use crate::models;
 use crate::oracle::{Case, less_mean, near, near_of, same, values};
-use irreplens::analysis::{LogitDirections, logit_directions, output_sectors, parity, parity_hooks};
+use irreplens::analysis::notebook::{parity, parity_hooks};
+use irreplens::analysis::{LogitDirections, logit_directions, output_sectors};
 use irreplens::fourier::FourierBasis;
 use irreplens::group::Elem;
 use irreplens::model::{FromFn, Hooks, Interpretable, Site};

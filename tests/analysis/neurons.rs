@@ -2,10 +2,11 @@
 
 use crate::models;
 use crate::oracle::{Case, less_mean, near, near_of, values};
-use irreplens::analysis::{Candidates, NeuronClusters, NeuronKind, cluster, neurons};
+use irreplens::analysis::notebook::{self, Labels};
+use irreplens::analysis::{NeuronClusters, NeuronKind, label_neurons, neurons};
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::Dihedral;
-use irreplens::model::{Bilinear, FromFn, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp};
+use irreplens::model::{Bilinear, BlockEnergies, FromFn, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp};
 use irreplens::task::Pair;
 use ndarray::{Array1, Array2};
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -87,17 +88,25 @@ fn shares_are_those_of_the_terms() {
             if silent {
                 continue;
             }
-            for candidates in [Candidates::AllBlocks, Candidates::Forced, Candidates::AsPublished] {
-                let last = if candidates == Candidates::AsPublished { case.m / 2 } else { case.blocks.len() };
-                let found = neurons(&model, &case.basis, candidates).unwrap();
-                check(&format!("{}, {kind}, {candidates:?}", case.name), &case, &found, &values, last);
+            for labels in [None, Some(Labels::Forced), Some(Labels::AsPublished)] {
+                let last = if labels == Some(Labels::AsPublished) { case.m / 2 } else { case.blocks.len() };
+                let found = match labels {
+                    None => neurons(&model, &case.basis),
+                    Some(labels) => notebook::neurons(&model, &case.basis, labels),
+                };
+                let found = found.unwrap();
+                let label = |energies: &BlockEnergies| match labels {
+                    None => label_neurons(energies, &case.basis),
+                    Some(labels) => notebook::label_neurons(energies, &case.basis, labels),
+                };
+                check(&format!("{}, {kind}, {labels:?}", case.name), &case, &found, &values, last);
                 assert_eq!(found.site, model.neuron_site());
                 if model.neuron_site() != "logits" {
                     let energies = model.block_energies(model.neuron_site(), &case.basis).unwrap();
-                    assert_eq!(found, cluster(&energies, &case.basis, candidates));
+                    assert_eq!(found, label(&energies));
                 }
                 let (spectrum, _) = model.neuron_and_logit_spectra(&case.basis).unwrap();
-                let again = cluster(&spectrum.by_block, &case.basis, candidates);
+                let again = label(&spectrum.by_block);
                 assert_eq!(found.clusters(), again.clusters());
                 near("shares", found.shares.iter().copied(), again.shares.iter().copied());
                 near("centred", found.shares_centred.iter().copied(), again.shares_centred.iter().copied());
@@ -119,7 +128,7 @@ fn dim_neurons() {
     let columns = [&one * -1.0, &waves * 5e-4, &one * 0.5, waves.clone(), &waves * 2e-3];
     let embed = Array2::from_shape_fn((n, 5), |(t, k)| columns[k][t]);
     let net = SummedMlp::new(embed.clone(), embed, Array2::ones((5, n))).unwrap();
-    let found = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
+    let found = neurons(&net, &case.basis).unwrap();
     assert_eq!(found.dim(), [0, 1]);
     for k in [0, 1] {
         let neuron = &found.neurons[k];
@@ -132,7 +141,7 @@ fn dim_neurons() {
     let constant = &found.neurons[2];
     assert_eq!((constant.kind, constant.block, constant.fraction_centred), (NeuronKind::Constant, None, None));
     assert!(found.shares_centred.row(2).iter().all(|&share| share == 0.0));
-    let forced = neurons(&net, &case.basis, Candidates::Forced).unwrap();
+    let forced = notebook::neurons(&net, &case.basis, Labels::Forced).unwrap();
     let constant = &forced.neurons[2];
     assert!(constant.block.is_some());
     near_of("constant", &[constant.fraction_explained.unwrap(), constant.runner_up.unwrap()], &[1.0, 1.0], 1.0);
@@ -140,7 +149,7 @@ fn dim_neurons() {
     assert_eq!((found.neurons[3].block, found.neurons[4].block), (Some(2), Some(2)));
     assert_eq!(found.clusters(), [(2, vec![3, 4])].into());
     let text = found.to_string();
-    assert!(text.contains("constant        1  at all pairs: 2\n") && text.contains("dim        2\n"), "{text}");
+    assert!(text.ends_with("\n  constant          1  2\n  dim               2  0, 1"), "{text}");
     // The values of the two spectra of a scaled neuron are in proportion.
     assert!((found.neurons[3].fraction_explained.unwrap() - found.neurons[4].fraction_explained.unwrap()).abs() < 1e-5);
 }
@@ -151,11 +160,11 @@ fn an_always_on_bias_does_not_vary() {
     let zeros = Array2::zeros((n, 2));
     let bias = Some(Array1::from_elem(3, 0.7f32));
     let net = OneLayerMlp::new(zeros.clone(), zeros, Array2::ones((4, 3)), bias, Array2::ones((3, n))).unwrap();
-    for neuron in neurons(&net, &case.basis, Candidates::AllBlocks).unwrap().neurons {
+    for neuron in neurons(&net, &case.basis).unwrap().neurons {
         near_of("share", &[neuron.share], &[1.0 / 3.0], 1.0);
         assert_eq!((neuron.kind, neuron.block, neuron.fraction_explained), (NeuronKind::Constant, None, None));
     }
-    for neuron in neurons(&net, &case.basis, Candidates::Forced).unwrap().neurons {
+    for neuron in notebook::neurons(&net, &case.basis, Labels::Forced).unwrap().neurons {
         near_of("share", &[neuron.share, neuron.fraction_explained.unwrap()], &[1.0 / 3.0, 1.0], 1.0);
         assert_eq!((neuron.runner_up, neuron.fraction_centred), (None, None));
     }
@@ -166,7 +175,7 @@ fn a_layer_of_zeros_is_all_dim() {
     for case in [Case::cyclic(1), Case::cyclic(5), Case::dihedral(2)] {
         let zeros = Array2::zeros((case.n, 4));
         let net = SummedMlp::new(zeros.clone(), zeros.clone(), zeros.t().to_owned()).unwrap();
-        let found = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
+        let found = neurons(&net, &case.basis).unwrap();
         assert_eq!(found.dim(), [0, 1, 2, 3]);
         assert!(found.clusters().is_empty());
         assert!(found.neurons.iter().all(|neuron| neuron.share == 0.0));
@@ -176,7 +185,7 @@ fn a_layer_of_zeros_is_all_dim() {
 #[test]
 fn one_element_has_no_frequency() {
     let case = Case::cyclic(1);
-    let found = neurons(&models::bilinear(1, 3, 1), &case.basis, Candidates::AllBlocks).unwrap();
+    let found = neurons(&models::bilinear(1, 3, 1), &case.basis).unwrap();
     let constant = found.of_kind(NeuronKind::Constant);
     assert_eq!((constant.len(), found.blocks.len(), found.clusters().len()), (3, 1, 0));
 }
@@ -186,9 +195,9 @@ fn the_published_loop_never_tries_the_last_frequency() {
     for n in [3, 5, 7, 8, 9, 53] {
         let case = Case::cyclic(n);
         let net = SummedMlp::new(wave(n, n / 2), wave(n, n / 2), Array2::ones((1, n))).unwrap();
-        let right = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
+        let right = neurons(&net, &case.basis).unwrap();
         assert_eq!(right.neurons[0].block, Some(n / 2), "C{n}");
-        let published = neurons(&net, &case.basis, Candidates::AsPublished).unwrap();
+        let published = notebook::neurons(&net, &case.basis, Labels::AsPublished).unwrap();
         assert!(published.neurons[0].block < Some(n / 2), "C{n}: {:?}", published.neurons[0]);
         assert_eq!(published.shares, right.shares);
         if n == 53 {
@@ -228,7 +237,7 @@ fn ties_have_no_block_but_may_have_an_irrep() {
                 Box::new(move |_, _| 0.25),
             ],
         );
-        let mut found = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
+        let mut found = neurons(&net, &case.basis).unwrap();
         let kinds: Vec<_> = found.neurons.iter().map(|neuron| (neuron.kind, neuron.block)).collect();
         let (tied, one) = ((NeuronKind::Tied, None), (NeuronKind::Labelled, Some(1)));
         assert_eq!(kinds, [tied, tied, one, one, (NeuronKind::Constant, None)], "D{n}");
@@ -237,13 +246,12 @@ fn ties_have_no_block_but_may_have_an_irrep() {
 
         let irreps = irreplens::irrep::dihedral(&group).iter().map(|rho| rho.irrep(&group)).collect::<Result<_, _>>();
         let irreps = IrrepBasis::from_irreps(&group, irreps.unwrap()).unwrap();
-        let in_irreps = neurons(&net, &irreps, Candidates::AllBlocks).unwrap();
+        let in_irreps = neurons(&net, &irreps).unwrap();
         found.name_ties(&in_irreps);
         assert_eq!(found.tied(), [(Some("sign"), vec![0, 1])].into(), "D{n}");
         let text = found.to_string();
-        assert!(text.contains("tied        2  no block leads: 0, 1 (irrep sign)"), "{text}");
-        assert!(text.contains("constant        1  at all pairs: 4"), "{text}");
-        assert!(text.ends_with("labels are not compared with an untrained network's"), "{text}");
+        assert!(text.ends_with("\n  tied (sign)        2  0, 1\n  constant           1  4"), "{text}");
+        assert!(text.contains(": labels are not compared with an untrained network's\n"), "{text}");
     }
 }
 
@@ -260,10 +268,10 @@ fn two_frequencies_in_equal_parts() {
             Box::new(move |x, y| 1e-3 * (wave(2, x, y) + wave(3, x, y)) + 5.0),
         ],
     );
-    let found = neurons(&net, &case.basis, Candidates::AllBlocks).unwrap();
+    let found = neurons(&net, &case.basis).unwrap();
     let labels: Vec<_> = found.neurons.iter().map(|neuron| neuron.block).collect();
     assert_eq!((labels, found.of_kind(NeuronKind::Tied)), (vec![None, Some(3), None], vec![0, 2]));
-    let forced = neurons(&net, &case.basis, Candidates::Forced).unwrap();
+    let forced = notebook::neurons(&net, &case.basis, Labels::Forced).unwrap();
     assert!(forced.neurons.iter().all(|neuron| neuron.block.is_some_and(|b| b == 2 || b == 3)));
 }
 
@@ -279,7 +287,7 @@ fn logits_as_neurons_are_less_their_mean() {
         let logits = Array2::from_shape_fn((49, 7), |(i, z)| logit(i / 7, i % 7, z, shift));
         Precomputed::new(vec![("logits".into(), logits)], "logits").unwrap()
     };
-    let [plain, shifted] = [0.0, 5.0].map(|s| neurons(&net(s), &case.basis, Candidates::AllBlocks).unwrap());
+    let [plain, shifted] = [0.0, 5.0].map(|s| neurons(&net(s), &case.basis).unwrap());
     assert_eq!(plain.clusters(), [(2, (0..7).collect())].into());
     assert_eq!(shifted.clusters(), plain.clusters());
     near("shares", shifted.shares.iter().copied(), plain.shares.iter().copied());
@@ -293,7 +301,7 @@ proptest! {
         let k = 1 + k as usize % (n / 2);
         let embed = ndarray::Array2::from_shape_fn((case.n, 1), |(x, _)| wave(n, k)[[x % n, 0]]);
         let net = Bilinear::new(embed.clone(), embed, Array2::ones((1, case.n))).unwrap();
-        let neuron = &neurons(&net, &case.basis, Candidates::AllBlocks).unwrap().neurons[0];
+        let neuron = &neurons(&net, &case.basis).unwrap().neurons[0];
         assert_eq!(neuron.block, Some(k));
         near_of("fraction", &[neuron.fraction_explained.unwrap(), neuron.fraction_centred.unwrap()], &[1.0; 2], 1.0);
     }

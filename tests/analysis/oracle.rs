@@ -159,7 +159,7 @@ impl Case {
             correct += usize::from(first == label as usize);
         }
         let count = (self.n * self.n) as f64;
-        Evaluation { loss: loss / count, accuracy: correct as f64 / count }
+        Evaluation::new(loss / count, correct as f64 / count)
     }
 }
 

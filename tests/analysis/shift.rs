@@ -5,8 +5,8 @@ use crate::models::{self, Draw};
 use crate::oracle::{Case, near, near_of};
 use irreplens::Error;
 use irreplens::analysis::{
-    Candidates, Interpretation, NeuronKind, RepresentationMeasures, cosets, embedding, interpret, logit_directions,
-    neurons, progress_measures, representation,
+    Interpretation, NeuronKind, RepresentationMeasures, cosets, embedding, interpret, logit_directions, neurons,
+    progress_measures, representation,
 };
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::{Cyclic, Dihedral, Group, subgroup_classes};
@@ -64,7 +64,7 @@ fn same(
             }
         }
     }
-    if let (Some(x), Some(y)) = (b.parity, a.parity) {
+    if let (Some(x), Some(y)) = (b.published.parity, a.published.parity) {
         near(&format!("{what}: parity"), [x.loss], [y.loss]);
     }
     let similarities = |found: &RepresentationMeasures| -> Vec<f64> {
@@ -132,7 +132,8 @@ proptest! {
         same("weights", &case, &a, &b);
         let [x, y] = [&plain, &shifted].map(|model| embedding(model, &case.basis).unwrap());
         near("W_U, centred", y.unembed_centred.unwrap(), x.unembed_centred.unwrap());
-        near("W_U, sectors added", y.unembed_sum.unwrap().into_iter().skip(1), x.unembed_sum.unwrap().into_iter().skip(1));
+        let [sum_x, sum_y] = [&a, &b].map(|(found, _)| found.published.unembed_sum.clone().unwrap().into_iter().skip(1));
+        near("W_U, sectors added", sum_y, sum_x);
         for (got, want) in b.1.irreps.iter().zip(&a.1.irreps) {
             near_of("W_U, irreps", &[got.unembed_centred.unwrap()], &[want.unembed_centred.unwrap()], 1.0);
         }
@@ -189,7 +190,11 @@ fn nothing_is_nan() {
             assert_eq!(shares.is_some(), measures.logit_fve.is_some(), "{what}");
             if !what.starts_with("constant neurons") {
                 assert!(shares.is_none() && measures.key.is_empty(), "{what}: {shares:?}");
-                assert!(texts[0].contains("classes): none") && texts[1].contains("none of the logits"), "{what}");
+                assert!(
+                    texts[0].contains("there is no energy: they are constant")
+                        && texts[1].contains("none of the logits"),
+                    "{what}"
+                );
                 assert!(measures.irreps.iter().all(|m| m.trace_similarity.is_none()), "{what}");
             }
             let hidden = found.neuron_spectrum.split_centred().shares();
@@ -235,8 +240,7 @@ fn an_overflow_names_the_first_pair() {
             let net = overflows_at(n, pair, 1, value);
             let errors = [
                 net.evaluate(&task, &Hooks::none()).unwrap_err(),
-                net.pair_losses(&task, &Hooks::none()).unwrap_err(),
-                net.pair_sums(&task, &[]).unwrap_err(),
+                net.pair_means(&task, &[]).unwrap_err(),
                 net.neuron_and_logit_spectra(&case.basis).unwrap_err(),
                 interpret(&net, &case.basis, &task).unwrap_err(),
                 representation(&net, &group, &irreps, &task, &split).unwrap_err(),
@@ -291,8 +295,7 @@ fn a_large_constant_neuron_makes_no_other_dim() {
     let wave = |t: usize| (std::f32::consts::TAU * t as f32 / 7.0).cos();
     let map = |constant: f32| Array2::from_shape_fn((7, 3), |(t, k)| if k == 2 { constant } else { wave(t + k) });
     let net = SummedMlp::new(map(1e4), map(1e4), Draw::new(1).matrix(3, 7)).unwrap();
-    let kinds: Vec<NeuronKind> =
-        neurons(&net, &case.basis, Candidates::AllBlocks).unwrap().neurons.iter().map(|neuron| neuron.kind).collect();
+    let kinds: Vec<NeuronKind> = neurons(&net, &case.basis).unwrap().neurons.iter().map(|neuron| neuron.kind).collect();
     assert_eq!(kinds, [NeuronKind::Labelled, NeuronKind::Labelled, NeuronKind::Constant]);
 }
 

@@ -32,7 +32,6 @@ fn errors_are_those_of_the_host() {
     let error = model.run_with_hooks(&pairs, &hook(Hook::zero("nowhere")), &[]).unwrap_err();
     assert!(matches!(error, Error::UnknownSite { .. }), "{error}");
     assert!(matches!(model.run_with_cache(&pairs, &["nowhere"]), Err(Error::UnknownSite { .. })));
-    assert!(matches!(model.moments("nowhere"), Err(Error::UnknownSite { .. })));
     assert!(matches!(model.neuron_columns("hidden", 2..4), Err(Error::UnknownChannel { .. })));
     assert!(matches!(model.evaluate(&task, &Hooks::none()), Err(Error::Shape { .. })));
     assert!(matches!(model.forward(&task.pairs(20..25)), Err(Error::UnknownElement { .. })));

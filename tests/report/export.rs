@@ -4,9 +4,8 @@ use ndarray::Array2;
 fn all() -> Vec<(&'static str, Figure)> {
     let names = ["const", "cos 1", "<sin> & \"1\"\n"].map(String::from);
     let line = |name: &str| Line::new(name, vec![0.1, f64::NAN, 3.0]);
-    let heat = |scale| Heat { values: Array2::from_shape_fn((3, 3), |(i, j)| i as f32 - j as f32), scale, limit: None };
-    let points =
-        Points { name: "neurons".into(), x: vec![1.0, 2.0], y: vec![0.5, 0.9], hover: vec!["a".into(), "b".into()] };
+    let heat = |scale| Heat::new(Array2::from_shape_fn((3, 3), |(i, j)| i as f32 - j as f32), scale);
+    let points = Points::new("neurons", vec![1.0, 2.0], vec![0.5, 0.9], vec!["a".into(), "b".into()]);
     let figure = |marks| Figure::new("A <b>title</b> & more", Axis::new("x").named(&names), Axis::new("y"), marks);
     let mut log = figure(Marks::Bars(vec![Line::new("losses", vec![1e-6, 0.3, 20.0])]));
     log.y = log.y.log();

@@ -1,5 +1,5 @@
 use crate::models;
-use irreplens::analysis::{interpret, neuron_spectrum, representation};
+use irreplens::analysis::{direction_spectra, interpret, neuron_spectrum, representation};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Dihedral;
 use irreplens::report::{Axis, Figure, Heat, Line, Marks, Points, Scale, figures};
@@ -25,10 +25,11 @@ fn values_are_those_of_the_analyses() {
 
     let norms = figures::embedding_norms(&found.embedding);
     let titles: Vec<&str> = norms.iter().map(|figure| figure.title.rsplit(" in ").next().unwrap()).collect();
-    assert_eq!(titles, ["W_E_a", "W_E_b", "W_E_a/b", "the maps to neurons", "W_U", "W_U, sectors apart"]);
+    assert_eq!(titles, ["W_E_a", "W_E_b", "W_E_a/b", "the maps to neurons", "W_U, sectors apart"]);
     assert_eq!(lines(&norms[0])[0].y, found.embedding.embed_left.as_ref().unwrap().to_vec());
     assert_eq!(lines(&norms[2])[1].y, found.embedding.embed_right.as_ref().unwrap().to_vec());
-    assert_eq!(lines(&norms[4])[0].y, found.embedding.unembed_sum.as_ref().unwrap().to_vec());
+    let summed = figures::published_unembedding(&found.embedding.components, &found.published).unwrap();
+    assert_eq!(lines(&summed)[0].y, found.published.unembed_sum.as_ref().unwrap().to_vec());
     assert_eq!(norms[0].x.names.as_ref().unwrap(), &names);
 
     let terms = neuron_spectrum(&net, &basis, "hidden", 4).unwrap();
@@ -47,7 +48,7 @@ fn values_are_those_of_the_analyses() {
     let neuron = &found.neurons.neurons[3];
     assert_eq!((points[0].x[3], points[0].y[3]), (neuron.block.unwrap() as f64, neuron.fraction_explained.unwrap()));
 
-    let ablations = figures::ablations(&found);
+    let ablations = found.ablations();
     assert_eq!(ablations[0].after, found.baseline);
     let bars = figures::ablation_losses(&ablations);
     assert!(bars.y.log && lines(&bars)[0].y[0] == found.baseline.loss);
@@ -74,7 +75,8 @@ fn direction_components_add_up_to_the_energies() {
     let found = interpret(&net, &basis, &task).unwrap();
     let (b, sectors) = (found.directions.blocks[0], ["rot", "ref"].map(String::from));
     let rows: Vec<(usize, usize)> = basis.blocks()[b].rows.clone().map(|row| (1, row)).collect();
-    let pictures = figures::direction_components(&net, &basis, &task, &sectors, &rows).unwrap();
+    let terms = direction_spectra(&net, &basis, &task, &rows).unwrap();
+    let pictures = figures::direction_components(&basis, &sectors, &rows, terms.view());
     assert_eq!(pictures[0].1[0].title, format!("Component of logits in direction cos({b}) on region rot, rot"));
     for region in 0..4 {
         let squares = pictures.iter().flat_map(|(_, figures)| heat(&figures[region]).values.clone());
@@ -98,8 +100,7 @@ fn diverging_scales_are_centred_on_zero() {
 #[test]
 fn points_stand_at_the_names_of_their_places() {
     let names = ["trivial", "(2,1)", "sign"].map(String::from);
-    let points =
-        Points { name: "neurons".into(), x: vec![2.0, 1.0], y: vec![0.5, 0.25], hover: vec!["a".into(), "b".into()] };
+    let points = Points::new("neurons", vec![2.0, 1.0], vec![0.5, 0.25], vec!["a".into(), "b".into()]);
     let figure =
         Figure::new("Irreps", Axis::new("irrep").named(&names), Axis::new("share"), Marks::Scatter(vec![points]));
     let json: serde_json::Value = serde_json::from_str(&figure.plotly().to_json()).unwrap();

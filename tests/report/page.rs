@@ -1,5 +1,6 @@
 use crate::read::{content, markup, numbers};
-use irreplens::report::{Axis, Cell, Control, Figure, Heat, Line, Marks, Page, Scale, Table, Term};
+use irreplens::analysis::{Cell, Table, Term};
+use irreplens::report::{Axis, Control, Figure, Heat, Line, Marks, Page, Scale};
 use ndarray::Array2;
 
 const HOSTILE: &str = "</script><script>alert(1)</script><img src=x onerror='alert(2)'>\"'\n%{x}<!--";
@@ -15,7 +16,7 @@ fn arrays_decode_to_the_values() {
     let values = Array2::from_shape_fn((7, 5), |(i, j)| ((i * 5 + j) as f32 * 0.7).sin() * 1e-3);
     let mut with_gap = values.clone();
     with_gap[[2, 3]] = f32::NAN;
-    let heat = |values| Marks::Heat(Heat { values, scale: Scale::Diverging, limit: None });
+    let heat = |values| Marks::Heat(Heat::new(values, Scale::Diverging));
     let figure = |marks| Figure::new("t", Axis::new("x"), Axis::new("y"), marks);
     let numbers_of_line = vec![1e-12, -3.5, f64::NAN, 7e8];
     let mut page = Page::new("p");
@@ -49,9 +50,10 @@ fn hostile_names_stay_text() {
     page.figures([lines(HOSTILE, vec![1.0, 2.0])]);
     page.choice(Control::Select, HOSTILE, vec![(HOSTILE.into(), vec![lines(HOSTILE, vec![1.0])])]);
     page.choice(Control::Slider, HOSTILE, vec![(HOSTILE.into(), vec![lines(HOSTILE, vec![1.0])])]);
-    let term = Term { name: "a", means: "<b>" };
-    page.facts(vec![(term, Cell::Text(HOSTILE.into()))]);
-    page.table(Table { caption: HOSTILE.into(), columns: vec![term], rows: vec![vec![Cell::Text(HOSTILE.into())]] });
+    let term = Term::new(HOSTILE, "<b>");
+    let rows = vec![vec![Cell::text(HOSTILE)], vec![Cell::Missing(HOSTILE.into())]];
+    page.facts(vec![(term.clone(), Cell::text(HOSTILE)), (term.clone(), Cell::Missing(HOSTILE.into()))]);
+    page.table(Table::new(HOSTILE, vec![term], rows));
     let html = page.html();
     let markup = markup(&html);
     assert!(!markup.contains("<img") && !markup.contains("alert(1)</") && !markup.contains("<!--"));

@@ -168,7 +168,7 @@ fn cross_entropy(logits: &Array2<f64>, task: &Task, pairs: &[usize]) -> (Evaluat
         delta /= (own + others) * count;
         correct += usize::from(row.iter().position(|&l| l == most) == Some(label));
     }
-    (Evaluation { loss: loss / count, accuracy: correct as f64 / count }, delta)
+    (Evaluation::new(loss / count, correct as f64 / count), delta)
 }
 
 fn oracle(network: &Network, task: &Task, pairs: &[usize]) -> Oracle {

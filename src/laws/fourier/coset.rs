@@ -1,7 +1,9 @@
+//! The laws of bases that name a generator: cosets, shifts and convolution.
+
 use super::{blocks, functions, norms, sectors};
 use crate::fourier::{Direction, FourierBasis};
 use crate::group::Group;
-use crate::laws::{TRANSFORM, Violation, uniform};
+use crate::laws::{TRANSFORM_TOLERANCE, Violation, uniform};
 use ndarray::{Array2, Axis};
 use std::f64::consts::TAU;
 
@@ -48,7 +50,7 @@ pub fn shift(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
             let (sin, cos) = (TAU * k as f64 / m as f64).sin_cos();
             let [re, im] = complex(&before, block.rows.start, block.rows.len(), column);
             for (row, turned) in block.rows.clone().zip([cos * re - sin * im, sin * re + cos * im]) {
-                Violation::unless_close(LAW, [row, column], after[[row, column]], turned, TRANSFORM * norm)?;
+                Violation::unless_close(LAW, [row, column], after[[row, column]], turned, TRANSFORM_TOLERANCE * norm)?;
             }
         }
     }
@@ -85,7 +87,7 @@ pub fn convolution(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation
             let [c, d] = complex(&g_hat, block.rows.start, rows, column);
             for (row, expected) in block.rows.clone().zip([a * c - b * d, a * d + b * c]) {
                 let got = product[[row, column]];
-                Violation::unless_close(LAW, [row, column], got, factor * expected, TRANSFORM * scale)?;
+                Violation::unless_close(LAW, [row, column], got, factor * expected, TRANSFORM_TOLERANCE * scale)?;
             }
         }
     }

@@ -14,7 +14,7 @@ pub use coset::{convolution, cosets, shift};
 pub use transform::{fast_equals_dense, inverse_1d, inverse_2d, parseval};
 pub use translation::translations;
 
-use super::{DOUBLE, EXHAUSTIVE, Violation, uniform};
+use super::{DOUBLE_TOLERANCE, EXHAUSTIVE, Violation, uniform};
 use crate::fourier::FourierBasis;
 use crate::group::Group;
 use ndarray::{Array1, Array2, ArrayViewD, Axis, concatenate};
@@ -135,10 +135,10 @@ pub fn blocks(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
     for (b, block) in blocks.iter().enumerate() {
         let side = if b == 0 { 1.0 } else { 1.0 + block.rows.len() as f64 } / m as f64;
         let witness = format_args!("chance share of block {b}");
-        Violation::unless_close(LAW, witness, basis.chance_share(b), side * side, DOUBLE)?;
+        Violation::unless_close(LAW, witness, basis.chance_share(b), side * side, DOUBLE_TOLERANCE)?;
     }
     let constant = (1.0 / m as f64).sqrt();
-    (0..m).try_for_each(|t| Violation::unless_close(LAW, [0, t], basis.value(0, t), constant, DOUBLE))
+    (0..m).try_for_each(|t| Violation::unless_close(LAW, [0, t], basis.value(0, t), constant, DOUBLE_TOLERANCE))
 }
 
 /// The rows of [`matrix`](FourierBasis::matrix) are orthonormal, and its entries are the basis's values.
@@ -158,7 +158,7 @@ pub fn orthonormality(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violat
         let back = matrix.dot(&matrix.t().dot(&mix));
         let far = |&row: &usize| {
             let off = (back[row] - mix[row]).abs();
-            off.is_nan() || off > DOUBLE * (m as f64).sqrt()
+            off.is_nan() || off > DOUBLE_TOLERANCE * (m as f64).sqrt()
         };
         (0..m).filter(far).collect()
     };
@@ -166,7 +166,7 @@ pub fn orthonormality(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violat
         let products = matrix.dot(&matrix.row(row));
         products.iter().enumerate().try_for_each(|(other, &product)| {
             let expected = if row == other { 1.0 } else { 0.0 };
-            Violation::unless_close("orthonormality", [row, other], product, expected, DOUBLE)
+            Violation::unless_close("orthonormality", [row, other], product, expected, DOUBLE_TOLERANCE)
         })
     })
 }
@@ -178,7 +178,7 @@ fn matrix(basis: &(impl FourierBasis + ?Sized)) -> Result<Array2<f64>, Violation
     let matrix = basis.matrix();
     Violation::unless_equal(LAW, "shape", matrix.dim(), (basis.rows(), basis.rows()))?;
     for ((row, t), &entry) in matrix.indexed_iter() {
-        Violation::unless_close(LAW, [row, t], entry, basis.value(row, t), DOUBLE)?;
+        Violation::unless_close(LAW, [row, t], entry, basis.value(row, t), DOUBLE_TOLERANCE)?;
     }
     Ok(matrix)
 }

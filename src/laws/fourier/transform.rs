@@ -1,6 +1,8 @@
+//! The laws of the transform: it is the matrix, it has an inverse, it preserves squares.
+
 use super::{energies, functions, is_small, matrix, norms, sectors};
 use crate::fourier::{Direction, FourierBasis, forward, forward_2d, inverse, inverse_2d as invert_2d};
-use crate::laws::{TRANSFORM, Violation, answer, uniform};
+use crate::laws::{TRANSFORM_TOLERANCE, Violation, answer, uniform};
 use ndarray::{Array2, Array3, ArrayView, ArrayViewD, Axis, Dimension, s};
 
 /// How the two arrays of a transform lie in memory.
@@ -29,7 +31,7 @@ pub fn fast_equals_dense(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Vio
             let output = transformed(basis, direction, layout, &input)?;
             for (([row, column], &v), &expected) in indexed(&output).zip(&dense) {
                 let witness = (direction, layout, [row, column]);
-                Violation::unless_close(LAW, witness, v.into(), expected, TRANSFORM * norms[column])?;
+                Violation::unless_close(LAW, witness, v.into(), expected, TRANSFORM_TOLERANCE * norms[column])?;
             }
         }
         let none = Array2::zeros((basis.rows(), 0));
@@ -96,7 +98,7 @@ pub fn inverse_1d(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation>
     same(LAW, "forward(inverse)", back.view(), coefficients.view())
 }
 
-/// The same for functions of pairs.
+/// In 2-D too, inverse after forward is the identity, and forward after inverse.
 ///
 /// # Errors
 /// `inverse 2-D`: the indices of an entry, it after there and back, and before; `sectors` as [`sectors`].
@@ -143,7 +145,7 @@ fn pair_functions(order: usize) -> Array3<f32> {
 fn same_energy(transform: &str, before: ArrayViewD<'_, f32>, after: ArrayViewD<'_, f32>) -> Result<(), Violation> {
     energies(after).iter().zip(energies(before)).enumerate().try_for_each(|(channel, (&after, before))| {
         let witness = format_args!("{transform}, channel {channel}");
-        Violation::unless_close("parseval", witness, after, before, 2.0 * TRANSFORM * before)
+        Violation::unless_close("parseval", witness, after, before, 2.0 * TRANSFORM_TOLERANCE * before)
     })
 }
 
@@ -160,7 +162,7 @@ fn same<D: Dimension>(
     for (channel, (got, expected)) in got.axis_iter(last).zip(expected.axis_iter(last)).enumerate() {
         for ((at, &got), &expected) in got.indexed_iter().zip(&expected) {
             let witness = format_args!("{way}, {:?} of channel {channel}", at.as_array_view().to_vec());
-            Violation::unless_close(law, witness, got.into(), expected.into(), TRANSFORM * norms[channel])?;
+            Violation::unless_close(law, witness, got.into(), expected.into(), TRANSFORM_TOLERANCE * norms[channel])?;
         }
     }
     Ok(())

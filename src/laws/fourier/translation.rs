@@ -3,7 +3,7 @@
 use super::{blocks, functions, matrix, norms, sectors};
 use crate::fourier::FourierBasis;
 use crate::group::{Elem, Group, GroupExt};
-use crate::laws::{DOUBLE, Violation};
+use crate::laws::{DOUBLE_TOLERANCE, Violation};
 use ndarray::{Array2, Axis};
 
 /// The projector of every block commutes with translations: with `x -> h x` for h in the transformed subgroup H, which
@@ -63,7 +63,7 @@ pub fn translations(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + 
                 left.indexed_iter().map(|((row, column), v)| ([row, column], v)).zip(&right)
             {
                 let block = &basis.blocks()[block_of[row]].name;
-                let tolerance = DOUBLE * norms[column] * basis.blocks().len() as f64;
+                let tolerance = DOUBLE_TOLERANCE * norms[column] * basis.blocks().len() as f64;
                 Violation::unless_close(LAW, (side, h, s, block, column), left, right, tolerance)?;
             }
             tried.push(source);

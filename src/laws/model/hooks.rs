@@ -1,3 +1,5 @@
+//! The laws of hooks, and of questions that a model must refuse.
+
 use super::{Probe, same, view};
 use crate::error::Error;
 use crate::fourier::CyclicSubgroupBasis;
@@ -162,10 +164,7 @@ pub fn unknown_site(model: &(impl Interpretable + ?Sized)) -> Result<(), Violati
     let (task, other) = (Task::new(&cyclic(LAW, n)?), Task::new(&cyclic(LAW, n + 1)?));
     let hooks = Hooks::none().with(Hook::scale(ABSENT, 1.0));
     refused("evaluate with an unknown site", model.evaluate(&task, &hooks).is_ok())?;
-    refused("pair losses with an unknown site", model.pair_losses(&task, &hooks).is_ok())?;
     refused("evaluate on a larger group", model.evaluate(&other, &Hooks::none()).is_ok())?;
-    refused("pair losses on a larger group", model.pair_losses(&other, &Hooks::none()).is_ok())?;
-    refused("moments of an unknown site", model.moments(ABSENT).is_ok())?;
     refused("columns of an unknown site", model.neuron_columns(ABSENT, 0..0).is_ok())?;
     let (basis, other) = (&cyclic(LAW, n)?, &cyclic(LAW, n + 1)?);
     let (basis, other) = (CyclicSubgroupBasis::cyclic(basis), CyclicSubgroupBasis::cyclic(other));

@@ -13,7 +13,7 @@ pub use hooks::{no_op_hook, unknown_site};
 pub use shift::logit_shift;
 pub use streams::streams;
 
-use super::{ACTIVATION, EXHAUSTIVE, SEED, Violation, answer, uniform};
+use super::{ACTIVATION_TOLERANCE, EXHAUSTIVE, SEED, Violation, answer, uniform};
 use crate::group::Elem;
 use crate::model::{ActivationCache, Interpretable, LOGITS};
 use crate::task::{Pair, pairs};
@@ -148,7 +148,7 @@ pub fn readout_is_logits(model: &(impl Interpretable + ?Sized)) -> Result<(), Vi
     let scale = [&sum, &ra, &rb, &zero].iter().flat_map(|r| r.iter()).fold(0.0f64, |m, v| m.max(v.abs()));
     let (left, right) = (sum - ra, rb - zero);
     left.indexed_iter().zip(&right).try_for_each(|(((row, z), &left), &right)| {
-        Violation::unless_close(AFFINE, [row, z], left, right, ACTIVATION * scale)
+        Violation::unless_close(AFFINE, [row, z], left, right, ACTIVATION_TOLERANCE * scale)
     })
 }
 
@@ -170,7 +170,7 @@ pub fn unembedding(model: &(impl Interpretable + ?Sized)) -> Result<(), Violatio
     let scale = largest(read.view()).max(largest(zero.view()));
     for (((row, z), &expected), (&read, &zero)) in product.indexed_iter().zip(read.iter().zip(&zero)) {
         let got = f64::from(read) - f64::from(zero);
-        Violation::unless_close(LAW, [row, z], got, expected, ACTIVATION * scale)?;
+        Violation::unless_close(LAW, [row, z], got, expected, ACTIVATION_TOLERANCE * scale)?;
     }
     Ok(())
 }
@@ -266,7 +266,7 @@ impl Probe {
         got: impl Iterator<Item = f32>,
     ) -> Result<(), Violation> {
         let expected = self.at(site);
-        let tolerance = ACTIVATION * largest(expected);
+        let tolerance = ACTIVATION_TOLERANCE * largest(expected);
         got.zip(expected.row(row)).enumerate().try_for_each(|(channel, (got, &expected))| {
             let witness = format_args!("{case:?}, {:?}, channel {channel}", self.pairs[row]);
             Violation::unless_close(law, witness, got.into(), expected.into(), tolerance)
@@ -283,7 +283,7 @@ fn same(
     expected: ArrayView2<'_, f32>,
 ) -> Result<(), Violation> {
     Violation::unless_equal(law, format_args!("{case:?}, shape"), got.dim(), expected.dim())?;
-    let tolerance = ACTIVATION * largest(expected);
+    let tolerance = ACTIVATION_TOLERANCE * largest(expected);
     got.indexed_iter().zip(expected).try_for_each(|(((row, channel), &got), &expected)| {
         let witness = format_args!("{case:?}, {:?}, channel {channel}", pairs[row]);
         Violation::unless_close(law, witness, got.into(), expected.into(), tolerance)

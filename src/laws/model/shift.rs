@@ -3,7 +3,7 @@
 use super::hooks::cyclic;
 use crate::error::Result;
 use crate::fourier::CyclicSubgroupBasis;
-use crate::laws::{ACTIVATION, Violation, answer, uniform};
+use crate::laws::{ACTIVATION_TOLERANCE, Violation, answer, uniform};
 use crate::model::{ActivationCache, Hooks, Interpretable, LOGITS, Site};
 use crate::task::Pair;
 use ndarray::{Array2, ArrayView2};
@@ -23,12 +23,12 @@ pub fn logit_shift(model: &(impl Interpretable + ?Sized)) -> Result<(), Violatio
     super::sites(model)?;
     let n = model.order();
     let basis = CyclicSubgroupBasis::cyclic(&cyclic(LAW, n)?);
-    let squares = answer(LAW, "moments of the logits", model.moments(LOGITS))?.mean_square;
-    let scale = squares.fold(0.0f64, |m, &s| m.max(s)).sqrt();
+    let energies = answer(LAW, "spectrum of the logits", model.spectrum(LOGITS, &basis))?.by_block.energy;
+    let scale = energies.fold(0.0f64, |m, &e| m.max(e)).sqrt() / n as f64;
     let shifted = Shifted { model, by: uniform((n, n)) * (2.0 * scale) as f32 };
     let (_, plain) = answer(LAW, "spectra", model.neuron_and_logit_spectra(&basis))?;
     let (_, shifted) = answer(LAW, "spectra of shifted logits", shifted.neuron_and_logit_spectra(&basis))?;
-    let tolerance = 10.0 * ACTIVATION * (scale * n as f64).powi(2);
+    let tolerance = 10.0 * ACTIVATION_TOLERANCE * (scale * n as f64).powi(2);
     let [(got, want)] = [(&shifted.by_block, &plain.by_block)];
     Violation::unless_equal(LAW, "classes", want.energy.len(), n)?;
     for (what, got, want) in [("energy", &got.energy, &want.energy), ("constant", &got.constant, &want.constant)] {

@@ -1,6 +1,9 @@
+//! The forward pass of a model on a device.
+
 use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
-use crate::device::{Buffer, Matrix, Product, args};
+use crate::device::kernels::{self, Combination, Output};
+use crate::device::{Buffer, Matrix, Product};
 use crate::error::Result;
 use crate::model::{Combiner, Interpretable, LOGITS, width};
 use std::collections::BTreeMap;
@@ -22,23 +25,30 @@ pub(super) struct Kept {
 }
 
 impl Kept {
-    /// Those of a site.
+    /// The activations of a site.
     pub fn get(&self, site: &str) -> &Buffer<f32> {
         &self.sites[site]
     }
 
-    /// Those of a site, out of the rest.
+    /// The activations of a site, taken out of the rest.
     pub fn take(&mut self, site: &str) -> Arc<Buffer<f32>> {
         self.sites.remove(site).expect("a site that was asked for")
     }
 }
 
-/// Number of a combiner in the kernels; the ReLU after a sum may be part of it.
-pub(super) fn combiner(combiner: Combiner, relu: bool) -> i32 {
+impl Rows<'_> {
+    /// The number of the first pair, as kernels count pairs.
+    pub fn first(&self) -> u32 {
+        u32::try_from(self.first).expect("pairs have numbers below 2^32")
+    }
+}
+
+/// A combiner as the kernels know it; the ReLU after a sum may be part of it.
+pub(super) fn combiner(combiner: Combiner, relu: bool) -> Combination {
     match (combiner, relu) {
-        (Combiner::Sum, true) => 0,
-        (Combiner::Product, _) => 1,
-        (Combiner::Sum, false) => 2,
+        (Combiner::Sum, true) => Combination::SumRelu,
+        (Combiner::Product, _) => Combination::Product,
+        (Combiner::Sum, false) => Combination::Sum,
     }
 }
 
@@ -114,14 +124,16 @@ impl OnDevice {
             }
         };
         if pass.needs(LOGITS) {
-            let mut logits = self.times_unembedding(rows.count, &hidden, 0..net.n)?;
+            let logits = self.times_unembedding(rows.count, &hidden, 0..net.n)?;
             if let Some(bias) = &net.output_bias {
-                self.device.launch_over(
-                    "add_row",
-                    rows.count * net.n,
-                    1,
-                    args![rows.count, net.n, &mut logits, bias, 0],
-                )?;
+                let add = kernels::AddRow {
+                    rows: rows.count,
+                    width: net.n,
+                    values: logits.output(),
+                    row: Some(bias.input()),
+                    relu: false,
+                };
+                add.launch_over(&self.device, rows.count * net.n, 1)?;
             }
             pass.visit(LOGITS, logits)?;
         }
@@ -133,28 +145,23 @@ impl OnDevice {
         let net = &self.net;
         let out = Buffer::new(&self.device, "first layer", rows.count * net.first)?;
         let bias = net.bias.as_ref().filter(|_| bias);
-        let combiner = combiner(net.combiner, relu);
-        self.device.launch_over(
-            "first_layer",
-            rows.count * net.first,
-            1,
-            args![
-                rows.count,
-                net.n,
-                net.first,
-                &net.maps[0],
-                &net.maps[1],
-                0,
-                rows.list,
-                rows.first,
-                0,
-                combiner,
-                bias,
-                0,
-                &out,
-                0
-            ],
-        )?;
+        let layer = kernels::FirstLayer {
+            rows: rows.count,
+            n: net.n,
+            width: net.first,
+            left: net.maps[0].input(),
+            right: net.maps[1].input(),
+            batch_maps: 0,
+            pairs: rows.list.map(Buffer::input),
+            first: rows.first(),
+            batch_pairs: 0,
+            combiner: combiner(net.combiner, relu),
+            bias: bias.map(Buffer::input),
+            batch_bias: 0,
+            out: out.output(),
+            batch_out: 0,
+        };
+        layer.launch_over(&self.device, rows.count * net.first, 1)?;
         Ok(out)
     }
 
@@ -164,32 +171,61 @@ impl OnDevice {
         let (count, e) = (rows.count, net.embed_dim);
         let mut side = |i: usize, site| -> Result<Arc<Buffer<f32>>> {
             let out = Buffer::new(&self.device, "embeddings of pairs", count * e)?;
-            let map = &net.embed[i];
-            self.device.launch_over(
-                "gather_rows",
-                count * e,
-                1,
-                args![count, net.n, e, map, rows.list, rows.first, i, &out, e, 0],
-            )?;
+            let gather = kernels::GatherRows {
+                rows: count,
+                n: net.n,
+                width: e,
+                map: net.embed[i].input(),
+                batch_map: 0,
+                pairs: rows.list.map(Buffer::input),
+                first: rows.first(),
+                batch_pairs: 0,
+                side: i,
+                weights: None,
+                heads: 1,
+                positions: 1,
+                out: out.output(),
+                stride: e,
+                add: false,
+            };
+            gather.launch_over(&self.device, count * e, 1)?;
             pass.visit(site, out)
         };
         let (left, right) = (side(0, "embed_left")?, side(1, "embed_right")?);
         if net.kind != Kind::Stacked {
             let out = Buffer::new(&self.device, "first layer", count * e)?;
-            let combiner = combiner(net.combiner, false);
-            self.device.launch_over("combine_rows", count * e, 1, args![count, e, &left, &right, combiner, &out])?;
+            let combine = kernels::CombineRows {
+                rows: count,
+                width: e,
+                a: left.input(),
+                b: right.input(),
+                combiner: combiner(net.combiner, false),
+                out: out.output(),
+            };
+            combine.launch_over(&self.device, count * e, 1)?;
             return Ok(out);
         }
         let stack = Buffer::new(&self.device, "stacked embeddings", count * 2 * e)?;
-        let none: Option<&Buffer<u32>> = None;
         for (i, half) in [&left, &right].into_iter().enumerate() {
             // Row i of the block for row i of the stack: pairs of a group of one element.
-            self.device.launch_over(
-                "gather_rows",
-                count * e,
-                1,
-                args![count, 1, e, half, none, 0, 0, &stack, 2 * e, i * e],
-            )?;
+            let gather = kernels::GatherRows {
+                rows: count,
+                n: 1,
+                width: e,
+                map: half.input(),
+                batch_map: 0,
+                pairs: None,
+                first: 0,
+                batch_pairs: 0,
+                side: 0,
+                weights: None,
+                heads: 1,
+                positions: 1,
+                out: stack.output_from(i * e),
+                stride: 2 * e,
+                add: false,
+            };
+            gather.launch_over(&self.device, count * e, 1)?;
         }
         let stack = pass.visit("embed_stack", stack)?;
         let out = Buffer::new(&self.device, "first layer", count * net.first)?;
@@ -198,7 +234,7 @@ impl OnDevice {
             &self.device,
             Matrix::new(&stack, 0, 2 * e),
             Matrix::new(weight, 0, net.first),
-            Matrix::new(&out, 0, net.first),
+            Matrix::new(&out, 0, net.first).output(),
         )?;
         Ok(out)
     }
@@ -211,11 +247,13 @@ impl OnDevice {
         width: usize,
         bias: Option<&Buffer<f32>>,
     ) -> Result<Buffer<f32>> {
-        let mut values = match Arc::try_unwrap(values) {
+        let values = match Arc::try_unwrap(values) {
             Ok(values) => values,
             Err(kept) => kept.duplicate("activations")?,
         };
-        self.device.launch_over("add_row", rows * width, 1, args![rows, width, &mut values, bias, 1])?;
+        let row = bias.map(Buffer::input);
+        let add = kernels::AddRow { rows, width, values: values.output(), row, relu: true };
+        add.launch_over(&self.device, rows * width, 1)?;
         Ok(values)
     }
 
@@ -230,7 +268,7 @@ impl OnDevice {
             &self.device,
             Matrix::new(first, 0, net.first),
             Matrix::new(weight, 0, net.width),
-            Matrix::new(&out, 0, net.width),
+            Matrix::new(&out, 0, net.width).output(),
         )?;
         Ok(out)
     }
@@ -259,21 +297,22 @@ impl OnDevice {
             &self.device,
             Matrix::new(hidden, 0, net.width),
             Matrix::new(weights, classes.start, net.n),
-            Matrix::new(&out, 0, classes.len()),
+            Matrix::new(&out, 0, classes.len()).output(),
         )?;
         Ok(out)
     }
 
-    /// The channels `range` of values (rows, width), to `out` from a value on.
+    /// The channels `range` of values (rows, width), to `out`.
     pub(super) fn channels(
         &self,
         rows: usize,
         width: usize,
         values: &Buffer<f32>,
         range: Range<usize>,
-        out: (&Buffer<f32>, usize),
+        out: Output<'_, f32>,
     ) -> Result<()> {
-        let (from, count, list) = ((values, range.start), range.len(), None::<&Buffer<u32>>);
-        self.device.launch_over("take_channels", rows * count, 1, args![rows, width, from, list, count, out])
+        let (values, count) = (values.input_from(range.start), range.len());
+        let take = kernels::TakeChannels { rows, width, values, channels: None, count, out };
+        take.launch_over(&self.device, rows * count, 1)
     }
 }

@@ -1,15 +1,12 @@
+//! Hooks of a model on a device.
+
 use super::super::Hooks;
 use super::super::hooks::{Action, Values};
 use super::forward::Rows;
-use crate::device::{Buffer, Device, Matrix, Product, args};
+use crate::device::kernels::{self, HookValues};
+use crate::device::{Buffer, Device, Matrix, Product};
 use crate::error::Result;
 use ndarray::Array2;
-
-/// Where the values of a hook lie, as the kernel `hook` counts.
-const NOTHING: i32 = 0;
-const BY_CHANNEL: i32 = 1;
-const BY_PAIR: i32 = 2;
-const BY_ROW: i32 = 3;
 
 /// Hooks with what they need on the device.
 pub(super) struct DeviceHooks {
@@ -27,7 +24,7 @@ struct DeviceHook {
 
 enum DeviceAction {
     /// v = keep v + weight value.
-    Affine { keep: f32, weight: f32, table: Option<Buffer<f32>>, place: i32 },
+    Affine { keep: f32, weight: f32, table: Option<Buffer<f32>>, place: HookValues },
     /// v = keep v + weight (component of v in the span of `rows` (count, channels)).
     Project { keep: f32, weight: f32, rows: Buffer<f32>, count: usize },
 }
@@ -38,7 +35,7 @@ impl DeviceHooks {
         Self { hooks: Vec::new() }
     }
 
-    /// These, checked before.
+    /// Hooks that were checked before, with their values on the device.
     pub fn new(device: &Device, hooks: &Hooks) -> Result<Self> {
         let matrix = |what, matrix: &Array2<f32>| {
             let matrix = matrix.as_standard_layout();
@@ -46,12 +43,14 @@ impl DeviceHooks {
         };
         let affine = |keep, weight, values: &Values| {
             let (table, place) = match values {
-                Values::PerChannel(row) => (Buffer::from_slice(device, "values of a hook", &row.to_vec())?, BY_CHANNEL),
-                Values::PerPair(table) => (matrix("values of a hook", table)?, BY_PAIR),
+                Values::PerChannel(row) => {
+                    (Buffer::from_slice(device, "values of a hook", &row.to_vec())?, HookValues::ByChannel)
+                }
+                Values::PerPair(table) => (matrix("values of a hook", table)?, HookValues::ByPair),
             };
             Ok(DeviceAction::Affine { keep, weight, table: Some(table), place })
         };
-        let plain = |keep| DeviceAction::Affine { keep, weight: 0.0, table: None, place: NOTHING };
+        let plain = |keep| DeviceAction::Affine { keep, weight: 0.0, table: None, place: HookValues::Nothing };
         let project = |keep, weight, rows: &Array2<f32>| {
             Ok(DeviceAction::Project { keep, weight, rows: matrix("rows of a projection", rows)?, count: rows.nrows() })
         };
@@ -96,29 +95,24 @@ impl DeviceHook {
             DeviceAction::Affine { keep, weight, table, place } => (*keep, *weight, table.as_ref(), *place),
             DeviceAction::Project { keep, weight, rows: span, count } => {
                 component = self.component(rows.count, width, channels, values, span, *count)?;
-                (*keep, *weight, Some(&component), BY_ROW)
+                (*keep, *weight, Some(&component), HookValues::ByRow)
             }
         };
-        let (count, list) = (rows.count, self.channels.as_ref());
-        device.launch_over(
-            "hook",
-            count * channels,
-            1,
-            args![
-                count,
-                width,
-                values,
-                list,
-                channels,
-                rows.list,
-                rows.first,
-                self.mask.as_ref(),
-                keep,
-                weight,
-                table,
-                place
-            ],
-        )
+        let hook = kernels::HookRows {
+            rows: rows.count,
+            width,
+            values: values.output(),
+            channels: self.channels.as_ref().map(Buffer::input),
+            count: channels,
+            pairs: rows.list.map(Buffer::input),
+            first: rows.first(),
+            mask: self.mask.as_ref().map(Buffer::input),
+            keep,
+            weight,
+            table: table.map(Buffer::input),
+            place,
+        };
+        hook.launch_over(&device, rows.count * channels, 1)
     }
 
     /// The component of the chosen channels in the span of orthonormal rows: (rows, channels).
@@ -133,13 +127,20 @@ impl DeviceHook {
     ) -> Result<Buffer<f32>> {
         let device = values.device();
         let part = Buffer::new(device, "channels of a projection", rows * channels)?;
-        let list = self.channels.as_ref();
-        device.launch_over("take_channels", rows * channels, 1, args![rows, width, values, list, channels, &part])?;
+        let take = kernels::TakeChannels {
+            rows,
+            width,
+            values: values.input(),
+            channels: self.channels.as_ref().map(Buffer::input),
+            count: channels,
+            out: part.output(),
+        };
+        take.launch_over(device, rows * channels, 1)?;
         let coefficients = Buffer::new(device, "coefficients of a projection", rows * count)?;
         let (a, b) = (Matrix::new(&part, 0, channels), Matrix::new(span, 0, channels));
         let c = Matrix::new(&coefficients, 0, count);
-        Product::new(rows, count, channels).transpose_b().run(device, a, b, c)?;
-        Product::new(rows, channels, count).run(device, c, b, a)?;
+        Product::new(rows, count, channels).transpose_b().run(device, a, b, c.output())?;
+        Product::new(rows, channels, count).run(device, c, b, a.output())?;
         Ok(part)
     }
 }

@@ -6,10 +6,10 @@ mod sums;
 mod transform;
 
 use super::evaluate::check_columns;
-use super::pair_sums::check_sets;
+use super::pair_means::check_sets;
 use super::{
-    ActivationCache, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, Separable,
-    Site, SiteSpectrum, check_task, width,
+    ActivationCache, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, PairMeans, Separable, Site,
+    SiteSpectrum, check_task, width,
 };
 use crate::device::{Buffer, Device, DeviceInfo};
 use crate::error::{Error, Result};
@@ -253,23 +253,10 @@ impl Interpretable for OnDevice {
         Ok(Evaluation::from_sums(total.loss, total.hits, task.labels().len()))
     }
 
-    fn pair_losses(&self, task: &Task, hooks: &Hooks) -> Result<Array2<f64>> {
-        check_task(self, task)?;
-        hooks.check(&self.sites(), self.order())?;
-        let mut each = sums::PerPair::default();
-        self.losses(task, hooks, Some(&mut each))?;
-        let n = self.order();
-        Ok(Array2::from_shape_vec((n, n), each.losses).expect("one loss a pair"))
-    }
-
-    fn pair_sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+    fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
         check_task(self, task)?;
         check_sets(task, sets)?;
         self.sums(task, sets)
-    }
-
-    fn moments(&self, site: &str) -> Result<Moments> {
-        self.site_moments(site)
     }
 
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
@@ -279,7 +266,7 @@ impl Interpretable for OnDevice {
         let mut values = Array2::<f32>::zeros((n * n, range.len()));
         self.each_block(site, |rows, block| {
             let part = Buffer::new(&self.device, "channels", rows.count * range.len())?;
-            self.channels(rows.count, width(self, site)?, block, range.clone(), (&part, 0))?;
+            self.channels(rows.count, width(self, site)?, block, range.clone(), part.output())?;
             let part = part.to_vec()?;
             let part = ArrayView2::from_shape((rows.count, range.len()), &part).expect("one row a pair");
             values.slice_mut(s![rows_done..rows_done + rows.count, ..]).assign(&part);

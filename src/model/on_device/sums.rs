@@ -1,10 +1,11 @@
+//! Losses and sums over all pairs on a device.
+
 use super::forward::{Rows, combiner};
 use super::hooks::DeviceHooks;
 use super::{Kind, OnDevice};
-use crate::device::{self, Buffer, args};
+use crate::device::{Buffer, kernels};
 use crate::error::Result;
-use crate::model::evaluate::overflow;
-use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, Moments, PairSums, check_finite, width};
+use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite};
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -24,7 +25,7 @@ pub(super) struct PerPair {
     pub hits: Vec<u8>,
 }
 
-/// The same of a block of pairs, on the device, where it is wanted.
+/// Losses and hits of a block of pairs, on the device, where they are wanted.
 struct OfPairs {
     losses: Option<Buffer<f64>>,
     hits: Option<Buffer<u8>>,
@@ -78,23 +79,25 @@ impl OnDevice {
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
         let of_pairs = self.per_pair(pairs, each.is_some())?;
-        device::Evaluation {
-            pairs,
-            order: net.n,
+        // Stored neurons have their own bias in them.
+        let offset = if hidden.is_none() { net.offset.as_ref() } else { net.output_bias.as_ref() };
+        kernels::Evaluation {
+            rows: pairs,
+            n: net.n,
             width: net.width,
-            maps: [(&net.maps[0]).into(), (&net.maps[1]).into()],
+            left: net.maps[0].input(),
+            right: net.maps[1].input(),
+            hidden: hidden.map(Buffer::input),
             combiner: combiner(net.combiner, net.kind != Kind::None),
-            hidden: hidden.into(),
-            unembed: (&net.unembed).into(),
-            // Stored neurons have their own bias in them.
-            offset: if hidden.is_none() { net.offset.as_ref() } else { net.output_bias.as_ref() }.into(),
-            labels: labels.into(),
-            list: rows.list.into(),
-            first: rows.first,
-            losses: of_pairs.losses.as_ref().into(),
-            hits: of_pairs.hits.as_ref().into(),
-            block_sums: (&sums).into(),
-            block_hits: (&hits).into(),
+            unembed: net.unembed.input(),
+            offset: offset.map(Buffer::input),
+            labels: labels.input(),
+            pairs: rows.list.map(Buffer::input),
+            first: rows.first(),
+            losses: of_pairs.losses.as_ref().map(Buffer::output),
+            hits: of_pairs.hits.as_ref().map(Buffer::output),
+            block_sums: sums.output(),
+            block_hits: hits.output(),
         }
         .run(&self.device)?;
         for sums in sums.to_vec()?.chunks_exact(2) {
@@ -119,26 +122,23 @@ impl OnDevice {
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
         let of_pairs = self.per_pair(count, each.is_some())?;
-        self.device.launch(
-            "row_losses",
-            [blocks, 1, 1],
-            args![
-                count,
-                n,
-                logits,
-                0,
-                labels,
-                rows.list,
-                rows.first,
-                0,
-                0.0f32,
-                0.0f64,
-                of_pairs.losses.as_ref(),
-                of_pairs.hits.as_ref(),
-                &sums,
-                &hits
-            ],
-        )?;
+        let losses = kernels::RowLosses {
+            rows: count,
+            classes: n,
+            logits: logits.output(),
+            batch_logits: 0,
+            labels: labels.input(),
+            pairs: rows.list.map(Buffer::input),
+            first: rows.first(),
+            batch_pairs: 0,
+            weight: 0.0,
+            smoothing: 0.0,
+            losses: of_pairs.losses.as_ref().map(Buffer::output),
+            hits: of_pairs.hits.as_ref().map(Buffer::output),
+            block_losses: Some(sums.output()),
+            block_hits: Some(hits.output()),
+        };
+        losses.launch(&self.device, [blocks, 1, 1])?;
         total.loss += sums.to_vec()?.iter().sum::<f64>();
         total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
         // Not an energy that is asked for, but infinite logits must show: a loss may be finite with them.
@@ -152,8 +152,8 @@ impl OnDevice {
         Ok(OfPairs { losses: wanted.then(losses).transpose()?, hits: wanted.then(hits).transpose()? })
     }
 
-    /// [`Interpretable::pair_sums`].
-    pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+    /// [`Interpretable::pair_means`].
+    pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
         let mut each = PerPair::default();
         let total = self.losses(task, &Hooks::none(), Some(&mut each))?;
         let evaluation = |set: Option<&[bool]>| {
@@ -180,23 +180,34 @@ impl OnDevice {
                 return Err(self.too_small(n * d));
             }
             let (first, xs) = (rows.first / n, rows.count / n);
-            let none: Option<&Buffer<u32>> = None;
-            let by_left = (&left, first * d);
             let columns = d.div_ceil(32);
-            self.device.launch("gather_sums", [columns, xs, 1], args![n, d, values, n, 1, none, by_left])?;
-            self.device.launch("gather_sums", [columns, n, 1], args![xs, d, values, 1, n, none, &right])?;
+            let values = values.input();
+            let over_y = kernels::GatherSums {
+                count: n,
+                width: d,
+                values,
+                step_o: n,
+                step_j: 1,
+                table: None,
+                out: left.output_from(first * d),
+            };
+            over_y.launch(&self.device, [columns, xs, 1])?;
+            let over_x = kernels::GatherSums { count: xs, step_o: 1, step_j: n, out: right.output(), ..over_y };
+            over_x.launch(&self.device, [columns, n, 1])?;
             // Rows (x - first) n + y of the block, for every p the one y of each x.
             let table: Vec<u32> = (0..n)
                 .flat_map(|p| (0..xs).map(move |x| (p, x)))
                 .map(|(p, x)| x as u32 * n as u32 + divisions[p * n + first + x])
                 .collect();
             let table = Buffer::from_slice(&self.device, "pairs by product", &table)?;
-            self.device.launch("gather_sums", [columns, n, 1], args![xs, d, values, 0, 1, Some(&table), &product])
+            let table = Some(table.input());
+            let by_product = kernels::GatherSums { step_o: 0, step_j: 1, table, out: product.output(), ..over_x };
+            by_product.launch(&self.device, [columns, n, 1])
         })?;
         let averages = |sums: &mut Buffer<f64>| -> Result<Array2<f64>> {
             Ok(Array2::from_shape_vec((n, d), sums.to_vec()?).expect("n rows") / n as f64)
         };
-        Ok(PairSums {
+        Ok(PairMeans {
             sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
             all: evaluation(None),
             by_left: averages(&mut left)?,
@@ -241,12 +252,19 @@ impl OnDevice {
         let (regions, splits) = (n.0 / m.0 * (n.1 / m.1), SPLITS.min(m.0).max(1));
         let [sums, squares] = [(); 2].map(|()| Buffer::<f64>::new(&self.device, "moments", splits * regions * width));
         let (sums, squares) = (sums?, squares?);
-        let skip_first = i32::from(skip_first);
-        self.device.launch(
-            "region_moments",
-            [width.div_ceil(32), regions, splits],
-            args![n.0, n.1, m.0, m.1, width, values, skip_first, splits, &sums, &squares],
-        )?;
+        let moments = kernels::RegionMoments {
+            n_x: n.0,
+            n_y: n.1,
+            m_x: m.0,
+            m_y: m.1,
+            width,
+            values: values.input(),
+            skip_first,
+            splits,
+            sums: sums.output(),
+            squares: squares.output(),
+        };
+        moments.launch(&self.device, [width.div_ceil(32), regions, splits])?;
         let total = |buffer: Buffer<f64>| -> Result<Array2<f64>> {
             let parts = buffer.to_vec()?;
             let mut total = Array2::zeros((regions, width));
@@ -256,23 +274,6 @@ impl OnDevice {
             Ok(total)
         };
         Ok([total(sums)?, total(squares)?])
-    }
-
-    /// [`Interpretable::moments`].
-    pub(super) fn site_moments(&self, site: &str) -> Result<Moments> {
-        let width = width(self, site)?;
-        let [mut sums, mut squares] = [(); 2].map(|()| Array1::<f64>::zeros(width));
-        self.each_block(site, |rows, values| {
-            let [more_sums, more_squares] = self.block_moments(rows.count, width, values)?;
-            sums += &more_sums;
-            squares += &more_squares;
-            Ok(())
-        })?;
-        let pairs = (self.net.n * self.net.n) as f64;
-        match squares.iter().all(|square| square.is_finite()) {
-            true => Ok(Moments { mean: sums / pairs, mean_square: squares / pairs }),
-            false => Err(overflow(self, site)),
-        }
     }
 }
 

@@ -1,7 +1,9 @@
+//! 2-D transforms and spectra on a device.
+
 use super::OnDevice;
 use super::forward::Rows;
 use super::hooks::DeviceHooks;
-use crate::device::{Buffer, Matrix, Product, args};
+use crate::device::{Buffer, Matrix, Product, kernels};
 use crate::error::{Error, Result};
 use crate::fourier::{Direction, FourierBasis};
 use crate::model::energies::{Energies, check_order};
@@ -71,7 +73,7 @@ impl OnDevice {
             let list = Buffer::from_slice(&self.device, "pairs", &pairs)?;
             let rows = Rows { list: Some(&list), first: 0, count: pairs.len() };
             let values = self.run(rows, &hooks, &[site])?.take(site);
-            self.channels(pairs.len(), width, &values, range.clone(), (&out, i * xs * n * range.len()))?;
+            self.channels(pairs.len(), width, &values, range.clone(), out.output_from(i * xs * n * range.len()))?;
         }
         Ok(out)
     }
@@ -86,11 +88,16 @@ impl OnDevice {
         for first in (0..n).step_by(at_once) {
             let xs = at_once.min(n - first);
             let slab = |buffer| Matrix::new(buffer, first * n * channels, channels).batch(n * channels, m * channels);
-            Product::new(m, channels, m).batch(xs, sectors).run(&self.device, matrix, slab(values), slab(&along_y))?;
+            Product::new(m, channels, m).batch(xs, sectors).run(
+                &self.device,
+                matrix,
+                slab(values),
+                slab(&along_y).output(),
+            )?;
         }
         let columns = n * channels;
         let slab = |buffer| Matrix::new(buffer, 0, columns).batch(m * columns, 0);
-        Product::new(m, columns, m).batch(sectors, 1).run(&self.device, matrix, slab(&along_y), slab(values))
+        Product::new(m, columns, m).batch(sectors, 1).run(&self.device, matrix, slab(&along_y), slab(values).output())
     }
 
     /// Adds the energies of coefficients (x, y, channel); those of the channels alone without the constant.
@@ -104,14 +111,20 @@ impl OnDevice {
         let Transform { m, sectors, blocks, starts, .. } = basis;
         let (m, sectors, blocks, c) = (*m, *sectors, *blocks, channels.len());
         let square = Buffer::<f64>::new(&self.device, "squares of coefficients", m * m)?;
-        self.device.launch("square_sums", [m, m, 1], args![sectors, m, c, terms, &square])?;
+        let squares = kernels::SquareSums { sectors, m, width: c, terms: terms.input(), out: square.output() };
+        squares.launch(&self.device, [m, m, 1])?;
         energies.square += &ArrayView2::from_shape((m, m), &square.to_vec()?).expect("m rows");
         let by_block = Buffer::<f64>::new(&self.device, "energies of blocks", 3 * c * blocks)?;
-        self.device.launch(
-            "block_energies",
-            [c.div_ceil(32), blocks, 3],
-            args![sectors, m, blocks, starts, c, terms, &by_block],
-        )?;
+        let block_energies = kernels::BlockEnergies {
+            sectors,
+            m,
+            blocks,
+            starts: starts.input(),
+            width: c,
+            terms: terms.input(),
+            out: by_block.output(),
+        };
+        block_energies.launch(&self.device, [c.div_ceil(32), blocks, 3])?;
         let by_block = by_block.to_vec()?;
         let by_block = ArrayView3::from_shape((3, c, blocks), &by_block).expect("three kinds");
         let totals = [&mut energies.linear_x, &mut energies.linear_y, &mut energies.product];

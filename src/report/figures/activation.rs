@@ -1,3 +1,5 @@
+//! Pictures of activations at all pairs.
+
 use crate::report::{Axis, Figure, Heat, Marks, Scale};
 use ndarray::ArrayView2;
 

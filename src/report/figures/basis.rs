@@ -1,3 +1,5 @@
+//! Pictures of a basis.
+
 use crate::fourier::FourierBasis;
 use crate::report::{Axis, Figure, Line, Marks};
 

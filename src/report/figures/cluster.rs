@@ -1,3 +1,5 @@
+//! Pictures of the neurons' blocks.
+
 use crate::analysis::{Neuron, NeuronClusters, NeuronKind};
 use crate::report::{Axis, Figure, Line, Marks, Points};
 use std::collections::BTreeMap;

@@ -1,51 +1,30 @@
+//! Pictures of the logits along blocks.
+
 use super::spectrum::coefficients;
 use crate::analysis::LogitDirections;
-use crate::error::Result;
-use crate::fourier::{Block, FourierBasis, forward_2d};
-use crate::model::{Interpretable, stream};
+use crate::fourier::{Block, FourierBasis};
 use crate::report::figure::largest;
 use crate::report::{Axis, Figure, Heat, Line, Marks, Scale};
-use crate::task::Task;
-use ndarray::{Array2, Array3, s};
+use ndarray::{ArrayView5, s};
 
 /// The component of the logits along some rows of output sectors, as functions of x and y: for every direction the 2-D
-/// coefficients, a picture a region; directions of one block and one output sector share a scale. One forward pass.
+/// coefficients, a picture a region; directions of one block and one output sector share a scale.
 ///
 /// # Arguments
-/// `sectors`: names of the sectors; `directions`: output sectors, each with a row of the basis.
+/// `sectors`: names of the sectors; `directions`: output sectors, each with a row of the basis; `terms`: what
+/// [`direction_spectra`](crate::analysis::direction_spectra) returns for them.
 ///
 /// # Returns
 /// The name of each direction, `cos(3) of rot`, with its pictures.
 ///
-/// # Errors
-/// Those of the forward pass.
-///
 /// # Panics
-/// If there is no such sector or row, or there are fewer names of sectors than sectors.
+/// If there is no such sector or row, or there are fewer terms than directions, or fewer names than sectors.
 pub fn direction_components(
-    model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
-    task: &Task,
+    basis: &(impl FourierBasis + ?Sized),
     sectors: &[String],
     directions: &[(usize, usize)],
-) -> Result<Vec<(String, Vec<Figure>)>> {
-    let n = model.order();
-    let mut along = Array2::<f32>::zeros((n, directions.len()));
-    for (&(output, row), mut along) in directions.iter().zip(along.columns_mut()) {
-        for (t, element) in basis.sectors()[output].iter().enumerate() {
-            along[element.index()] = basis.value(row, t) as f32;
-        }
-    }
-    let parts = stream(model, task, Vec::new, |parts, block| {
-        let first = block.pairs.first().map_or(0, |(x, y)| x.index() * n + y.index());
-        parts.push((first, crate::linalg::matmul(block.logits.view(), along.view())));
-    })?;
-    let mut values = Array2::<f32>::zeros((n * n, directions.len()));
-    for (first, part) in parts.into_iter().flatten() {
-        values.slice_mut(s![first..first + part.nrows(), ..]).assign(&part);
-    }
-    let values: Array3<f32> = values.into_shape_with_order((n, n, directions.len())).expect("row-major");
-    let terms = forward_2d(basis, values.view())?;
+    terms: ArrayView5<'_, f32>,
+) -> Vec<(String, Vec<Figure>)> {
     let (names, regions) = (basis.row_names(), super::region_names(sectors));
     let count = basis.sectors().len();
     let block_of = basis.block_of_row();
@@ -72,7 +51,7 @@ pub fn direction_components(
         let label = if count == 1 { direction.clone() } else { format!("{direction} of {}", sectors[output]) };
         (label, regions.iter().enumerate().map(figure).collect())
     };
-    Ok(directions.iter().enumerate().map(pictures).collect())
+    directions.iter().enumerate().map(pictures).collect()
 }
 
 /// Shares of the logits' energy along f(x + y) and f(x - y), region by region, of every key block; `None` where positions

@@ -1,4 +1,7 @@
+//! Pictures of embeddings and unembedding by component.
+
 use crate::analysis::EmbeddingSpectra;
+use crate::analysis::notebook::Published;
 use crate::fourier::Block;
 use crate::report::{Axis, Figure, Line, Marks};
 use ndarray::Array1;
@@ -9,9 +12,8 @@ fn norms(title: &str, names: &[String], of: &[(&str, &Array1<f64>)]) -> Figure {
     Figure::new(title, Axis::new("Fourier Component").named(names), Axis::new("Norm"), Marks::Lines(lines))
 }
 
-/// Squared norm by component: W_E_a, W_E_b, both together, both maps to neurons, and W_U as published (sectors added
-/// first) and, less its mean over the classes, sector by sector, and of the output bias. What the model does not have is left
-/// out.
+/// Squared norm by component: W_E_a, W_E_b, both together, both maps to neurons, W_U less its mean over the
+/// classes, sector by sector, and the output bias. What the model does not have is left out.
 pub fn embedding_norms(spectra: &EmbeddingSpectra) -> Vec<Figure> {
     let names = &spectra.components;
     let title = |of: &str| format!("Norm of embedding coef of each Fourier Component in {of}");
@@ -26,11 +28,6 @@ pub fn embedding_norms(spectra: &EmbeddingSpectra) -> Vec<Figure> {
         let of = [("x to neuron", left), ("y to neuron", right)];
         out.push(norms(&title("the maps to neurons"), names, &of));
     }
-    if let Some(sum) = &spectra.unembed_sum {
-        let note = "As published: the sectors are added before the transform, so that opposite signs cancel; \
-            the constant is of W_U as it is, and would be 0 less its mean over the classes.";
-        out.push(norms(&title("W_U"), names, &[("W_U", sum)]).with_note(note));
-    }
     if let Some(apart) = &spectra.unembed_centred {
         out.push(norms(&title("W_U, sectors apart"), names, &[("W_U", apart)]));
     }
@@ -38,6 +35,15 @@ pub fn embedding_norms(spectra: &EmbeddingSpectra) -> Vec<Figure> {
         out.push(norms(&title("the output bias"), names, &[("b_U", bias)]));
     }
     out
+}
+
+/// The published spectrum of W_U, its sectors added first; none without an unembedding.
+pub fn published_unembedding(names: &[String], published: &Published) -> Option<Figure> {
+    let note = "As published: the sectors are added before the transform, so that opposite signs cancel; \
+        the constant is of W_U as it is, and would be 0 less its mean over the classes.";
+    let sum = published.unembed_sum.as_ref()?;
+    let title = "Norm of embedding coef of each Fourier Component in W_U";
+    Some(norms(title, names, &[("W_U", sum)]).with_note(note))
 }
 
 /// The published spectrum of W_U over the neurons of each cluster; none without clusters.

@@ -1,3 +1,5 @@
+//! Pictures of irreps and cosets.
+
 use crate::analysis::{CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures};
 use crate::model::Evaluation;
 use crate::report::{Axis, Figure, Line, Marks, Points};

@@ -3,7 +3,7 @@
 //! | file | pictures |
 //! |---|---|
 //! | `basis.rs` | [`basis_rows`]: the functions of a basis |
-//! | `embedding.rs` | [`embedding_norms`], [`unembedding_by_cluster`]: norms by component |
+//! | `embedding.rs` | [`embedding_norms`], [`published_unembedding`], [`unembedding_by_cluster`]: norms by component |
 //! | `activation.rs` | [`activation_map`]: a channel at all pairs |
 //! | `spectrum.rs` | [`neuron_regions`], [`mean_squares`]: 2-D coefficients |
 //! | `cluster.rs` | [`neuron_fractions`], [`cluster_sizes`]: the neurons' blocks |
@@ -22,16 +22,16 @@ mod irrep;
 mod spectrum;
 mod training;
 
-pub use ablation::{Ablation, ablation_losses, ablations};
+pub use ablation::ablation_losses;
 pub use activation::activation_map;
 pub use basis::basis_rows;
 pub use cluster::{cluster_sizes, neuron_fractions};
 pub use direction::{direction_components, product_shares};
-pub use embedding::{embedding_norms, unembedding_by_cluster};
+pub use embedding::{embedding_norms, published_unembedding, unembedding_by_cluster};
 pub use irrep::{irrep_against_coset, irrep_energies, key_irrep_losses, trace_similarities};
 pub use spectrum::{mean_squares, neuron_regions};
 pub(super) use training::spread;
-pub use training::{History, checkpoint_spectra, key_block_curves, key_irrep_curves, progress_curves, training_curves};
+pub use training::{checkpoint_spectra, key_block_curves, key_irrep_curves, progress_curves, training_curves};
 
 /// Names of the regions (sector of x, sector of y) in order, from those of the sectors.
 fn region_names(sectors: &[String]) -> Vec<String> {

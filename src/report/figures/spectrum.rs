@@ -1,3 +1,5 @@
+//! Pictures of 2-D coefficients.
+
 use crate::model::SiteSpectrum;
 use crate::report::figure::largest;
 use crate::report::{Axis, Figure, Heat, Marks, Scale};
@@ -40,7 +42,7 @@ pub fn neuron_regions(
 /// Mean squares of the 2-D coefficients of the centred neurons and of the logits, less each pair's mean over the classes, side
 /// by side.
 ///
-/// For the logits as they are add [`MeanLogit`](crate::analysis::MeanLogit) to them.
+/// For the logits as they are see [`raw_logit_mean_square`](crate::analysis::Interpretation::raw_logit_mean_square).
 ///
 /// # Arguments
 /// `shared`: whether the two have one colour range, so that they can be compared; else each has its own.

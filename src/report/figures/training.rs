@@ -1,80 +1,12 @@
-//! Training: loss and accuracy, every progress measure, and spectra, by epoch.
+//! Pictures of training: losses, every progress measure and spectra, by epoch.
 
 use crate::analysis::{EmbeddingSpectra, OF_BLOCK, OF_IRREP, Progress, ProgressRow, Quantity, Unit};
-use crate::checkpoint::Run;
-use crate::error::{Error, Result};
+use crate::checkpoint::History;
 use crate::model::Evaluation;
 use crate::report::{Axis, Figure, Line, Marks};
 
 /// Points of a curve that are drawn, at most.
 const POINTS: usize = 1500;
-
-/// Loss and accuracy by epoch.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    /// Epochs.
-    pub epochs: Vec<u64>,
-    /// Over all pairs; empty or NaN where that is not known.
-    pub all: Vec<Evaluation>,
-    /// Over the training pairs; NaN where there is none.
-    pub train: Vec<Evaluation>,
-    /// Over the test pairs; NaN where there is none.
-    pub test: Vec<Evaluation>,
-}
-
-const NONE: Evaluation = Evaluation { loss: f64::NAN, accuracy: f64::NAN };
-
-impl History {
-    /// What a run's `metrics.csv` says; `None` without such a file, and for recorded activations.
-    ///
-    /// # Errors
-    /// [`Error::Io`] if it cannot be read and [`Error::Format`] if it is not the table of
-    /// [`MetricLog`](crate::train::MetricLog).
-    pub fn read(run: &Run) -> Result<Option<Self>> {
-        let path = run.directory().join("metrics.csv");
-        if run.is_recorded() || !path.exists() {
-            return Ok(None);
-        }
-        let format = |got: String| Error::Format {
-            path: path.clone(),
-            expected: "rows of epoch, train_loss, train_accuracy, test_loss, test_accuracy",
-            got,
-        };
-        let bytes = std::fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
-        let mut reader = csv::Reader::from_reader(&bytes[..]);
-        let mut history = Self::default();
-        for record in reader.records() {
-            let record = record.map_err(|error| format(error.to_string()))?;
-            let epoch = record.get(0).and_then(|text| text.parse().ok());
-            let number = |i: usize| match record.get(i) {
-                Some("") => Some(f64::NAN),
-                text => text?.parse().ok(),
-            };
-            let evaluation = |i| Some(Evaluation { loss: number(i)?, accuracy: number(i + 1)? });
-            let (Some(epoch), Some(train), Some(test)) = (epoch, evaluation(1), evaluation(3)) else {
-                return Err(format(record.iter().collect::<Vec<_>>().join(",")));
-            };
-            history.epochs.push(epoch);
-            history.train.push(train);
-            history.test.push(test);
-        }
-        Ok((!history.epochs.is_empty()).then_some(history))
-    }
-}
-
-impl From<&Progress> for History {
-    fn from(progress: &Progress) -> Self {
-        let of = |what: fn(&ProgressRow) -> Option<Evaluation>| {
-            progress.rows.iter().map(|row| what(row).unwrap_or(NONE)).collect()
-        };
-        Self {
-            epochs: progress.rows.iter().map(|row| row.epoch).collect(),
-            all: of(|row| Some(row.all)),
-            train: of(|row| row.train),
-            test: of(|row| row.test),
-        }
-    }
-}
 
 /// A curve over epochs, thinned to what can be seen.
 fn curve(name: &str, epochs: &[u64], values: Vec<f64>) -> Line {
@@ -95,11 +27,11 @@ fn over_epochs(title: &str, y: Axis, lines: Vec<Line>, rows: usize) -> Figure {
 
 /// Loss, on a logarithmic axis, and accuracy over the epochs.
 pub fn training_curves(history: &History) -> [Figure; 2] {
-    let lines = |of: fn(&Evaluation) -> f64| {
-        let sets = [("train", &history.train), ("test", &history.test), ("all pairs", &history.all)];
-        let known = sets.into_iter().filter(|(_, set)| !set.is_empty());
-        let curves = known.map(|(name, set)| curve(name, &history.epochs, set.iter().map(of).collect()));
-        curves.filter(|line| line.y.iter().any(|v| v.is_finite())).collect()
+    let lines = |of: fn(Evaluation) -> f64| {
+        let values = |set: &[Option<Evaluation>]| set.iter().map(|e| e.map_or(f64::NAN, of)).collect();
+        let curves = [("train", &history.train), ("test", &history.test), ("all pairs", &history.all)]
+            .map(|(name, set)| curve(name, &history.epochs, values(set)));
+        curves.into_iter().filter(|line| line.y.iter().any(|v| v.is_finite())).collect()
     };
     let rows = history.epochs.len();
     [
@@ -204,7 +136,7 @@ fn quantity_curves<T>(
     let line = |(i, name): (usize, &&str)| progress_line(progress, name, &|row| at(row, i).and_then(quantity.of));
     let axis = match quantity.unit {
         Unit::Nats => Axis::new("loss, nats").log(),
-        Unit::Share | Unit::Count => Axis::new(quantity.name),
+        Unit::Share | Unit::Cosine | Unit::Count => Axis::new(quantity.name),
     };
     let figure = over_epochs(quantity.name, axis, names.iter().enumerate().map(line).collect(), progress.rows.len());
     match quantity.name.ends_with("W_U") {

@@ -3,7 +3,8 @@ use super::super::optimiser::Factors;
 use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
 use crate::checkpoint::ModelKind;
-use crate::device::{self, Buffer, Device, Graph, Matrix, Product};
+use crate::device::kernels::{self, Combination, Input, Output};
+use crate::device::{Buffer, Device, Graph, Matrix, Product};
 use crate::error::{Error, Result};
 use crate::model::Evaluation;
 
@@ -76,8 +77,8 @@ pub(super) struct Sizes {
     pub(super) bias: Option<usize>,
     pub(super) unembed: usize,
     pub(super) output_bias: Option<usize>,
-    /// Number of the combiner in the kernels.
-    pub(super) combiner: i32,
+    /// The combiner of the maps, with its activation.
+    pub(super) combiner: Combination,
 }
 
 impl Sizes {
@@ -100,7 +101,7 @@ impl Sizes {
             bias: start("b"),
             unembed: start("W_U").expect("every architecture has one"),
             output_bias: start("b_U"),
-            combiner: i32::from(kind == ModelKind::Bilinear),
+            combiner: if kind == ModelKind::Bilinear { Combination::Product } else { Combination::SumRelu },
         }
     }
 
@@ -222,7 +223,7 @@ impl Engine {
                 let bias = Matrix::new(&self.parameters, bias, hidden).batch(parameters, 0);
                 let read = self.tensors(&self.parameters, unembed, n, 0);
                 let out = Matrix::new(&offset, 0, n).batch(n, 0);
-                Product::new(1, n, hidden).batch(seeds, 1).run(&self.device, bias, read, out)?;
+                Product::new(1, n, hidden).batch(seeds, 1).run(&self.device, bias, read, out.output())?;
                 self.add_output_bias(1, &offset)?;
                 Ok(offset)
             })
@@ -235,13 +236,14 @@ impl Engine {
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", seeds * each)?;
         for seed in 0..seeds {
             // Of neurons' biases and the logits' together, or of the logits' alone where it lies.
-            let alone = output_bias.map(|bias| (&self.parameters, seed * parameters + bias));
-            let offset = offset.as_ref().map(|offset| (offset, seed * n)).or(alone);
+            let alone = output_bias.map(|bias| self.parameters.input_from(seed * parameters + bias));
+            let offset = offset.as_ref().map(|offset| offset.input_from(seed * n)).or(alone);
             let mut block = seed * each;
             for start in (0..rows).step_by(at_once) {
                 let count = at_once.min(rows - start);
-                let list = (pairs, seed * rows + start);
-                self.evaluate_block(seed, count, list, offset, (&sums, 2 * block), (&hits, block))?;
+                let list = pairs.input_from(seed * rows + start);
+                let (sums, hits) = (sums.output_from(2 * block), hits.output_from(block));
+                self.evaluate_block(seed, count, list, offset, sums, hits)?;
                 block += blocks(count);
             }
         }
@@ -270,10 +272,10 @@ impl Engine {
         &self,
         seed: usize,
         count: usize,
-        list: (&Buffer<u32>, usize),
-        offset: Option<(&Buffer<f32>, usize)>,
-        sums: (&Buffer<f64>, usize),
-        hits: (&Buffer<u32>, usize),
+        list: Input<'_, u32>,
+        offset: Option<Input<'_, f32>>,
+        sums: Output<'_, f64>,
+        hits: Output<'_, u32>,
     ) -> Result<()> {
         let Sizes { n, first, hidden, weight, unembed, parameters, combiner, .. } = self.sizes;
         let stored = if self.sizes.two_layers() {
@@ -284,29 +286,30 @@ impl Engine {
                 &self.device,
                 Matrix::new(&activations, 0, first),
                 Matrix::new(&self.parameters, seed * parameters + weight, hidden),
-                Matrix::new(&neurons, 0, hidden),
+                Matrix::new(&neurons, 0, hidden).output(),
             )?;
             Some(neurons)
         } else {
             None
         };
         let (maps, stride) = self.maps();
-        device::Evaluation {
-            pairs: count,
-            order: n,
+        kernels::Evaluation {
+            rows: count,
+            n,
             width: hidden,
-            maps: [(maps, seed * stride).into(), (maps, seed * stride + n * first).into()],
+            left: maps.input_from(seed * stride),
+            right: maps.input_from(seed * stride + n * first),
+            hidden: stored.as_ref().map(Buffer::input),
             combiner,
-            hidden: stored.as_ref().into(),
-            unembed: (&self.parameters, seed * parameters + unembed).into(),
-            offset: offset.into(),
-            labels: (&self.labels).into(),
-            list: list.into(),
+            unembed: self.parameters.input_from(seed * parameters + unembed),
+            offset,
+            labels: self.labels.input(),
+            pairs: Some(list),
             first: 0,
-            losses: None::<&Buffer<f64>>.into(),
-            hits: None::<&Buffer<u8>>.into(),
-            block_sums: sums.into(),
-            block_hits: hits.into(),
+            losses: None,
+            hits: None,
+            block_sums: sums,
+            block_hits: hits,
         }
         .run(&self.device)
     }

@@ -2,7 +2,8 @@ use super::super::optimiser::Factors;
 use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
 use super::engine::{Engine, Sizes};
-use crate::device::{Buffer, Epilogue, Matrix, Product, args};
+use crate::device::kernels::{self, Input};
+use crate::device::{Buffer, Matrix, Product};
 use crate::error::Result;
 
 /// The launches of an epoch.
@@ -16,7 +17,7 @@ impl Engine {
     }
 
     /// A tensor of every seed: `start` among its parameters, rows of `stride`; two tensors one after the other.
-    pub(super) fn tensors(&self, of: &Buffer<f32>, start: usize, stride: usize, each: usize) -> Matrix {
+    pub(super) fn tensors<'a>(&self, of: &'a Buffer<f32>, start: usize, stride: usize, each: usize) -> Matrix<'a> {
         Matrix::new(of, start, stride).batch(self.sizes.parameters, each)
     }
 
@@ -28,7 +29,7 @@ impl Engine {
             &self.device,
             self.tensors(&self.parameters, 0, embed, n * embed),
             self.tensors(&self.parameters, weight, hidden, embed * hidden),
-            Matrix::new(maps, 0, hidden).batch(2 * n * hidden, n * hidden),
+            Matrix::new(maps, 0, hidden).batch(2 * n * hidden, n * hidden).output(),
         )
     }
 
@@ -38,39 +39,33 @@ impl Engine {
         seed: usize,
         batch: usize,
         rows: usize,
-        pairs: (&Buffer<u32>, usize),
+        pairs: Input<'_, u32>,
         batch_pairs: usize,
         out: &Buffer<f32>,
     ) -> Result<()> {
         let Sizes { n, first, bias, combiner, parameters, .. } = self.sizes;
         let (maps, stride) = self.maps();
-        let left = seed * stride;
-        let bias = bias.map(|bias| (&self.parameters, seed * parameters + bias));
-        self.device.launch_over(
-            "first_layer",
-            rows * first,
-            batch,
-            args![
-                rows,
-                n,
-                first,
-                (maps, left),
-                (maps, left + n * first),
-                stride,
-                pairs,
-                0,
-                batch_pairs,
-                combiner,
-                bias,
-                parameters,
-                out,
-                rows * first
-            ],
-        )
+        let layer = kernels::FirstLayer {
+            rows,
+            n,
+            width: first,
+            left: maps.input_from(seed * stride),
+            right: maps.input_from(seed * stride + n * first),
+            batch_maps: stride,
+            pairs: Some(pairs),
+            first: 0,
+            batch_pairs,
+            combiner,
+            bias: bias.map(|bias| self.parameters.input_from(seed * parameters + bias)),
+            batch_bias: parameters,
+            out: out.output(),
+            batch_out: rows * first,
+        };
+        layer.launch_over(&self.device, rows * first, batch)
     }
 
     /// A buffer of rows of `width`, one for every training pair of every seed.
-    fn of_rows(&self, buffer: &Buffer<f32>, width: usize) -> Matrix {
+    fn of_rows<'a>(&self, buffer: &'a Buffer<f32>, width: usize) -> Matrix<'a> {
         Matrix::new(buffer, 0, width).batch(self.sizes.rows * width, 0)
     }
 
@@ -78,122 +73,137 @@ impl Engine {
     /// the losses, or stay where it is 0.
     ///
     /// Returns the activations of the first layer and the neurons.
-    pub(super) fn training_losses(&self, factor: f32) -> Result<[Matrix; 2]> {
+    pub(super) fn training_losses(&self, factor: f32) -> Result<[Matrix<'_>; 2]> {
         let Sizes { seeds, n, first, hidden, rows, weight, unembed, .. } = self.sizes;
         let device = &self.device;
         self.compute_maps()?;
-        self.first_layer(0, seeds, rows, (&self.train, 0), rows, &self.activations)?;
+        self.first_layer(0, seeds, rows, self.train.input(), rows, &self.activations)?;
         let first_rows = self.of_rows(&self.activations, first);
         let weights = self.tensors(&self.parameters, weight, hidden, 0);
         let neurons = match &self.neurons {
             None => first_rows,
             Some(neurons) => {
                 let neurons = self.of_rows(neurons, hidden);
-                Product::new(rows, hidden, first).batch(seeds, 1).relu().run(device, first_rows, weights, neurons)?;
+                let product = Product::new(rows, hidden, first).batch(seeds, 1).relu();
+                product.run(device, first_rows, weights, neurons.output())?;
                 neurons
             }
         };
         let logits = self.of_rows(&self.logits, n);
         let read = self.tensors(&self.parameters, unembed, n, 0);
-        Product::new(rows, n, hidden).batch(seeds, 1).run(device, neurons, read, logits)?;
+        Product::new(rows, n, hidden).batch(seeds, 1).run(device, neurons, read, logits.output())?;
         self.add_output_bias(rows, &self.logits)?;
-        let none = (None::<&Buffer<f64>>, None::<&Buffer<u8>>);
-        device.launch(
-            "row_losses",
-            [rows.div_ceil(8), seeds, 1],
-            args![
-                rows,
-                n,
-                &self.logits,
-                rows * n,
-                &self.labels,
-                &self.train,
-                0,
-                rows,
-                factor,
-                self.smoothing,
-                none.0,
-                none.1,
-                &self.block_losses,
-                &self.block_hits
-            ],
-        )?;
+        let losses = kernels::RowLosses {
+            rows,
+            classes: n,
+            logits: self.logits.output(),
+            batch_logits: rows * n,
+            labels: self.labels.input(),
+            pairs: Some(self.train.input()),
+            first: 0,
+            batch_pairs: rows,
+            weight: factor,
+            smoothing: self.smoothing,
+            losses: None,
+            hits: None,
+            block_losses: Some(self.block_losses.output()),
+            block_hits: Some(self.block_hits.output()),
+        };
+        losses.launch(device, [rows.div_ceil(8), seeds, 1])?;
         Ok([first_rows, neurons])
     }
 
     /// One epoch: loss, gradient, step.
     pub(super) fn epoch(&self) -> Result<()> {
-        let Sizes { seeds, n, first, hidden, rows, parameters, weight, bias, unembed, output_bias, .. } = self.sizes;
+        let Sizes { seeds, n, first, hidden, rows, weight, bias, unembed, output_bias, .. } = self.sizes;
         let device = &self.device;
         let [first_rows, neurons] = self.training_losses((1.0 / rows as f64) as f32)?;
         let (logits, read) = (self.of_rows(&self.logits, n), self.tensors(&self.parameters, unembed, n, 0));
         let weights = self.tensors(&self.parameters, weight, hidden, 0);
         if let Some(bias) = output_bias {
-            let out = (&self.gradient, bias);
-            device.launch(
-                "column_sums",
-                [n.div_ceil(32), seeds, 1],
-                args![rows, n, &self.logits, rows * n, out, parameters],
-            )?;
+            self.bias_gradient(n, &self.logits, bias)?;
         }
         self.over_rows(hidden, n, neurons, logits, unembed)?;
         let back = self.of_rows(&self.back, hidden);
-        let product = Product::new(rows, hidden, n).batch(seeds, 1).transpose_b();
-        let mask = self.neurons.as_ref().map_or(Epilogue::Store, Epilogue::mask);
-        Product { epilogue: mask, ..product }.run(device, logits, read, back)?;
+        let product = Product::new(rows, hidden, n).batch(seeds, 1).transpose_b().masked(self.neurons.as_ref());
+        product.run(device, logits, read, back.output())?;
         if let Some(bias) = bias {
-            let out = (&self.gradient, bias);
-            device.launch(
-                "column_sums",
-                [hidden.div_ceil(32), seeds, 1],
-                args![rows, hidden, &self.back, rows * hidden, out, parameters],
-            )?;
+            self.bias_gradient(hidden, &self.back, bias)?;
         }
         let to_maps = match &self.back_first {
             None => &self.back,
             Some(back_first) => {
                 self.over_rows(first, hidden, first_rows, back, weight)?;
                 let product = Product::new(rows, first, hidden).batch(seeds, 1).transpose_b();
-                product.run(device, back, weights, self.of_rows(back_first, first))?;
+                product.run(device, back, weights, self.of_rows(back_first, first).output())?;
                 back_first
             }
         };
         self.map_gradient(to_maps)?;
         self.step()?;
-        device.launch(
-            "end_epoch",
-            [1, 1, 1],
-            args![
-                seeds,
-                rows.div_ceil(8),
-                &self.block_losses,
-                1.0 / rows as f64,
-                EPOCHS_AT_ONCE as usize,
-                &self.losses,
-                &self.counter
-            ],
-        )
+        let end = kernels::EndEpoch {
+            seeds,
+            blocks: rows.div_ceil(8),
+            block_losses: self.block_losses.input(),
+            weight: 1.0 / rows as f64,
+            epochs: EPOCHS_AT_ONCE as usize,
+            losses: self.losses.output(),
+            counter: self.counter.output(),
+        };
+        end.launch(device, [1, 1, 1])
+    }
+
+    /// The gradient of a bias (width) at `start`: gradients of what it is added to, summed over the training pairs.
+    fn bias_gradient(&self, width: usize, back: &Buffer<f32>, start: usize) -> Result<()> {
+        let Sizes { seeds, rows, parameters, .. } = self.sizes;
+        let sums = kernels::SumRows {
+            rows,
+            width,
+            values: back.input(),
+            stride: width,
+            order: None,
+            batch_order: 0,
+            starts: None,
+            batch_starts: 0,
+            weights: None,
+            heads: 1,
+            positions: 1,
+            out: self.gradient.output_from(start),
+            batch_out: parameters,
+            add: false,
+        };
+        sums.launch(&self.device, [width.div_ceil(32), 1, seeds])
     }
 
     /// The optimiser's step.
     fn step(&self) -> Result<()> {
         let count = self.sizes.seeds * self.sizes.parameters;
-        let (parameters, gradient, rates, counter) = (&self.parameters, &self.gradient, &self.rates, &self.counter);
+        let (parameters, gradient) = (self.parameters.output(), self.gradient.input());
+        let (rates, counter) = (self.rates.input(), self.counter.input());
         match (self.factors, &self.state[..]) {
             (Factors::Adam(adam::Factors { decay, toward, stay, square, eps, .. }), [first, second]) => {
-                self.device.launch_over(
-                    "adam",
+                let (first, second) = (first.output(), second.output());
+                let step = kernels::Adam {
                     count,
-                    1,
-                    args![count, parameters, gradient, first, second, rates, counter, decay, toward, stay, square, eps],
-                )
+                    parameters,
+                    gradient,
+                    first,
+                    second,
+                    rates,
+                    counter,
+                    decay,
+                    toward,
+                    stay,
+                    square,
+                    eps,
+                };
+                step.launch_over(&self.device, count, 1)
             }
-            (Factors::Sgd(sgd::Factors { decay, momentum, .. }), [velocity]) => self.device.launch_over(
-                "sgd",
-                count,
-                1,
-                args![count, parameters, gradient, velocity, rates, counter, decay, momentum],
-            ),
+            (Factors::Sgd(sgd::Factors { decay, momentum, .. }), [velocity]) => {
+                let velocity = velocity.output();
+                let step = kernels::Sgd { count, parameters, gradient, velocity, rates, counter, decay, momentum };
+                step.launch_over(&self.device, count, 1)
+            }
             _ => unreachable!("as many vectors as the optimiser keeps"),
         }
     }
@@ -203,23 +213,27 @@ impl Engine {
         let Sizes { seeds, n, parameters, output_bias, .. } = self.sizes;
         let Some(bias) = output_bias else { return Ok(()) };
         (0..seeds).try_for_each(|seed| {
-            let (logits, bias) = ((logits, seed * rows * n), (&self.parameters, seed * parameters + bias));
-            self.device.launch_over("add_row", rows * n, 1, args![rows, n, logits, bias, 0])
+            let values = logits.output_from(seed * rows * n);
+            let row = Some(self.parameters.input_from(seed * parameters + bias));
+            kernels::AddRow { rows, width: n, values, row, relu: false }.launch_over(&self.device, rows * n, 1)
         })
     }
 
     /// The gradient of a tensor (m, n) at `start`: A^T B summed over the training pairs.
-    fn over_rows(&self, m: usize, n: usize, a: Matrix, b: Matrix, start: usize) -> Result<()> {
+    fn over_rows(&self, m: usize, n: usize, a: Matrix<'_>, b: Matrix<'_>, start: usize) -> Result<()> {
         let Sizes { seeds, rows, parameters, .. } = self.sizes;
         let splits = self.sizes.splits(m, n);
         let product = Product { splits, split_stride: m * n, ..Product::new(m, n, rows).batch(seeds, 1).transpose_a() };
-        product.run(&self.device, a, b, Matrix::new(&self.parts, 0, n).batch(splits * m * n, 0))?;
-        self.device.launch_over(
-            "sum_splits",
-            m * n,
-            seeds,
-            args![m * n, splits, &self.parts, splits * m * n, (&self.gradient, start), parameters],
-        )
+        product.run(&self.device, a, b, Matrix::new(&self.parts, 0, n).batch(splits * m * n, 0).output())?;
+        let sum = kernels::SumSplits {
+            count: m * n,
+            splits,
+            parts: self.parts.input(),
+            batch_parts: splits * m * n,
+            out: self.gradient.output_from(start),
+            batch_out: parameters,
+        };
+        sum.launch_over(&self.device, m * n, seeds)
     }
 
     /// From the gradient of the first layer to those of the maps, the embeddings and W.
@@ -230,37 +244,34 @@ impl Engine {
             Some([_, gradient]) => (gradient, stride),
             None => (&self.gradient, parameters),
         };
-        self.device.launch(
-            "map_gradient",
-            [n, 2 * seeds, 1],
-            args![
-                rows,
-                n,
-                first,
-                back,
-                maps,
-                stride,
-                &self.train,
-                &self.order,
-                &self.starts,
-                combiner,
-                out,
-                out_stride
-            ],
-        )?;
+        let of_maps = kernels::MapGradient {
+            rows,
+            n,
+            width: first,
+            back: back.input(),
+            maps: maps.input(),
+            batch_maps: stride,
+            pairs: self.train.input(),
+            order: self.order.input(),
+            starts: self.starts.input(),
+            combiner,
+            out: out.output(),
+            batch_out: out_stride,
+        };
+        of_maps.launch(&self.device, [n, 2 * seeds, 1])?;
         let Some([_, gradient]) = &self.maps else { return Ok(()) };
         let gradient = Matrix::new(gradient, 0, hidden).batch(2 * n * hidden, n * hidden);
         Product::new(n, embed, hidden).batch(seeds, 2).transpose_b().run(
             &self.device,
             gradient,
             self.tensors(&self.parameters, weight, hidden, embed * hidden),
-            self.tensors(&self.gradient, 0, embed, n * embed),
+            self.tensors(&self.gradient, 0, embed, n * embed).output(),
         )?;
         Product::new(embed, hidden, n).batch(seeds, 2).transpose_a().run(
             &self.device,
             self.tensors(&self.parameters, 0, embed, n * embed),
             gradient,
-            self.tensors(&self.gradient, weight, hidden, embed * hidden),
+            self.tensors(&self.gradient, weight, hidden, embed * hidden).output(),
         )
     }
 }

@@ -1,17 +1,14 @@
-//! What the numbers of a report are.
+//! What the numbers of the analyses' tables are, each defined once for text and page.
 
-/// A word for a number, and what it means.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Term {
-    /// The word.
-    pub name: &'static str,
-    /// Its definition, in a sentence or two.
-    pub means: &'static str,
-}
+// A few are of pages alone.
+#![cfg_attr(not(feature = "report"), allow(dead_code))]
+
+use super::table::Term;
+use std::borrow::Cow;
 
 macro_rules! terms {
     ($($id:ident: $name:literal, $means:literal;)*) => {
-        $(pub(super) const $id: Term = Term { name: $name, means: $means };)*
+        $(pub(crate) const $id: Term = Term { name: Cow::Borrowed($name), means: Cow::Borrowed($means) };)*
     };
 }
 
@@ -25,7 +22,7 @@ terms! {
     BLOCK: "block", "Rows of the basis that belong together: a frequency with its cosine and sine, or an irrep with its matrix coefficients.";
     CLUSTER: "neurons in cluster", "Neurons whose square norm this block explains best.";
     EXPLAINED: "explained", "Share of a neuron's square norm in the terms ({const} and the block) of x times those of y, in every region; in a table of clusters the mean over the neurons.";
-    CENTRED: "explained, centred", "The same once the neuron's mean over all pairs is removed, so that the constant counts for no block.";
+    CENTRED: "explained, centred", "The share explained once the neuron's mean over all pairs is removed, so that the constant counts for no block.";
     RUNNER_UP: "runner-up", "The share of the next best block; a label means little if it is close to the winner's.";
     AS_RANDOM: "no better than random", "Neurons whose share, centred, some neuron of an untrained network of the same architecture reaches in that block: their labels say nothing.";
     WHAT: "what it is", "A neuron's block. Tied: it varies, but no block explains more of it than the next beyond rounding; in brackets the irrep of the whole group that it has. Constant: it has one value at all pairs. Dim: see there.";
@@ -41,7 +38,7 @@ terms! {
     TERM_KIND: "kind of 2-D term", "A coefficient of (row of x) times (row of y): constant if both rows are, linear if one is, else quadratic within one block or across two.";
     HIDDEN_SHARE: "hidden", "Share of the neurons' energy, their means removed, in terms of this kind.";
     LOGIT_SHARE: "logits", "Share of the energy of the logits, less each pair's mean over the classes, in terms of this kind: what a softmax sees.";
-    RAW_SHARE: "logits as they are", "The same of the logits as they are, as published; a constant added to all logits of a pair changes it and nothing else.";
+    RAW_SHARE: "logits as they are", "Share of the energy of the logits as they are, as published, in terms of this kind; a constant added to all logits of a pair changes it and nothing else.";
     REGION: "region", "Sector of x and sector of y: rotation times reflection, say.";
     TO_SECTOR: "energy to the product's sector", "Energy of the logits along the block's rows in the output sector where xy lies, over that in all output sectors.";
     PLUS: "along f(x + y)", "Share of that energy along functions of the sum of the positions, which is where the product lies for a rotation on the left.";
@@ -50,14 +47,35 @@ terms! {
     DIMENSION: "dimension", "Size of the irrep's matrices.";
     KIND: "kind", "Real, complex or quaternionic, by what commutes with the irrep.";
     SIMILARITY: "trace similarity", "Cosine, over all (x, y, z), of the logits centred over z with the character at x y z^-1; above 0.005 the irrep is a key irrep.";
-    LEFT: "left map", "The irrep's share of the square norm of the map from x to the neurons.";
-    RIGHT: "right map", "The irrep's share of the square norm of the map from y to the neurons.";
-    UNEMBED: "unembedding", "The irrep's share of the square norm of W_U, less its mean over the classes.";
+    LEFT: "left map", "Share of the irrep or block in the square norm of the map from x to the neurons, or else of the left embedding.";
+    RIGHT: "right map", "Share of the irrep or block in the square norm of the map from y to the neurons, or else of the right embedding.";
+    UNEMBED: "unembedding", "Share of the irrep or block in the square norm of W_U, less its mean over the classes.";
+    RAW_UNEMBED: "W_U as it is", "Share of the irrep in the square norm of W_U as it is, as published; what all classes have in common, which no softmax sees, counts for the trivial irrep.";
+    HIDDEN_X: "hidden, of x", "Share of the centred hidden layer's square norm that is a function of x in the irrep.";
+    HIDDEN_Y: "hidden, of y", "Share of the centred hidden layer's square norm that is a function of y in the irrep.";
     HIDDEN_XY: "hidden, of xy", "Share of the centred hidden layer's square norm that is a function of xy in the irrep.";
-    RESTRICTED: "restricted loss", "Loss over all pairs from the hidden layer's part that is a function of xy in the irrep, alone.";
-    EXCLUDED: "excluded loss", "Loss over the training pairs without that part.";
+    RESTRICTED: "restricted loss", "Loss over all pairs from the hidden layer's part that is a function of xy in the irrep or block, alone.";
+    EXCLUDED: "excluded loss", "Loss over the training pairs without the hidden layer's part that is a function of xy in the irrep or block.";
+    LOGIT_RESTRICTED: "restricted loss, logits", "Loss over all pairs from the component of the centred logits along the irrep's character, alone.";
+    LOGIT_EXCLUDED: "excluded loss, logits", "Loss over the training pairs without the component of the logits along the irrep's character.";
+    PAIRS: "pairs", "The set of pairs that the loss is taken over.";
+    CHANNELS: "which", "Their channels, from 0.";
+    EPOCH: "epoch", "Epochs trained.";
+    OTHERS: "others", "Neurons labelled with a block that is no key block.";
+    COMPONENT: "component", "Function of the basis along which the squared norms are taken.";
+    EMBED_LEFT: "embed left", "Of the left embedding.";
+    EMBED_RIGHT: "embed right", "Of the right embedding.";
+    NEURON_LEFT: "neuron left", "Of the map from x to the neurons.";
+    NEURON_RIGHT: "neuron right", "Of the map from y to the neurons.";
+    UNEMBED_CENTRED: "unembed", "Of W_U less its mean over the classes, which no softmax sees, sectors apart.";
+    UNEMBED_RAW: "unembed, as it is", "Of W_U as it is, sectors apart.";
+    OUTPUT_BIAS: "output bias", "Of the output bias less its mean over the classes.";
+    CLASS: "class", "Number of the conjugacy class of subgroups, from 0.";
+    WITHIN_LEFT: "left map within cosets", "Share of the variance of the map from x to the neuron that lies within the right cosets H x; the mean over the neurons.";
+    WITHIN_RIGHT: "right map within cosets", "Share of the variance of the map from y to the neuron that lies within the left cosets y K; the mean over the neurons.";
+    COSET_CHANCE: "chance", "The share of the variance within cosets that a random map would have.";
     FVE: "logits explained", "Share of the centred logits' square norm along the characters of the nontrivial irreps.";
-    CONCENTRATION: "concentration", "Variance of a map within the cosets of a subgroup, added up over cosets, over its whole variance; below 1 for both maps the neuron counts as constant on cosets.";
+    CONCENTRATION: "concentration", "Variance of a map within the cosets of a subgroup, added up over cosets, over its whole variance, of the less constant of the two maps and the mean over the neurons; below 1 a neuron counts as constant on cosets.";
     SUBGROUP: "order of the subgroups", "Number of elements of each subgroup of the class on whose cosets the neurons are constant.";
     SETTING: "setting", "A key of the run's cfg.json.";
     VALUE: "value", "What the key is set to.";

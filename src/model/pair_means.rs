@@ -1,5 +1,7 @@
+//! Means of the readout site over the pairs with one left element, right element or product.
+
+use super::fold_pairs::{LossSum, MOST_TOTALS, PairBlock, fold_pairs_into};
 use super::loss::outcomes;
-use super::stream::{LossSum, PairBlock, TOTALS, stream_to};
 use super::{Evaluation, Interpretable, width};
 use crate::error::{Result, check_shape};
 use crate::linalg::vectorised;
@@ -7,14 +9,15 @@ use crate::memory;
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-/// Pairs that a total of [`stream_to`] is over, at least, for each element: zeroing its 2 n rows and adding them up is then
-/// little beside them.
+/// A total of [`fold_pairs_into`] takes at least this many pairs for each element: setting its 2 n rows to zero and adding
+/// them up is then little work beside the pairs.
 const PAIRS_PER_ELEMENT: usize = 12;
 
 /// What one pass over all pairs gives of the readout site and the logits: what
-/// [`Interpretable::pair_sums`] returns.
-#[derive(Clone, Debug, PartialEq)]
-pub struct PairSums {
+/// [`Interpretable::pair_means`] returns.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct PairMeans {
     /// Over the pairs of each set asked for; `None` for an empty one.
     pub sets: Vec<Option<Evaluation>>,
     /// Over all pairs.
@@ -22,9 +25,9 @@ pub struct PairSums {
     /// The readout site averaged over the pairs with left element x: (n, width). Where the readout site is the logits, these
     /// and all that follows are of the logits less each pair's mean over the classes.
     pub by_left: Array2<f64>,
-    /// The same by right element.
+    /// The readout site averaged over the pairs with right element y: (n, width).
     pub by_right: Array2<f64>,
-    /// The same by product.
+    /// The readout site averaged over the pairs with product p: (n, width).
     pub by_product: Array2<f64>,
     /// Square norm of every channel of the readout site over all pairs.
     pub energy: Array1<f64>,
@@ -32,7 +35,7 @@ pub struct PairSums {
     pub logit_energy: f64,
 }
 
-impl PairSums {
+impl PairMeans {
     /// The mean of every channel of the readout site.
     ///
     /// # Panics
@@ -43,17 +46,17 @@ impl PairSums {
     }
 }
 
-/// The sums behind a [`PairSums`].
+/// The sums behind a [`PairMeans`].
 struct Sums {
-    /// By left element, of every run of pairs that share it.
+    /// Sums by left element, of every run of pairs that share it.
     left: Vec<(usize, Vec<f64>)>,
-    /// By right element.
+    /// Sums by right element: (n, width).
     right: Array2<f64>,
-    /// By product.
+    /// Sums by product: (n, width).
     product: Array2<f64>,
     energy: Array1<f64>,
     logit_energy: f64,
-    /// Of every block: of every set, then of all pairs. Added up block by block, losses are those of `evaluate` to the bit.
+    /// Losses of every block: of every set, then of all pairs. Added up block by block, losses are those of `evaluate` to the bit.
     losses: Vec<Vec<LossSum>>,
 }
 
@@ -61,10 +64,10 @@ pub(super) fn check_sets(task: &Task, sets: &[&[bool]]) -> Result<()> {
     sets.iter().try_for_each(|set| check_shape("set of pairs", &[task.labels().len()], &[set.len()]))
 }
 
-pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets: &[&[bool]]) -> Result<PairSums> {
+pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
     check_sets(task, sets)?;
     let (n, width) = (task.order(), width(model, model.readout_site())?);
-    let totals = (n / PAIRS_PER_ELEMENT).clamp(1, TOTALS);
+    let totals = (n / PAIRS_PER_ELEMENT).clamp(1, MOST_TOTALS);
     memory::check("sums of activations by product", memory::bytes::<f64>(&[n, width, 2 * totals + 1]))?;
     let start = || Sums {
         left: Vec::new(),
@@ -74,7 +77,7 @@ pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets
         logit_energy: 0.0,
         losses: Vec::new(),
     };
-    let blocks = stream_to(model, task, totals, start, |total, block| {
+    let blocks = fold_pairs_into(model, task, totals, start, |total, block| {
         let mut losses = vec![LossSum::default(); sets.len() + 1];
         for ((x, y), outcome) in block.pairs.iter().zip(outcomes(block.logits.view(), block.labels)) {
             let pair = x.index() * n + y.index();
@@ -105,7 +108,7 @@ pub(super) fn pair_sums(model: &(impl Interpretable + ?Sized), task: &Task, sets
         .expect("a group has an element");
     let [by_left, by_right, by_product] = [by_left, total.right, total.product].map(|sums| sums / n as f64);
     let (energy, logit_energy) = (total.energy, total.logit_energy);
-    Ok(PairSums { sets: of_sets, all, by_left, by_right, by_product, energy, logit_energy })
+    Ok(PairMeans { sets: of_sets, all, by_left, by_right, by_product, energy, logit_energy })
 }
 
 impl Sums {

@@ -1,3 +1,5 @@
+//! One pass over all pairs, block by block, that analyses add their sums in.
+
 use super::centred::less_mean;
 use super::evaluate::{block_rows, check_finite, check_task};
 use super::loss::{Outcome, outcomes};
@@ -12,7 +14,7 @@ use std::ops::Range;
 pub(crate) struct PairBlock<'a> {
     /// The pairs.
     pub pairs: Vec<Pair>,
-    /// Their labels.
+    /// The labels of these pairs.
     pub labels: &'a [u32],
     /// Activations of the readout site: (pairs, width), row-major; where that is the logits, these less each pair's mean.
     pub readout: Array2<f32>,
@@ -20,24 +22,24 @@ pub(crate) struct PairBlock<'a> {
     pub logits: Array2<f32>,
 }
 
-/// Totals of a pass, at most.
-pub(super) const TOTALS: usize = 64;
+/// The largest number of totals that a pass adds its blocks to.
+pub(super) const MOST_TOTALS: usize = 64;
 
 /// One forward pass over all pairs in row blocks, in parallel: `f` adds every block to a total, of which there are at
 /// most 64, in order.
 ///
 /// Analyses that look at different things in the same pass are called from one `f`.
-pub(crate) fn stream<T: Send>(
+pub(crate) fn fold_pairs<T: Send>(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
     start: impl Fn() -> T + Sync,
     f: impl Fn(&mut T, &PairBlock<'_>) + Sync,
 ) -> Result<Vec<T>> {
-    stream_to(model, task, TOTALS, start, f)
+    fold_pairs_into(model, task, MOST_TOTALS, start, f)
 }
 
-/// As [`stream`], with at most `totals` totals.
-pub(super) fn stream_to<T: Send>(
+/// [`fold_pairs`] into at most `totals` totals.
+pub(super) fn fold_pairs_into<T: Send>(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
     totals: usize,

@@ -1,0 +1,456 @@
+//! Every kernel of `cuda/`: its entries in the PTX, and its parameters as fields, in the kernel's order and by its names.
+//!
+//! What a kernel computes stands above it in `cuda/*.cu`. A test holds every declaration to the source (names, types, what is
+//! read and what is written) and to the PTX.
+
+use super::argument::{Activation, Argument, Combination, Epilogue, HookValues, Input, Output};
+use crate::device::Device;
+use crate::error::Result;
+
+/// Structs with a method that launches them; several entries share a declaration where their parameters are the same.
+macro_rules! kernels {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident<$life:lifetime> = $first:ident $(| $entry:ident)* { $($field:ident: $type:ty,)* }
+    )*) => {
+        $(
+            $(#[$doc])*
+            #[derive(Clone, Copy)]
+            #[allow(dead_code)] // which are launched depends on the features
+            pub(crate) struct $name<$life> {
+                $(pub $field: $type,)*
+            }
+
+            #[allow(dead_code)] // as above
+            impl<$life> $name<$life> {
+                /// Names in the PTX.
+                pub(super) const ENTRIES: &'static [&'static str] = &[stringify!($first) $(, stringify!($entry))*];
+
+                /// Names and types of the parameters in the source.
+                const PARAMETERS: &'static [(&'static str, &'static str)] =
+                    &[$((stringify!($field), <$type as Argument>::TYPE)),*];
+
+                /// Launches the kernel on blocks of 256 threads; nothing for an empty grid.
+                pub fn launch(self, device: &Device, grid: [usize; 3]) -> Result<()> {
+                    self.launch_entry(Self::ENTRIES[0], device, grid)
+                }
+
+                /// Launches the kernel on one thread for each of `count` items, in a batch of `batch`.
+                pub fn launch_over(self, device: &Device, count: usize, batch: usize) -> Result<()> {
+                    self.launch(device, [count.div_ceil(super::THREADS as usize), batch, 1])
+                }
+
+                /// Launches one of the entries.
+                ///
+                /// # Panics
+                /// If `entry` is not one of [`ENTRIES`](Self::ENTRIES).
+                pub(super) fn launch_entry(self, entry: &str, device: &Device, grid: [usize; 3]) -> Result<()> {
+                    assert!(Self::ENTRIES.contains(&entry), "{entry} is not one of {:?}", Self::ENTRIES);
+                    device.launch(entry, grid, &[$(self.$field.raw()),*])
+                }
+            }
+        )*
+
+        /// Entries and parameters of every declaration.
+        #[cfg(test)]
+        pub(super) const DECLARATIONS: &[(&[&str], &[(&str, &str)])] = &[$(($name::ENTRIES, $name::PARAMETERS)),*];
+    };
+}
+
+kernels! {
+    /// A batch of matrix products; [`Product`](super::Product) is the way to it.
+    Matmul<'a> = matmul_nn_64 | matmul_nt_64 | matmul_tn_64 | matmul_nn_128 | matmul_nt_128 | matmul_tn_128 {
+        m: usize,
+        n: usize,
+        k: usize,
+        a: Input<'a, f32>,
+        lda: usize,
+        outer_a: usize,
+        inner_a: usize,
+        b: Input<'a, f32>,
+        ldb: usize,
+        outer_b: usize,
+        inner_b: usize,
+        c: Output<'a, f32>,
+        ldc: usize,
+        outer_c: usize,
+        inner_c: usize,
+        inner_count: usize,
+        splits: usize,
+        split_stride: usize,
+        epilogue: Epilogue,
+        mask: Option<Input<'a, f32>>,
+    }
+
+    /// The parts of a product that was cut along its terms, added up.
+    SumSplits<'a> = sum_splits {
+        count: usize,
+        splits: usize,
+        parts: Input<'a, f32>,
+        batch_parts: usize,
+        out: Output<'a, f32>,
+        batch_out: usize,
+    }
+
+    /// Rows of two maps of the elements, combined, for every pair.
+    FirstLayer<'a> = first_layer {
+        rows: usize,
+        n: usize,
+        width: usize,
+        left: Input<'a, f32>,
+        right: Input<'a, f32>,
+        batch_maps: usize,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        batch_pairs: usize,
+        combiner: Combination,
+        bias: Option<Input<'a, f32>>,
+        batch_bias: usize,
+        out: Output<'a, f32>,
+        batch_out: usize,
+    }
+
+    /// Rows of a table of the elements, for every pair's left or right one, weighted by head where there are weights.
+    GatherRows<'a> = gather_rows {
+        rows: usize,
+        n: usize,
+        width: usize,
+        map: Input<'a, f32>,
+        batch_map: usize,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        batch_pairs: usize,
+        side: usize,
+        weights: Option<Input<'a, f32>>,
+        heads: usize,
+        positions: usize,
+        out: Output<'a, f32>,
+        stride: usize,
+        add: bool,
+    }
+
+    /// max(0, v) where asked for, then the sum with a row, in place.
+    AddRow<'a> = add_row {
+        rows: usize,
+        width: usize,
+        values: Output<'a, f32>,
+        row: Option<Input<'a, f32>>,
+        relu: bool,
+    }
+
+    /// Two arrays of the same shape combined, elementwise.
+    CombineRows<'a> = combine_rows {
+        rows: usize,
+        width: usize,
+        a: Input<'a, f32>,
+        b: Input<'a, f32>,
+        combiner: Combination,
+        out: Output<'a, f32>,
+    }
+
+    /// Chosen channels of every row.
+    TakeChannels<'a> = take_channels {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        channels: Option<Input<'a, u32>>,
+        count: usize,
+        out: Output<'a, f32>,
+    }
+
+    /// An intervention on chosen channels of chosen pairs, in place.
+    HookRows<'a> = hook {
+        rows: usize,
+        width: usize,
+        values: Output<'a, f32>,
+        channels: Option<Input<'a, u32>>,
+        count: usize,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        mask: Option<Input<'a, u8>>,
+        keep: f32,
+        weight: f32,
+        table: Option<Input<'a, f32>>,
+        place: HookValues,
+    }
+
+    /// Losses of stored logits, and their gradient in place of them where `weight` is not 0.
+    RowLosses<'a> = row_losses {
+        rows: usize,
+        classes: usize,
+        logits: Output<'a, f32>,
+        batch_logits: usize,
+        labels: Input<'a, u32>,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        batch_pairs: usize,
+        weight: f32,
+        smoothing: f64,
+        losses: Option<Output<'a, f64>>,
+        hits: Option<Output<'a, u8>>,
+        block_losses: Option<Output<'a, f64>>,
+        block_hits: Option<Output<'a, u32>>,
+    }
+
+    /// Losses of pairs whose logits are never stored, by block of pairs: `run` launches it.
+    ///
+    /// Neurons are those of `hidden` (rows, width), or else the two maps (n, width) combined; `unembed` is (width, n), and
+    /// `offset` (n) is added to the logits. Of every block `block_sums` has the loss and the square norm of the centred logits,
+    /// `block_hits` the number of right pairs; `losses` and `hits` have one of each pair.
+    Evaluation<'a> = evaluate_64 | evaluate_128 | evaluate_tf32 {
+        rows: usize,
+        n: usize,
+        width: usize,
+        left: Input<'a, f32>,
+        right: Input<'a, f32>,
+        hidden: Option<Input<'a, f32>>,
+        combiner: Combination,
+        unembed: Input<'a, f32>,
+        offset: Option<Input<'a, f32>>,
+        labels: Input<'a, u32>,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        losses: Option<Output<'a, f64>>,
+        hits: Option<Output<'a, u8>>,
+        block_sums: Output<'a, f64>,
+        block_hits: Output<'a, u32>,
+    }
+
+    /// An elementwise function.
+    ApplyActivation<'a> = activation {
+        rows: usize,
+        width: usize,
+        function: Activation,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+    }
+
+    /// The gradient of what an elementwise function was given.
+    ActivationGradient<'a> = activation_gradient {
+        rows: usize,
+        width: usize,
+        function: Activation,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        back: Input<'a, f32>,
+        stride_back: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+    }
+
+    /// Layer normalisation: eight rows a block.
+    LayerNorm<'a> = layer_norm {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        eps: f32,
+        weight: Option<Input<'a, f32>>,
+        bias: Option<Input<'a, f32>>,
+        batch_weight: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        statistics: Option<Output<'a, f32>>,
+    }
+
+    /// The gradient of what was normalised, and, where given, the rows whose sum is the gradient of the weight: eight rows a
+    /// block.
+    LayerNormGradient<'a> = layer_norm_gradient {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        statistics: Input<'a, f32>,
+        weight: Option<Input<'a, f32>>,
+        batch_weight: usize,
+        back: Input<'a, f32>,
+        stride_back: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        scaled: Option<Output<'a, f32>>,
+    }
+
+    /// Query times key for every head and position: the scores of attention. Eight products a block.
+    HeadProducts<'a> = head_products {
+        rows: usize,
+        heads: usize,
+        positions: usize,
+        width: usize,
+        queries: Input<'a, f32>,
+        stride_queries: usize,
+        keys: Input<'a, f32>,
+        stride_keys: usize,
+        position_keys: usize,
+        scale: f32,
+        out: Output<'a, f32>,
+    }
+
+    /// Weighted sums of values over positions for every head: the output of attention.
+    HeadSums<'a> = head_sums {
+        rows: usize,
+        heads: usize,
+        positions: usize,
+        width: usize,
+        weights: Input<'a, f32>,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        position_values: usize,
+        scale: f32,
+        out: Output<'a, f32>,
+        stride_out: usize,
+    }
+
+    /// Weight times query for every head and position: the gradient of keys or values.
+    HeadOuter<'a> = head_outer {
+        rows: usize,
+        heads: usize,
+        positions: usize,
+        width: usize,
+        weights: Input<'a, f32>,
+        queries: Input<'a, f32>,
+        stride_queries: usize,
+        scale: f32,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        position_out: usize,
+    }
+
+    /// The softmax of every row over the positions with a bit in `allowed`.
+    Softmax<'a> = softmax {
+        rows: usize,
+        width: usize,
+        allowed: u32,
+        values: Input<'a, f32>,
+        out: Output<'a, f32>,
+    }
+
+    /// The gradient of what a softmax was given.
+    SoftmaxGradient<'a> = softmax_gradient {
+        rows: usize,
+        width: usize,
+        weights: Input<'a, f32>,
+        back: Input<'a, f32>,
+        out: Output<'a, f32>,
+    }
+
+    /// Sums and sums of squares of every channel over regions of pairs.
+    RegionMoments<'a> = region_moments {
+        n_x: usize,
+        n_y: usize,
+        m_x: usize,
+        m_y: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        skip_first: bool,
+        splits: usize,
+        sums: Output<'a, f64>,
+        squares: Output<'a, f64>,
+    }
+
+    /// Sums of rows that a table lists, added to what is there.
+    GatherSums<'a> = gather_sums {
+        count: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        step_o: usize,
+        step_j: usize,
+        table: Option<Input<'a, u32>>,
+        out: Output<'a, f64>,
+    }
+
+    /// Squares of coefficients by row of x and row of y.
+    SquareSums<'a> = square_sums {
+        sectors: usize,
+        m: usize,
+        width: usize,
+        terms: Input<'a, f32>,
+        out: Output<'a, f64>,
+    }
+
+    /// Squares of coefficients by channel and block of rows.
+    BlockEnergies<'a> = block_energies {
+        sectors: usize,
+        m: usize,
+        blocks: usize,
+        starts: Input<'a, u32>,
+        width: usize,
+        terms: Input<'a, f32>,
+        out: Output<'a, f64>,
+    }
+
+    /// The gradient of the two maps of a first layer.
+    MapGradient<'a> = map_gradient {
+        rows: usize,
+        n: usize,
+        width: usize,
+        back: Input<'a, f32>,
+        maps: Input<'a, f32>,
+        batch_maps: usize,
+        pairs: Input<'a, u32>,
+        order: Input<'a, u32>,
+        starts: Input<'a, u32>,
+        combiner: Combination,
+        out: Output<'a, f32>,
+        batch_out: usize,
+    }
+
+    /// Sums of the rows of every element, weighted by head where there are weights: the gradient of a table, or, over all
+    /// rows, of a bias.
+    SumRows<'a> = sum_rows {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        stride: usize,
+        order: Option<Input<'a, u32>>,
+        batch_order: usize,
+        starts: Option<Input<'a, u32>>,
+        batch_starts: usize,
+        weights: Option<Input<'a, f32>>,
+        heads: usize,
+        positions: usize,
+        out: Output<'a, f32>,
+        batch_out: usize,
+        add: bool,
+    }
+
+    /// A step of Adam or AdamW.
+    Adam<'a> = adam {
+        count: usize,
+        parameters: Output<'a, f32>,
+        gradient: Input<'a, f32>,
+        first: Output<'a, f32>,
+        second: Output<'a, f32>,
+        rates: Input<'a, f32>,
+        counter: Input<'a, u32>,
+        decay: f32,
+        toward: f32,
+        stay: f32,
+        square: f32,
+        eps: f32,
+    }
+
+    /// A step of gradient descent with momentum.
+    Sgd<'a> = sgd {
+        count: usize,
+        parameters: Output<'a, f32>,
+        gradient: Input<'a, f32>,
+        velocity: Output<'a, f32>,
+        rates: Input<'a, f32>,
+        counter: Input<'a, u32>,
+        decay: f32,
+        momentum: f32,
+    }
+
+    /// The losses of an epoch, and the count of epochs.
+    EndEpoch<'a> = end_epoch {
+        seeds: usize,
+        blocks: usize,
+        block_losses: Input<'a, f64>,
+        weight: f64,
+        epochs: usize,
+        losses: Output<'a, f64>,
+        counter: Output<'a, u32>,
+    }
+}

@@ -1,0 +1,172 @@
+//! Results written as JSON and read back: every public result of the analyses, of the models' sums and of the pictures.
+
+#[path = "support/models.rs"]
+mod models;
+
+use irreplens::analysis::notebook::{Labels, Published};
+use irreplens::analysis::{
+    Ablated, Ablation, Cell, Controls, CosetMeasures, CosetNeuron, CosetShares, EmbeddingSpectra, Interpretation,
+    IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LogitDirections, Neuron, NeuronClusters, NeuronKind, Progress,
+    ProgressMeasures, ProgressRow, RepresentationMeasures, Table, Term, cosets, interpret, progress_measures,
+    representation, with_controls,
+};
+use irreplens::checkpoint::History;
+use irreplens::fourier::{Block, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
+use irreplens::group::{Dihedral, Group, Subgroup, SubgroupClass, subgroup_classes};
+use irreplens::irrep::{Irrep, Kind};
+use irreplens::model::{BlockEnergies, Evaluation, Interpretable, PairMeans, SiteSpectrum, Split2d};
+use irreplens::task::{Split, Task};
+use serde::{Serialize, de::DeserializeOwned};
+use serde_json::{from_str, from_value, json, to_string};
+use std::fmt::Debug;
+
+fn read<T: DeserializeOwned>(text: &str) -> T {
+    from_str(text).unwrap_or_else(|error| panic!("{}: {error}: {text}", std::any::type_name::<T>()))
+}
+
+/// What is read back is what was written.
+#[track_caller]
+fn back<T: Serialize + DeserializeOwned + PartialEq + Debug>(value: &T) {
+    assert_eq!(&read::<T>(&to_string(value).unwrap()), value);
+}
+
+/// What is read back is written again as it was, NaN too, which equals nothing.
+#[cfg(feature = "report")]
+#[track_caller]
+fn gaps_back<T: Serialize + DeserializeOwned + Debug>(value: &T) {
+    let text = to_string(value).unwrap();
+    let again: T = read(&text);
+    assert_eq!(to_string(&again).unwrap(), text);
+    assert_eq!(format!("{again:?}").matches("NaN").count(), format!("{value:?}").matches("NaN").count());
+}
+
+#[test]
+fn every_result_is_read_back() {
+    let group = Dihedral::new(4).unwrap();
+    let net = models::one_layer(8, 4, 6, true, 3);
+    let (basis, irreps) = (CyclicSubgroupBasis::dihedral(&group), IrrepBasis::new(&group).unwrap());
+    let (task, split) = (Task::new(&group), Split::random(8, 0.5, 1).unwrap());
+
+    back::<Block>(&basis.blocks()[1]);
+    [Direction::Forward, Direction::Inverse].iter().for_each(back::<Direction>);
+    back::<Irrep>(&irreps.irreps()[2]);
+    [Kind::Real, Kind::Complex, Kind::Quaternionic].iter().for_each(back::<Kind>);
+
+    back::<Evaluation>(&Evaluation::new(1e-300, 1.0 / 3.0));
+    back::<PairMeans>(&net.pair_means(&task, &[&[true; 64], &[false; 64]]).unwrap());
+    back::<BlockEnergies>(&net.block_energies("hidden", &basis).unwrap());
+    back::<SiteSpectrum>(&net.spectrum("hidden", &basis).unwrap());
+    back::<Split2d>(&net.spectrum("hidden", &basis).unwrap().split);
+
+    let found = interpret(&net, &basis, &task).unwrap();
+    assert!(found.published.parity.is_some() && !found.published.clusters.is_empty());
+    back::<Interpretation>(&found);
+    back::<Published>(&found.published);
+    back::<EmbeddingSpectra>(&found.embedding);
+    back::<LogitDirections>(&found.directions);
+    back::<NeuronClusters>(&found.neurons);
+    back::<Neuron>(&found.neurons.neurons[0]);
+    found.ablations().iter().for_each(back::<Ablated>);
+    [NeuronKind::Labelled, NeuronKind::Tied, NeuronKind::Constant, NeuronKind::Dim].iter().for_each(back::<NeuronKind>);
+    [Ablation::Drop, Ablation::Keep].iter().for_each(back::<Ablation>);
+    [Labels::Forced, Labels::AsPublished].iter().for_each(back::<Labels>);
+
+    let measures = representation(&net, &group, &irreps, &task, &split).unwrap();
+    back::<RepresentationMeasures>(&measures);
+    measures.irreps.iter().for_each(back::<IrrepMeasures>);
+    measures.key_losses.iter().for_each(back::<KeyLosses>);
+
+    let keys = progress_measures(&net, &basis, &task, &split, &[1, 2]).unwrap();
+    back::<ProgressMeasures>(&keys);
+    keys.keys.iter().for_each(back::<KeyBlock>);
+    let of_irreps: Vec<IrrepRow> = measures.irreps.iter().cloned().map(IrrepRow::from).collect();
+    of_irreps.iter().for_each(back::<IrrepRow>);
+    let row = json!({
+        "epoch": 7, "sum_of_squared_weights": 0.1, "all": measures.all, "train": keys.train, "test": keys.test,
+        "measures": keys, "irreps": of_irreps, "key_irrep_losses": measures.key_losses, "logit_fve": measures.logit_fve,
+        "embedding": found.embedding,
+    });
+    back::<ProgressRow>(&from_value(row.clone()).unwrap());
+    let labels: Vec<&String> = measures.irreps.iter().map(|m| &m.irrep.label).collect();
+    let progress: Progress = from_value(json!({
+        "coordinates": basis.name(), "blocks": basis.blocks(), "keys": [1, 2], "irreps": labels,
+        "key_irreps": measures.key, "notes": ["one"], "rows": [row],
+    }))
+    .unwrap();
+    back::<Progress>(&progress);
+    back::<History>(&History::from(&progress));
+
+    let classes = subgroup_classes(&group, 100).unwrap();
+    classes.iter().for_each(back::<SubgroupClass>);
+    let on_cosets = cosets(&net, &group, &classes).unwrap();
+    back::<CosetMeasures>(&on_cosets);
+    on_cosets.neurons.iter().for_each(back::<CosetNeuron>);
+    on_cosets.neurons.iter().flat_map(|neuron| neuron.shares.iter().flatten()).for_each(back::<CosetShares>);
+    let order = |_: &dyn Interpretable, group: &dyn Group| Ok(group.order());
+    back::<Controls<usize>>(&with_controls(&net, None, &group, 1, order).unwrap());
+
+    let table = found.neurons.neuron_table();
+    back::<Table>(&table);
+    back::<Term>(&table.columns[0]);
+    table.rows.iter().flatten().for_each(back::<Cell>);
+}
+
+/// A subgroup that is read back answers as the one that was written, and one with an element too many is refused.
+#[test]
+fn subgroups_are_whole() {
+    let group = Dihedral::new(4).unwrap();
+    let class = &subgroup_classes(&group, 100).unwrap()[1];
+    let again: Subgroup = from_str(&to_string(&class.representative).unwrap()).unwrap();
+    assert_eq!(again, class.representative);
+    assert_eq!(again.conjugates(&group), class.representative.conjugates(&group));
+    assert!(from_value::<Subgroup>(json!({ "group_order": 4, "elements": [0, 4] })).is_err());
+}
+
+#[cfg(feature = "report")]
+#[test]
+fn figures_are_read_back() {
+    use irreplens::report::{Axis, Control, Figure, Heat, Line, Marks, Points, Scale};
+    let gap = vec![0.1, f64::NAN, 3.0];
+    let heat = Heat::new(ndarray::array![[0.1f32, f32::NAN], [-7e8, 1e-12]], Scale::Diverging).up_to(2.0);
+    let points = Points::new("p", gap.clone(), gap.clone(), vec!["<".into(); 3]);
+    gaps_back::<Line>(&Line::new("l", gap.clone()));
+    gaps_back::<Heat>(&heat);
+    gaps_back::<Points>(&points);
+    gaps_back::<Axis>(&Axis::new("x").named(&["a".into()]).log().between(0.1, 2.0));
+    [Scale::Diverging, Scale::Sequential].iter().for_each(gaps_back::<Scale>);
+    [Control::Select, Control::Slider].iter().for_each(gaps_back::<Control>);
+    let all = [
+        Marks::Lines(vec![Line::new("l", gap.clone())]),
+        Marks::Bars(vec![Line::new("b", gap)]),
+        Marks::Heat(heat),
+        Marks::Scatter(vec![points]),
+    ];
+    for marks in all {
+        gaps_back::<Marks>(&marks);
+        gaps_back::<Figure>(&Figure::new("f", Axis::new("x"), Axis::new("y"), marks).with_note("n"));
+    }
+}
+
+/// The list above is whole: it names every public type of these folders but those that are no results.
+#[test]
+fn no_result_is_forgotten() {
+    const NO_RESULTS: [&str; 6] =
+        ["CyclicSubgroupBasis", "IrrepBasis", "CharacterTable", "Representation", "Page", "Subject"];
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let here = std::fs::read_to_string(root.join("tests/json.rs")).unwrap();
+    let mut files: Vec<_> =
+        ["evaluate", "spectrum", "pair_means"].map(|name| root.join(format!("src/model/{name}.rs"))).into();
+    for folder in ["analysis", "fourier", "irrep", "report"] {
+        files.extend(std::fs::read_dir(root.join("src").join(folder)).unwrap().map(|entry| entry.unwrap().path()));
+    }
+    for file in files.iter().filter(|file| file.is_file() && file.extension().is_some_and(|ending| ending == "rs")) {
+        for line in std::fs::read_to_string(file).unwrap().lines() {
+            let Some(name) = line.strip_prefix("pub struct ").or_else(|| line.strip_prefix("pub enum ")) else {
+                continue;
+            };
+            let name = name.split(|c: char| !c.is_alphanumeric()).next().unwrap();
+            let listed = here.contains(&format!("back::<{name}>")) || here.contains(&format!("back::<{name}<"));
+            assert!(listed || NO_RESULTS.contains(&name), "{}: {name}", file.display());
+        }
+    }
+}
