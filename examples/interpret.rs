@@ -13,10 +13,12 @@ mod print;
 #[path = "support/tool.rs"]
 mod tool;
 
-use irreplens::analysis::{Interpretation, Neuron, NeuronKind, interpret, neurons, notebook, untrained};
+use irreplens::analysis::{
+    AttentionPatterns, Interpretation, Neuron, NeuronKind, attention, interpret, neurons, notebook, untrained,
+};
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
-use irreplens::model::{Hooks, Interpretable};
+use irreplens::model::{Evaluation, Hook, Hooks, Interpretable};
 use irreplens::task::Task;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -37,6 +39,10 @@ pub struct Explained {
     pub found: Interpretation,
     /// The same with every neuron forced to a block, as the published golden files have it; only where some neuron has none.
     pub forced: Option<Interpretation>,
+    /// Where the heads of a transformer look; none of another model.
+    pub attention: Vec<AttentionPatterns>,
+    /// With all neurons set to zero, of a model where more than the neurons reaches the logits.
+    pub without_neurons: Option<Evaluation>,
     /// Milliseconds: reading the files; the analysis with all its passes; one forward pass over all pairs on its own.
     pub load_ms: f64,
     /// See `load_ms`.
@@ -107,13 +113,27 @@ fn of(
         true => None,
         false => Some(notebook::interpret(&model, &*basis, &task, notebook::Labels::Forced)?),
     };
+    let attention = attention(&model)?;
+    let neurons_alone = model.readout_site() == model.neuron_site();
+    let hooks = Hooks::none().with(Hook::zero(model.neuron_site()));
+    let without_neurons = if neurons_alone { None } else { Some(model.evaluate(&task, &hooks)?) };
     if let Some(untrained) = untrained(&run)? {
         found.neurons.compare_with(&neurons(&untrained, &*basis)?);
     }
 
     let start = Instant::now();
     model.evaluate(&task, &Hooks::none())?;
-    Ok(Explained { config: run.config, basis, found, forced, load_ms, analysis_ms, forward_ms: milliseconds(start) })
+    Ok(Explained {
+        config: run.config,
+        basis,
+        found,
+        forced,
+        attention,
+        without_neurons,
+        load_ms,
+        analysis_ms,
+        forward_ms: milliseconds(start),
+    })
 }
 
 fn milliseconds(start: Instant) -> f64 {
@@ -217,6 +237,14 @@ fn published(explained: &Explained) -> Value {
     if let Some(bias) = &embedding.output_bias {
         out["output_bias_spectrum"] = json!(bias.to_vec());
     }
+    if let Some(without) = &explained.without_neurons {
+        out["loss_without_neurons"] = json!(without.loss);
+    }
+    if let Some(last) = explained.attention.last() {
+        let positions = last.heads.first().map_or(0, Vec::len);
+        let mean = |p: usize| last.heads.iter().map(|head| head[p].mean).collect::<Vec<_>>();
+        out["pattern_mean"] = (0..positions).map(|p| json!(mean(p))).collect();
+    }
     if let Some(parity) = &found.published.parity {
         out["loss_parity_ablated"] = json!(parity.loss);
     }
@@ -278,6 +306,7 @@ fn explain(arguments: Arguments) -> Result<(), Failure> {
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
     println!("{n} {group} of {}\n", source.run.display());
     println!("{}", last.found);
+    last.attention.iter().for_each(|layer| println!("{layer}\n"));
     println!("milliseconds: {timing}");
     if let Some(file) = measuring.json {
         let mut out = to_json(last);

@@ -218,6 +218,9 @@ pub fn to_json(measured: &Measured) -> Value {
         "constant": found.neurons.of_kind(NeuronKind::Constant),
         "dim": found.neurons.dim(),
     });
+    if let Some(path) = found.path_alone {
+        out["mlp_path_only_loss"] = json!(path.loss);
+    }
     add_losses(&mut out, found.key_losses, "_key");
     out
 }
@@ -226,6 +229,9 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
     let Some(losses) = losses else { return };
     out[format!("hidden_restricted_loss{suffix}")] = json!(losses.hidden_restricted.loss);
     out[format!("hidden_excluded_loss{suffix}")] = json!(losses.hidden_excluded.map(|e| e.loss));
+    if let Some(published) = losses.hidden_excluded_path {
+        out[format!("hidden_excluded_loss_published{suffix}")] = json!(published.loss);
+    }
     out[format!("logit_restricted_loss{suffix}")] = json!(losses.logit_restricted.loss);
     out[format!("logit_excluded_loss{suffix}")] = json!(losses.logit_excluded.map(|e| e.loss));
 }

@@ -100,6 +100,29 @@ fn golden_files() {
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
 }
 
+/// Published transformers; their golden files list the tied neurons, and one leaves out what rests on their labels.
+#[test]
+fn transformers_golden_files() {
+    let Some(runs) = data::transformers("notebook_golden.json", "transformers_golden_files") else { return };
+    assert!(runs.len() >= 2, "{runs:?}");
+    let mut problems = Vec::new();
+    for run in runs {
+        let golden = std::fs::read_to_string(run.join("notebook_golden.json")).unwrap();
+        let mut golden: Value = serde_json::from_str(&golden).unwrap();
+        let explained = interpret::run(&run, None, &interpret::Place::Cpu).unwrap();
+        let got = interpret::to_json(&explained);
+        if let Some(tied) = golden.as_object_mut().unwrap().remove("neuron_tied") {
+            let kinds = got["neuron_kind"].as_array().unwrap();
+            let found: Vec<usize> = (0..kinds.len()).filter(|&k| kinds[k] == "Tied").collect();
+            assert_eq!(tied, json!(found), "{}", run.display());
+        }
+        let found = golden_differences(&golden, &got);
+        let found = found.iter().filter(|difference| !difference.ends_with("expected no such key"));
+        problems.extend(found.take(8).map(|difference| format!("{}: {difference}", run.display())));
+    }
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
 /// The shipped model, which `interpret` explains without an argument: never retrained here, only held to
 /// `golden/D53.json`.
 ///

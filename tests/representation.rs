@@ -397,8 +397,11 @@ fn published(test: &str) -> Option<(PathBuf, Vec<PathBuf>)> {
 
 #[test]
 fn golden_files() {
-    let Some((root, runs)) = published("golden_files") else { return };
+    let Some((root, mut runs)) = published("golden_files") else { return };
     assert!(runs.len() >= 6, "{runs:?}");
+    let transformers = data::transformers("representation_golden.json", "golden_files").unwrap();
+    assert!(transformers.len() >= 4, "{transformers:?}");
+    runs.extend(transformers);
     for run in runs {
         let golden: Value =
             serde_json::from_slice(&std::fs::read(run.join("representation_golden.json")).unwrap()).unwrap();

@@ -97,7 +97,7 @@ impl ClusterParts {
     pub(super) fn observe(&self, sums: &mut [LossSum], block: &PairBlock<'_>) {
         let mut logits = block.logits.clone();
         for ((members, weights), sum) in self.members.iter().zip(&self.weights).zip(sums) {
-            let activations = columns(&block.readout, members);
+            let activations = columns(&block.hidden, members);
             match self.what {
                 Ablation::Keep => {
                     matmul_into(activations.view(), weights.view(), logits.view_mut());

@@ -85,8 +85,9 @@ pub fn embedding(
     let spectrum = |map: ArrayView2<'_, f32>| Ok(component_norms(basis, map)?.sum_axis(Axis(0)));
     let (embed_left, embed_right) = model.embeddings().unzip();
     let (neuron_left, neuron_right) = model.maps().unzip();
-    let unembedding = model.unembedding();
-    let output_bias = unembedding.map(|u| model.readout(Array2::zeros((1, u.nrows())).view())).transpose()?;
+    // Of neurons with a path of their own to the logits, that path.
+    let unembedding = model.neuron_path().or_else(|| model.unembedding());
+    let output_bias = model.unembedding().map(|u| model.readout(Array2::zeros((1, u.nrows())).view())).transpose()?;
     let output_bias = output_bias.filter(|bias| bias.iter().any(|&b| b != 0.0));
     Ok(EmbeddingSpectra {
         components: basis.row_names(),

@@ -169,7 +169,11 @@ pub(super) fn interpret_with(
                 .into_iter()
                 .map(|(block, members)| (block, members.len()))
                 .collect(),
-            unembed_sum: model.unembedding().map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
+            unembed_sum: model
+                .neuron_path()
+                .or_else(|| model.unembedding())
+                .map(|u| component_norms_of_sum(basis, u.t()))
+                .transpose()?,
             unembedding_by_cluster,
             parity,
         },
@@ -197,7 +201,7 @@ fn unembedding_by_cluster(
     basis: &(impl FourierBasis + ?Sized),
     clusters: &BTreeMap<usize, Vec<usize>>,
 ) -> Result<BTreeMap<usize, Array1<f64>>> {
-    if model.unembedding().is_none() || model.readout_site() != model.neuron_site() {
+    if model.neuron_path().is_none() {
         return Ok(BTreeMap::new());
     }
     clusters.iter().map(|(&b, members)| Ok((b, unembedding_of(model, basis, members)?))).collect()

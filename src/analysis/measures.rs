@@ -120,14 +120,13 @@ pub fn progress_measures(
     measures_of_pass(model, basis, task, &sets, &sets.sums(model, task)?, keys)
 }
 
-/// W_U where it reads the neurons.
+/// The neurons' path to the logits: W_U where it reads them.
 fn unembedding_of_neurons(model: &(impl Interpretable + ?Sized)) -> Result<ArrayView2<'_, f32>> {
     let unsupported = |needs| Error::Unsupported { analysis: "progress measures", needs };
-    let unembedding = model.unembedding().ok_or_else(|| unsupported("a model with an unembedding"))?;
-    match model.readout_site() == model.neuron_site() {
-        true => Ok(unembedding),
-        false => Err(unsupported("a model whose readout site is its neuron site")),
-    }
+    model.neuron_path().ok_or_else(|| match model.unembedding() {
+        None => unsupported("a model with an unembedding"),
+        Some(_) => unsupported("a model whose neurons reach the logits through linear steps alone"),
+    })
 }
 
 /// [`progress_measures`] from a pass that has been made, on a basis that has been checked.

@@ -13,6 +13,7 @@
 //! | which irreps does it compute with, and what is each worth? | [`representation`] | [`RepresentationMeasures`] |
 //! | is each neuron constant on the cosets of some subgroup? | [`cosets`] | [`CosetMeasures`] |
 //! | what would these measures say of an untrained model, or of another group? | [`with_controls`], [`untrained`] | [`Controls`] |
+//! | where do the heads of a transformer look, and what does that depend on? | [`attention_patterns`] | [`AttentionPatterns`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
 //! | all of these but the last five | [`interpret`](interpret()) | [`Interpretation`] |
 //! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
@@ -20,6 +21,7 @@
 //! A result gives its tables ([`Table`]) once: they print as text, and a page of a report renders them.
 
 mod ablation;
+mod attention;
 mod controls;
 mod coset;
 mod embedding;
@@ -36,6 +38,7 @@ mod table;
 pub(crate) mod terms;
 
 pub use ablation::{Ablation, cluster_losses, hidden_centred, keep_terms, own_block_only};
+pub use attention::{Attended, AttentionPatterns, attention, attention_patterns};
 pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, embedding};

@@ -133,7 +133,8 @@ pub fn unembedding_of(
 ) -> Result<Array1<f64>> {
     check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
     let unembedding = model
-        .unembedding()
+        .neuron_path()
+        .or_else(|| model.unembedding())
         .ok_or(Error::Unsupported { analysis: "spectrum of W_U by cluster", needs: "a model with an unembedding" })?;
     if let Some(&channel) = neurons.iter().find(|&&k| k >= unembedding.nrows()) {
         let (site, width) = (model.readout_site().into(), unembedding.nrows());

@@ -9,7 +9,7 @@ use crate::fourier::{FourierBasis, forward, inverse};
 use crate::group::Elem;
 use crate::linalg::{map_blocks, matmul};
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairMeans, block_rows};
+use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairMeans, block_rows, hidden_site, read_hidden};
 use crate::task::{Pair, Split, Task};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::ops::Range;
@@ -64,7 +64,7 @@ pub(super) fn parts_of_blocks(
 /// n times: n rows are enough.
 pub(super) fn restricted(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32>]) -> Result<Vec<Evaluation>> {
     let labels: Vec<u32> = (0..model.order() as u32).collect();
-    parts.iter().map(|part| Ok(evaluation(model.readout(part.view())?.view(), &labels))).collect()
+    parts.iter().map(|part| Ok(evaluation(read_hidden(model, part.view())?.view(), &labels))).collect()
 }
 
 /// Mean loss and accuracy of rows of logits.
@@ -82,7 +82,8 @@ pub(super) fn logits_of_parts(
     let Some(first) = parts.first() else { return Ok(Vec::new()) };
     check_corrections(model.order(), parts.len())?;
     // The readout is affine; where its linear part is known, one product with the result in the layout wanted.
-    if let Some(unembedding) = model.unembedding() {
+    let path = model.neuron_path().or_else(|| model.unembedding());
+    if let Some(unembedding) = path {
         return Ok(map_blocks(parts.len(), 1, |i| matmul(unembedding.t(), parts[i.start].t())));
     }
     let offset = model.readout(Array2::zeros((1, first.ncols())).view())?;
@@ -108,6 +109,42 @@ pub(super) fn excluded(
     sets: &SplitPairs,
     corrections: &[Array2<f32>],
 ) -> Result<Option<Vec<Evaluation>>> {
+    let logits = |pairs: &[Pair]| model.run_with_cache(pairs, &[LOGITS])?.take(LOGITS);
+    excluded_from(model, task, sets, corrections, logits)
+}
+
+/// [`excluded`] from what the neurons' own path alone writes to the logits, as published.
+pub(super) fn excluded_from_path(
+    model: &(impl Interpretable + ?Sized),
+    task: &Task,
+    sets: &SplitPairs,
+    corrections: &[Array2<f32>],
+) -> Result<Option<Vec<Evaluation>>> {
+    let site = hidden_site(model);
+    let logits = |pairs: &[Pair]| read_hidden(model, model.run_with_cache(pairs, &[site])?.take(site)?.view());
+    excluded_from(model, task, sets, corrections, logits)
+}
+
+/// Loss and accuracy over all pairs of what the neurons' own path alone writes to the logits.
+pub(super) fn path_alone(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Evaluation> {
+    let site = hidden_site(model);
+    let block = |range: Range<usize>| {
+        let hidden = model.run_with_cache(&task.pairs(range.clone()), &[site])?.take(site)?;
+        let mut sum = LossSum::default();
+        sum.add(read_hidden(model, hidden.view())?.view(), &task.labels()[range]);
+        Ok(sum)
+    };
+    let blocks = map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(LossSum::mean(blocks.into_iter()))
+}
+
+fn excluded_from(
+    model: &(impl Interpretable + ?Sized),
+    task: &Task,
+    sets: &SplitPairs,
+    corrections: &[Array2<f32>],
+    logits_of: impl Fn(&[Pair]) -> Result<Array2<f32>> + Sync,
+) -> Result<Option<Vec<Evaluation>>> {
     let mut training_pairs = sets.training_pairs();
     if training_pairs.is_empty() {
         return Ok(None);
@@ -119,7 +156,7 @@ pub(super) fn excluded(
         let indices = &training_pairs[range];
         let pairs: Vec<Pair> = indices.iter().map(|&i| (Elem::new(i / n), Elem::new(i % n))).collect();
         let labels: Vec<u32> = indices.iter().map(|&i| labels[i]).collect();
-        let logits = model.run_with_cache(&pairs, &[LOGITS])?.take(LOGITS)?;
+        let logits = logits_of(&pairs)?;
         // (class, pair): the layout that losses are fastest in.
         let logits = logits.reversed_axes();
         let logits = logits.as_standard_layout();

@@ -166,7 +166,7 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepB
     check_task(&model, task)?;
     let found = || -> Result<_> {
         let clusters = neurons(&model, basis)?.clusters();
-        Ok((clusters.into_keys().collect::<Vec<_>>(), key_irreps(&model, irreps, task, &sets.sums(&model, task)?)?))
+        Ok((clusters.into_keys().collect::<Vec<_>>(), key_irreps(irreps, task, &sets.sums(&model, task)?)?))
     };
     let (keys, key_irreps) = found().map_err(in_file(run.weights()))?;
     if keys.is_empty() {

@@ -3,7 +3,10 @@
 use super::ablation::check_ablated;
 use super::measures::{NO_MAP, NO_TRAINING, block_shares, centred_shares, loss, loss_table};
 use super::neurons::{NeuronClusters, neurons};
-use super::parts::{SplitPairs, check_corrections, excluded, logits_of_parts, parts_of_blocks, restricted};
+use super::parts::{
+    SplitPairs, check_corrections, excluded, excluded_from_path, logits_of_parts, parts_of_blocks, path_alone,
+    restricted,
+};
 use super::table::{Cell, Table, Term};
 use super::terms::*;
 use crate::error::{Result, check_shape};
@@ -11,7 +14,7 @@ use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, PairMeans, check_task, rounding};
+use crate::model::{Evaluation, Interpretable, PairMeans, check_task, hidden_is_read_out, hidden_site, rounding};
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use std::fmt;
@@ -27,6 +30,10 @@ pub struct KeyLosses {
     pub hidden_restricted: Evaluation,
     /// Over the training pairs, without that part; `None` where there are none.
     pub hidden_excluded: Option<Evaluation>,
+    /// Over the training pairs, from the neurons' own path alone without that part, as published for transformers; `None`
+    /// where there are no such pairs, or where the neurons are all that reaches the logits and this is `hidden_excluded`.
+    #[serde(default)]
+    pub hidden_excluded_path: Option<Evaluation>,
     /// Over all pairs, from the component of the centred logits along the character, alone.
     pub logit_restricted: Evaluation,
     /// Over the training pairs, without that component.
@@ -84,6 +91,9 @@ pub struct RepresentationMeasures {
     /// Shares of each neuron's centred square norm that are functions of x, of y and of xy in each irrep: (neurons, irreps)
     /// each; 0 for a neuron that does not vary. `None` for a model whose unembedding does not read its neurons.
     pub along: Option<[Array2<f64>; 3]>,
+    /// Over all pairs, from the neurons' own path to the logits alone; `None` where it is all that reaches the logits.
+    #[serde(default)]
+    pub path_alone: Option<Evaluation>,
 }
 
 impl RepresentationMeasures {
@@ -111,7 +121,9 @@ impl RepresentationMeasures {
 ///
 /// No array has n^3 entries. The sum of `logit(x, y, z) chi(x y z^-1)` needs the logits summed over the pairs with one xy,
 /// which are n x n; so do the excluded losses, whose logits are the model's less a row that depends on xy alone; and the
-/// restricted logits depend on xy alone altogether. The hidden layer is the model's readout site.
+/// restricted logits depend on xy alone altogether. The hidden layer is the neurons where their path to the logits is known
+/// ([`Interpretable::neuron_path`]), else the readout site; where more than the neurons reaches the logits, as in a transformer,
+/// excluded losses are of the whole model, and beside them of the neurons' path alone, as published.
 ///
 /// # Arguments
 /// `basis`: of `group`, whose composition `task` is and whose pairs `split` divides.
@@ -177,6 +189,7 @@ pub fn representation(
         key_losses: found.key_losses,
         neurons: neurons(model, basis)?,
         along: found.along,
+        path_alone: if hidden_is_read_out(model) { None } else { Some(path_alone(model, task)?) },
     })
 }
 
@@ -199,14 +212,14 @@ pub(super) fn irreps_of_pass(
     key: Option<&[usize]>,
 ) -> Result<OfIrreps> {
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
+    let path = model.neuron_path().or_else(|| model.unembedding());
     let shares = |map: Option<ArrayView2<'_, f32>>| map.map(|map| block_shares(basis, map)).transpose();
-    let (left, right, unembed) =
-        (shares(left)?, shares(right)?, shares(model.unembedding().map(|u| u.reversed_axes()))?);
-    let unembed_centred = model.unembedding().map(|unembed| centred_shares(basis, unembed)).transpose()?;
+    let (left, right, unembed) = (shares(left)?, shares(right)?, shares(path.map(|u| u.reversed_axes()))?);
+    let unembed_centred = path.map(|unembed| centred_shares(basis, unembed)).transpose()?;
     let of_block = |shares: &Option<Vec<Option<f64>>>, b: usize| shares.as_ref().and_then(|shares| shares[b]);
 
     let hidden = Hidden::new(pass, basis);
-    let logits = Logits::new(model, task, basis, pass)?;
+    let logits = Logits::new(task, basis, pass)?;
     let key = key.map_or_else(|| logits.key(), <[usize]>::to_vec);
     let losses = losses(model, task, sets, basis, pass, &logits, &key)?;
     let (of_keys, of_all) = losses.split_at(key.len());
@@ -228,7 +241,10 @@ pub(super) fn irreps_of_pass(
     };
     for l in of_keys.iter().chain(of_all) {
         let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
-        all.into_iter().flatten().try_for_each(|evaluation| check_ablated(evaluation).map(drop))?;
+        all.into_iter()
+            .flatten()
+            .chain(l.hidden_excluded_path)
+            .try_for_each(|evaluation| check_ablated(evaluation).map(drop))?;
     }
     Ok(OfIrreps {
         irreps: basis.irreps().iter().enumerate().map(measures).collect(),
@@ -237,19 +253,14 @@ pub(super) fn irreps_of_pass(
             Some(if b > 0 { sum + s * s } else { sum })
         }),
         key_losses: of_all.first().copied(),
-        along: (model.readout_site() == model.neuron_site()).then(|| hidden.along()),
+        along: (hidden_site(model) == model.neuron_site()).then(|| hidden.along()),
         key,
     })
 }
 
 /// The key irreps of a model, from a pass that has been made.
-pub(super) fn key_irreps(
-    model: &(impl Interpretable + ?Sized),
-    basis: &IrrepBasis,
-    task: &Task,
-    pass: &PairMeans,
-) -> Result<Vec<usize>> {
-    Ok(Logits::new(model, task, basis, pass)?.key())
+pub(super) fn key_irreps(basis: &IrrepBasis, task: &Task, pass: &PairMeans) -> Result<Vec<usize>> {
+    Ok(Logits::new(task, basis, pass)?.key())
 }
 
 /// Square norms of the centred hidden layer's functions of x, of y and of xy.
@@ -317,15 +328,14 @@ struct Logits {
 }
 
 impl Logits {
-    fn new(model: &(impl Interpretable + ?Sized), task: &Task, basis: &IrrepBasis, pass: &PairMeans) -> Result<Self> {
+    fn new(task: &Task, basis: &IrrepBasis, pass: &PairMeans) -> Result<Self> {
         let n = task.order();
         memory::check("quotients of all pairs", memory::bytes::<Elem>(&[n, n]))?;
         let mut quotients = Array2::from_elem((n, n), Elem::new(0));
         for (i, &p) in task.labels().iter().enumerate() {
             quotients[[i % n, p as usize]] = Elem::new(i / n); // x = p z^-1 where x z = p
         }
-        // The readout is affine: of the mean activations it gives the mean logits.
-        let by_product = model.readout(pass.by_product.mapv(|v| v as f32).view())?;
+        let by_product = &pass.logits_by_product;
         let mut sums = Array1::<f64>::zeros(n); // over x y z^-1 = h
         for (p, row) in by_product.outer_iter().enumerate() {
             let mean = row.iter().copied().map(f64::from).sum::<f64>() / n as f64;
@@ -382,12 +392,17 @@ fn losses(
     let hidden_parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
     let hidden_restricted = restricted(model, &hidden_parts)?;
     let mut corrections = logits_of_parts(model, &hidden_parts)?;
+    let from_path = match hidden_is_read_out(model) {
+        true => None,
+        false => excluded_from_path(model, task, sets, &corrections)?,
+    };
     corrections.extend(which.iter().map(|irreps| logits.part(basis, irreps)));
     let excluded = excluded(model, task, sets, &corrections)?;
     let labels: Vec<u32> = (0..task.order() as u32).collect();
     let loss = |i: usize| KeyLosses {
         hidden_restricted: hidden_restricted[i],
         hidden_excluded: excluded.as_ref().map(|losses| losses[i]),
+        hidden_excluded_path: from_path.as_ref().map(|losses| losses[i]),
         logit_restricted: super::parts::evaluation(corrections[which.len() + i].t(), &labels),
         logit_excluded: excluded.as_ref().map(|losses| losses[which.len() + i]),
     };

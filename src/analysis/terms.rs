@@ -47,6 +47,13 @@ terms! {
     DIMENSION: "dimension", "Size of the irrep's matrices.";
     KIND: "kind", "Real, complex or quaternionic, by what commutes with the irrep.";
     SIMILARITY: "trace similarity", "Cosine, over all (x, y, z), of the logits centred over z with the character at x y z^-1; above 0.005 the irrep is a key irrep.";
+    HEAD: "head", "Attention head of the layer, from 0.";
+    POSITION: "position", "Key position that the head looks at, from 0: x, y, then constant tokens.";
+    HEAD_MEAN: "mean pattern", "Share of its attention that the head gives the position, averaged over all pairs.";
+    HEAD_DEVIATION: "deviation", "Standard deviation of the pattern over all pairs.";
+    HEAD_LEFT: "of x", "Share of the pattern's variance that is a function of the left element.";
+    HEAD_RIGHT: "of y", "Share of the pattern's variance that is a function of the right element.";
+    HEAD_BOTH: "of both", "Share of the pattern's variance that is no function of x plus one of y.";
     LEFT: "left map", "Share of the irrep or block in the square norm of the map from x to the neurons, or else of the left embedding.";
     RIGHT: "right map", "Share of the irrep or block in the square norm of the map from y to the neurons, or else of the right embedding.";
     UNEMBED: "unembedding", "Share of the irrep or block in the square norm of W_U, less its mean over the classes.";

@@ -312,9 +312,12 @@ const INTEGERS: [&str; 6] =
     ["group_parameter", "seed", "layers.embed_dim", "layers.hidden_dim", "warmup_epochs", "num_epochs"];
 
 const RULES: [Rule; 18] = [
-    (MODEL, Training, "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP, BilinearNet or Transformer", |v| {
-        ModelKind::deserialize(v).is_ok()
-    }),
+    (
+        MODEL,
+        Training,
+        "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP, BilinearNet or Transformer",
+        |v| ModelKind::deserialize(v).is_ok(),
+    ),
     ("group", Always, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
         GroupKind::deserialize(v).is_ok()
     }),

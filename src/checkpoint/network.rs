@@ -57,8 +57,11 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
     let d_mlp = tensors.contains_key(neurons).then(|| shape(neurons, 2)).transpose()?.map(|shape| shape[1]);
 
     let key = |name: &str| config.other.get(name).or_else(|| config.layers.other.get(name)).filter(|v| !v.is_null());
-    let bad = |key: &'static str, expected: &'static str, got: &serde_json::Value| {
-        Error::Config { path: settings.into(), key, expected, got: shown(&got.to_string()) }
+    let bad = |key: &'static str, expected: &'static str, got: &serde_json::Value| Error::Config {
+        path: settings.into(),
+        key,
+        expected,
+        got: shown(&got.to_string()),
     };
     let act_fn = match key("act_fn") {
         None => Activation::Relu,
@@ -71,12 +74,15 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
     let normalisation = match key("normalization_type") {
         None if has_weights => Normalisation::LayerNorm,
         None => Normalisation::None,
-        Some(value) => serde_json::from_value(value.clone())
-            .map_err(|_| bad("normalization_type", "null, LN or LNPre", value))?,
+        Some(value) => {
+            serde_json::from_value(value.clone()).map_err(|_| bad("normalization_type", "null, LN or LNPre", value))?
+        }
     };
     let eps = match key("eps") {
         None => Transformer::default().eps,
-        Some(value) => value.as_f64().filter(|eps| *eps >= 0.0).ok_or_else(|| bad("eps", "a number from 0 up", value))?,
+        Some(value) => {
+            value.as_f64().filter(|eps| *eps >= 0.0).ok_or_else(|| bad("eps", "a number from 0 up", value))?
+        }
     };
     let rows = context.map(|shape| shape[0]);
     let constants = usize::from(vocabulary > 0 && rows.is_none_or(|rows| rows > 2));

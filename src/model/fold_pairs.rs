@@ -3,7 +3,7 @@
 use super::centred::less_mean;
 use super::evaluate::{block_rows, check_finite, check_task};
 use super::loss::{Outcome, outcomes};
-use super::{Evaluation, Interpretable, LOGITS};
+use super::{Evaluation, Interpretable, LOGITS, hidden_site};
 use crate::error::Result;
 use crate::linalg::fold_blocks;
 use crate::task::{Pair, Task};
@@ -16,8 +16,10 @@ pub(crate) struct PairBlock<'a> {
     pub pairs: Vec<Pair>,
     /// The labels of these pairs.
     pub labels: &'a [u32],
-    /// Activations of the readout site: (pairs, width), row-major; where that is the logits, these less each pair's mean.
-    pub readout: Array2<f32>,
+    /// Activations of [`hidden_site`]: (pairs, width), row-major; where that is the logits, these less each pair's mean.
+    pub hidden: Array2<f32>,
+    /// Activations of the readout site, row-major, where that is another site.
+    pub readout: Option<Array2<f32>>,
     /// Logits: (pairs, n), column-major where they come from this crate's models.
     pub logits: Array2<f32>,
 }
@@ -47,19 +49,28 @@ pub(super) fn fold_pairs_into<T: Send>(
     f: impl Fn(&mut T, &PairBlock<'_>) + Sync,
 ) -> Result<Vec<T>> {
     check_task(model, task)?;
-    let site = model.readout_site();
-    let keep: &[&str] = if site == LOGITS { &[LOGITS] } else { &[site, LOGITS] };
+    let (site, read) = (hidden_site(model), model.readout_site());
+    let mut keep = vec![LOGITS, site];
+    if read != site {
+        keep.push(read);
+    }
+    keep.dedup();
     let block = |range: Range<usize>| {
         let pairs = task.pairs(range.clone());
-        let mut cache = model.run_with_cache(&pairs, keep)?;
+        let mut cache = model.run_with_cache(&pairs, &keep)?;
         let logits = cache.take(LOGITS)?;
         check_finite(LOGITS, logits.view(), &pairs)?;
-        let mut readout = if site == LOGITS { less_mean(logits.clone()) } else { cache.take(site)? };
-        check_finite(site, readout.view(), &pairs)?;
-        if !readout.is_standard_layout() {
-            readout = readout.as_standard_layout().into_owned();
-        }
-        Ok(PairBlock { pairs, labels: &task.labels()[range], readout, logits })
+        let row_major = |site: &str, values: Array2<f32>| {
+            check_finite(site, values.view(), &pairs)?;
+            match values.is_standard_layout() {
+                true => Ok(values),
+                false => Ok(values.as_standard_layout().into_owned()),
+            }
+        };
+        let hidden = if site == LOGITS { less_mean(logits.clone()) } else { cache.take(site)? };
+        let hidden = row_major(site, hidden)?;
+        let readout = if read == site { None } else { Some(row_major(read, cache.take(read)?)?) };
+        Ok(PairBlock { labels: &task.labels()[range], hidden, readout, logits, pairs })
     };
     let add = |total: &mut Result<T>, range| {
         if let Ok(sum) = total {

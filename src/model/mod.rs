@@ -45,7 +45,10 @@ pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
 pub(crate) use loss::{loss_gradient, outcomes, smoothing_loss};
-pub use network::{Activation, Architecture, Dependence, Initial, Layout, Network, Normalisation, Operation, Parameter, Step, Token, Transformer};
+pub use network::{
+    Activation, Architecture, Dependence, Initial, Layout, Network, Normalisation, Operation, Parameter, Step, Token,
+    Transformer,
+};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
@@ -222,6 +225,13 @@ pub trait Interpretable: Send + Sync {
         None
     }
 
+    /// The matrix (width of the neuron site, n) that takes the neurons to the logits where all steps between are linear, and
+    /// what else reaches the logits does not depend on them: the neurons' own path. W_U where it reads the neurons;
+    /// `W_out W_U` for a transformer without LayerNorm at its end, whose residual stream reaches the logits beside it.
+    fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
+        self.unembedding().filter(|_| self.readout_site() == self.neuron_site())
+    }
+
     /// The maps x -> neuron and y -> neuron, each (n, width), of whose sum or product the neurons are functions: those of
     /// [`as_separable`](Interpretable::as_separable), where the model has them.
     fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
@@ -308,6 +318,26 @@ pub trait Interpretable: Send + Sync {
     }
 }
 
+/// The site that measures of the hidden layer are of: the neurons where their own path to the logits is known, else what is
+/// read out.
+pub(crate) fn hidden_site<M: Interpretable + ?Sized>(model: &M) -> &str {
+    if model.neuron_path().is_some() { model.neuron_site() } else { model.readout_site() }
+}
+
+/// Whether the hidden layer that measures are of is all that reaches the logits, up to a bias.
+pub(crate) fn hidden_is_read_out(model: &(impl Interpretable + ?Sized)) -> bool {
+    hidden_site(model) == model.readout_site()
+}
+
+/// What the hidden layer that measures are of writes to the logits: activations (rows, width) of [`hidden_site`] read out
+/// or, where more than these reaches the logits, times their path.
+pub(crate) fn read_hidden(model: &(impl Interpretable + ?Sized), hidden: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+    match model.neuron_path() {
+        Some(path) if !hidden_is_read_out(model) => Ok(crate::linalg::matmul(path.t(), hidden.t()).reversed_axes()),
+        _ => model.readout(hidden),
+    }
+}
+
 /// Width of a site.
 ///
 /// # Errors
@@ -352,6 +382,9 @@ macro_rules! forwarded_methods {
         }
         fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
             (**self).unembedding()
+        }
+        fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
+            (**self).neuron_path()
         }
         fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
             (**self).maps()

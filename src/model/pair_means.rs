@@ -1,8 +1,8 @@
-//! Means of the readout site over the pairs with one left element, right element or product.
+//! Means of the hidden layer over the pairs with one left element, right element or product.
 
 use super::fold_pairs::{LossSum, MOST_TOTALS, PairBlock, fold_pairs_into};
 use super::loss::outcomes;
-use super::{Evaluation, Interpretable, width};
+use super::{Evaluation, Interpretable, hidden_is_read_out, hidden_site, width};
 use crate::error::{Result, check_shape};
 use crate::linalg::vectorised;
 use crate::memory;
@@ -13,7 +13,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 /// them up is then little work beside the pairs.
 const PAIRS_PER_ELEMENT: usize = 12;
 
-/// What one pass over all pairs gives of the readout site and the logits: what
+/// What one pass over all pairs gives of the hidden layer and the logits: what
 /// [`Interpretable::pair_means`] returns.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
@@ -22,21 +22,25 @@ pub struct PairMeans {
     pub sets: Vec<Option<Evaluation>>,
     /// Over all pairs.
     pub all: Evaluation,
-    /// The readout site averaged over the pairs with left element x: (n, width). Where the readout site is the logits, these
-    /// and all that follows are of the logits less each pair's mean over the classes.
+    /// The hidden layer averaged over the pairs with left element x: (n, width). The hidden layer is the neurons where their
+    /// path to the logits is known ([`Interpretable::neuron_path`]), else the readout site; where that is the logits, all
+    /// means are of the logits less each pair's mean over the classes.
     pub by_left: Array2<f64>,
-    /// The readout site averaged over the pairs with right element y: (n, width).
+    /// The hidden layer averaged over the pairs with right element y: (n, width).
     pub by_right: Array2<f64>,
-    /// The readout site averaged over the pairs with product p: (n, width).
+    /// The hidden layer averaged over the pairs with product p: (n, width).
     pub by_product: Array2<f64>,
-    /// Square norm of every channel of the readout site over all pairs.
+    /// The logits averaged over the pairs with product p: (n, n), entry [p, z]; where the logits are the hidden layer, less
+    /// their mean over the classes.
+    pub logits_by_product: Array2<f32>,
+    /// Square norm of every channel of the hidden layer over all pairs.
     pub energy: Array1<f64>,
     /// Square norm of the logits less their mean over the classes, over all pairs.
     pub logit_energy: f64,
 }
 
 impl PairMeans {
-    /// The mean of every channel of the readout site.
+    /// The mean of every channel of the hidden layer.
     ///
     /// # Panics
     /// If the group has no element.
@@ -55,6 +59,8 @@ struct Sums {
     /// Sums by product: (n, width).
     product: Array2<f64>,
     energy: Array1<f64>,
+    /// Sums by product of the readout site, where that is another site: (n, its width).
+    readout: Option<Array2<f64>>,
     logit_energy: f64,
     /// Losses of every block: of every set, then of all pairs. Added up block by block, losses are those of `evaluate` to the bit.
     losses: Vec<Vec<LossSum>>,
@@ -66,14 +72,19 @@ pub(super) fn check_sets(task: &Task, sets: &[&[bool]]) -> Result<()> {
 
 pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
     check_sets(task, sets)?;
-    let (n, width) = (task.order(), width(model, model.readout_site())?);
+    let (n, read) = (task.order(), width(model, model.readout_site())?);
+    let (width, is_read_out) = (width(model, hidden_site(model))?, hidden_is_read_out(model));
     let totals = (n / PAIRS_PER_ELEMENT).clamp(1, MOST_TOTALS);
-    memory::check("sums of activations by product", memory::bytes::<f64>(&[n, width, 2 * totals + 1]))?;
+    memory::check(
+        "sums of activations by product",
+        memory::bytes::<f64>(&[n, width + if is_read_out { 0 } else { read }, 2 * totals + 1]),
+    )?;
     let start = || Sums {
         left: Vec::new(),
         right: Array2::zeros((n, width)),
         product: Array2::zeros((n, width)),
         energy: Array1::zeros(width),
+        readout: (!is_read_out).then(|| Array2::zeros((n, read))),
         logit_energy: 0.0,
         losses: Vec::new(),
     };
@@ -85,7 +96,12 @@ pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, set
             sets.iter().zip(&mut losses).filter(|(set, _)| set[pair]).for_each(|(_, loss)| loss.add_one(outcome));
         }
         total.losses.push(losses);
-        total.add_readout(block);
+        total.add_hidden(block);
+        if let (Some(sums), Some(readout)) = (&mut total.readout, &block.readout) {
+            for (row, &p) in readout.outer_iter().zip(block.labels) {
+                sums.row_mut(p as usize).zip_mut_with(&row, |sum, &v| *sum += f64::from(v));
+            }
+        }
         total.logit_energy += centred_energy(block.logits.view());
     })?;
     let evaluation = |i: usize| LossSum::mean(blocks.iter().flat_map(|sums| &sums.losses).map(|losses| losses[i]));
@@ -102,26 +118,35 @@ pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, set
             total.right += &block.right;
             total.product += &block.product;
             total.energy += &block.energy;
+            if let (Some(sum), Some(more)) = (&mut total.readout, &block.readout) {
+                *sum += more;
+            }
             total.logit_energy += block.logit_energy;
             total
         })
         .expect("a group has an element");
     let [by_left, by_right, by_product] = [by_left, total.right, total.product].map(|sums| sums / n as f64);
+    // The readout is affine: of mean activations it gives mean logits.
+    let means = |means: &Array2<f64>| model.readout(means.mapv(|v| v as f32).view());
+    let logits_by_product = match &total.readout {
+        None => means(&by_product)?,
+        Some(sums) => means(&(sums / n as f64))?,
+    };
     let (energy, logit_energy) = (total.energy, total.logit_energy);
-    Ok(PairMeans { sets: of_sets, all, by_left, by_right, by_product, energy, logit_energy })
+    Ok(PairMeans { sets: of_sets, all, by_left, by_right, by_product, logits_by_product, energy, logit_energy })
 }
 
 impl Sums {
-    fn add_readout(&mut self, block: &PairBlock<'_>) {
+    fn add_hidden(&mut self, block: &PairBlock<'_>) {
         let Self { left, right, product, energy, .. } = self;
         let width = energy.len();
         let [right, product, energy] = [right.as_slice_mut(), product.as_slice_mut(), energy.as_slice_mut()]
             .map(|slice| slice.expect("standard layout"));
-        let readout = block.readout.as_slice().expect("standard layout");
+        let hidden = block.hidden.as_slice().expect("standard layout");
         vectorised(
             #[inline(always)]
             || {
-                for (i, row) in readout.chunks_exact(width.max(1)).enumerate() {
+                for (i, row) in hidden.chunks_exact(width.max(1)).enumerate() {
                     let (x, y) = block.pairs[i];
                     let at = |row: usize| row * width..(row + 1) * width;
                     if left.last().is_none_or(|(last, _)| *last != x.index()) {

@@ -148,7 +148,10 @@ impl Architecture {
 
     fn check(&self) -> Result<()> {
         if self.kind == ModelKind::Transformer {
-            return Err(Error::Unsupported { analysis: "training", needs: "one of the five networks without attention" });
+            return Err(Error::Unsupported {
+                analysis: "training",
+                needs: "one of the five networks without attention",
+            });
         }
         for (what, width) in [("embed_dim", self.embed_dim), ("hidden_dim", self.hidden_dim)] {
             if width == 0 {

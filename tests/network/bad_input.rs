@@ -21,11 +21,21 @@ fn widths_and_names() {
     refused(start().sum("s", ["left", "right"]).unembed("s", "U"), "s", "width 4", "width 6");
     refused(start().product("s", ["left", "right"]).unembed("s", "U"), "s", "width 4", "width 6");
     refused(start().linear("h", "middle", "W", 3).unembed("h", "U"), "h", "`middle`", "none");
-    refused(start().linear("h", "later", "W", 3).linear("later", "h", "V", 3).unembed("h", "U"), "h", "before", "behind");
+    refused(
+        start().linear("h", "later", "W", 3).linear("later", "h", "V", 3).unembed("h", "U"),
+        "h",
+        "before",
+        "behind",
+    );
     refused(start().linear("h", "h", "W", 3).unembed("h", "U"), "h", "before", "itself");
     refused(start().linear("h", "left", "W", 0).unembed("h", "U"), "h", "from 1 up", "0");
     refused(start().linear("left", "left", "W", 3).unembed("left", "U"), "left", "of its own", "before");
-    refused(start().linear("h", "left", "W", 3).linear("k", "right", "W", 3).unembed("h", "U"), "k", "[4, 3]", "[6, 3]");
+    refused(
+        start().linear("h", "left", "W", 3).linear("k", "right", "W", 3).unembed("h", "U"),
+        "k",
+        "[4, 3]",
+        "[6, 3]",
+    );
     refused(start().linear("h", "left", "W", 3), "h", "unembedding", "`h`");
     refused(start().unembed("left", "U").linear("h", "left", "W", 3), "logits", "last", "behind");
     refused(start().unembed("left", "U").neurons("hidden"), "hidden", "sites", "no site");

@@ -1,5 +1,7 @@
 //! Networks as descriptions: passes and gradients of every kind of step against a slow reading in f64.
 
+#[path = "../support/data.rs"]
+mod data;
 #[path = "../support/descriptions.rs"]
 mod descriptions;
 #[path = "../support/oracle.rs"]

@@ -1,5 +1,6 @@
 //! The published transformers, against golden values made elsewhere (see `transformers/README.md` of the shared data).
 
+use super::data;
 use irreplens::checkpoint::Run;
 use irreplens::group::{Group, GroupExt, PermutationGroup};
 use irreplens::model::{Hook, Hooks, Interpretable, Network, Transformer, Values};
@@ -9,16 +10,9 @@ use std::path::{Path, PathBuf};
 
 const RUNS: [&str; 4] = ["C113_T_seed1", "D59_T_seed1", "A5_T_seed1", "S5_T_seed1"];
 
-/// The folder of the published transformers, beside that of the other runs.
-fn folder() -> Option<PathBuf> {
-    let data = std::env::var_os("IRREPLENS_DATA").map_or_else(|| PathBuf::from("../shared/data"), PathBuf::from);
-    let folder = data.parent()?.join("transformers");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    assert!(std::env::var_os("IRREPLENS_REQUIRE_DATA").is_none(), "no transformers at {}", folder.display());
-    eprintln!("SKIPPED: no transformers at {}", folder.display());
-    None
+/// The folder of the published transformers.
+fn folder(test: &str) -> Option<PathBuf> {
+    Some(data::transformers("cfg.json", test)?[0].parent().unwrap().to_path_buf())
 }
 
 fn json(path: &Path) -> Value {
@@ -28,7 +22,7 @@ fn json(path: &Path) -> Value {
 /// A run and its group; the element orders of S5 and A5 lie beside the other data.
 fn open(folder: &Path, name: &str) -> (Run, Box<dyn Group>) {
     let run = Run::open(folder.join(name)).unwrap();
-    let order = folder.parent().unwrap().join("data/orders").join(format!("{}.json", &name[..2]));
+    let order = data::folder("orders").unwrap().join("orders").join(format!("{}.json", &name[..2]));
     let group: Box<dyn Group> = match run.group() {
         Ok(group) => group,
         Err(_) => Box::new(PermutationGroup::from_json(&order).unwrap().cayley_table()),
@@ -42,7 +36,7 @@ fn close(got: f64, want: f64, relative: f64) -> bool {
 
 #[test]
 fn losses_are_the_published_ones() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = folder("losses_are_the_published_ones") else { return };
     for name in RUNS {
         let (run, group) = open(&folder, name);
         let (model, task, split) = (run.model().unwrap(), Task::new(&group), run.split().unwrap());
@@ -55,7 +49,7 @@ fn losses_are_the_published_ones() {
                 flags
             };
             let (train, test) = (flags(train), flags(test));
-            let sums = model.pair_sums(&task, &[&train, &test]).unwrap();
+            let sums = model.pair_means(&task, &[&train, &test]).unwrap();
             match set {
                 None => sums.all,
                 Some(set) if std::ptr::eq(set, &split.train[..]) => sums.sets[0].unwrap(),
@@ -106,7 +100,7 @@ fn sites_carry_the_names_of_transformer_lens() {
 
 #[test]
 fn patterns_look_where_they_are_published_to() {
-    let Some(folder) = folder() else { return };
+    let Some(folder) = folder("patterns_look_where_they_are_published_to") else { return };
     for name in ["C113_T_seed1", "D59_T_seed1"] {
         let (run, group) = open(&folder, name);
         let (model, task) = (run.model().unwrap(), Task::new(&group));

@@ -24,7 +24,23 @@ pub fn folder(test: &str) -> Option<PathBuf> {
 
 /// Every folder under the data folder that holds the file `name`, sorted; `None` as [`folder`].
 pub fn folders_with(name: &str, test: &str) -> Option<Vec<PathBuf>> {
-    let root = folder(test)?;
+    Some(folders_in(folder(test)?, name))
+}
+
+/// Every folder with the file `name` under the folder of published transformers, which lies beside the data folder; `None`
+/// as [`folder`].
+pub fn transformers(name: &str, test: &str) -> Option<Vec<PathBuf>> {
+    let root = folder(test)?.join("../transformers");
+    if root.is_dir() {
+        return Some(folders_in(root, name));
+    }
+    let line = format!("SKIPPED: {test}: {} is absent (no transformers)", root.display());
+    assert!(std::env::var_os("IRREPLENS_REQUIRE_DATA").is_none(), "{line}, and IRREPLENS_REQUIRE_DATA is set");
+    writeln!(std::io::stderr(), "{line}").unwrap();
+    None
+}
+
+fn folders_in(root: PathBuf, name: &str) -> Vec<PathBuf> {
     let (mut found, mut left) = (Vec::new(), vec![root.clone()]);
     while let Some(folder) = left.pop() {
         if folder.join(name).is_file() {
@@ -35,5 +51,5 @@ pub fn folders_with(name: &str, test: &str) -> Option<Vec<PathBuf>> {
     }
     assert!(!found.is_empty(), "no {name} under {}", root.display());
     found.sort();
-    Some(found)
+    found
 }

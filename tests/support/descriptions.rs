@@ -79,7 +79,8 @@ pub fn description(choices: &[u32]) -> Architecture {
                     .step(pattern.clone(), Operation::Softmax { scores })
                     .step(z.clone(), Operation::Mix { pattern, value: v });
                 let (weight, layout) = (parameter("W_O"), Layout::HeadsIn { heads });
-                net = net.step(format!("{name}_out"), Operation::Linear { input: z, weight, bias: None, width, layout });
+                net =
+                    net.step(format!("{name}_out"), Operation::Linear { input: z, weight, bias: None, width, layout });
                 (Operation::Sum { inputs: vec![input, format!("{name}_out")] }, (positions, width))
             }
             _ => {

@@ -17,7 +17,13 @@ pub fn parameters(network: &Network) -> Parameters {
 }
 
 /// The value of every step, by position, at one pair.
-pub fn values(net: &Architecture, n: usize, numbers: &Parameters, x: usize, y: usize) -> BTreeMap<String, Vec<Vec<f64>>> {
+pub fn values(
+    net: &Architecture,
+    n: usize,
+    numbers: &Parameters,
+    x: usize,
+    y: usize,
+) -> BTreeMap<String, Vec<Vec<f64>>> {
     let mut all: BTreeMap<String, Vec<Vec<f64>>> = BTreeMap::new();
     let row = |name: &str, i: usize| numbers[name].row(i).to_vec();
     for step in &net.steps {

@@ -116,8 +116,16 @@ fn normal_distribution(v: f32) -> f32 {
     let z = f64::from(v.abs()) * std::f64::consts::FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.5 * z);
     const FIT: [f64; 10] = [
-        0.170_872_77, -0.822_152_23, 1.488_515_87, -1.135_203_98, 0.278_868_07, -0.186_288_06, 0.096_784_18,
-        0.374_091_96, 1.000_023_68, -1.265_512_23,
+        0.170_872_77,
+        -0.822_152_23,
+        1.488_515_87,
+        -1.135_203_98,
+        0.278_868_07,
+        -0.186_288_06,
+        0.096_784_18,
+        0.374_091_96,
+        1.000_023_68,
+        -1.265_512_23,
     ];
     let polynomial = FIT.iter().fold(0.0, |sum, c| sum * t + c);
     let erfc = t * (-z * z + polynomial).exp();
@@ -143,8 +151,8 @@ impl FromStr for Activation {
 
     /// By its name in a description, `swish` and `gelu_tanh` included.
     fn from_str(name: &str) -> Result<Self> {
-        use serde::de::value::{Error as Unknown, StrDeserializer};
         use serde::de::IntoDeserializer;
+        use serde::de::value::{Error as Unknown, StrDeserializer};
         let name_of: StrDeserializer<'_, Unknown> = name.into_deserializer();
         Self::deserialize(name_of).map_err(|_| Error::Description {
             step: name.to_owned(),

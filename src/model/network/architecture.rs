@@ -408,10 +408,13 @@ impl Architecture {
             }
             let inputs = step.operation.inputs().into_iter().map(|name| match self.index(name) {
                 Some(j) if j < i => Ok(&shapes[j]),
-                Some(j) if j == i => Err(bad(format!("a value that is there before it, not `{name}`"), "itself".into())),
-                Some(_) => {
-                    Err(bad(format!("`{name}` before it"), format!("`{name}` behind it, so that a value waits for itself")))
+                Some(j) if j == i => {
+                    Err(bad(format!("a value that is there before it, not `{name}`"), "itself".into()))
                 }
+                Some(_) => Err(bad(
+                    format!("`{name}` before it"),
+                    format!("`{name}` behind it, so that a value waits for itself"),
+                )),
                 None => Err(bad(format!("a step named `{name}`"), "none".into())),
             });
             let inputs = inputs.collect::<Result<Vec<_>>>()?;
@@ -587,7 +590,10 @@ fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool) -> Result<
         Operation::Softmax { .. } => {
             let scores = inputs[0];
             if scores.width != scores.positions * scores.heads {
-                return Err(bad("attention scores: (key position, head) at each position".into(), "another value".into()));
+                return Err(bad(
+                    "attention scores: (key position, head) at each position".into(),
+                    "another value".into(),
+                ));
             }
             scores.clone()
         }
@@ -597,7 +603,10 @@ fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool) -> Result<
                 return Err(bad(format!("values at {} positions", pattern.positions), format!("{}", value.positions)));
             }
             if pattern.width != pattern.positions * pattern.heads {
-                return Err(bad("an attention pattern: (key position, head) at each position".into(), "another value".into()));
+                return Err(bad(
+                    "an attention pattern: (key position, head) at each position".into(),
+                    "another value".into(),
+                ));
             }
             divided(value, pattern.heads, "values")?;
             let depends = (0..value.positions).map(|p| up_to(&[value], p).and(pattern.depends[p])).collect();

@@ -153,7 +153,14 @@ impl Numbers<'_> {
                             }
                             Input::Table { table, by } => {
                                 let u = uses.find(*table, Kind::Table(*by));
-                                scatter(pairs, &mut sums.of[u], *by, sums.left.start, &to, self.plan.small[*table].columns);
+                                scatter(
+                                    pairs,
+                                    &mut sums.of[u],
+                                    *by,
+                                    sums.left.start,
+                                    &to,
+                                    self.plan.small[*table].columns,
+                                );
                             }
                         }
                     }
@@ -351,7 +358,8 @@ impl Numbers<'_> {
     /// The gradients with respect to the matrices of the plan, from the sums over all segments of pairs, in their order.
     pub fn reduce(&self, uses: &Uses, segments: &[&Sums]) -> Vec<Vec<f32>> {
         use rayon::prelude::*;
-        let totals: Vec<Vec<f32>> = uses.all.par_iter().enumerate().map(|(u, of)| self.total(u, of, segments)).collect();
+        let totals: Vec<Vec<f32>> =
+            uses.all.par_iter().enumerate().map(|(u, of)| self.total(u, of, segments)).collect();
         let mut all = vec![Vec::new(); self.plan.small.len()];
         for (of, total) in uses.all.iter().zip(totals) {
             let to: &mut Vec<f32> = &mut all[of.small];

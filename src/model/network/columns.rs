@@ -69,7 +69,13 @@ fn elementwise(plan: &Plan, node: NodeId) -> Option<Elementwise> {
                     _ => return None,
                 };
                 let function = function.unwrap_or(Activation::Identity);
-                (whole(a) && whole(b)).then_some(Elementwise { left, right, combiner: Combiner::Sum, function, offset: None })
+                (whole(a) && whole(b)).then_some(Elementwise {
+                    left,
+                    right,
+                    combiner: Combiner::Sum,
+                    function,
+                    offset: None,
+                })
             }
             // A function of a site, and a bias.
             ([one], [AtomTerm { node: of, channels, map: None, at: 0, .. }]) if function.is_none() => {
@@ -83,7 +89,9 @@ fn elementwise(plan: &Plan, node: NodeId) -> Option<Elementwise> {
         Node::Rows(RowOp::Product, inputs) => {
             let (left, right) = match inputs[..] {
                 [Input::Table { table: left, by: By::Left }, Input::Table { table: right, by: By::Right }]
-                | [Input::Table { table: right, by: By::Right }, Input::Table { table: left, by: By::Left }] => (left, right),
+                | [Input::Table { table: right, by: By::Right }, Input::Table { table: left, by: By::Left }] => {
+                    (left, right)
+                }
                 _ => return None,
             };
             let (combiner, function) = (Combiner::Product, Activation::Identity);
@@ -92,7 +100,8 @@ fn elementwise(plan: &Plan, node: NodeId) -> Option<Elementwise> {
         Node::Rows(RowOp::Activate(f), inputs) => match &inputs[..] {
             [Input::Node { node: of, channels }] if *channels == (0..plan.nodes[*of].width) => {
                 let inner = elementwise(plan, *of)?;
-                let plain = inner.function == Activation::Identity && inner.combiner == Combiner::Sum && inner.offset.is_none();
+                let plain =
+                    inner.function == Activation::Identity && inner.combiner == Combiner::Sum && inner.offset.is_none();
                 plain.then_some(Elementwise { function: *f, ..inner })
             }
             _ => None,

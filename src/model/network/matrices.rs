@@ -26,18 +26,19 @@ impl<'a> Place<'a> {
     pub fn view(self) -> ArrayView2<'a, f32> {
         let Self { values, stride, rows, columns } = self;
         if stride == columns {
-            return ArrayView2::from_shape((rows, columns), &values[..rows * columns]).expect("as long as its shape says");
+            return ArrayView2::from_shape((rows, columns), &values[..rows * columns])
+                .expect("as long as its shape says");
         }
         // The last row may end before the stride does.
         let whole = (rows - 1) * stride;
         use ndarray::ShapeBuilder;
-        ArrayView2::from_shape((rows, columns).strides((stride, 1)), &values[..whole + columns]).expect("inside the values")
+        ArrayView2::from_shape((rows, columns).strides((stride, 1)), &values[..whole + columns])
+            .expect("inside the values")
     }
 
     pub fn source(self, by: By) -> Source<'a> {
         Source { values: self.values, stride: self.stride, first: 0, width: self.columns, by }
     }
-
 }
 
 impl Matrices {
@@ -60,12 +61,7 @@ impl Matrices {
                     columns: matrix.columns,
                 }
             }
-            _ => Place {
-                values: &self.values[id],
-                stride: matrix.columns,
-                rows: matrix.rows,
-                columns: matrix.columns,
-            },
+            _ => Place { values: &self.values[id], stride: matrix.columns, rows: matrix.rows, columns: matrix.columns },
         }
     }
 
@@ -214,11 +210,7 @@ impl Matrices {
                 .map(|&(part, at)| {
                     let (height, width) = (plan.small[part].rows, plan.small[part].columns);
                     let of = of.slice(s![.., at..at + width]);
-                    let to = if height == rows {
-                        of.iter().copied().collect()
-                    } else {
-                        of.sum_axis(Axis(0)).to_vec()
-                    };
+                    let to = if height == rows { of.iter().copied().collect() } else { of.sum_axis(Axis(0)).to_vec() };
                     (part, to)
                 })
                 .collect(),

@@ -321,22 +321,6 @@ impl Network {
         self.derived.split.get_or_init(make).as_ref()
     }
 
-    /// The matrix (width of the neuron site, n) that takes the neurons to the logits, where all steps between are linear:
-    /// W_U for the published MLPs, `W_out W_U` for a transformer without LayerNorm at its end.
-    ///
-    /// What else reaches the logits, a residual stream or a bias, depends on the neurons no more.
-    #[must_use]
-    pub fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
-        let make = || {
-            let d = &self.description;
-            let (plan, map) = Plan::path(&d.architecture, &d.shapes, &d.parameters, d.order)?;
-            let mut matrices = Matrices::default();
-            matrices.compute(&plan, &d.parameters, &self.numbers);
-            Some(self.matrix_of(&plan, map, &matrices))
-        };
-        self.derived.path.get_or_init(make).as_ref().map(|path| path.view())
-    }
-
     /// The bias of the unembedding (n), where there is one.
     #[must_use]
     pub fn output_bias(&self) -> Option<ndarray::ArrayView1<'_, f32>> {
@@ -431,13 +415,25 @@ impl Interpretable for Network {
         (left.ncols() == right.ncols()).then_some((left, right))
     }
     fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        let Operation::Unembed { weight, extra, .. } = &self.architecture().steps.last()?.operation else { return None };
+        let Operation::Unembed { weight, extra, .. } = &self.architecture().steps.last()?.operation else {
+            return None;
+        };
         let n = self.order();
         let whole = self.parameter(weight)?;
         if *extra == 0 {
             return Some(whole);
         }
         Some(self.derived.unembedding.get_or_init(|| whole.slice(s![.., ..n]).as_standard_layout().into_owned()).view())
+    }
+    fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
+        let make = || {
+            let d = &self.description;
+            let (plan, map) = Plan::path(&d.architecture, &d.shapes, &d.parameters, d.order)?;
+            let mut matrices = Matrices::default();
+            matrices.compute(&plan, &d.parameters, &self.numbers);
+            Some(self.matrix_of(&plan, map, &matrices))
+        };
+        self.derived.path.get_or_init(make).as_ref().map(|path| path.view())
     }
     fn as_separable(&self) -> Option<&dyn Separable> {
         self.split().map(|_| self as &dyn Separable)

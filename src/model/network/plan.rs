@@ -632,8 +632,8 @@ impl<'a> Lowering<'a> {
     fn linear(&mut self, form: &Form, weight: SmallId) -> Form {
         let (rows, width) = (self.small[weight].rows, self.small[weight].columns);
         let weighted = form.tables.iter().filter(|table| table.weight.is_some()).count();
-        let pushed: usize = form.atoms.iter().map(|atom| atom.channels.len() * width).sum::<usize>()
-            + SCATTERED * weighted * width;
+        let pushed: usize =
+            form.atoms.iter().map(|atom| atom.channels.len() * width).sum::<usize>() + SCATTERED * weighted * width;
         let of_atom = |atom: &AtomTerm| if atom.map.is_some() { atom.channels.len() * atom.width } else { atom.width };
         let whole = form.atoms.iter().map(of_atom).sum::<usize>() + SCATTERED * weighted * rows + rows * width;
         let composes = weighted > 0 || form.atoms.iter().any(|atom| atom.map.is_some());
@@ -703,7 +703,8 @@ impl<'a> Lowering<'a> {
         let inputs = forms.iter().zip(tables).map(|(form, table)| match table {
             Some((table, by)) => Input::Table { table, by },
             None => {
-                if let ([], [AtomTerm { node, channels, map: None, at: 0, width }]) = (&form.tables[..], &form.atoms[..])
+                if let ([], [AtomTerm { node, channels, map: None, at: 0, width }]) =
+                    (&form.tables[..], &form.atoms[..])
                     && *width == form.width
                 {
                     return Input::Node { node: *node, channels: channels.clone() };

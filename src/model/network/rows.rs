@@ -133,7 +133,8 @@ impl RowOp {
                             let of_head = width / heads;
                             out.fill(0.0);
                             for (&key, value) in keys.iter().zip(&inputs[1..]) {
-                                let heads_of = out.chunks_exact_mut(of_head).zip(value.row(i, pair).chunks_exact(of_head));
+                                let heads_of =
+                                    out.chunks_exact_mut(of_head).zip(value.row(i, pair).chunks_exact(of_head));
                                 for ((out, value), &a) in heads_of.zip(&pattern[key * heads..]) {
                                     out.iter_mut().zip(value).for_each(|(out, v)| *out += a * v);
                                 }
@@ -226,7 +227,8 @@ impl RowOp {
                                 for h in 0..*heads {
                                     let at = h * of_head..(h + 1) * of_head;
                                     let a = pattern[key * heads + h];
-                                    to[0][i * patterns + key * heads + h] = dot(&gradient[at.clone()], &value[at.clone()]);
+                                    to[0][i * patterns + key * heads + h] =
+                                        dot(&gradient[at.clone()], &value[at.clone()]);
                                     let to = &mut to[1 + k][i * width..][..width];
                                     at.for_each(|j| to[j] = a * gradient[j]);
                                 }

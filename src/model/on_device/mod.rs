@@ -212,6 +212,9 @@ impl Interpretable for OnDevice {
     fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
         self.host.unembedding()
     }
+    fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
+        self.host.neuron_path()
+    }
     fn as_separable(&self) -> Option<&dyn Separable> {
         self.host.as_separable()
     }

@@ -207,12 +207,14 @@ impl OnDevice {
         let averages = |sums: &mut Buffer<f64>| -> Result<Array2<f64>> {
             Ok(Array2::from_shape_vec((n, d), sums.to_vec()?).expect("n rows") / n as f64)
         };
+        let by_product = averages(&mut product)?;
         Ok(PairMeans {
+            logits_by_product: self.readout(by_product.mapv(|v| v as f32).view())?,
             sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
             all: evaluation(None),
             by_left: averages(&mut left)?,
             by_right: averages(&mut right)?,
-            by_product: averages(&mut product)?,
+            by_product,
             energy,
             logit_energy: total.energy,
         })

@@ -1,0 +1,151 @@
+//! Where the heads of a transformer look: its attention patterns as functions of the pair.
+
+use super::table::{Cell, Table};
+use super::terms::{HEAD, HEAD_BOTH, HEAD_DEVIATION, HEAD_LEFT, HEAD_MEAN, HEAD_RIGHT, POSITION};
+use crate::error::{Error, Result};
+use crate::linalg::map_blocks;
+use crate::model::{Interpretable, block_rows};
+use crate::task::pairs;
+use ndarray::{Array2, Array3, s};
+use std::fmt;
+
+/// How much of a position's pattern is more than rounding: a variance below this is none.
+const ROUNDING: f64 = 1e-12;
+
+/// The pattern of one head, from one query position to one key position, over all pairs.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Attended {
+    /// Mean over all pairs.
+    pub mean: f64,
+    /// Standard deviation over all pairs.
+    pub deviation: f64,
+    /// Share of the variance that is a function of x; `None` where the pattern does not vary.
+    pub of_left: Option<f64>,
+    /// Share of the variance that is a function of y.
+    pub of_right: Option<f64>,
+    /// Share of the variance that is neither a function of x plus one of y.
+    pub of_both: Option<f64>,
+}
+
+/// Where every head of a layer looks: what [`attention_patterns`] returns.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct AttentionPatterns {
+    /// The site of the pattern.
+    pub site: String,
+    /// Of every head, every key position.
+    pub heads: Vec<Vec<Attended>>,
+}
+
+/// Where do the heads of a layer look from one position, and what does that depend on?
+///
+/// With a(x, y) the pattern of a head at a key position: its mean, its standard deviation, and the shares of its variance
+/// that are the variance of the mean over y, that of the mean over x, and the rest.
+///
+/// # Arguments
+/// `site`: of attention patterns from one query position, (key position, head), such as `blocks.0.attn.hook_pattern[2]`;
+/// `positions`: number of key positions.
+///
+/// # Errors
+/// [`Error::UnknownSite`]; [`Error::Shape`] unless `positions` divides the site's width; [`Error::Memory`] where the site at
+/// all pairs exceeds the [budget](crate::memory::budget).
+///
+/// Cost: a pass over all pairs up to the site.
+///
+/// ```
+/// use irreplens::analysis::attention_patterns;
+/// use irreplens::model::{Network, Transformer};
+/// let network = Network::zeros(Transformer::default().architecture(), 5)?;
+/// let found = attention_patterns(&network, "blocks.0.attn.hook_pattern[2]", 3)?;
+/// assert_eq!((found.heads.len(), found.heads[0].len()), (4, 3));
+/// assert!((found.heads[0][0].mean - 1.0 / 3.0).abs() < 1e-6); // an untrained head looks everywhere alike
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+///
+/// Source: the routing of Zhong et al. 2023, "The Clock and the Pizza", section 3, asks whether patterns are constant.
+pub fn attention_patterns(
+    model: &(impl Interpretable + ?Sized),
+    site: &str,
+    positions: usize,
+) -> Result<AttentionPatterns> {
+    let (n, width) = (model.order(), crate::model::width(model, site)?);
+    let heads = width.checked_div(positions).unwrap_or(0);
+    if heads * positions != width {
+        return Err(Error::Shape {
+            what: format!("attention pattern `{site}`"),
+            expected: vec![positions, heads],
+            got: vec![width],
+        });
+    }
+    crate::memory::check("attention patterns at all pairs", crate::memory::bytes::<f32>(&[n, n, width]))?;
+    let xs = block_rows(model).div_ceil(n);
+    let blocks = map_blocks(n, xs, |xs| model.run_with_cache(&pairs(n, xs.start * n..xs.end * n), &[site])?.take(site));
+    let mut all = Array3::<f32>::zeros((n, n, width));
+    for (i, block) in blocks.into_iter().enumerate() {
+        let rows = i * xs..n.min((i + 1) * xs);
+        let block = block?.into_shape_with_order((rows.len(), n, width)).expect("row-major rows of pairs");
+        all.slice_mut(s![rows, .., ..]).assign(&block);
+    }
+    let head =
+        |h: usize| (0..positions).map(|p| attended(&all.slice(s![.., .., p * heads + h]).mapv(f64::from))).collect();
+    Ok(AttentionPatterns { site: site.into(), heads: (0..heads).map(head).collect() })
+}
+
+fn attended(pattern: &Array2<f64>) -> Attended {
+    let mean = pattern.mean().unwrap_or(0.0);
+    let variance = pattern.mapv(|v| (v - mean).powi(2)).mean().unwrap_or(0.0);
+    let along = |axis: usize| {
+        let means = pattern.mean_axis(ndarray::Axis(axis)).expect("a group has an element");
+        means.mapv(|v| (v - mean).powi(2)).mean().unwrap_or(0.0)
+    };
+    let share = |part: f64| (variance > ROUNDING).then(|| part / variance);
+    let (left, right) = (along(1), along(0));
+    Attended {
+        mean,
+        deviation: variance.sqrt(),
+        of_left: share(left),
+        of_right: share(right),
+        of_both: share((variance - left - right).max(0.0)),
+    }
+}
+
+/// [`attention_patterns`] of every layer from its last position, of a model whose sites are named as TransformerLens names
+/// them: `..hook_pattern[p]`. Empty for a model without attention.
+///
+/// # Errors
+/// Those of [`attention_patterns`].
+pub fn attention(model: &(impl Interpretable + ?Sized)) -> Result<Vec<AttentionPatterns>> {
+    let sites = model.sites();
+    let layers =
+        sites.iter().filter_map(|site| site.name.strip_suffix("[0]")).filter(|step| step.ends_with("hook_pattern"));
+    let layer = |step: &str| {
+        let positions = (0..).take_while(|p| sites.iter().any(|site| site.name == format!("{step}[{p}]"))).count();
+        attention_patterns(model, &format!("{step}[{}]", positions - 1), positions)
+    };
+    layers.map(layer).collect()
+}
+
+impl AttentionPatterns {
+    /// The pattern of every head at every position.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        const CONSTANT: &str = "the pattern does not vary";
+        let share = |value: Option<f64>| Cell::share(value, CONSTANT);
+        let row = |(h, p, a): (usize, usize, &Attended)| {
+            let shares = [a.of_left, a.of_right, a.of_both].map(share);
+            let numbers = [Cell::Count(h), Cell::Count(p), Cell::Share(a.mean), Cell::Number(a.deviation)];
+            numbers.into_iter().chain(shares).collect()
+        };
+        let heads = self.heads.iter().enumerate();
+        let rows = heads.flat_map(|(h, head)| head.iter().enumerate().map(move |(p, a)| (h, p, a))).map(row).collect();
+        let columns = vec![HEAD, POSITION, HEAD_MEAN, HEAD_DEVIATION, HEAD_LEFT, HEAD_RIGHT, HEAD_BOTH];
+        Table { title: format!("Where the heads look: {}", self.site), columns, rows }
+    }
+}
+
+impl fmt::Display for AttentionPatterns {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.table().fmt(f)
+    }
+}
