@@ -5,16 +5,19 @@ mod models;
 
 use irreplens::analysis::notebook::{Labels, Published};
 use irreplens::analysis::{
-    Ablated, Ablation, Cell, Controls, CosetMeasures, CosetNeuron, CosetShares, EmbeddingSpectra, Interpretation,
-    IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LogitDirections, Neuron, NeuronClusters, NeuronKind, Progress,
-    ProgressMeasures, ProgressRow, RepresentationMeasures, Table, Term, cosets, interpret, progress_measures,
-    representation, with_controls,
+    Ablated, Ablation, Attended, AttentionPatterns, Cell, Controls, CosetMeasures, CosetNeuron, CosetShares,
+    DistanceIrrelevance, EmbeddingSpectra, GradientSymmetricity, Interpretation, IrrepMeasures, IrrepRow, KeyBlock,
+    KeyLosses, LogitDirections, Neuron, NeuronClusters, NeuronKind, Progress, ProgressMeasures, ProgressRow,
+    RepresentationMeasures, Table, Term, attention, cosets, distance_irrelevance, gradient_symmetricity, interpret,
+    progress_measures, representation, with_controls,
 };
 use irreplens::checkpoint::History;
 use irreplens::fourier::{Block, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
 use irreplens::group::{Dihedral, Group, Subgroup, SubgroupClass, subgroup_classes};
 use irreplens::irrep::{Irrep, Kind};
-use irreplens::model::{BlockEnergies, Evaluation, Interpretable, PairMeans, SiteSpectrum, Split2d};
+use irreplens::model::{
+    Architecture, BlockEnergies, Evaluation, Interpretable, Network, PairMeans, SiteSpectrum, Split2d, Transformer,
+};
 use irreplens::task::{Split, Task};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{from_str, from_value, json, to_string};
@@ -104,6 +107,15 @@ fn every_result_is_read_back() {
     on_cosets.neurons.iter().flat_map(|neuron| neuron.shares.iter().flatten()).for_each(back::<CosetShares>);
     let order = |_: &dyn Interpretable, group: &dyn Group| Ok(group.order());
     back::<Controls<usize>>(&with_controls(&net, None, &group, 1, order).unwrap());
+
+    let transformer = Network::zeros(Transformer::default().architecture(), 8).unwrap();
+    let patterns = attention(&transformer).unwrap();
+    back::<AttentionPatterns>(&patterns[0]);
+    patterns[0].heads[0].iter().for_each(back::<Attended>);
+    back::<DistanceIrrelevance>(&distance_irrelevance(&net, &task).unwrap());
+    back::<GradientSymmetricity>(&gradient_symmetricity(&transformer, Some(&[[0, 1, 2]])).unwrap());
+    back::<Architecture>(transformer.architecture());
+    back::<Transformer>(&Transformer::default());
 
     let table = found.neurons.neuron_table();
     back::<Table>(&table);

@@ -69,7 +69,7 @@ pub fn attention_patterns(
     site: &str,
     positions: usize,
 ) -> Result<AttentionPatterns> {
-    let (n, width) = (model.order(), crate::model::width(model, site)?);
+    let width = crate::model::width(model, site)?;
     let heads = width.checked_div(positions).unwrap_or(0);
     if heads * positions != width {
         return Err(Error::Shape {
@@ -78,6 +78,15 @@ pub fn attention_patterns(
             got: vec![width],
         });
     }
+    let all = at_all_pairs(model, site, width)?;
+    let head =
+        |h: usize| (0..positions).map(|p| attended(&all.slice(s![.., .., p * heads + h]).mapv(f64::from))).collect();
+    Ok(AttentionPatterns { site: site.into(), heads: (0..heads).map(head).collect() })
+}
+
+/// A site at all pairs: (x, y, channel).
+fn at_all_pairs(model: &(impl Interpretable + ?Sized), site: &str, width: usize) -> Result<Array3<f32>> {
+    let n = model.order();
     crate::memory::check("attention patterns at all pairs", crate::memory::bytes::<f32>(&[n, n, width]))?;
     let xs = block_rows(model).div_ceil(n);
     let blocks = map_blocks(n, xs, |xs| model.run_with_cache(&pairs(n, xs.start * n..xs.end * n), &[site])?.take(site));
@@ -87,9 +96,7 @@ pub fn attention_patterns(
         let block = block?.into_shape_with_order((rows.len(), n, width)).expect("row-major rows of pairs");
         all.slice_mut(s![rows, .., ..]).assign(&block);
     }
-    let head =
-        |h: usize| (0..positions).map(|p| attended(&all.slice(s![.., .., p * heads + h]).mapv(f64::from))).collect();
-    Ok(AttentionPatterns { site: site.into(), heads: (0..heads).map(head).collect() })
+    Ok(all)
 }
 
 fn attended(pattern: &Array2<f64>) -> Attended {

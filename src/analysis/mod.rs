@@ -14,6 +14,7 @@
 //! | is each neuron constant on the cosets of some subgroup? | [`cosets`] | [`CosetMeasures`] |
 //! | what would these measures say of an untrained model, or of another group? | [`with_controls`], [`untrained`] | [`Controls`] |
 //! | where do the heads of a transformer look, and what does that depend on? | [`attention_patterns`] | [`AttentionPatterns`] |
+//! | clock or pizza: do logits depend on the distance of x and y, and on both alike? | [`distance_irrelevance`], [`gradient_symmetricity`] | [`DistanceIrrelevance`], [`GradientSymmetricity`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
 //! | all of these but the last five | [`interpret`](interpret()) | [`Interpretation`] |
 //! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
@@ -22,6 +23,7 @@
 
 mod ablation;
 mod attention;
+mod clock;
 mod controls;
 mod coset;
 mod embedding;
@@ -39,6 +41,9 @@ pub(crate) mod terms;
 
 pub use ablation::{Ablation, cluster_losses, hidden_centred, keep_terms, own_block_only};
 pub use attention::{Attended, AttentionPatterns, attention, attention_patterns};
+pub use clock::{
+    DistanceIrrelevance, GradientSymmetricity, distance_irrelevance, gradient_symmetricity, published_triples,
+};
 pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, embedding};

@@ -136,7 +136,7 @@ pub(super) fn network(path: &Path, tensors: &Tensors, architecture: Architecture
                 because: "the step of the network that reads it, and the order of the group",
             });
         }
-        numbers.extend(parameter.from_stored(&stored));
+        numbers.extend(parameter.as_computed(&stored));
     }
     network.parameters_mut().copy_from_slice(&numbers);
     for (name, tensor) in tensors {

@@ -46,8 +46,8 @@ pub use hooks::{Hook, Hooks, Values};
 #[cfg(feature = "train")]
 pub(crate) use loss::{loss_gradient, outcomes, smoothing_loss};
 pub use network::{
-    Activation, Architecture, Dependence, Initial, Layout, Network, Normalisation, Operation, Parameter, Step, Token,
-    Transformer,
+    Activation, Architecture, Dependence, Initial, Layout, Network, Normalisation, OnGradients, Operation, Parameter,
+    Step, Token, Transformer,
 };
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
@@ -232,6 +232,20 @@ pub trait Interpretable: Send + Sync {
         self.unembedding().filter(|_| self.readout_site() == self.neuron_site())
     }
 
+    /// Gradients of single logits with respect to the vectors that embed x and y, pair by pair.
+    ///
+    /// # Arguments
+    /// `classes`: whose logits; `on_gradients(class, left, right)` is called for each in turn with the gradients at all
+    /// `pairs`, (pairs, embed) each.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a model that does not give gradients: [`Network`] does, where it embeds each element once;
+    /// [`Error::UnknownElement`].
+    fn logit_gradients(&self, pairs: &[Pair], classes: &[usize], on_gradients: &mut OnGradients<'_>) -> Result<()> {
+        let _ = (pairs, classes, on_gradients);
+        Err(Error::Unsupported { analysis: "gradients of logits", needs: "a network that is a description" })
+    }
+
     /// The maps x -> neuron and y -> neuron, each (n, width), of whose sum or product the neurons are functions: those of
     /// [`as_separable`](Interpretable::as_separable), where the model has them.
     fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
@@ -385,6 +399,14 @@ macro_rules! forwarded_methods {
         }
         fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
             (**self).neuron_path()
+        }
+        fn logit_gradients(
+            &self,
+            pairs: &[Pair],
+            classes: &[usize],
+            on_gradients: &mut $crate::model::OnGradients<'_>,
+        ) -> Result<()> {
+            (**self).logit_gradients(pairs, classes, on_gradients)
         }
         fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
             (**self).maps()

@@ -1,6 +1,7 @@
 //! The published transformers, against golden values made elsewhere (see `transformers/README.md` of the shared data).
 
 use super::data;
+use irreplens::analysis::{distance_irrelevance, gradient_symmetricity, published_triples};
 use irreplens::checkpoint::Run;
 use irreplens::group::{Group, GroupExt, PermutationGroup};
 use irreplens::model::{Hook, Hooks, Interpretable, Network, Transformer, Values};
@@ -127,5 +128,44 @@ fn patterns_look_where_they_are_published_to() {
         let want = golden["loss_hidden_centred"].as_f64().unwrap();
         let got = model.evaluate(&task, &centred).unwrap().loss;
         assert!(close(got, want, 1e-3), "{name}: centred {got:e} against {want:e}");
+    }
+}
+
+#[test]
+fn clock_and_pizza() {
+    let Some(folder) = folder("clock_and_pizza") else { return };
+    for name in RUNS {
+        let (run, group) = open(&folder, name);
+        let (model, task) = (run.model().unwrap(), Task::new(&group));
+        let golden = json(&folder.join(name).join("clock_golden.json"));
+        let want = |key: &str| golden[key].as_f64().unwrap();
+        let near = |what: &str, got: f64, want: f64| {
+            assert!((got - want).abs() < (1e-4 * want.abs()).max(1e-6), "{name}: {what} {got} against {want}");
+        };
+        let found = distance_irrelevance(&model, &task).unwrap();
+        near("left", found.left.unwrap(), want("distance_irrelevance_left"));
+        near("right", found.right.unwrap(), want("distance_irrelevance_right"));
+
+        let published = published_triples(group.order()).unwrap();
+        let listed = golden["published_sample"].as_array().unwrap();
+        for (triple, listed) in published.iter().zip(listed) {
+            let want: Vec<usize> = (0..3).map(|i| listed[i].as_u64().unwrap() as usize).collect();
+            assert_eq!(&triple[..], want);
+            let one = gradient_symmetricity(&model, Some(&[*triple])).unwrap().embeddings.unwrap();
+            near("one triple", one, listed[3].as_f64().unwrap());
+        }
+        let sample = gradient_symmetricity(&model, Some(&published)).unwrap();
+        near("sample", sample.embeddings.unwrap(), want("gradient_symmetricity_published_sample"));
+        // All triples of the smallest group; of the others they take a minute.
+        if group.order() == 60 {
+            let all = gradient_symmetricity(&model, None).unwrap();
+            // Where a neuron is at the corner of its ReLU, rounding in f32 turns its gradient on or off: a few triples of
+            // 216,000, whose cosines change, move the mean by 2e-6.
+            for (got, key) in
+                [(all.embeddings.unwrap(), "gradient_symmetricity"), (all.tokens, "gradient_symmetricity_tokens")]
+            {
+                assert!((got - want(key)).abs() < 5e-6, "{name}: {key} {got} against {}", want(key));
+            }
+        }
     }
 }

@@ -36,7 +36,8 @@ pub fn transformers(name: &str, test: &str) -> Option<Vec<PathBuf>> {
     }
     let line = format!("SKIPPED: {test}: {} is absent (no transformers)", root.display());
     assert!(std::env::var_os("IRREPLENS_REQUIRE_DATA").is_none(), "{line}, and IRREPLENS_REQUIRE_DATA is set");
-    writeln!(std::io::stderr(), "{line}").unwrap();
+    let mut stderr = std::io::stderr();
+    writeln!(stderr, "{line}").unwrap();
     None
 }
 

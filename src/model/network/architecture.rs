@@ -512,7 +512,7 @@ fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool) -> Result<
         shapes.iter().flat_map(|s| &s.depends[..=p]).fold(Dependence::Nothing, |all, &d| all.and(d))
     };
     let divided = |shape: &Shape, heads: usize, what: &str| {
-        if heads == 0 || shape.width % heads != 0 {
+        if heads == 0 || !shape.width.is_multiple_of(heads) {
             return Err(bad(format!("{what} that {heads} heads divide"), format!("width {}", shape.width)));
         }
         Ok(())
@@ -551,7 +551,7 @@ fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool) -> Result<
             let input = inputs[0];
             let heads = match layout {
                 Layout::HeadsOut { heads } => {
-                    if *heads == 0 || width % heads != 0 {
+                    if *heads == 0 || !width.is_multiple_of(*heads) {
                         return Err(bad(format!("a width that {heads} heads divide"), format!("{width}")));
                     }
                     *heads

@@ -63,8 +63,14 @@ impl Uses {
         Self { all }
     }
 
-    fn find(&self, small: SmallId, kind: Kind) -> usize {
-        self.all.iter().position(|u| (u.small, u.kind) == (small, kind)).expect("every use is listed")
+    /// No use: for gradients with respect to nodes alone.
+    pub fn none() -> Self {
+        Self { all: Vec::new() }
+    }
+
+    /// The number of a use; `None` where nothing is summed up for it.
+    fn find(&self, small: SmallId, kind: Kind) -> Option<usize> {
+        self.all.iter().position(|u| (u.small, u.kind) == (small, kind))
     }
 
     /// Values that the sums over pairs with left elements in `left` take.
@@ -152,7 +158,7 @@ impl Numbers<'_> {
                                 back.add(*node, nodes[*node].width, channels.clone(), &to, pairs.len());
                             }
                             Input::Table { table, by } => {
-                                let u = uses.find(*table, Kind::Table(*by));
+                                let Some(u) = uses.find(*table, Kind::Table(*by)) else { continue };
                                 scatter(
                                     pairs,
                                     &mut sums.of[u],
@@ -214,11 +220,12 @@ impl Numbers<'_> {
             let part: Vec<f32> = of.iter().copied().collect();
             return back.add(atom.node, node_width, atom.channels.clone(), &part, rows);
         };
-        let u = uses.find(map, Kind::Map);
-        let node = self.node(atom.node, values, rows);
-        let from = node.slice(s![.., atom.channels.clone()]);
-        let started = std::mem::replace(&mut sums.started[u], true);
-        product(started)(from.t(), of, matrix_mut(&mut sums.of[u], atom.channels.len(), atom.width));
+        if let Some(u) = uses.find(map, Kind::Map) {
+            let node = self.node(atom.node, values, rows);
+            let from = node.slice(s![.., atom.channels.clone()]);
+            let started = std::mem::replace(&mut sums.started[u], true);
+            product(started)(from.t(), of, matrix_mut(&mut sums.of[u], atom.channels.len(), atom.width));
+        }
         let map = self.place(map).view();
         if atom.channels == (0..node_width) {
             let onto = std::mem::replace(&mut back.is_set[atom.node], true);
@@ -251,14 +258,25 @@ impl Numbers<'_> {
         {
             // Both at once: the gradient is read once.
             let (left, right) = if a.by == By::Left { (a, b) } else { (b, a) };
-            let left = uses.find(left.table, Kind::Table(By::Left));
-            let right = uses.find(right.table, Kind::Table(By::Right));
+            let (Some(left), Some(right)) =
+                (uses.find(left.table, Kind::Table(By::Left)), uses.find(right.table, Kind::Table(By::Right)))
+            else {
+                return;
+            };
             let [left, right] = sums.of.get_disjoint_mut([left, right]).expect("two uses");
             return scatter_both(pairs, left, sums.left.start, right, gradient, width);
         }
         for table in &form.tables {
-            let u = uses.find(table.table, Kind::Table(table.by));
-            let (sum, columns) = (&mut sums.of[u], table.width);
+            let (u, columns) = (uses.find(table.table, Kind::Table(table.by)), table.width);
+            let mut unused = Vec::new();
+            let sum = match u {
+                Some(u) => &mut sums.of[u],
+                None if table.weight.is_none() => continue,
+                None => {
+                    unused.resize(self.plan.small[table.table].rows * columns, 0.0);
+                    &mut unused
+                }
+            };
             let base = if table.by == By::Left { sums.left.start } else { 0 };
             let row = |pair: [u32; 2]| match table.by {
                 By::Left => pair[0] as usize - base,
@@ -312,11 +330,13 @@ impl Numbers<'_> {
         let of = matrix(gradient, classes, rows);
         for atom in &form.atoms {
             let map = atom.map.expect("logits are a linear map of what they read");
-            let u = uses.find(map, Kind::MapByClass);
-            let (node, node_width) = (self.node(atom.node, values, rows), self.plan.nodes[atom.node].width);
-            let from = node.slice(s![.., atom.channels.clone()]);
-            let started = std::mem::replace(&mut sums.started[u], true);
-            product(started)(of, from, matrix_mut(&mut sums.of[u], classes, atom.channels.len()));
+            let node_width = self.plan.nodes[atom.node].width;
+            if let Some(u) = uses.find(map, Kind::MapByClass) {
+                let node = self.node(atom.node, values, rows);
+                let from = node.slice(s![.., atom.channels.clone()]);
+                let started = std::mem::replace(&mut sums.started[u], true);
+                product(started)(of, from, matrix_mut(&mut sums.of[u], classes, atom.channels.len()));
+            }
             let map = self.place(map).view();
             if atom.channels == (0..node_width) {
                 let onto = std::mem::replace(&mut back.is_set[atom.node], true);
@@ -332,7 +352,7 @@ impl Numbers<'_> {
             && one.weight.is_none()
             && one.by == By::One
         {
-            let u = uses.find(one.table, Kind::Table(By::One));
+            let Some(u) = uses.find(one.table, Kind::Table(By::One)) else { return };
             for (sum, class) in sums.of[u].iter_mut().zip(gradient.chunks_exact(rows.max(1))) {
                 *sum += class.iter().sum::<f32>();
             }
@@ -418,6 +438,11 @@ impl Back {
                 room(&mut self.of[node], rows * plan.nodes[node].width).fill(0.0);
             }
         }
+    }
+
+    /// The gradient with respect to a node, (rows, width) and perhaps more; `None` where no logit depends on it.
+    pub fn of(&self, node: NodeId) -> Option<&[f32]> {
+        self.is_set[node].then(|| &self.of[node][..])
     }
 
     /// Adds (rows, channels) to some channels of a node's gradient.

@@ -11,6 +11,7 @@
 //! | `rows` | nonlinear steps, forward and backward |
 //! | `matrices` | the matrices of a plan, and gradients taken back to the parameters |
 //! | `forward`, `backward` | passes over a block of pairs |
+//! | `gradients` | gradients of logits with respect to the embedded elements |
 //! | `columns` | channels of a site at all pairs |
 //! | `passes` | loss and gradient over a set of pairs |
 
@@ -20,6 +21,7 @@ mod backward;
 mod columns;
 mod dependence;
 mod forward;
+mod gradients;
 mod matrices;
 mod parameters;
 mod passes;
@@ -30,6 +32,7 @@ mod rows;
 pub use activation::Activation;
 pub use architecture::{Architecture, Initial, Layout, Operation, Step, Token};
 pub use dependence::Dependence;
+pub use gradients::OnGradients;
 pub use parameters::Parameter;
 pub use published::{Normalisation, Transformer};
 
@@ -434,6 +437,9 @@ impl Interpretable for Network {
             Some(self.matrix_of(&plan, map, &matrices))
         };
         self.derived.path.get_or_init(make).as_ref().map(|path| path.view())
+    }
+    fn logit_gradients(&self, pairs: &[Pair], classes: &[usize], on_gradients: &mut OnGradients<'_>) -> Result<()> {
+        self.embedding_gradients(pairs, classes, on_gradients)
     }
     fn as_separable(&self) -> Option<&dyn Separable> {
         self.split().map(|_| self as &dyn Separable)

@@ -33,7 +33,7 @@ impl Parameter {
     }
 
     /// Values as they are computed with, from an array of the checkpoint's shape.
-    pub(crate) fn from_stored(&self, stored: &ArrayD<f32>) -> Vec<f32> {
+    pub(crate) fn as_computed(&self, stored: &ArrayD<f32>) -> Vec<f32> {
         let matrix = match self.layout {
             Layout::Transposed => stored.view().reversed_axes(),
             Layout::HeadsOut { .. } if stored.ndim() == 3 => stored.view().permuted_axes(IxDyn(&[1, 0, 2])),

@@ -539,24 +539,26 @@ impl<'a> Lowering<'a> {
             return Form { tables: rest, atoms, width };
         }
         // Tables of different columns stay apart: a concatenation.
-        let mut groups: Vec<(usize, usize, By, Vec<(SmallId, usize)>)> = Vec::new();
+        let mut groups: Vec<(TableTerm, Vec<(SmallId, usize)>)> = Vec::new();
         for table in plain {
-            match groups.iter_mut().find(|(at, w, by, _)| (*at, *w, *by) == (table.at, table.width, table.by)) {
-                Some((.., parts)) => parts.push((table.table, 0)),
-                None => groups.push((table.at, table.width, table.by, vec![(table.table, 0)])),
+            let like = |(other, _): &&mut (TableTerm, _)| {
+                (other.at, other.width, other.by) == (table.at, table.width, table.by)
+            };
+            match groups.iter_mut().find(like) {
+                Some((_, parts)) => parts.push((table.table, 0)),
+                None => groups.push((table.clone(), vec![(table.table, 0)])),
             }
         }
-        let ones: Vec<_> = groups.iter().filter(|(.., by, _)| *by == By::One).cloned().collect();
-        for (at, w, _, parts) in ones {
-            let other = |g: &&mut (usize, usize, By, Vec<_>)| (g.0, g.1) == (at, w) && g.2 != By::One;
-            if let Some((.., into)) = groups.iter_mut().find(|g| other(g)) {
-                into.extend(parts);
-                groups.retain(|g| (g.0, g.1, g.2) != (at, w, By::One));
+        let (ones, mut groups): (Vec<_>, Vec<_>) = groups.into_iter().partition(|(table, _)| table.by == By::One);
+        for (one, parts) in ones {
+            match groups.iter_mut().find(|(table, _)| (table.at, table.width) == (one.at, one.width)) {
+                Some((_, into)) => into.extend(parts),
+                None => groups.push((one, parts)),
             }
         }
-        let tables = groups.into_iter().map(|(at, width, by, parts)| {
-            let table = self.assemble(parts, width);
-            TableTerm { table, by, weight: None, at, width }
+        let tables = groups.into_iter().map(|(table, parts)| {
+            let width = table.width;
+            TableTerm { table: self.assemble(parts, width), ..table }
         });
         let tables = tables.collect::<Vec<_>>().into_iter().chain(rest).collect();
         Form { tables, atoms, width }

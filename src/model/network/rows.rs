@@ -248,9 +248,9 @@ impl RowOp {
                             // With respect to (v - mean) / deviation.
                             let scaled = |j: usize| weights.map_or(gradient[j], |w| gradient[j] * w[j]);
                             let (mut sum, mut along) = (0.0f64, 0.0f64);
-                            for j in 0..width {
+                            for (j, v) in input.iter().enumerate() {
                                 sum += f64::from(scaled(j));
-                                along += f64::from(scaled(j)) * f64::from(input[j] - mean);
+                                along += f64::from(scaled(j)) * f64::from(v - mean);
                             }
                             let average = (sum / width as f64) as f32;
                             for j in 0..width {
