@@ -64,7 +64,7 @@ pub struct ProgressRow {
     pub measures: Option<ProgressMeasures>,
     /// Every irrep, in the order of [`Progress::irreps`].
     pub irreps: Vec<IrrepRow>,
-    /// Of the parts of all key irreps together; `None` without key irreps.
+    /// What the parts of all key irreps are worth together; `None` without key irreps.
     pub key_irrep_losses: Option<KeyLosses>,
     /// Share of the centred logits' square norm along the characters of nontrivial irreps; `None` for logits that are equal
     /// over the classes.

@@ -103,7 +103,7 @@ pub(crate) fn loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64, sm
 /// What label smoothing adds to the sum of the cross-entropies: `smoothing` times the sum over the rows of
 /// `l_target - mean l`.
 ///
-/// It is `(1 - smoothing) CE(target) + smoothing mean over z of CE(z)` without CE(target), for CE(z) - CE(target) is
+/// The addition is `(1 - smoothing) CE(target) + smoothing mean over z of CE(z)` without CE(target), for CE(z) - CE(target) is
 /// `l_target - l_z`: the loss of `torch.nn.CrossEntropyLoss` (Szegedy et al. 2016, section 7).
 ///
 /// # Arguments

@@ -1,7 +1,7 @@
 //! The kernels of `layers.cu`, gathers and sums by element against the formulas in `f64`; gradients against finite
 //! differences of these.
 //!
-//! They run on device 0 where there is one, and are skipped visibly elsewhere; with `IRREPLENS_REQUIRE_DEVICE` set, no device
+//! The tests run on device 0 where there is one, and are skipped visibly elsewhere; with `IRREPLENS_REQUIRE_DEVICE` set, no device
 //! is a failure.
 
 use super::argument::Activation;
