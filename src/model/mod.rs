@@ -6,6 +6,7 @@
 //! | [`SummedMlp`] | relu(E_a\[x\] + E_b\[y\]) W_U |
 //! | [`TwoLayerMlp`] | relu(relu(E_a\[x\] + E_b\[y\]) W) W_U |
 //! | [`Bilinear`] | (E_a\[x\] * E_b\[y\]) W_U |
+//! | [`Network`] | what its description ([`Architecture`]) says, step by step; a [`Transformer`] is one |
 //! | [`Precomputed`] | activations and logits computed elsewhere |
 //! | [`FromFn`] | a closure |
 //! | [`OfGroup`] | those of the model in it, which it holds to one group |
