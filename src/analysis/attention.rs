@@ -34,7 +34,7 @@ pub struct Attended {
 pub struct AttentionPatterns {
     /// The site of the pattern.
     pub site: String,
-    /// Of every head, every key position.
+    /// The pattern of every head at every key position: by head, then by position.
     pub heads: Vec<Vec<Attended>>,
 }
 
@@ -121,7 +121,7 @@ fn attended(pattern: &Array2<f64>) -> Attended {
 /// them: `..hook_pattern[p]`. Empty for a model without attention.
 ///
 /// # Errors
-/// Those of [`attention_patterns`].
+/// The errors of [`attention_patterns`].
 pub fn attention(model: &(impl Interpretable + ?Sized)) -> Result<Vec<AttentionPatterns>> {
     let sites = model.sites();
     let layers =

@@ -253,7 +253,10 @@ fn what_is_refused() {
     let model = Elsewhere(models::two_layer(6, 4, 5, 1));
     laws::model::check(&model).unwrap();
     let error = progress_measures(&model, &case.basis, &case.task, &split, &[1]).unwrap_err();
-    assert_eq!(error.to_string(), "progress measures needs a model whose readout site is its neuron site");
+    assert_eq!(
+        error.to_string(),
+        "progress measures needs a model whose neurons reach the logits through linear steps alone"
+    );
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn unknown_keys_survive_reading_and_writing() {
 #[test]
 fn values_out_of_range_are_named() {
     let cases: &[(&str, Value)] = &[
-        ("model", json!("Transformer")),
+        ("model", json!("RecurrentNet")),
         ("model", json!(3)),
         ("group", json!("QuaternionGroup")),
         ("group_parameter", json!(0)),

@@ -242,7 +242,7 @@ pub enum Initial {
 
 /// What a network computes: named steps over named values, from which its sites, passes, gradients and parameters follow.
 ///
-/// It is plain data: it can be compared, printed, and written to and read from `cfg.json`. It says nothing of the group;
+/// An architecture is plain data: it can be compared, printed, written and read with `serde`. It says nothing of the group;
 /// with an order it has parameters ([`Architecture::parameters`]), and with numbers for these it is a
 /// [`Network`](super::Network).
 ///

@@ -138,8 +138,8 @@ impl Network {
     /// A network with these parameters: by name, each a matrix (in, out), or (1, width) for a vector.
     ///
     /// # Errors
-    /// Those of [`zeros`](Network::zeros); [`Error::Shape`] naming a parameter that is not there, twice there, unknown or of
-    /// another shape.
+    /// The errors of [`zeros`](Network::zeros); [`Error::Description`] naming a parameter that is not there, twice there or
+    /// unknown, with the step that wants it; [`Error::Shape`] naming one of another shape.
     ///
     /// ```
     /// use irreplens::model::{Architecture, Network};
@@ -187,7 +187,7 @@ impl Network {
     /// `unembed` (d, n).
     ///
     /// # Errors
-    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    /// [`Error::Shape`] naming the weight that does not fit; the errors of [`zeros`](Network::zeros).
     pub fn one_layer(
         embed_left: Array2<f32>,
         embed_right: Array2<f32>,
@@ -208,7 +208,7 @@ impl Network {
     /// [`Architecture::summed`] with its weights: embeddings (n, d) and `unembed` (d, n).
     ///
     /// # Errors
-    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    /// [`Error::Shape`] naming the weight that does not fit; the errors of [`zeros`](Network::zeros).
     pub fn summed(embed_left: Array2<f32>, embed_right: Array2<f32>, unembed: Array2<f32>) -> Result<Self> {
         let (n, d) = embed_left.dim();
         let weights = [("W_E_a", embed_left), ("W_E_b", embed_right), ("W_U", unembed)];
@@ -218,7 +218,7 @@ impl Network {
     /// [`Architecture::two_layer`] with its weights: embeddings (n, e), `weight` (e, d), `unembed` (d, n).
     ///
     /// # Errors
-    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    /// [`Error::Shape`] naming the weight that does not fit; the errors of [`zeros`](Network::zeros).
     pub fn two_layer(
         embed_left: Array2<f32>,
         embed_right: Array2<f32>,
@@ -233,7 +233,7 @@ impl Network {
     /// [`Architecture::bilinear`] with its weights: embeddings (n, d) and `unembed` (d, n).
     ///
     /// # Errors
-    /// [`Error::Shape`] naming the weight that does not fit; those of [`zeros`](Network::zeros).
+    /// [`Error::Shape`] naming the weight that does not fit; the errors of [`zeros`](Network::zeros).
     pub fn bilinear(embed_left: Array2<f32>, embed_right: Array2<f32>, unembed: Array2<f32>) -> Result<Self> {
         let (n, d) = embed_left.dim();
         let weights = [("W_E_a", embed_left), ("W_E_b", embed_right), ("W_U", unembed)];

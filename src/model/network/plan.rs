@@ -147,7 +147,7 @@ struct Lowering<'a> {
     small: Vec<SmallMatrix>,
     nodes: Vec<PairNode>,
     kept: Vec<(String, NodeId)>,
-    /// Of every step before, by position.
+    /// The values of every step before, by position.
     forms: Vec<Vec<Form>>,
 }
 
