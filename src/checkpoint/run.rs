@@ -196,6 +196,12 @@ impl Run {
         if config.model.has_hidden() && config.layers.hidden_dim.is_none() {
             config.layers.hidden_dim = width(UNEMBED, 0);
         }
+        if config.model == ModelKind::Transformer {
+            // What the settings say of widths is left over from other networks.
+            let columns = |name: &str| contents.tensors.get(name).and_then(|tensor| tensor.shape().last().copied());
+            config.layers.embed_dim = columns("embed.W_E").unwrap_or(config.layers.embed_dim);
+            config.layers.hidden_dim = columns("blocks.0.mlp.W_in");
+        }
         let biased = OUTPUT_BIAS.iter().any(|&name| contents.tensors.contains_key(name));
         config.layers.output_bias = config.layers.output_bias.or(biased.then_some(true));
         Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes, recorded: None, alone: false })
