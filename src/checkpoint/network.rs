@@ -4,7 +4,7 @@ use super::config::RunConfig;
 use super::file::shown;
 use super::{Tensor, Tensors, floats, listed};
 use crate::error::{Error, Result};
-use crate::model::{Activation, Architecture, Interpretable, Network, Normalisation, Operation, Transformer};
+use crate::model::{Activation, Architecture, Network, Normalisation, Operation, Transformer};
 use ndarray::{ArrayD, Axis};
 use std::path::Path;
 
@@ -167,7 +167,6 @@ pub(super) fn network(path: &Path, tensors: &Tensors, architecture: Architecture
             }
         }
     }
-    debug_assert_eq!(network.order(), order);
     Ok(network)
 }
 

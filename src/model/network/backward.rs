@@ -297,7 +297,7 @@ impl Numbers<'_> {
                 continue;
             };
             let source = self.place(table.table).source(table.by);
-            let weights = Source { values: &values[node], ..self.weight(table, values).expect("it has one") };
+            let weights = self.weight(table, values).expect("it has one");
             let node_width = self.plan.nodes[node].width;
             let to = &mut back.of[node];
             vectorised(
