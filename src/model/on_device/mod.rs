@@ -8,8 +8,8 @@ mod transform;
 use super::evaluate::check_columns;
 use super::pair_means::check_sets;
 use super::{
-    ActivationCache, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, PairMeans, Separable, Site,
-    SiteSpectrum, check_task, width,
+    ActivationCache, Architecture, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, Network,
+    Operation, PairMeans, Separable, Site, SiteSpectrum, check_task, width,
 };
 use crate::device::{Buffer, Device, DeviceInfo};
 use crate::error::{Error, Result};
@@ -92,6 +92,39 @@ enum Kind {
     Relu,
     Stacked,
     Second,
+}
+
+/// The weights of a network as kernels know them.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a network that is none of the published ones without attention.
+pub(super) fn weights(network: &Network) -> Result<Weights<'_>> {
+    let needs = "one of the published networks without attention";
+    let unsupported = || Error::Unsupported { analysis: "moving to a device", needs };
+    let of = |name: &str| network.parameter(name).ok_or_else(unsupported);
+    let vector = |name: &str| network.parameter(name).map(|row| row.to_slice().expect("parameters lie together"));
+    let (embed, unembed, maps) =
+        ([of("W_E_a")?, of("W_E_b")?], of("W_U")?, network.as_separable().ok_or_else(unsupported)?);
+    let (e, d) = (embed[0].ncols(), unembed.nrows());
+    let mut architecture = network.architecture().clone();
+    if let Some(Operation::Unembed { bias, .. }) = architecture.steps.last_mut().map(|step| &mut step.operation) {
+        *bias = None;
+    }
+    let layers = if architecture == Architecture::one_layer(e, d) {
+        Layers::Stacked { weight: of("W")?, bias: None }
+    } else if architecture == Architecture::one_layer_with_bias(e, d) {
+        Layers::Stacked { weight: of("W")?, bias: vector("b") }
+    } else if architecture == Architecture::two_layer(e, d) {
+        Layers::Second { weight: of("W")? }
+    } else if architecture == Architecture::summed(d) {
+        Layers::Relu
+    } else if architecture == Architecture::bilinear(d) {
+        Layers::None
+    } else {
+        return Err(unsupported());
+    };
+    let (maps, combiner) = ([maps.left(), maps.right()], maps.combiner());
+    Ok(Weights { embed, maps, combiner, layers, unembed, output_bias: vector("b_U") })
 }
 
 impl OnDevice {
