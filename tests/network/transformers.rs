@@ -1,7 +1,8 @@
 //! The published transformers, against golden values made elsewhere (see `transformers/README.md` of the shared data).
 
 use super::data;
-use irreplens::analysis::{distance_irrelevance, gradient_symmetricity, published_triples};
+use irreplens::Error;
+use irreplens::analysis::{circularity, clock_profile, distance_irrelevance, gradient_symmetricity, published_triples};
 use irreplens::checkpoint::Run;
 use irreplens::group::{Group, GroupExt, PermutationGroup};
 use irreplens::model::{Hook, Hooks, Interpretable, Network, Transformer, Values};
@@ -145,6 +146,35 @@ fn clock_and_pizza() {
         let found = distance_irrelevance(&model, &task).unwrap();
         near("left", found.left.unwrap(), want("distance_irrelevance_left"));
         near("right", found.right.unwrap(), want("distance_irrelevance_right"));
+
+        match golden.get("profile") {
+            None => {
+                assert!(matches!(circularity(&model, &task), Err(Error::Unsupported { needs: "a cyclic group", .. })));
+                assert!(matches!(
+                    clock_profile(&model, &task),
+                    Err(Error::Unsupported { needs: "a cyclic group", .. })
+                ));
+            }
+            Some(profile) => {
+                let circular = circularity(&model, &task).unwrap();
+                near("circularity", circular.left.unwrap(), want("circularity_left"));
+                near("circularity", circular.right.unwrap(), want("circularity_right"));
+                let found = clock_profile(&model, &task).unwrap();
+                for (frequency, golden) in profile.as_object().unwrap() {
+                    let of = found[frequency.parse::<usize>().unwrap() - 1];
+                    assert_eq!(of.frequency.to_string(), *frequency);
+                    let want = |key: &str| golden[key].as_f64().unwrap();
+                    near("mean", of.mean, want("mean"));
+                    near("std", of.std, want("std"));
+                    near("correlation", of.correlation_with_pizza.unwrap(), want("correlation_with_pizza"));
+                    near("share", of.share.unwrap(), want("share"));
+                }
+                let keys: f64 = profile.as_object().unwrap().values().map(|of| of["share"].as_f64().unwrap()).sum();
+                let others =
+                    found.iter().filter(|of| !profile.as_object().unwrap().contains_key(&of.frequency.to_string()));
+                near("others", others.map(|of| of.share.unwrap()).sum::<f64>(), 1.0 - keys);
+            }
+        }
 
         let published = published_triples(group.order()).unwrap();
         let listed = golden["published_sample"].as_array().unwrap();
