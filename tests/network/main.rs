@@ -8,5 +8,6 @@ mod descriptions;
 mod oracle;
 
 mod bad_input;
+mod heads;
 mod laws;
 mod transformers;

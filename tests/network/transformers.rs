@@ -10,10 +10,10 @@ use irreplens::task::{Split, Task};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 
-const RUNS: [&str; 4] = ["C113_T_seed1", "D59_T_seed1", "A5_T_seed1", "S5_T_seed1"];
+pub const RUNS: [&str; 4] = ["C113_T_seed1", "D59_T_seed1", "A5_T_seed1", "S5_T_seed1"];
 
 /// The folder of the published transformers.
-fn folder(test: &str) -> Option<PathBuf> {
+pub fn folder(test: &str) -> Option<PathBuf> {
     Some(data::transformers("cfg.json", test)?[0].parent().unwrap().to_path_buf())
 }
 
@@ -22,7 +22,7 @@ fn json(path: &Path) -> Value {
 }
 
 /// A run and its group; the element orders of S5 and A5 lie beside the other data.
-fn open(folder: &Path, name: &str) -> (Run, Box<dyn Group>) {
+pub fn open(folder: &Path, name: &str) -> (Run, Box<dyn Group>) {
     let run = Run::open(folder.join(name)).unwrap();
     let order = data::folder("orders").unwrap().join("orders").join(format!("{}.json", &name[..2]));
     let group: Box<dyn Group> = match run.group() {
