@@ -14,8 +14,8 @@ mod print;
 mod tool;
 
 use irreplens::analysis::{
-    Controls, CosetMeasures, IrrepMeasures, KeyLosses, NeuronKind, RepresentationMeasures, cosets, neurons,
-    representation, untrained, with_controls,
+    Controls, CosetMeasures, IrrepMeasures, KeyLosses, LayerHeads, NeuronKind, RepresentationMeasures, cosets, heads,
+    neurons, representation, untrained, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
@@ -44,6 +44,8 @@ pub struct Measured {
     pub coordinates: String,
     /// What was found.
     pub found: RepresentationMeasures,
+    /// What the heads of a transformer do, in these irreps; none of another model.
+    pub heads: Vec<LayerHeads>,
     /// Milliseconds: reading the files; irreps, basis and measures; one forward pass over all pairs on its own.
     pub load_ms: f64,
     /// See `load_ms`.
@@ -76,9 +78,11 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
         found.neurons.compare_with(&neurons(&untrained, &basis)?);
     }
 
+    let heads = heads(&model, &basis, &task)?;
     let start = Instant::now();
     model.evaluate(&task, &Hooks::none())?;
     Ok(Measured {
+        heads,
         sum_of_squared_weights: run.sum_of_squared_weights(),
         config: run.config,
         order: group.order(),
@@ -222,6 +226,9 @@ pub fn to_json(measured: &Measured) -> Value {
         out["mlp_path_only_loss"] = json!(path.loss);
     }
     add_losses(&mut out, found.key_losses, "_key");
+    if !measured.heads.is_empty() {
+        out["heads"] = json!(measured.heads);
+    }
     out
 }
 
@@ -278,6 +285,7 @@ fn measure(arguments: Arguments) -> Result<(), Failure> {
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
     println!("{n} {group} of {}\n", source.run.display());
     println!("Coordinates: {}\n\n{}", last.coordinates, last.found);
+    last.heads.iter().for_each(|layer| println!("\n{layer}\n"));
     println!("milliseconds: {timing}");
     let controls = if with_controls { Some(controls(&source.open()?, order)?) } else { None };
     if let Some(controls) = &controls {

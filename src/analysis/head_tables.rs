@@ -68,6 +68,21 @@ impl LayerHeads {
         all
     }
 
+    /// Which element each head reads, in one sentence.
+    #[must_use]
+    pub fn in_short(&self) -> Option<String> {
+        let carries = |head: &Head| Some(head.written?.carries());
+        let all = self.heads.iter().map(carries).collect::<Option<Vec<_>>>()?;
+        let of = |which: Carried| {
+            let heads: Vec<String> = (0..all.len()).filter(|&h| all[h] == which).map(|h| h.to_string()).collect();
+            let (plural, verb) = if heads.len() > 1 { ("s", "read") } else { ("", "reads") };
+            (!heads.is_empty()).then(|| format!("head{plural} {} {verb} {which}", heads.join(", ")))
+        };
+        let kinds = [Carried::Left, Carried::Right, Carried::Both, Carried::Constant];
+        let said: Vec<String> = kinds.into_iter().filter_map(of).collect();
+        Some(format!("Of {}, {}.", self.patterns.site, said.join("; ")))
+    }
+
     fn named(&self, blocks: &[(usize, f64)]) -> String {
         let name = |&(b, share): &(usize, f64)| format!("{} ({})", self.blocks[b].name, Cell::Share(share));
         blocks.iter().map(name).collect::<Vec<_>>().join(", ")
@@ -105,9 +120,9 @@ impl LayerHeads {
     #[must_use]
     pub fn block_table(&self) -> Table {
         let energies = &self.spectrum.by_block;
-        let pairs = (self.spectrum.by_block.energy_centred.len(), self.patterns.heads.len());
-        let row = |c: usize| {
-            let (p, h) = (c / pairs.1, c % pairs.1);
+        let heads = self.patterns.heads.len();
+        let row = |(h, p): (usize, usize)| {
+            let c = p * heads + h;
             let whole = energies.energy_centred[c];
             let varies = self.patterns.heads[h][p].of_left.is_some();
             let share = |part: f64| Cell::share(varies.then(|| part / whole), NO_PATTERN_VARIANCE);
@@ -132,7 +147,8 @@ impl LayerHeads {
         };
         let columns =
             vec![HEAD, POSITION, PATTERN_X, PATTERN_Y, PATTERN_PRODUCT, PATTERN_BLOCKS, MAP_CONSTANT, MAP_BLOCKS];
-        let rows = (0..pairs.0).map(row).collect();
+        let places = self.patterns.heads.iter().enumerate().flat_map(|(h, at)| (0..at.len()).map(move |p| (h, p)));
+        let rows = places.map(row).collect();
         Table { title: format!("Heads in these coordinates: {}", self.coordinates), columns, rows }
     }
 
