@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::linalg::map_blocks;
 use crate::model::{Hooks, Interpretable, block_rows, width};
 use crate::task::pairs;
-use ndarray::{Array3, ArrayView3, Axis, s};
+use ndarray::{Array2, Array3, ArrayView3, Axis, azip, s};
 use std::fmt;
 
 /// How much of a position's pattern is more than rounding: a variance below this is none.
@@ -118,12 +118,26 @@ pub(super) struct Variance {
 impl Variance {
     /// The variance of values (x, y, channel).
     pub(super) fn new(values: ArrayView3<'_, f32>) -> Self {
-        let values = values.mapv(f64::from);
-        let pairs = (values.len_of(Axis(0)) * values.len_of(Axis(1))) as f64;
-        let [by_left, by_right] = [1, 0].map(|axis| values.mean_axis(Axis(axis)).expect("a group has an element"));
+        let (n, m, width) = values.dim();
+        let (mut by_left, mut by_right) = (Array2::<f64>::zeros((n, width)), Array2::<f64>::zeros((m, width)));
+        for (values, mut left) in values.outer_iter().zip(by_left.outer_iter_mut()) {
+            for (values, mut right) in values.outer_iter().zip(by_right.outer_iter_mut()) {
+                azip!((&v in values, left in &mut left, right in &mut right) {
+                    *left += f64::from(v);
+                    *right += f64::from(v);
+                });
+            }
+        }
+        by_left /= m as f64;
+        by_right /= n as f64;
         let mean = by_left.mean_axis(Axis(0)).expect("a group has an element");
-        let spread = |means: &ndarray::Array2<f64>| (means - &mean).mapv(|v| v * v).sum() / means.nrows() as f64;
-        let whole = (&values - &mean).mapv(|v| v * v).sum() / pairs;
+        let spread = |means: &Array2<f64>| (means - &mean).mapv(|v| v * v).sum() / means.nrows() as f64;
+        let mut whole = 0.0;
+        values
+            .lanes(Axis(2))
+            .into_iter()
+            .for_each(|values| azip!((&v in values, m in &mean) whole += (f64::from(v) - m).powi(2)));
+        whole /= (n * m) as f64;
         Self { of_mean: mean.mapv(|m| m * m).sum(), whole, left: spread(&by_left), right: spread(&by_right) }
     }
 

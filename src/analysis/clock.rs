@@ -241,9 +241,9 @@ pub fn published_triples(order: usize) -> Result<Vec<[usize; 3]>> {
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct Circularity {
-    /// Of the left embedding, from 0 to 1; `None` for one whose rows are all equal.
+    /// That of the left embedding, from 0 to 1; `None` for one whose rows are all equal.
     pub left: Option<f64>,
-    /// Of the right embedding.
+    /// That of the right embedding.
     pub right: Option<f64>,
 }
 
@@ -262,13 +262,13 @@ pub struct Circularity {
 /// use irreplens::analysis::circularity;
 /// use irreplens::{group::Cyclic, model::Network, task::Task};
 /// use ndarray::Array2;
-/// // Two circles, of frequencies 1 and 3.
+/// // Two circles, of frequencies 1 and 3, the first twice as large.
 /// let angle = |x: usize, k: usize| std::f32::consts::TAU * (x * [1, 1, 3, 3][k]) as f32 / 11.0;
-/// let table = Array2::from_shape_fn((11, 4), |(x, k)| (angle(x, k) + (k % 2) as f32 * std::f32::consts::FRAC_PI_2).cos());
+/// let wave = |x, k| [angle(x, k).cos(), angle(x, k).sin()][k % 2] * [2.0, 2.0, 1.0, 1.0][k];
+/// let table = Array2::from_shape_fn((11, 4), |(x, k)| wave(x, k));
 /// let network = Network::summed(table.clone(), table.clone(), table.reversed_axes())?;
 /// let task = Task::new(&Cyclic::new(11)?);
-/// // Two pairs of components of equal variance: which waves a pair is made of is free, its frequency is not.
-/// assert!(circularity(&network, &task)?.left.unwrap() > 0.5);
+/// assert!((circularity(&network, &task)?.left.unwrap() - 1.0).abs() < 1e-6);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 ///

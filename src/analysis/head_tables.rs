@@ -43,7 +43,9 @@ impl LayerHeads {
                 let most = self.patterns.heads[h].iter().map(|a| a.mean).enumerate().max_by(|a, b| a.1.total_cmp(&b.1));
                 let blocks = most.map_or_else(Vec::new, |(p, _)| maps[p].varying());
                 text.push_str(&match blocks.is_empty() {
-                    true => " To the neurons it carries no block more than others.".to_owned(),
+                    true => {
+                        " What it carries to the neurons is constant, or in no block more than in others.".to_owned()
+                    }
                     false => format!(" To the neurons it carries {}.", self.named(&blocks)),
                 });
             }
@@ -75,12 +77,18 @@ impl LayerHeads {
         let all = self.heads.iter().map(carries).collect::<Option<Vec<_>>>()?;
         let of = |which: Carried| {
             let heads: Vec<String> = (0..all.len()).filter(|&h| all[h] == which).map(|h| h.to_string()).collect();
-            let (plural, verb) = if heads.len() > 1 { ("s", "read") } else { ("", "reads") };
-            (!heads.is_empty()).then(|| format!("head{plural} {} {verb} {which}", heads.join(", ")))
+            let plural = heads.len() > 1;
+            let read = match which {
+                Carried::Constant if plural => "write a constant".to_owned(),
+                Carried::Constant => "writes a constant".to_owned(),
+                Carried::Both => format!("{} both elements", if plural { "read" } else { "reads" }),
+                element => format!("{} {element}", if plural { "read" } else { "reads" }),
+            };
+            (!heads.is_empty()).then(|| format!("head{} {} {read}", if plural { "s" } else { "" }, heads.join(", ")))
         };
         let kinds = [Carried::Left, Carried::Right, Carried::Both, Carried::Constant];
         let said: Vec<String> = kinds.into_iter().filter_map(of).collect();
-        Some(format!("Of {}, {}.", self.patterns.site, said.join("; ")))
+        Some(format!("In attention ({}) {}.", self.patterns.site, said.join("; ")))
     }
 
     fn named(&self, blocks: &[(usize, f64)]) -> String {
@@ -130,19 +138,21 @@ impl LayerHeads {
                 [&energies.linear_x, &energies.linear_y, &energies.product].map(|of| of.row(c).iter().sum::<f64>());
             let of_block = |b: usize| energies.linear_x[[c, b]] + energies.linear_y[[c, b]] + energies.product[[c, b]];
             let of_pattern: Vec<f64> = (0..self.blocks.len()).map(of_block).collect();
-            let named = |blocks: &[(usize, f64)]| match blocks.is_empty() {
-                true => Cell::Missing("no block has a share of 5 %".into()),
+            let named = |blocks: &[(usize, f64)], none: &'static str| match blocks.is_empty() {
+                true => Cell::Missing(none.into()),
                 false => Cell::text(self.named(blocks)),
             };
             let mut row = vec![Cell::Count(h), Cell::Count(p), share(x), share(y), share(product)];
             row.push(match varies {
-                true => named(&listed(&of_pattern, whole)),
+                true => named(&listed(&of_pattern, whole), "no block has a share of 5 %"),
                 false => Cell::Missing(NO_PATTERN_VARIANCE.into()),
             });
             let map = self.heads[h].maps.as_ref().map(|maps| &maps[p]);
             let constant = map.map(|map| Cell::share(map.shares.as_ref().map(|shares| shares[0]), NO_SUCH_MAP));
             row.push(constant.unwrap_or(Cell::Missing(NOT_ASKED.into())));
-            row.push(map.map_or(Cell::Missing(NOT_ASKED.into()), |map| named(&map.varying())));
+            row.push(map.map_or(Cell::Missing(NOT_ASKED.into()), |map| {
+                named(&map.varying(), "the map is constant, or no block has a share of 5 % of what varies")
+            }));
             row
         };
         let columns =

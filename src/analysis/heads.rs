@@ -6,6 +6,7 @@ use super::parts::path_alone;
 use crate::error::{Error, Result};
 use crate::fourier::{Block, FourierBasis};
 use crate::group::Elem;
+use crate::linalg::map_blocks;
 use crate::model::{
     Evaluation, Hook, Hooks, Interpretable, SiteSpectrum, Values, check_task, hidden_is_read_out, rounding, width,
 };
@@ -91,7 +92,8 @@ impl HeadMap {
     /// that is constant.
     #[must_use]
     pub fn varying(&self) -> Vec<(usize, f64)> {
-        self.shares.as_deref().map_or_else(Vec::new, |shares| listed(shares, 1.0 - shares[0]))
+        let varying = self.shares.as_deref().filter(|shares| 1.0 - shares[0] > ROUNDING);
+        varying.map_or_else(Vec::new, |shares| listed(shares, 1.0 - shares[0]))
     }
 }
 
@@ -222,7 +224,7 @@ impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
         let none = self.model.run_with_hooks(&identity, &Hooks::none().with(self.off(&all)?), &[&out])?.take(&out)?;
         let alone = |&h: &usize| {
             let others: Vec<usize> = all.iter().copied().filter(|&other| other != h).collect();
-            Ok(at_all_pairs(self.model, &out, &Hooks::none().with(self.off(&others)?))? - &none.row(0))
+            Ok(at_all_pairs(self.model, &out, &Hooks::none().with(self.off(&others)?))? - none.row(0))
         };
         all.iter().map(alone).collect()
     }
@@ -338,7 +340,7 @@ pub fn head_map(
 /// write at all pairs exceeds the [budget](crate::memory::budget); the errors of the forward pass. What the model does not allow
 /// to ask is `None`, with a reason in [`LayerHeads::notes`].
 ///
-/// Cost: a layer of h heads takes 3 h + 6 passes over all pairs, and h more up to what it writes.
+/// Cost: a layer of h heads takes about 3 h + 8 passes over all pairs, and h more up to what it writes.
 ///
 /// ```
 /// use irreplens::analysis::{Carried, heads};
@@ -384,9 +386,7 @@ fn layer_heads(
     let mut notes = Vec::new();
     if path_alone.is_none() {
         notes.push(match model.neuron_path() {
-            None => {
-                "no loss of the neurons' path alone: they reach the logits through steps that are not linear".into()
-            }
+            None => "no loss of the neurons' path alone: their way to the logits is not known to be linear".into(),
             Some(_) => "no loss of the neurons' path alone: it is all that reaches the logits".into(),
         });
     }
@@ -405,8 +405,9 @@ fn layer_heads(
     let maps = all.iter().map(|&h| (0..layer.positions).map(|p| in_blocks(basis, layer.map(h, p)?)).collect());
     let maps = if_supported("maps of heads to neurons", maps.collect::<Result<Vec<Vec<_>>>>(), &mut notes)?;
     let stream_off = if_supported("loss without the stream", layer.stream_off(task), &mut notes)?;
+    let written = writes.as_ref().map(|writes| map_blocks(writes.len(), 1, |h| written(&writes[h.start])));
     let head = |&h: &usize| Head {
-        written: writes.as_ref().map(|writes| written(&writes[h])),
+        written: written.as_ref().map(|written| written[h]),
         maps: maps.as_ref().map(|maps| maps[h].clone()),
         losses: of_each.as_ref().map(|losses: &Vec<_>| losses[h]),
     };

@@ -60,6 +60,8 @@ pub use neurons::{DIM, Neuron, NeuronClusters, NeuronKind, label_neurons, neuron
 pub use progress::{IrrepRow, Progress, ProgressRow, progress};
 #[cfg(feature = "report")]
 pub(crate) use progress::{OF_BLOCK, OF_IRREP, Quantity, Unit};
+#[cfg(feature = "report")]
+pub(crate) use representation::NOT_OF_NEURONS;
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
 pub use spectrum::{direction_spectra, neuron_spectrum};
 #[cfg(feature = "report")]

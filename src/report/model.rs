@@ -4,8 +4,8 @@ use super::figures;
 use super::summary::summary;
 use super::{Control, Figure, Page};
 use crate::analysis::{
-    Cell, CosetMeasures, Interpretation, LayerHeads, NeuronClusters, RepresentationMeasures, cosets, direction_spectra,
-    heads, interpret, neurons, representation,
+    Cell, CosetMeasures, Interpretation, LayerHeads, NOT_OF_NEURONS, NeuronClusters, RepresentationMeasures, cosets,
+    direction_spectra, heads, interpret, neurons, representation,
 };
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis, forward_2d};
@@ -318,6 +318,9 @@ fn irreps(page: &mut Page, measures: Option<&RepresentationMeasures>, on_cosets:
     page.figures([figures::irrep_energies(found), figures::trace_similarities(found)]);
     page.figures(figures::key_irrep_losses(found));
     page.table(found.table());
+    if found.along.is_none() {
+        page.text(NOT_OF_NEURONS);
+    }
     let Some(on_cosets) = on_cosets else {
         page.text("Cosets were not looked at: the group has too many subgroups, or the neurons do not read two maps.");
         return;

@@ -57,9 +57,9 @@ struct Change {
 fn written(numbers: &Parameters, of: &BTreeMap<String, Vec<Vec<f64>>>, pattern: &[f64], head: usize) -> Vec<f64> {
     let (v, w) = (&of["blocks.0.attn.hook_v"], &numbers["blocks.0.attn.W_O"]);
     let mut out = vec![0.0; w.ncols()];
-    for j in head * 3..(head + 1) * 3 {
+    for (j, row) in w.outer_iter().enumerate().skip(head * 3).take(3) {
         let z: f64 = (0..3).map(|p| pattern[p * 2 + head] * v[p][j]).sum();
-        out.iter_mut().zip(w.row(j)).for_each(|(out, w)| *out += z * w);
+        out.iter_mut().zip(row).for_each(|(out, w)| *out += z * w);
     }
     out
 }
@@ -186,7 +186,7 @@ fn energies_of_patterns_are_those_of_a_dense_transform() {
     let basis = CyclicSubgroupBasis::cyclic(&group);
     let found = &heads(&network, &basis, &Task::new(&group)).unwrap()[0];
     let (all, matrix, rows) = (all_values(&network), basis.matrix().mapv(f64::from), basis.blocks());
-    for c in 0..6 {
+    let check = |c: usize| {
         let pattern = Array2::from_shape_fn((6, 6), |(x, y)| all[x * 6 + y]["blocks.0.attn.hook_pattern"][2][c]);
         let energy = matrix.dot(&pattern).dot(&matrix.t()).mapv(|v| v * v);
         let sum = |xs: &std::ops::Range<usize>, ys: &std::ops::Range<usize>| {
@@ -203,7 +203,8 @@ fn energies_of_patterns_are_those_of_a_dense_transform() {
                 assert!((got - want).abs() < 1e-5 * energy.sum(), "{c}, {b}: {got} against {want}");
             }
         }
-    }
+    };
+    (0..6).for_each(check);
 }
 
 #[test]
@@ -262,7 +263,6 @@ fn heads_of_published_transformers() {
         let basis = IrrepBasis::new(&group).unwrap();
         let found = &heads(&model, &basis, &task).unwrap()[0];
         assert!(found.notes.is_empty(), "{:?}", found.notes);
-        println!("{name}\n{found}\n");
         let carries: Vec<Carried> = found.heads.iter().map(|head| head.written.unwrap().carries()).collect();
         let frozen = found.together.unwrap().frozen.loss;
         match name {

@@ -2,8 +2,8 @@
 #![allow(dead_code)]
 
 use irreplens::model::{
-    ActivationCache, Bilinear, FromFn, Hooks, Interpretable, OneLayerMlp, Precomputed, Separable, Site, SummedMlp,
-    TwoLayerMlp,
+    ActivationCache, Bilinear, FromFn, Hooks, Interpretable, Network, OneLayerMlp, Precomputed, Separable, Site,
+    SummedMlp, Transformer, TwoLayerMlp,
 };
 use irreplens::task::Pair;
 use ndarray::{Array1, Array2, ArrayView2};
@@ -44,6 +44,14 @@ pub fn two_layer(n: usize, e: usize, d: usize, seed: u64) -> TwoLayerMlp {
 pub fn bilinear(n: usize, d: usize, seed: u64) -> Bilinear {
     let mut draw = Draw::new(seed);
     Bilinear::new(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
+}
+
+/// A transformer of two heads.
+pub fn transformer(n: usize, seed: u64) -> Network {
+    let small = Transformer { d_model: 8, heads: 2, d_head: 3, d_mlp: Some(10), ..Transformer::default() };
+    let (mut network, mut draw) = (Network::zeros(small.architecture(), n).unwrap(), Draw::new(seed));
+    network.parameters_mut().iter_mut().for_each(|number| *number = draw.number());
+    network
 }
 
 /// A random output bias (n).
