@@ -92,7 +92,7 @@ impl LayerHeads {
     }
 
     fn named(&self, blocks: &[(usize, f64)]) -> String {
-        let name = |&(b, share): &(usize, f64)| format!("{} ({})", self.blocks[b].name, Cell::Share(share));
+        let name = |&(b, share): &(usize, f64)| format!("{} {}", self.blocks[b].name, Cell::Share(share));
         blocks.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
