@@ -1,7 +1,7 @@
 //! All pairs of a published transformer, loss included, and the gradient of a training epoch, beside the bare matrix
 //! products that they cannot do without.
 //!
-//! The runs are `C113_T_seed1` and `S5_T_seed1` of the folder that `IRREPLENS_TRANSFORMERS` names, else of
+//! Epochs are gradient and step on the run's own training pairs. The runs are `C113_T_seed1` and `S5_T_seed1` of the folder that `IRREPLENS_TRANSFORMERS` names, else of
 //! `../shared/transformers`; without it the bench says that it skips.
 
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -10,6 +10,7 @@ use irreplens::group::{Group, PermutationGroup};
 use irreplens::linalg::{map_blocks, matmul};
 use irreplens::model::{Hooks, Interpretable};
 use irreplens::task::Task;
+use irreplens::train::{TrainConfig, Trainer};
 use ndarray::Array2;
 use std::hint::black_box;
 use std::path::PathBuf;
@@ -59,12 +60,18 @@ fn bench(criterion: &mut Criterion) {
         let (task, model) = (Task::new(&*group), run.model().expect("a model"));
         let forward = || model.evaluate(&task, &Hooks::none()).expect("finite logits").loss;
         let n = group.order();
+        let config = TrainConfig { epochs: 25, measure_every: u64::MAX, ..TrainConfig::default() };
+        let (network, split) = (run.network().expect("weights"), run.split().expect("a split"));
+        let mut trainer = Trainer::from_network(&group, network, split, config).expect("settings in range");
+        let epoch = trainer.run().expect("nothing to write").epoch_ms_median;
         let d = model.sites().iter().find(|site| site.name == model.neuron_site()).expect("there").width;
         println!(
-            "{name}, {} threads: forward {:.2} ms, the product of the neurons with their path alone {:.2} ms",
+            "{name}, {} threads: forward {:.2} ms, the product of the neurons with their path alone {:.2} ms; epoch {epoch:.2} \
+             ms, three of these products over its pairs {:.2} ms",
             rayon::current_num_threads(),
             median_ms(|| _ = black_box(forward())),
             bare_product(n * n, d, n),
+            3.0 * bare_product(trainer.split().train.len(), d, n),
         );
         criterion.bench_function(&format!("{name}/forward"), |b| b.iter(forward));
     }

@@ -266,52 +266,73 @@ impl Numbers<'_> {
             let [left, right] = sums.of.get_disjoint_mut([left, right]).expect("two uses");
             return scatter_both(pairs, left, sums.left.start, right, gradient, width);
         }
-        for table in &form.tables {
-            let (u, columns) = (uses.find(table.table, Kind::Table(table.by)), table.width);
-            let mut unused = Vec::new();
-            let sum = match u {
-                Some(u) => &mut sums.of[u],
-                None if table.weight.is_none() => continue,
-                None => {
-                    unused.resize(self.plan.small[table.table].rows * columns, 0.0);
-                    &mut unused
-                }
-            };
-            let base = if table.by == By::Left { sums.left.start } else { 0 };
-            let row = |pair: [u32; 2]| match table.by {
-                By::Left => pair[0] as usize - base,
-                By::Right => pair[1] as usize,
-                By::One | By::Row => 0,
-            };
-            let Some((node, channel)) = table.weight else {
-                vectorised(
-                    #[inline(always)]
-                    || {
-                        for (&pair, gradient) in pairs.iter().zip(gradient.chunks_exact(width)) {
-                            let gradient = &gradient[table.at..][..columns];
-                            let sum = &mut sum[row(pair) * columns..][..columns];
-                            sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
-                        }
-                    },
-                );
-                continue;
-            };
-            let source = self.place(table.table).source(table.by);
-            let weights = self.weight(table, values).expect("it has one");
-            let node_width = self.plan.nodes[node].width;
-            let to = &mut back.of[node];
+        for table in form.tables.iter().filter(|table| table.weight.is_none()) {
+            let Some(u) = uses.find(table.table, Kind::Table(table.by)) else { continue };
+            let (sum, columns) = (&mut sums.of[u], table.width);
+            let row = row_of(table.by, sums.left.start);
             vectorised(
                 #[inline(always)]
                 || {
-                    for (i, (&pair, gradient)) in pairs.iter().zip(gradient.chunks_exact(width)).enumerate() {
+                    for (&pair, gradient) in pairs.iter().zip(gradient.chunks_exact(width)) {
                         let gradient = &gradient[table.at..][..columns];
-                        let weight = weights.row(first + i, pair)[0];
                         let sum = &mut sum[row(pair) * columns..][..columns];
-                        let along = add_and_dot(sum, gradient, weight, source.row(first + i, pair));
-                        to[(first + i) * node_width + channel] += along;
+                        sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
                     }
                 },
             );
+        }
+        self.back_weighted(form, pairs, first, gradient, values, uses, back, sums);
+    }
+
+    /// The part of the gradient of some rows that weighted tables have, and that of their weights: pair by pair, so that a
+    /// pair's gradient is read once for all tables.
+    #[allow(clippy::too_many_arguments)]
+    fn back_weighted(
+        &self,
+        form: &Form,
+        pairs: &[[u32; 2]],
+        first: usize,
+        gradient: &[f32],
+        values: &[Vec<f32>],
+        uses: &Uses,
+        back: &mut Back,
+        sums: &mut Sums,
+    ) {
+        // The sums that are added to, once each; one that nobody asks for is added to all the same.
+        let mut taken: Vec<(Option<usize>, Vec<f32>)> = Vec::new();
+        let weighted = form.tables.iter().filter_map(|table| Some((table, table.weight?)));
+        let weighted = weighted.map(|(table, (node, channel))| {
+            let u = uses.find(table.table, Kind::Table(table.by));
+            let slot = taken.iter().position(|(there, _)| u.is_some() && *there == u).unwrap_or_else(|| {
+                let unused = || vec![0.0; self.plan.small[table.table].rows * table.width];
+                taken.push((u, u.map_or_else(unused, |u| std::mem::take(&mut sums.of[u]))));
+                taken.len() - 1
+            });
+            let base = if u.is_some() { sums.left.start } else { 0 };
+            let source = self.place(table.table).source(table.by);
+            let weights = self.weight(table, values).expect("it has one");
+            (table, slot, row_of(table.by, base), source, weights, node, self.plan.nodes[node].width, channel)
+        });
+        let weighted: Vec<_> = weighted.collect();
+        vectorised(
+            #[inline(always)]
+            || {
+                for (i, (&pair, gradient)) in pairs.iter().zip(gradient.chunks_exact(form.width)).enumerate() {
+                    for (table, slot, row, source, weights, node, node_width, channel) in &weighted {
+                        let columns = table.width;
+                        let gradient = &gradient[table.at..][..columns];
+                        let sum = &mut taken[*slot].1[row(pair) * columns..][..columns];
+                        let weight = weights.row(first + i, pair)[0];
+                        let along = add_and_dot(sum, gradient, weight, source.row(first + i, pair));
+                        back.of[*node][(first + i) * node_width + channel] += along;
+                    }
+                }
+            },
+        );
+        for (u, sum) in taken {
+            if let Some(u) = u {
+                sums.of[u] = sum;
+            }
         }
     }
 
@@ -505,24 +526,34 @@ fn scatter_both(
     );
 }
 
+/// The row of a table's sum that a pair's gradient goes to, where the first row is that of left element `base`.
+fn row_of(by: By, base: usize) -> impl Fn([u32; 2]) -> usize {
+    move |[x, y]| match by {
+        By::Left => x as usize - base,
+        By::Right => y as usize,
+        By::One | By::Row => 0,
+    }
+}
+
 /// Adds `weight gradient` to a sum; the product of the gradient and a row.
 #[inline(always)]
 fn add_and_dot(sum: &mut [f32], gradient: &[f32], weight: f32, row: &[f32]) -> f32 {
-    const LANES: usize = 16;
-    let mut along = [0.0f32; LANES];
-    let (sums, rest_sum) = sum.as_chunks_mut::<LANES>();
-    let (gradients, rest_gradient) = gradient.as_chunks::<LANES>();
-    let (rows, rest_row) = row.as_chunks::<LANES>();
+    // As many sums at once as hide the time that an addition takes.
+    const COLUMNS: usize = 64;
+    let mut along = [0.0f32; COLUMNS];
+    let (sums, rest_sum) = sum.as_chunks_mut::<COLUMNS>();
+    let (gradients, rest_gradient) = gradient.as_chunks::<COLUMNS>();
+    let (rows, rest_row) = row.as_chunks::<COLUMNS>();
     for ((sum, gradient), row) in sums.iter_mut().zip(gradients).zip(rows) {
-        for k in 0..LANES {
+        for k in 0..COLUMNS {
             sum[k] = weight.mul_add(gradient[k], sum[k]);
             along[k] = gradient[k].mul_add(row[k], along[k]);
         }
     }
-    let mut total = 0.0;
-    for ((sum, &gradient), &row) in rest_sum.iter_mut().zip(rest_gradient).zip(rest_row) {
-        *sum += weight * gradient;
-        total += gradient * row;
+    let rest = rest_sum.iter_mut().zip(rest_gradient).zip(rest_row);
+    for (((sum, &gradient), &row), along) in rest.zip(&mut along) {
+        *sum = weight.mul_add(gradient, *sum);
+        *along = gradient.mul_add(row, *along);
     }
-    total + along.iter().sum::<f32>()
+    along.iter().sum()
 }
