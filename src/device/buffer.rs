@@ -55,18 +55,6 @@ impl<T: Plain> Buffer<T> {
         Ok(buffer)
     }
 
-    /// A copy on the same device.
-    pub fn duplicate(&self, what: &'static str) -> Result<Self> {
-        let copy = Self::new(&self.device, what, self.len)?;
-        if self.len > 0 {
-            // SAFETY: both are `len` values long.
-            check("cuMemcpyDtoDAsync", unsafe {
-                sys::cuMemcpyDtoDAsync_v2(copy.pointer, self.pointer, self.bytes(), self.device.stream.handle)
-            })?;
-        }
-        Ok(copy)
-    }
-
     /// Sets all values to zero.
     pub fn clear(&mut self) -> Result<()> {
         self.device.enter()?;

@@ -16,14 +16,12 @@ mod declarations;
 mod layer_tests;
 mod product;
 
-#[cfg(feature = "train")]
-pub(crate) use argument::Input;
-pub(crate) use argument::{Combination, HookValues, Output};
+pub(crate) use argument::{Activation, By, Combination, HookValues, Input, Output};
 #[cfg(feature = "train")]
 pub(crate) use declarations::{Adam, EndEpoch, MapGradient, Sgd, SumRows, SumSplits};
 pub(crate) use declarations::{
-    AddRow, BlockEnergies, CombineRows, Evaluation, FirstLayer, GatherRows, GatherSums, HookRows, RegionMoments,
-    RowLosses, SquareSums, TakeChannels,
+    AddRow, BlockEnergies, Deviation, Evaluation, FirstLayer, GatherSums, HeadProducts, HookRows, Normalise,
+    RegionMoments, RowLosses, Softmax, SquareSums, SumTerms, TakeChannels,
 };
 pub(crate) use product::{Matrix, Product};
 

@@ -87,6 +87,11 @@ impl<'a> Product<'a> {
         Self { epilogue: Epilogue::Relu, ..self }
     }
 
+    /// Added to what is there, or stored.
+    pub fn onto(self, add: bool) -> Self {
+        if add { Self { epilogue: Epilogue::Add, ..self } } else { self }
+    }
+
     /// With 0 where the values of a buffer, in the place of C, are not positive; as it is where there is none.
     #[cfg(feature = "train")]
     pub fn masked(self, by: Option<&'a Buffer<f32>>) -> Self {

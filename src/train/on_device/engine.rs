@@ -303,6 +303,7 @@ impl Engine {
             combiner,
             unembed: self.parameters.input_from(seed * parameters + unembed),
             offset,
+            stride: n,
             labels: self.labels.input(),
             pairs: Some(list),
             first: 0,

@@ -161,14 +161,16 @@ impl Engine {
             width,
             values: back.input(),
             stride: width,
+            batch_values: rows * width,
             order: None,
             batch_order: 0,
             starts: None,
             batch_starts: 0,
             weights: None,
-            heads: 1,
-            positions: 1,
+            stride_weights: 0,
+            batch_weights: 0,
             out: self.gradient.output_from(start),
+            stride_out: width,
             batch_out: parameters,
             add: false,
         };
@@ -177,7 +179,7 @@ impl Engine {
 
     /// The optimiser's step.
     fn step(&self) -> Result<()> {
-        let count = self.sizes.seeds * self.sizes.parameters;
+        let (count, seeds) = (self.sizes.parameters, self.sizes.seeds);
         let (parameters, gradient) = (self.parameters.output(), self.gradient.input());
         let (rates, counter) = (self.rates.input(), self.counter.input());
         match (self.factors, &self.state[..]) {
@@ -185,6 +187,7 @@ impl Engine {
                 let (first, second) = (first.output(), second.output());
                 let step = kernels::Adam {
                     count,
+                    batch: count,
                     parameters,
                     gradient,
                     first,
@@ -197,12 +200,22 @@ impl Engine {
                     square,
                     eps,
                 };
-                step.launch_over(&self.device, count, 1)
+                step.launch_over(&self.device, count, seeds)
             }
             (Factors::Sgd(sgd::Factors { decay, momentum, .. }), [velocity]) => {
                 let velocity = velocity.output();
-                let step = kernels::Sgd { count, parameters, gradient, velocity, rates, counter, decay, momentum };
-                step.launch_over(&self.device, count, 1)
+                let step = kernels::Sgd {
+                    count,
+                    batch: count,
+                    parameters,
+                    gradient,
+                    velocity,
+                    rates,
+                    counter,
+                    decay,
+                    momentum,
+                };
+                step.launch_over(&self.device, count, seeds)
             }
             _ => unreachable!("as many vectors as the optimiser keeps"),
         }
@@ -226,12 +239,15 @@ impl Engine {
         let product = Product { splits, split_stride: m * n, ..Product::new(m, n, rows).batch(seeds, 1).transpose_a() };
         product.run(&self.device, a, b, Matrix::new(&self.parts, 0, n).batch(splits * m * n, 0).output())?;
         let sum = kernels::SumSplits {
-            count: m * n,
+            rows: m,
+            width: n,
             splits,
             parts: self.parts.input(),
             batch_parts: splits * m * n,
             out: self.gradient.output_from(start),
+            stride: n,
             batch_out: parameters,
+            add: false,
         };
         sum.launch_over(&self.device, m * n, seeds)
     }
