@@ -9,7 +9,7 @@ use irreplens::group::{
     Alternating, Cyclic, Dicyclic, Dihedral, DirectProduct, Group, GroupExt, SemidirectProduct, Symmetric,
 };
 use irreplens::irrep::{CharacterTable, irreps, symmetric};
-use irreplens::model::SummedMlp;
+use irreplens::model::Network;
 use irreplens::task::{Split, Task};
 use ndarray::Array2;
 
@@ -103,7 +103,7 @@ fn measures(criterion: &mut Criterion) {
         let order = group.order();
         let wave =
             |rows, columns| Array2::from_shape_fn((rows, columns), |(i, j)| ((3 * i + 5 * j * j + i * j) as f32).sin());
-        let model = SummedMlp::new(wave(order, 128), wave(order, 128), wave(128, order)).unwrap();
+        let model = Network::summed(wave(order, 128), wave(order, 128), wave(128, order)).unwrap();
         let (basis, task) = (IrrepBasis::new(&group).unwrap(), Task::new(&group));
         let split = Split::random(order, 0.4, 0).unwrap();
         bench.bench_function(BenchmarkId::from_parameter(format!("S{n}")), |b| {

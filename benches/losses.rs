@@ -9,7 +9,7 @@ use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 use irreplens::group::Cyclic;
 use irreplens::linalg::map_blocks;
-use irreplens::model::{Hooks, Interpretable, OneLayerMlp};
+use irreplens::model::{Hooks, Interpretable, Network};
 use irreplens::task::Task;
 use ndarray::Array2;
 use rand_chacha::ChaCha8Rng;
@@ -29,11 +29,11 @@ fn weights(rng: &mut ChaCha8Rng, rows: usize, columns: usize, scale: f32) -> Arr
     Array2::from_shape_simple_fn((rows, columns), || scale * (rng.next_u32() as f32 / (1u32 << 31) as f32 - 1.0))
 }
 
-fn network() -> OneLayerMlp {
+fn network() -> Network {
     let rng = &mut ChaCha8Rng::seed_from_u64(1);
     let (left, right) = (weights(rng, N, EMBED, 0.1), weights(rng, N, EMBED, 0.1));
     let (weight, unembed) = (weights(rng, 2 * EMBED, WIDTH, 0.1), weights(rng, WIDTH, N, 1.0));
-    OneLayerMlp::new(left, right, weight, None, unembed).expect("shapes fit")
+    Network::one_layer(left, right, weight, None, unembed).expect("shapes fit")
 }
 
 /// logits^T = W_U^T hidden^T for every block of pairs, each thread in a buffer of its own; nothing is done with them.

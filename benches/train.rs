@@ -6,8 +6,9 @@
 use criterion::{Criterion, criterion_group, criterion_main};
 use irreplens::group::Dihedral;
 use irreplens::linalg::matmul_into;
+use irreplens::model::Architecture;
 use irreplens::task::Split;
-use irreplens::train::{Architecture, TrainConfig, Trainer};
+use irreplens::train::{TrainConfig, Trainer};
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::hint::black_box;

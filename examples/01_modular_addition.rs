@@ -18,9 +18,9 @@ use irreplens::analysis::{
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Cyclic;
 use irreplens::irrep::cyclic;
-use irreplens::model::Evaluation;
+use irreplens::model::{Architecture, Evaluation, Interpretable};
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, Metrics, StopRules, TrainConfig, Trainer};
+use irreplens::train::{Metrics, StopRules, TrainConfig, Trainer};
 use std::collections::BTreeMap;
 
 /// What the net learnt and how it does it.
@@ -54,7 +54,7 @@ pub fn run(n: usize, fraction: f64, width: usize, epochs: u64) -> irreplens::Res
     };
     let mut trainer = Trainer::new(&group, Architecture::one_layer(width, width), split.clone(), config)?;
     let trained = trainer.run()?.metrics;
-    let net = trainer.network().model()?;
+    let net = trainer.network();
 
     // 1. Square norms of the embedding by component; the rows of block k are cos k and sin k.
     let basis = CyclicSubgroupBasis::cyclic(&group);

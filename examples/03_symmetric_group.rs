@@ -15,8 +15,9 @@ use irreplens::analysis::{Controls, CosetMeasures, RepresentationMeasures, coset
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::{Group, Symmetric, subgroup_classes};
 use irreplens::irrep::{Irrep, irreps, symmetric};
+use irreplens::model::{Architecture, Network};
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, Metrics, Network, StopRules, TrainConfig, Trainer};
+use irreplens::train::{Metrics, StopRules, TrainConfig, Trainer};
 
 /// What was found of a net, of an untrained one, and of the net with the group's elements shuffled.
 pub struct Explained {
@@ -39,13 +40,13 @@ pub fn run(degree: usize, fraction: f64, width: usize, epochs: u64) -> irreplens
     let split = Split::random(n, fraction, 1)?;
     let stop = StopRules { test_loss_below: Some(1e-4), ..StopRules::default() };
     let config = TrainConfig { epochs, lr: 3e-3, stop, ..TrainConfig::default() };
-    let mut trainer = Trainer::new(&group, architecture, split.clone(), config)?;
+    let mut trainer = Trainer::new(&group, architecture.clone(), split.clone(), config)?;
     let trained = trainer.run()?.metrics;
-    let net = trainer.network().model()?;
+    let net = trainer.network();
 
     // The irreps by name. `irreps(&group)` would find them without: it does for any group.
     let named = symmetric(&group).iter().map(|rho| rho.irrep(&group)).collect::<irreplens::Result<Vec<_>>>()?;
-    let untrained = Network::random(architecture, n, 7)?.model()?;
+    let untrained = Network::random(architecture, n, 7)?;
     let found = with_controls(&net, Some(&untrained), &group, 0, |model, on| {
         // On the group with its elements shuffled the characters are others, and found anew.
         let same = Task::new(on).labels() == Task::new(&group).labels();

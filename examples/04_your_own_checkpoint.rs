@@ -21,7 +21,7 @@ use irreplens::analysis::{Interpretation, interpret};
 use irreplens::checkpoint::{Tensor, Tensors, matrix, read_precomputed, read_tensors, vector, write_safetensors};
 use irreplens::fourier::CyclicSubgroupBasis;
 use irreplens::group::Cyclic;
-use irreplens::model::{Interpretable, SummedMlp};
+use irreplens::model::{Interpretable, Network};
 use irreplens::task::Task;
 use ndarray::{Array1, Array2, s};
 use std::f32::consts::TAU;
@@ -54,7 +54,7 @@ fn state_dict(n: usize, frequencies: &[usize]) -> Tensors {
 ///
 /// # Errors
 /// A file that cannot be read, or a tensor that is not there or has another shape, by name.
-pub fn read(path: &Path) -> irreplens::Result<SummedMlp> {
+pub fn read(path: &Path) -> irreplens::Result<Network> {
     let tensors = read_tensors(path)?; // .pt or .safetensors
     let embed = matrix(path, &tensors, &["embed.weight"])?;
     let linear = matrix(path, &tensors, &["linear.weight"])?;
@@ -63,11 +63,11 @@ pub fn read(path: &Path) -> irreplens::Result<SummedMlp> {
     let e = embed.ncols();
     let left = embed.dot(&linear.slice(s![.., ..e]).t()) + &bias;
     let right = embed.dot(&linear.slice(s![.., e..]).t());
-    SummedMlp::new(left, right, unembed.reversed_axes())
+    Network::summed(left, right, unembed.reversed_axes())
 }
 
 /// The export for the second way: activations at all pairs, row-major, which any program can write.
-fn record(net: &SummedMlp, task: &Task, path: &Path) -> irreplens::Result<()> {
+fn record(net: &Network, task: &Task, path: &Path) -> irreplens::Result<()> {
     let n = net.order();
     let mut cache = net.run_with_cache(&task.pairs(0..n * n), &["hidden", "logits"])?;
     let unembed = net.unembedding().expect("this net has one").to_owned();

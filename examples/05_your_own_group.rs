@@ -15,8 +15,9 @@ mod print;
 use irreplens::analysis::{RepresentationMeasures, representation};
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::{Elem, Group, GroupExt};
+use irreplens::model::Architecture;
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, StopRules, TrainConfig, Trainer};
+use irreplens::train::{StopRules, TrainConfig, Trainer};
 
 /// The Heisenberg group modulo p: (a, b, c) at row (a p + b) p + c.
 pub struct Heisenberg {
@@ -71,7 +72,7 @@ pub fn run(p: usize, width: usize, epochs: u64) -> Result<Explained, Box<dyn std
     let config = TrainConfig { epochs, lr: 3e-3, stop, ..TrainConfig::default() };
     let mut trainer = Trainer::new(&group, Architecture::one_layer(width, width), split.clone(), config)?;
     trainer.run()?;
-    let measures = representation(&trainer.network().model()?, &group, &basis, &task, &split)?;
+    let measures = representation(&trainer.network(), &group, &basis, &task, &split)?;
 
     // An irrep does not see the centre where its character is the same there as at the identity.
     let sees = |i: &usize| centre.iter().any(|z| measures.irreps[*i].irrep.character[z.index()] < 0.0);

@@ -79,7 +79,7 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
     let start = Instant::now();
     model.evaluate(&task, &Hooks::none())?;
     Ok(Measured {
-        sum_of_squared_weights: run.sum_of_squared_weights(),
+        sum_of_squared_weights: run.sum_of_squared_weights()?,
         config: run.config,
         order: group.order(),
         coordinates: basis.name(),

@@ -17,9 +17,7 @@ use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, Optimiser, Ru
 use irreplens::group::{Cyclic, Dihedral, Group};
 use irreplens::memory;
 use irreplens::task::Split;
-use irreplens::train::{
-    Architecture, MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many,
-};
+use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -46,7 +44,7 @@ pub struct Settings {
 /// The published settings on D53.
 fn published() -> RunConfig {
     RunConfig {
-        model: ModelKind::OneLayerMlp,
+        model: ModelKind::OneLayerMlp.into(),
         group: GroupKind::DihedralGroup,
         group_parameter: 53,
         seed: 1,
@@ -76,7 +74,7 @@ struct Arguments {
     /// The group: cyclic:N or dihedral:N, the latter of order 2 N.
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Option<(GroupKind, usize)>,
-    /// The architecture.
+    /// A published network; a --cfg may describe any other, step by step.
     #[arg(long, value_name = "MODEL", value_parser = PossibleValuesParser::new(MODELS.map(|(name, _)| name)))]
     model: Option<String>,
     /// Width of the embeddings.
@@ -147,12 +145,13 @@ const EXAMPLES: &str = "Examples:
   train --cfg runs/D53/cfg.json --lr 5e-4 --out runs/slower
   train --optimiser sgd --momentum 0.9 --lr 0.1 --weight-decay 1e-4 --out runs/sgd";
 
-const MODELS: [(&str, ModelKind); 5] = [
+const MODELS: [(&str, ModelKind); 6] = [
     ("one-layer", ModelKind::OneLayerMlp),
     ("one-layer-bias", ModelKind::OneLayerMlpWithBias),
     ("summed", ModelKind::SummedMlp),
     ("two-layer", ModelKind::TwoLayerMlp),
     ("bilinear", ModelKind::Bilinear),
+    ("transformer", ModelKind::Transformer),
 ];
 
 /// Reads the command line, without the program's name.
@@ -174,7 +173,8 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
         (config.group, config.group_parameter) = (group, parameter);
     }
     if let Some(model) = arguments.model {
-        config.model = MODELS.iter().find(|(name, _)| *name == model).ok_or("the parser knows the names")?.1;
+        let found = MODELS.iter().find(|(name, _)| *name == model).ok_or("the parser knows the names")?;
+        config.model = found.1.into();
     }
     if let Some(decay) = arguments.decay {
         config.lr_decay = serde_json::from_value(json!(decay))?;
@@ -224,9 +224,9 @@ fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens
         }
     };
     // Before the split is made: what is too large is refused in no time.
-    let (n, architecture) = (group.order(), Architecture::from(config));
+    let (n, architecture) = (group.order(), config.architecture());
     let train = (config.frac_train * n as f64 * n as f64) as usize;
-    memory::check("training", architecture.training_bytes(n, train))?;
+    memory::check("training", architecture.training_bytes(n, train)?)?;
     let split = Split::published(n, config.frac_train, config.seed)?;
     let train_config = TrainConfig { stop, ..TrainConfig::from(config) };
     let mut trainer = Trainer::new(&group, architecture, split, train_config)?;

@@ -597,9 +597,10 @@ pub enum Error {
     },
     /// No tensor of any of the names looked for.
     #[error(
-        "{}: expected a tensor named {}, got {}{}",
+        "{}: expected a tensor named {}{}, got {}{}",
         shown_path(path),
         shown_list(expected, " or "),
+        step.as_ref().map_or_else(String::new, |step| format!(", for step `{}`", shown(step))),
         shown_list(got, ", "),
         nearest_of(expected, got)
     )]
@@ -610,6 +611,8 @@ pub enum Error {
         expected: Vec<String>,
         /// Every tensor in the file with its type and shape.
         got: Vec<String>,
+        /// The step of the network that wants it, where it is a parameter.
+        step: Option<String>,
     },
     /// A key of a run's `cfg.json` that is missing or out of its range.
     #[error("{}: key `{key}`: expected {expected}, got {got}", shown_path(path), got = shown(got))]
@@ -624,7 +627,7 @@ pub enum Error {
         got: String,
     },
     /// A weight whose shape does not fit the run's settings.
-    #[error("{}: tensor `{tensor}`: expected shape {expected} ({because}), got {got}", shown_path(path), tensor = shown(tensor), expected = shown_numbers(expected), got = shown_numbers(got))]
+    #[error("{}: tensor `{tensor}`: expected shape {expected} ({because}), got {got}", shown_path(path), because = shown(because), tensor = shown(tensor), expected = shown_numbers(expected), got = shown_numbers(got))]
     TensorShape {
         /// The file.
         path: PathBuf,
@@ -635,7 +638,7 @@ pub enum Error {
         /// Its shape.
         got: Vec<usize>,
         /// Where the expected extents come from.
-        because: &'static str,
+        because: String,
     },
 
     // ---- training -----------------------------------------------------------------------------

@@ -11,7 +11,7 @@
 //! use irreplens::analysis::neurons;
 //! use irreplens::fourier::CyclicSubgroupBasis;
 //! use irreplens::group::Cyclic;
-//! use irreplens::model::{Hook, Hooks, Interpretable, SummedMlp};
+//! use irreplens::model::{Hook, Hooks, Interpretable, Network};
 //! use irreplens::task::Task;
 //! use ndarray::Array2;
 //!
@@ -19,7 +19,7 @@
 //! let angle = |x: usize, k: usize| std::f32::consts::TAU * 3.0 * x as f32 / 11.0 + k as f32;
 //! let embed = Array2::from_shape_fn((11, 6), |(x, k)| angle(x, k).cos());
 //! let unembed = Array2::from_shape_fn((6, 11), |(k, z)| (angle(z, k) + k as f32).cos());
-//! let net = SummedMlp::new(embed.clone(), embed, unembed)?;
+//! let net = Network::summed(embed.clone(), embed, unembed)?;
 //!
 //! let group = Cyclic::new(11)?;
 //! let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&group))?;

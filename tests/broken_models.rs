@@ -6,8 +6,8 @@ use irreplens::laws::model::{
     unknown_site,
 };
 use irreplens::model::{
-    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Separable, Site,
-    SiteSpectrum, SummedMlp, Values,
+    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Network, Separable,
+    Site, SiteSpectrum, Values,
 };
 use irreplens::task::{Pair, Task};
 use irreplens::{Error, Result};
@@ -63,7 +63,7 @@ enum Fault {
 }
 
 struct Broken {
-    net: SummedMlp,
+    net: Network,
     fault: Fault,
     wrong: Array2<f32>,
 }
@@ -73,7 +73,7 @@ fn broken(fault: Fault) -> Broken {
         Array2::from_shape_fn((rows, columns), |(i, j)| (((i + phase) * (i + 5) * 7 + j * j * 3 + j) as f32).sin())
     };
     // As many neurons as elements, so that shapes alone tell nothing.
-    let net = SummedMlp::new(wave(6, 6, 1), wave(6, 6, 2), wave(6, 6, 3)).unwrap();
+    let net = Network::summed(wave(6, 6, 1), wave(6, 6, 2), wave(6, 6, 3)).unwrap();
     Broken { net, fault, wrong: wave(6, 6, 4) }
 }
 

@@ -12,8 +12,7 @@ use irreplens::group::{
     Alternating, Dicyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup, Subgroup, SubgroupClass, Symmetric,
     subgroup_classes,
 };
-use irreplens::model::{Interpretable, SummedMlp};
-use irreplens::train::{Architecture, Network};
+use irreplens::model::{Interpretable, Network};
 use ndarray::{Array2, ArrayView1};
 
 fn groups() -> Vec<Box<dyn Group>> {
@@ -90,7 +89,7 @@ fn shares_are_those_of_dense_projectors() {
 }
 
 /// One neuron a subgroup, constant on its right cosets on the left and on its left cosets on the right.
-fn constant_on_cosets(group: &dyn Group, subgroups: &[Subgroup]) -> SummedMlp {
+fn constant_on_cosets(group: &dyn Group, subgroups: &[Subgroup]) -> Network {
     let n = group.order();
     let (mut left, mut right) = (Array2::zeros((n, subgroups.len())), Array2::zeros((n, subgroups.len())));
     for (k, subgroup) in subgroups.iter().enumerate() {
@@ -103,7 +102,7 @@ fn constant_on_cosets(group: &dyn Group, subgroups: &[Subgroup]) -> SummedMlp {
             coset.iter().for_each(|x| right[[x.index(), k]] = value(i + 1));
         }
     }
-    SummedMlp::new(left, right, Array2::ones((subgroups.len(), n))).unwrap()
+    Network::summed(left, right, Array2::ones((subgroups.len(), n))).unwrap()
 }
 
 #[test]
@@ -154,7 +153,7 @@ fn what_cannot_be_measured_is_named() {
     let error = cosets(&models::summed(6, 3, 0), &group, &larger).unwrap_err();
     assert!(matches!(error, Error::UnknownElement { order: 6, .. }), "{error}");
     // A neuron that does not vary has no concentration.
-    let flat = SummedMlp::new(Array2::ones((6, 2)), Array2::ones((6, 2)), Array2::ones((2, 6))).unwrap();
+    let flat = Network::summed(Array2::ones((6, 2)), Array2::ones((6, 2)), Array2::ones((2, 6))).unwrap();
     let found = cosets(&flat, &group, &classes).unwrap();
     assert!(found.neurons.iter().all(|neuron| neuron.shares.is_none() && neuron.class.is_none()));
     // Classes of the user's own.
@@ -170,7 +169,7 @@ fn published_runs_are_concentrated_and_their_controls_are_not() {
         let run = Run::open(root.join("published").join(run)).unwrap();
         let permutations = PermutationGroup::from_json(root.join("orders").join(format!("{order}.json"))).unwrap();
         let group = permutations.cayley_table();
-        let random = Network::random(Architecture::from(&run.config), group.order(), 1).unwrap().model().unwrap();
+        let random = Network::random(run.architecture().unwrap(), group.order(), 1).unwrap();
         let measure =
             |model: &dyn Interpretable, group: &dyn Group| cosets(model, group, &subgroup_classes(group, 2000)?);
         let controls = with_controls(&run.model().unwrap(), Some(&random), &group, 1, measure).unwrap();

@@ -14,9 +14,9 @@ use irreplens::checkpoint::{
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral, Group};
 use irreplens::irrep::irreps;
-use irreplens::model::{FromFn, Interpretable, Precomputed, Site};
+use irreplens::model::{Architecture, FromFn, Interpretable, Network, Precomputed, Site};
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, Network, TrainConfig, Trainer};
+use irreplens::train::{TrainConfig, Trainer};
 use irreplens::{Error, memory};
 use ndarray::Array2;
 use std::path::Path;
@@ -37,7 +37,7 @@ fn refused<T>(result: Result<T, Error>) -> (usize, usize) {
 
 fn config(group: GroupKind, n: usize, hidden: usize) -> RunConfig {
     RunConfig {
-        model: ModelKind::OneLayerMlp,
+        model: ModelKind::OneLayerMlp.into(),
         group,
         group_parameter: n,
         seed: 1,
@@ -103,7 +103,7 @@ fn what_is_over_the_budget_is_refused_before_it_is_tried() {
     assert_eq!(training(&format!("--cfg {}", cfg.display())).0, usize::MAX);
 
     // Widths whose products overflow, without the example.
-    let wide = Architecture { embed_dim: usize::MAX / 2 + 1, ..Architecture::one_layer(1, 2) };
+    let wide = Architecture::one_layer(usize::MAX / 2 + 1, 2);
     assert_eq!(refused(Network::random(wide, 3, 1)).0, usize::MAX);
     assert_eq!(refused(Split::random(usize::MAX, 0.5, 1)).0, usize::MAX);
     assert!(start.elapsed() < Duration::from_secs(20), "{:?}", start.elapsed());

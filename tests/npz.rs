@@ -10,7 +10,7 @@ use irreplens::analysis::interpret;
 use irreplens::checkpoint::{Tensor, Tensors, read_precomputed, write_safetensors};
 use irreplens::fourier::CyclicSubgroupBasis;
 use irreplens::group::{Cyclic, Elem};
-use irreplens::model::{Hook, Hooks, Interpretable, Precomputed, SummedMlp};
+use irreplens::model::{Hook, Hooks, Interpretable, Network, Precomputed};
 use irreplens::task::{Pair, Task};
 use ndarray::{Array2, ArrayView2};
 use std::collections::BTreeMap;
@@ -38,7 +38,7 @@ fn near(what: &str, got: ArrayView2<'_, f32>, want: ArrayView2<'_, f32>) {
 fn recordings_are_the_network() {
     let flat = read("flat").unwrap();
     let (left, right) = flat.embeddings().unwrap();
-    let network = SummedMlp::new(left.to_owned(), right.to_owned(), flat.unembedding().unwrap().to_owned()).unwrap();
+    let network = Network::summed(left.to_owned(), right.to_owned(), flat.unembedding().unwrap().to_owned()).unwrap();
     let c3 = Cyclic::new(3).unwrap();
     let (basis, task) = (CyclicSubgroupBasis::cyclic(&c3), Task::new(&c3));
     let want = interpret(&network, &basis, &task).unwrap();

@@ -17,9 +17,9 @@ use irreplens::analysis::{
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::{CayleyTable, Dihedral, Group, GroupExt, Symmetric, subgroup_classes};
-use irreplens::model::{Hooks, Interpretable, OfGroup, Precomputed};
+use irreplens::model::{Architecture, Hooks, Interpretable, OfGroup, Precomputed};
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, TrainConfig, Trainer};
+use irreplens::train::{TrainConfig, Trainer};
 
 /// What an analysis of a model says of a basis, a task and a group.
 type Analysis = (&'static str, fn(&dyn Interpretable, &Side<'_>, &Side<'_>) -> irreplens::Result<()>);
@@ -123,7 +123,7 @@ fn trained(group: &dyn Group, folder: &std::path::Path) -> Run {
     let trainer = Trainer::new(group, Architecture::summed(6), split, config).unwrap();
     let mut trainer = trainer.in_directory(folder).unwrap();
     trainer.run().unwrap();
-    assert_eq!(trainer.network().model().unwrap().fingerprint(), Some(group.fingerprint()));
+    assert_eq!(trainer.network().fingerprint(), Some(group.fingerprint()));
     Run::open(folder).unwrap()
 }
 

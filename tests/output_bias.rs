@@ -10,9 +10,9 @@ use irreplens::analysis::{Ablation, cluster_losses, cosets, embedding, interpret
 use irreplens::checkpoint::{Run, Tensor, Tensors, read_precomputed, write_safetensors};
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral, Elem, subgroup_classes};
-use irreplens::model::{Bilinear, Evaluation, Hook, Hooks, Interpretable, LOGITS, OneLayerMlp, Precomputed, SummedMlp};
+use irreplens::model::{Architecture, Evaluation, Hook, Hooks, Interpretable, LOGITS, Network, Precomputed};
 use irreplens::task::{Pair, Split, Task};
-use irreplens::train::{Architecture, Network, TrainConfig, Trainer};
+use irreplens::train::{TrainConfig, Trainer};
 use ndarray::{Array1, Array2, ArrayD, Axis, concatenate, s};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -33,12 +33,12 @@ fn all_pairs(n: usize) -> Vec<Pair> {
 }
 
 /// A summed net with an output bias, and the net without that has one more neuron, which is 1 at every pair.
-fn biased_and_always_on(n: usize, d: usize, seed: u64) -> (SummedMlp, SummedMlp) {
+fn biased_and_always_on(n: usize, d: usize, seed: u64) -> (Network, Network) {
     let net = models::summed(n, d, seed);
     let bias = 2.0 * models::row(n, seed + 1);
     let ((left, right), unembed) = (net.embeddings().unwrap(), net.unembedding().unwrap());
     let (one, nothing) = (Array2::ones((n, 1)), Array2::zeros((n, 1)));
-    let always_on = SummedMlp::new(
+    let always_on = Network::summed(
         concatenate![Axis(1), left, one],
         concatenate![Axis(1), right, nothing],
         concatenate![Axis(0), unembed, bias.view().insert_axis(Axis(0))],
@@ -102,7 +102,7 @@ fn an_output_bias_is_a_neuron_that_is_always_on() {
     same("means removed", fast.hidden_centred.unwrap(), slow.hidden_centred.unwrap());
 
     // In irreps: what the logits have to do with characters is the same, the hidden layer's shares are.
-    let of = |model: &SummedMlp| representation(model, &group, &irreps, &task, &split).unwrap();
+    let of = |model: &Network| representation(model, &group, &irreps, &task, &split).unwrap();
     let (got, want) = (of(&biased), of(&always_on));
     same("training pairs", got.train.unwrap(), want.train.unwrap());
     close("explained", got.logit_fve.unwrap(), want.logit_fve.unwrap());
@@ -325,7 +325,7 @@ fn run_directories_with_an_output_bias() {
         tensors
     };
     let one = |b_after: Option<Array1<f32>>| {
-        OneLayerMlp::new(a.clone(), b.clone(), w.clone(), b_after, u.clone()).unwrap().with_output_bias(bias.clone())
+        Network::one_layer(a.clone(), b.clone(), w.clone(), b_after, u.clone()).unwrap().with_output_bias(bias.clone())
     };
     let logits = |model: &dyn Interpretable| model.forward(&all_pairs(n)).unwrap();
     let want = logits(&one(None).unwrap());
@@ -339,9 +339,9 @@ fn run_directories_with_an_output_bias() {
     let both = with(with(weights(), "b", vector(&hidden)), "b_U", tensor(&bias.clone().insert_axis(Axis(0))));
     assert_eq!(logits(&read("OneLayerMLPwithBias", None, &both).unwrap()), logits(&one(Some(hidden.clone())).unwrap()));
     let short = named([("W_x", tensor(&a)), ("W_y", tensor(&b)), ("W_U", tensor(&v)), ("b_U", vector(&bias))]);
-    let summed = SummedMlp::new(a.clone(), b.clone(), v.clone()).unwrap().with_output_bias(bias.clone()).unwrap();
+    let summed = Network::summed(a.clone(), b.clone(), v.clone()).unwrap().with_output_bias(bias.clone()).unwrap();
     assert_eq!(logits(&read("BetterOneLayerMLP", None, &short).unwrap()), logits(&summed));
-    let bilinear = Bilinear::new(a.clone(), b.clone(), v.clone()).unwrap().with_output_bias(bias.clone()).unwrap();
+    let bilinear = Network::bilinear(a.clone(), b.clone(), v.clone()).unwrap().with_output_bias(bias.clone()).unwrap();
     assert_eq!(logits(&read("BilinearNet", None, &short).unwrap()), logits(&bilinear));
     let two = named([
         ("W1a", tensor(&a)),
@@ -388,7 +388,7 @@ fn settings_and_weights_that_disagree_on_a_bias() {
     let weights = named([
         ("W_E_a", tensor(&left.to_owned())),
         ("W_E_b", tensor(&right.to_owned())),
-        ("W", tensor(&net.weight().to_owned())),
+        ("W", tensor(&net.parameter("W").unwrap().to_owned())),
         ("W_U", tensor(&net.unembedding().unwrap().to_owned())),
     ]);
     let mut biased = weights.clone();
@@ -408,7 +408,9 @@ fn settings_and_weights_that_disagree_on_a_bias() {
     // Of another length, not finite, and a bias of the neurons that the architecture lacks.
     let mut wrong = weights.clone();
     wrong.insert("b_U".into(), vector(&Array1::ones(5)));
-    assert!(message(None, &wrong).contains("`b_U`: expected shape [6] (group order), got [5]"));
+    assert!(
+        message(None, &wrong).contains("`b_U`: expected shape [6] (step `logits` and the order of the group), got [5]")
+    );
     wrong.insert("b_U".into(), vector(&Array1::from_elem(6, f32::NAN)));
     assert!(matches!(read("OneLayerMLP", None, &wrong), Err(Error::NonFinite { .. })));
     let mut wrong = weights.clone();
@@ -419,7 +421,7 @@ fn settings_and_weights_that_disagree_on_a_bias() {
     let directory = tempfile::tempdir().unwrap();
     write(directory.path(), "OneLayerMLP", None, &biased);
     let config = Run::open(directory.path()).unwrap().config;
-    assert!(Architecture::from(&config).output_bias);
+    assert_eq!(config.architecture(), Architecture::one_layer(4, 5).with_output_bias());
 }
 
 // ---- training -------------------------------------------------------------------------------------
@@ -445,7 +447,7 @@ fn a_biased_network_is_trained_kept_and_resumed() {
     let trainer = |epochs, directory: &str| {
         let config = TrainConfig { epochs, measure_every: 10, ..TrainConfig::default() };
         let split = Split::random(6, 0.7, 1).unwrap();
-        Trainer::new(&group, architecture, split, config).unwrap().in_directory(folder.path().join(directory))
+        Trainer::new(&group, architecture.clone(), split, config).unwrap().in_directory(folder.path().join(directory))
     };
     let mut whole = trainer(60, "whole").unwrap();
     let outcome = whole.run().unwrap();
@@ -459,7 +461,7 @@ fn a_biased_network_is_trained_kept_and_resumed() {
     assert_eq!(run.config.layers.output_bias, Some(true));
     let settings = std::fs::read_to_string(folder.path().join("whole/cfg.json")).unwrap();
     assert!(settings.contains(r#""output_bias": true"#), "{settings}");
-    let (read, network) = (run.model().unwrap(), whole.network().model().unwrap());
+    let (read, network) = (run.model().unwrap(), whole.network());
     assert_eq!(read.forward(&all_pairs(6)).unwrap(), network.forward(&all_pairs(6)).unwrap());
     let logits = read.forward(&all_pairs(6)).unwrap();
     let losses = irreplens::model::cross_entropy(logits.view(), Task::new(&group).labels()).unwrap();
@@ -476,5 +478,5 @@ fn a_biased_network_is_trained_kept_and_resumed() {
     let error = other.in_directory(folder.path().join("whole")).err().unwrap();
     assert!(matches!(&error, Error::RunDiffers { what, .. } if what == "layers"), "{error}");
     let error = Network::from_tensors(Architecture::one_layer(6, 9), 6, Path::new("m"), &run.tensors).unwrap_err();
-    assert!(matches!(&error, Error::UnusedBias { tensor, .. } if tensor == "b_U"), "{error}");
+    assert!(matches!(&error, Error::SurplusTensor { tensor, .. } if tensor == "b_U"), "{error}");
 }

@@ -14,9 +14,8 @@ use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis, forward}
 use irreplens::group::{Alternating, Cyclic, Dicyclic, Dihedral, Elem, Group, GroupExt, SemidirectProduct, Symmetric};
 use irreplens::irrep::{Irrep, irreps};
 use irreplens::laws;
-use irreplens::model::{Hooks, Interpretable, SummedMlp};
+use irreplens::model::{Architecture, Hooks, Interpretable, Network};
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, Network};
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
 use representation_example as example;
 use serde_json::Value;
@@ -247,7 +246,7 @@ fn labels_of_an_untrained_network_say_that_they_are_worthless() {
     let basis = IrrepBasis::new(&group).unwrap();
     let untrained = |seed| {
         let network = Network::random(Architecture::one_layer(64, 128), 120, seed).unwrap();
-        neurons(&network.model().unwrap(), &basis).unwrap()
+        neurons(&network, &basis).unwrap()
     };
     let (mut first, second) = (untrained(1), untrained(2));
     assert!(first.neurons.iter().all(|neuron| neuron.no_better_than_random.is_none()));
@@ -263,7 +262,7 @@ fn labels_of_an_untrained_network_say_that_they_are_worthless() {
 
     // A neuron that computes with one irrep is better than that.
     let wave = basis.matrix().row(2).mapv(|v| v as f32).insert_axis(ndarray::Axis(1));
-    let net = SummedMlp::new(wave.clone(), wave.clone(), wave.reversed_axes()).unwrap();
+    let net = Network::summed(wave.clone(), wave.clone(), wave.reversed_axes()).unwrap();
     let mut found = neurons(&net, &basis).unwrap();
     found.compare_with(&second);
     assert_eq!((found.neurons[0].block, found.neurons[0].no_better_than_random), (Some(2), Some(false)));

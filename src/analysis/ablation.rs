@@ -306,11 +306,11 @@ fn stack(rows: &[Array1<f32>]) -> Array2<f32> {
 ///
 /// ```
 /// use irreplens::analysis::keep_terms;
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::{Hooks, Interpretable, SummedMlp}, task::Task};
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::{Hooks, Interpretable, Network}, task::Task};
 /// use ndarray::Array2;
 /// let wave = |i: usize, j: usize| (i as f32 * 1.3 + j as f32 * 2.9).sin();
 /// let weights = |r, c| Array2::from_shape_fn((r, c), |(i, j)| wave(i, j));
-/// let (c7, net) = (Cyclic::new(7)?, SummedMlp::new(weights(7, 4), weights(7, 4), weights(4, 7))?);
+/// let (c7, net) = (Cyclic::new(7)?, Network::summed(weights(7, 4), weights(7, 4), weights(4, 7))?);
 /// let (basis, task) = (CyclicSubgroupBasis::cyclic(&c7), Task::new(&c7));
 /// let all = keep_terms(&net, &basis, &task, "hidden", &|_, _, _| true)?; // keeps everything
 /// assert!((all.loss - net.evaluate(&task, &Hooks::none())?.loss).abs() < 1e-5);

@@ -42,11 +42,11 @@ pub struct DistanceIrrelevance {
 ///
 /// ```
 /// use irreplens::analysis::distance_irrelevance;
-/// use irreplens::{group::Cyclic, model::SummedMlp, task::Task};
+/// use irreplens::{group::Cyclic, model::Network, task::Task};
 /// use ndarray::Array2;
 /// let wave = |i: usize, j: usize| ((i * i + 3 * j) as f32).sin();
 /// let weights = |r, c| Array2::from_shape_fn((r, c), |(i, j)| wave(i, j));
-/// let net = SummedMlp::new(weights(7, 4), weights(7, 4), weights(4, 7))?;
+/// let net = Network::summed(weights(7, 4), weights(7, 4), weights(4, 7))?;
 /// let found = distance_irrelevance(&net, &Task::new(&Cyclic::new(7)?))?;
 /// assert!(found.left.unwrap() > 0.5 && (found.left.unwrap() - found.right.unwrap()).abs() < 1e-9);
 /// # Ok::<(), irreplens::Error>(())

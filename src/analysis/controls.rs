@@ -22,20 +22,18 @@ pub struct Controls<T> {
 /// A randomly initialised model of a run's architecture, for [`NeuronClusters::compare_with`](super::NeuronClusters) and
 /// [`with_controls`]: what its training started from, but for the seed, which is 0 here.
 ///
-/// `None` without the feature `train`, which has the initialisation. Recorded activations have no architecture to draw, and
-/// transformers are not drawn yet.
+/// `None` without the feature `train`, which has the initialisation, and for recorded activations, which have no architecture.
 ///
 /// # Errors
 /// The errors of [`Run::model`] for settings that do not fit.
 pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
     #[cfg(feature = "train")]
     {
-        use crate::train::{Architecture, Network};
-        if run.is_recorded() || run.config.model == crate::checkpoint::ModelKind::Transformer {
+        if run.is_recorded() {
             return Ok(None);
         }
-        let order = run.model()?.order();
-        Ok(Some(Network::random(Architecture::from(&run.config), order, 0)?.model()?))
+        let network = crate::model::Network::random(run.network()?.architecture().clone(), run.config.order()?, 0)?;
+        Ok(Some(Box::new(network)))
     }
     #[cfg(not(feature = "train"))]
     {
@@ -47,7 +45,7 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
 /// Takes a measure of a model, of a randomly initialised one, and of the model with the group's elements shuffled.
 ///
 /// # Arguments
-/// `random_model`: of the same architecture, untrained; [`Network::random`](crate::train::Network::random) makes one.
+/// `random_model`: of the same architecture, untrained; [`Network::random`](crate::model::Network::random) makes one.
 ///
 /// `seed`: of the shuffle, which is Fisher-Yates with ChaCha20.
 ///
@@ -58,12 +56,12 @@ pub fn untrained(run: &Run) -> Result<Option<Box<dyn Interpretable>>> {
 ///
 /// ```
 /// use irreplens::analysis::{representation, with_controls};
-/// use irreplens::{fourier::IrrepBasis, group::{Cyclic, Group}, model::{Interpretable, SummedMlp}};
+/// use irreplens::{fourier::IrrepBasis, group::{Cyclic, Group}, model::{Interpretable, Network}};
 /// use irreplens::task::{Split, Task};
 /// use ndarray::Array2;
 /// let angle = |x: usize, k: usize| std::f32::consts::TAU * 3.0 * x as f32 / 11.0 + k as f32;
 /// let embed = Array2::from_shape_fn((11, 6), |(x, k)| angle(x, k).cos());
-/// let net = SummedMlp::new(embed.clone(), embed.clone(), embed.reversed_axes())?;
+/// let net = Network::summed(embed.clone(), embed.clone(), embed.reversed_axes())?;
 /// let share = |model: &dyn Interpretable, group: &dyn Group| {
 ///     let (basis, split) = (IrrepBasis::new(group)?, Split::random(11, 0.5, 0)?);
 ///     Ok(representation(model, group, &basis, &Task::new(group), &split)?.irreps[3].embed_left.unwrap())

@@ -129,12 +129,12 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 ///
 /// ```
 /// use irreplens::analysis::cosets;
-/// use irreplens::{group::{Dihedral, Group, GroupExt, subgroup_classes}, model::SummedMlp};
+/// use irreplens::{group::{Dihedral, Group, GroupExt, subgroup_classes}, model::Network};
 /// use ndarray::Array2;
 /// // A neuron that tells the rotations of a square from its reflections.
 /// let group = Dihedral::new(4)?;
 /// let side = Array2::from_shape_fn((8, 1), |(x, _)| if x < 4 { 1.0 } else { -1.0 });
-/// let net = SummedMlp::new(side.clone(), side.clone(), side.reversed_axes())?;
+/// let net = Network::summed(side.clone(), side.clone(), side.reversed_axes())?;
 /// let found = cosets(&net, &group, &subgroup_classes(&group, 100)?)?;
 /// let class = &found.classes[found.neurons[0].class.unwrap()];
 /// assert!(class.order() == 4 && class.representative.contains(group.element(1))); // the rotations

@@ -83,7 +83,7 @@ pub struct ProgressMeasures {
 ///
 /// ```
 /// use irreplens::analysis::progress_measures;
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Bilinear, task::{Split, Task}};
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network, task::{Split, Task}};
 /// use ndarray::Array2;
 /// // cos cos - sin sin and sin cos + cos sin: cosine and sine of x + y at frequency 2.
 /// let angle = |t: usize| std::f32::consts::TAU * 2.0 * t as f32 / 7.0;
@@ -94,7 +94,7 @@ pub struct ProgressMeasures {
 ///     1 => -angle(z).cos(),
 ///     _ => angle(z).sin(),
 /// });
-/// let net = Bilinear::new(wave([0.0, -quarter, -quarter, 0.0]), wave([0.0, -quarter, 0.0, -quarter]), read)?;
+/// let net = Network::bilinear(wave([0.0, -quarter, -quarter, 0.0]), wave([0.0, -quarter, 0.0, -quarter]), read)?;
 ///
 /// let group = Cyclic::new(7)?;
 /// let (basis, split) = (CyclicSubgroupBasis::cyclic(&group), Split::random(7, 0.5, 1)?);

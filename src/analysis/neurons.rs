@@ -153,10 +153,10 @@ impl NeuronClusters {
 ///
 /// ```
 /// use irreplens::analysis::neurons;
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::SummedMlp};
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network};
 /// use ndarray::Array2;
 /// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
-/// let net = SummedMlp::new(wave(2.0), wave(2.0), Array2::ones((1, 9)))?;
+/// let net = Network::summed(wave(2.0), wave(2.0), Array2::ones((1, 9)))?;
 /// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?))?;
 /// assert_eq!(found.neurons[0].block, Some(2));
 /// # Ok::<(), irreplens::Error>(())

@@ -56,11 +56,11 @@ pub struct Published {
 ///
 /// ```
 /// use irreplens::analysis::notebook::{Labels, neurons};
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::SummedMlp};
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network};
 /// use ndarray::Array2;
 /// // A neuron of the last frequency, which the notebook's loop does not try.
 /// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
-/// let net = SummedMlp::new(wave(4.0), wave(4.0), Array2::ones((1, 9)))?;
+/// let net = Network::summed(wave(4.0), wave(4.0), Array2::ones((1, 9)))?;
 /// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?), Labels::AsPublished)?;
 /// assert_ne!(found.neurons[0].block, Some(4));
 /// # Ok::<(), irreplens::Error>(())

@@ -193,7 +193,7 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepB
             let of_irreps = irreps_of_pass(&model, irreps, task, &sets, &pass, Some(&key_irreps))?;
             Ok(ProgressRow {
                 epoch: *epoch,
-                sum_of_squared_weights: at.sum_of_squared_weights().unwrap_or_default(), // a checkpoint has weights
+                sum_of_squared_weights: at.sum_of_squared_weights()?.unwrap_or_default(), // a checkpoint has weights
                 all: pass.all,
                 train: pass.sets[0],
                 test: pass.sets[1],

@@ -24,10 +24,10 @@ use ndarray::{Array2, Array4, Array5, Axis, s};
 ///
 /// ```
 /// use irreplens::analysis::neuron_spectrum;
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Bilinear};
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network};
 /// use ndarray::Array2;
 /// let wave = Array2::from_shape_fn((8, 1), |(t, _)| (std::f32::consts::TAU * t as f32 / 8.0).cos());
-/// let net = Bilinear::new(wave.clone(), wave, Array2::ones((1, 8)))?;
+/// let net = Network::bilinear(wave.clone(), wave, Array2::ones((1, 8)))?;
 /// let spectrum = neuron_spectrum(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(8)?), "hidden", 0)?;
 /// assert!((spectrum[[0, 0, 1, 1]] - 4.0).abs() < 1e-5); // cos 1 (x) cos 1 (y) and nothing else
 /// # Ok::<(), irreplens::Error>(())
@@ -63,11 +63,11 @@ pub fn neuron_spectrum(
 ///
 /// ```
 /// use irreplens::analysis::direction_spectra;
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Bilinear, task::Task};
+/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network, task::Task};
 /// use ndarray::Array2;
 /// let group = Cyclic::new(8)?;
 /// let wave = Array2::from_shape_fn((8, 1), |(t, _)| (std::f32::consts::TAU * t as f32 / 8.0).cos());
-/// let net = Bilinear::new(wave.clone(), wave.clone(), wave.reversed_axes())?; // cos 1 (x) cos 1 (y) cos 1 (z)
+/// let net = Network::bilinear(wave.clone(), wave.clone(), wave.reversed_axes())?; // cos 1 (x) cos 1 (y) cos 1 (z)
 /// let terms = direction_spectra(&net, &CyclicSubgroupBasis::cyclic(&group), &Task::new(&group), &[(0, 1)])?;
 /// assert!((terms[[0, 0, 1, 1, 0]] - 8.0).abs() < 1e-5 && terms[[0, 0, 2, 2, 0]].abs() < 1e-5);
 /// # Ok::<(), irreplens::Error>(())

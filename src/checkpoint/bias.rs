@@ -7,7 +7,7 @@ use ndarray::Array1;
 use std::path::Path;
 
 /// Names of the vector added to the logits, in order of preference.
-pub(crate) const OUTPUT_BIAS: &[&str] = &[
+pub(super) const OUTPUT_BIAS: &[&str] = &[
     "b_U",
     "unembed_bias",
     "unembed.bias",
@@ -22,7 +22,7 @@ pub(crate) const OUTPUT_BIAS: &[&str] = &[
 ///
 /// # Errors
 /// Those of [`vector`].
-pub(crate) fn output_bias(path: &Path, tensors: &Tensors) -> Result<Option<(String, Array1<f32>)>> {
+pub(super) fn output_bias(path: &Path, tensors: &Tensors) -> Result<Option<(String, Array1<f32>)>> {
     let Some(&name) = OUTPUT_BIAS.iter().find(|&&name| tensors.contains_key(name)) else { return Ok(None) };
     let bias = match tensors[name].shape() {
         [1, _] => matrix(path, tensors, &[name])?.row(0).to_owned(),
@@ -39,7 +39,7 @@ pub(crate) fn output_bias(path: &Path, tensors: &Tensors) -> Result<Option<(Stri
 ///
 /// # Errors
 /// [`Error::UnusedBias`].
-pub(crate) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
+pub(super) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
     let zero = |tensor: &Tensor| match tensor {
         Tensor::F32(values) => values.iter().all(|&v| v == 0.0),
         Tensor::F64(values) => values.iter().all(|&v| v == 0.0),

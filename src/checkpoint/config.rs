@@ -8,15 +8,16 @@ use serde_json::{Map, Value};
 use super::file::{atomic_write, read_file, shown};
 use super::optimiser::Optimiser;
 use crate::error::{Error, Result};
+use crate::model::{Architecture, Operation, Transformer};
 
-/// The network's architecture, by its name in `cfg.json`.
+/// A published network, by its name in `cfg.json`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum ModelKind {
     /// `relu([E_a[x], E_b[y]] W) W_U`.
     #[serde(rename = "OneLayerMLP")]
     OneLayerMlp,
-    /// The same with a vector added after the ReLU.
+    /// `(relu([E_a[x], E_b[y]] W) + b) W_U`.
     #[serde(rename = "OneLayerMLPwithBias")]
     OneLayerMlpWithBias,
     /// `relu(E_a[x] + E_b[y]) W_U`.
@@ -28,7 +29,7 @@ pub enum ModelKind {
     /// `(E_a[x] * E_b[y]) W_U`, elementwise product.
     #[serde(rename = "BilinearNet")]
     Bilinear,
-    /// A transformer as TransformerLens builds it; its widths are those of its weights.
+    /// A transformer as TransformerLens builds it: of weights that are read, as wide as these are.
     Transformer,
 }
 
@@ -36,6 +37,107 @@ impl ModelKind {
     /// Whether the network has a layer of `hidden_dim` neurons.
     pub fn has_hidden(self) -> bool {
         matches!(self, Self::OneLayerMlp | Self::OneLayerMlpWithBias | Self::TwoLayerMlp)
+    }
+
+    /// The description of the network of this name: of a transformer as it was published ([`Transformer::default`]),
+    /// whatever the widths.
+    ///
+    /// # Arguments
+    /// `hidden`: number of neurons, of the networks that have a layer of them; the others have as many as `embed`.
+    ///
+    /// ```
+    /// use irreplens::{checkpoint::ModelKind, model::Architecture};
+    /// assert_eq!(ModelKind::SummedMlp.architecture(8, 0, false), Architecture::summed(8));
+    /// ```
+    #[must_use]
+    pub fn architecture(self, embed: usize, hidden: usize, output_bias: bool) -> Architecture {
+        let architecture = match self {
+            Self::OneLayerMlp => Architecture::one_layer(embed, hidden),
+            Self::OneLayerMlpWithBias => Architecture::one_layer_with_bias(embed, hidden),
+            Self::SummedMlp => Architecture::summed(embed),
+            Self::TwoLayerMlp => Architecture::two_layer(embed, hidden),
+            Self::Bilinear => Architecture::bilinear(embed),
+            Self::Transformer => return Transformer::default().architecture(),
+        };
+        if output_bias { architecture.with_output_bias() } else { architecture }
+    }
+}
+
+/// The names of all networks, in the order in which [`ModelSettings::of`] tries them.
+const KINDS: [ModelKind; 6] = [
+    ModelKind::OneLayerMlp,
+    ModelKind::OneLayerMlpWithBias,
+    ModelKind::SummedMlp,
+    ModelKind::TwoLayerMlp,
+    ModelKind::Bilinear,
+    ModelKind::Transformer,
+];
+
+/// The network of a run as `model` in its `cfg.json` says it: by name, with the widths of [`Layers`], or by a description.
+///
+/// ```
+/// use irreplens::checkpoint::{ModelKind, ModelSettings};
+/// use irreplens::model::{Activation, Architecture};
+/// let named: ModelSettings = serde_json::from_str(r#""BilinearNet""#).unwrap();
+/// assert_eq!(named, ModelKind::Bilinear.into());
+/// let square = Architecture::summed_with(8, Activation::Square);
+/// let text = serde_json::to_string(&ModelSettings::of(&square).0).unwrap();
+/// assert_eq!(serde_json::from_str::<ModelSettings>(&text).unwrap(), square.into());
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[non_exhaustive]
+pub enum ModelSettings {
+    /// A published network, by its name.
+    Published(ModelKind),
+    /// Any other, step by step.
+    Described(Architecture),
+}
+
+impl From<ModelKind> for ModelSettings {
+    fn from(kind: ModelKind) -> Self {
+        Self::Published(kind)
+    }
+}
+
+impl From<Architecture> for ModelSettings {
+    fn from(architecture: Architecture) -> Self {
+        Self::Described(architecture)
+    }
+}
+
+impl ModelSettings {
+    /// How `cfg.json` says a description: by name and widths where it is that of a published network, else step by step.
+    #[must_use]
+    pub fn of(architecture: &Architecture) -> (Self, Layers) {
+        let widths = architecture.steps.iter().filter_map(|step| match step.operation {
+            Operation::Embed { width, .. } => Some((width, None)),
+            Operation::Linear { width, .. } => Some((0, Some(width))),
+            _ => None,
+        });
+        let (embed, hidden) = widths.fold((0, None), |(e, d), (width, of_linear)| (e.max(width), d.or(of_linear)));
+        for (kind, bias) in KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
+            if kind.architecture(embed, hidden.unwrap_or(embed), bias) != *architecture {
+                continue;
+            }
+            let layers = match kind {
+                ModelKind::Transformer => Layers::default(),
+                _ => Layers {
+                    embed_dim: embed,
+                    hidden_dim: hidden.filter(|_| kind.has_hidden()),
+                    output_bias: bias.then_some(true),
+                    other: Map::new(),
+                },
+            };
+            return (kind.into(), layers);
+        }
+        (architecture.clone().into(), Layers::default())
+    }
+
+    /// Whether the network is a published one of this name.
+    #[must_use]
+    pub fn is(&self, kind: ModelKind) -> bool {
+        *self == Self::Published(kind)
     }
 }
 
@@ -146,8 +248,8 @@ impl LrDecay {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(from = "Keys", into = "Keys")]
 pub struct RunConfig {
-    /// The architecture.
-    pub model: ModelKind,
+    /// What was trained.
+    pub model: ModelSettings,
     /// The family of groups.
     pub group: GroupKind,
     /// Which one of the family; at least 1.
@@ -187,7 +289,7 @@ pub struct RunConfig {
 #[derive(Serialize, Deserialize)]
 struct Keys {
     #[serde(skip_serializing_if = "Option::is_none")]
-    model: Option<ModelKind>,
+    model: Option<ModelSettings>,
     group: GroupKind,
     group_parameter: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -226,7 +328,7 @@ impl From<Keys> for RunConfig {
         let missing = Self::TRAINING_KEYS.into_iter().zip(there).filter(|(_, there)| !there).map(|(key, _)| key);
         Self {
             missing: missing.chain(model.is_none().then_some(MODEL)).collect(),
-            model: model.unwrap_or(ModelKind::SummedMlp),
+            model: model.unwrap_or(ModelSettings::Published(ModelKind::SummedMlp)),
             seed: seed.unwrap_or_default(),
             frac_train: frac_train.unwrap_or_default(),
             lr: lr.unwrap_or_default(),
@@ -294,7 +396,7 @@ fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
 enum Need {
     /// Whoever reads the run.
     Always,
-    /// Whoever trains; of the layers, the weights themselves tell.
+    /// Whoever trains.
     Training,
     /// Nobody: it has a default.
     Never,
@@ -315,8 +417,8 @@ const RULES: [Rule; 18] = [
     (
         MODEL,
         Training,
-        "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP, BilinearNet or Transformer",
-        |v| ModelKind::deserialize(v).is_ok(),
+        "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP, BilinearNet, Transformer or a description",
+        |v| v.is_object() || ModelKind::deserialize(v).is_ok(),
     ),
     ("group", Always, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
         GroupKind::deserialize(v).is_ok()
@@ -324,8 +426,8 @@ const RULES: [Rule; 18] = [
     ("group_parameter", Always, "an integer from 1 up", is_positive),
     ("seed", Training, "an integer from 0 up", is_whole),
     ("frac_train", Training, "a number above 0 and up to 1", |v| number(v).is_some_and(|x| x > 0.0 && x <= 1.0)),
-    ("layers", Training, "an object", Value::is_object),
-    ("layers.embed_dim", Training, "an integer from 1 up", is_positive),
+    ("layers", Never, "an object", Value::is_object),
+    ("layers.embed_dim", Never, "an integer from 1 up", is_positive),
     ("layers.hidden_dim", Never, "an integer from 1 up", is_positive),
     ("layers.output_bias", Never, "true or false", |v| v.is_boolean() || v.is_null()),
     ("lr", Training, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
@@ -431,6 +533,18 @@ impl RunConfig {
         atomic_write(path, text.as_bytes())
     }
 
+    /// The description of the network: that of the file, or that of its name with the widths of `layers`.
+    #[must_use]
+    pub fn architecture(&self) -> Architecture {
+        match &self.model {
+            ModelSettings::Described(architecture) => architecture.clone(),
+            ModelSettings::Published(kind) => {
+                let Layers { embed_dim, hidden_dim, output_bias, .. } = self.layers;
+                kind.architecture(embed_dim, hidden_dim.unwrap_or(embed_dim), output_bias == Some(true))
+            }
+        }
+    }
+
     /// The number of elements of the group.
     ///
     /// # Errors
@@ -511,10 +625,22 @@ fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
             return Err(bad(key, expected, value));
         }
     }
-    let model = config.get("model").map(ModelKind::deserialize);
-    let hidden = find("layers.hidden_dim").is_some_and(|width| !width.is_null());
-    if training && !hidden && matches!(model, Some(Ok(kind)) if kind.has_hidden()) {
-        return Err(bad("layers.hidden_dim", "an integer from 1 up, which this model needs", None));
+    if let Some(described) = config.get(MODEL).filter(|model| model.is_object())
+        && let Err(error) = Architecture::deserialize(described)
+    {
+        let expected = "a description in `model`: steps, each with a name and what it computes, and neurons";
+        return Err(Error::Format { path: path.into(), expected, got: shown(&error.to_string()) });
+    }
+    let named = config.get(MODEL).and_then(|model| ModelKind::deserialize(model).ok());
+    let needs_layers = named.is_some_and(|kind| kind != ModelKind::Transformer);
+    for (key, expected, needed) in [
+        ("layers", "an object", needs_layers),
+        ("layers.embed_dim", "an integer from 1 up", needs_layers),
+        ("layers.hidden_dim", "an integer from 1 up, which this model needs", named.is_some_and(ModelKind::has_hidden)),
+    ] {
+        if training && needed && find(key).is_none_or(Value::is_null) {
+            return Err(bad(key, expected, None));
+        }
     }
     let (group, n) = (config.get("group").map(GroupKind::deserialize), config.get("group_parameter"));
     if let (Some(Ok(group)), Some(n)) = (group, n)

@@ -22,7 +22,8 @@
 //! | `checkpoints.rs` | the checkpoints of a run, by the epochs in their names |
 //! | `history.rs` | [`History`]: its `metrics.csv` |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
-//! | `bias.rs` | output biases by name, and biases that no model has a place for |
+//! | `network.rs` | the parameters of a network from its tensors, by all their names; a transformer's description from them |
+//! | `bias.rs` | names of output biases, and biases that no model has a place for |
 //! | `npz.rs`, `npy.rs` | [`read_precomputed`]: activations recorded elsewhere |
 //! | `recorded.rs` | recorded activations as a [`Run`] |
 //! | `weights.rs` | the weights file of a folder, by any name, and shards with an index |
@@ -69,12 +70,10 @@ use ndarray::{Array, Array1, Array2, ArrayD, Dimension};
 use crate::error::{Error, Result};
 
 #[cfg(feature = "train")]
-pub(crate) use bias::no_other_bias;
-#[cfg(feature = "train")]
 pub(crate) use checkpoints::checkpoints_in;
 #[cfg(feature = "train")]
 pub(crate) use checksum::{Checksum, verify};
-pub use config::{GroupKind, Layers, LrDecay, ModelKind, RunConfig};
+pub use config::{GroupKind, Layers, LrDecay, ModelKind, ModelSettings, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
@@ -234,6 +233,7 @@ fn floats<D: Dimension>(path: &Path, tensors: &Tensors, names: &[&str]) -> Resul
             path: path.into(),
             expected: names.iter().map(|&n| n.to_owned()).collect(),
             got: listed(tensors),
+            step: None,
         });
     };
     let (path, tensor_name) = (path.to_path_buf(), name.clone());

@@ -1,10 +1,11 @@
 //! Networks from state dicts: the parameters of a description, and the description of a transformer from its tensors.
 
+use super::bias::{OUTPUT_BIAS, no_other_bias};
 use super::config::RunConfig;
 use super::file::shown;
 use super::{Tensor, Tensors, floats, listed};
 use crate::error::{Error, Result};
-use crate::model::{Activation, Architecture, Network, Normalisation, Operation, Transformer};
+use crate::model::{Activation, Architecture, Network, Normalisation, Operation, Parameter, Transformer};
 use ndarray::{ArrayD, Axis};
 use std::path::Path;
 
@@ -14,9 +15,7 @@ const EMBED: &str = "embed.W_E";
 const UNEMBED: &str = "unembed.W_U";
 
 /// Names of tensors that are needed of a transformer: they tell its state dict from others in a file.
-pub(super) fn names_of_transformer() -> Vec<Vec<&'static str>> {
-    vec![vec![EMBED], vec![UNEMBED], vec!["blocks.0.attn.W_Q"]]
-}
+pub(super) const OF_TRANSFORMER: [&str; 3] = [EMBED, UNEMBED, "blocks.0.attn.W_Q"];
 
 /// The settings of the transformer whose state dict this is, as TransformerLens names its tensors: widths and heads by
 /// their shapes, activation function and LayerNorm by the settings' keys `act_fn`, `normalization_type` and `eps` (ReLU
@@ -30,7 +29,7 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
     let shape = |name: &str, rank: usize| -> Result<Vec<usize>> {
         let Some(tensor) = tensors.get(name) else {
             let (path, expected) = (path.into(), vec![name.to_owned()]);
-            return Err(Error::MissingTensor { path, expected, got: listed(tensors) });
+            return Err(Error::MissingTensor { path, expected, got: listed(tensors), step: None });
         };
         let got = tensor.shape().to_vec();
         match got.len() == rank {
@@ -42,7 +41,8 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
         got[axis].checked_sub(order).ok_or_else(|| {
             let mut expected = got.clone();
             expected[axis] = order;
-            let (path, tensor, because) = (path.into(), name.into(), "at least one for each element of the group");
+            let because = "at least one for each element of the group".into();
+            let (path, tensor) = (path.into(), name.into());
             Error::TensorShape { path, tensor, expected, got: got.clone(), because }
         })
     };
@@ -100,7 +100,7 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
         extra,
         positional: rows.is_some(),
         context: rows.unwrap_or(0),
-        biases: true,
+        ..Transformer::default()
     })
 }
 
@@ -112,40 +112,134 @@ pub(super) fn architecture(transformer: &Transformer, tensors: &Tensors) -> Arch
             bias.take_if(|name| !tensors.contains_key(name.as_str()));
         }
     }
+    architecture.frozen.retain(|name| tensors.contains_key(name));
     architecture
+}
+
+/// Other names of a parameter of the published networks, in order of preference: those under which it is stored as it is
+/// described, and those of an `nn.Linear`, which stores a matrix (out, in).
+const NAMES: [(&str, &[&str], &[&str]); 5] = [
+    ("W_E_a", &["W_x", "W1a", "lembed.weight", "embedding_left.weight"], &[]),
+    ("W_E_b", &["W_y", "W1b", "rembed.weight", "embedding_right.weight"], &[]),
+    ("W", &[], &["linear.weight"]),
+    ("W_U", &["Wfinal", "unembed.W_U"], &["unembed.weight", "unembedding.weight"]),
+    (OUTPUT_BIAS[0], OUTPUT_BIAS.split_at(1).1, &[]),
+];
+
+/// The names under which a parameter may be stored: as it is described, and as its transpose.
+fn stored_names(parameter: &str) -> (Vec<&str>, &'static [&'static str]) {
+    match NAMES.iter().find(|(name, ..)| *name == parameter) {
+        Some((_, plain, linear)) => (std::iter::once(parameter).chain(plain.iter().copied()).collect(), linear),
+        None => (vec![parameter], &[]),
+    }
+}
+
+/// All names under which each parameter of a description may be stored.
+pub(super) fn names_of(parameters: &[Parameter]) -> Vec<Vec<&str>> {
+    parameters
+        .iter()
+        .map(|parameter| {
+            let (mut names, linear) = stored_names(&parameter.name);
+            names.extend(linear);
+            names
+        })
+        .collect()
+}
+
+/// The values of a parameter as they are computed with, and the name of the tensor that they are stored in.
+///
+/// # Errors
+/// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorRank`], [`Error::TensorShape`].
+pub(super) fn values(path: &Path, tensors: &Tensors, parameter: &Parameter) -> Result<(String, Vec<f32>)> {
+    let (plain, linear) = stored_names(&parameter.name);
+    let found = |names: &[&str]| names.iter().find(|&&name| tensors.contains_key(name)).map(|&name| name.to_owned());
+    let transposed = found(&plain).is_none() && found(linear).is_some();
+    let names = [&plain[..], linear].concat();
+    let stored: ArrayD<f32> = floats(path, tensors, &names).map_err(|error| match error {
+        Error::MissingTensor { path, expected, got, .. } => {
+            Error::MissingTensor { path, expected, got, step: Some(parameter.step.clone()) }
+        }
+        error => error,
+    })?;
+    let tensor = found(&names).expect("it was read");
+    let mut expected = parameter.shape.clone();
+    if transposed {
+        expected.reverse();
+    }
+    // A bias of the logits may be a matrix of one row.
+    let row = [1, parameter.matrix[1]];
+    if stored.shape() == expected || parameter.name == OUTPUT_BIAS[0] && stored.shape() == row {
+        let stored = if transposed { stored.reversed_axes() } else { stored };
+        return Ok((tensor, parameter.as_computed(&stored)));
+    }
+    let (path, got) = (path.into(), stored.shape().to_vec());
+    match got.len() == expected.len() {
+        true => {
+            let because = format!("step `{}` and the order of the group", parameter.step);
+            Err(Error::TensorShape { path, tensor, expected, got, because })
+        }
+        false => Err(Error::TensorRank { path, tensor, expected: expected.len(), got }),
+    }
+}
+
+/// The extent of a matrix along an axis of its description, whichever way it is stored; `None` where it is not there.
+pub(super) fn stored_extent(tensors: &Tensors, parameter: &Parameter, axis: usize) -> Option<usize> {
+    let (plain, linear) = stored_names(&parameter.name);
+    let stored = |names: &[&str], axis: usize| {
+        let tensor = names.iter().find_map(|&name| tensors.get(name))?;
+        (tensor.shape().len() == 2).then(|| tensor.shape()[axis])
+    };
+    stored(&plain, axis).or_else(|| stored(linear, 1 - axis))
+}
+
+/// What may lie beside the parameters of a network.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Beside {
+    /// A tensor that no step reads is an error, but for masks, copies of embeddings and an optimiser's state.
+    Nothing,
+    /// Tensors that no step reads are passed over, but for biases: those of published networks, which say what they are by
+    /// name.
+    OtherTensors,
 }
 
 /// The network of a description with the parameters of a state dict.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorShape`] for parameters that the
-/// description does not fit; [`Error::SurplusTensor`] for a tensor that no step wants; [`Error::TensorLayout`] for an
-/// attention mask that is not causal, or copies of the embeddings that are none.
-pub(super) fn network(path: &Path, tensors: &Tensors, architecture: Architecture, order: usize) -> Result<Network> {
+/// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorRank`], [`Error::TensorShape`] for
+/// parameters that the description does not fit; [`Error::SurplusTensor`] or [`Error::UnusedBias`] for a tensor that no step
+/// reads; [`Error::TensorLayout`] for an attention mask that is not causal, or copies of the embeddings that are none.
+pub(super) fn network(
+    path: &Path,
+    tensors: &Tensors,
+    architecture: Architecture,
+    order: usize,
+    beside: Beside,
+) -> Result<Network> {
     let mut network = Network::zeros(architecture, order)?;
     let parameters = network.weights().to_vec();
-    let mut numbers = Vec::with_capacity(network.parameters().len());
+    let mut used = Vec::with_capacity(parameters.len());
     for parameter in &parameters {
-        let stored: ArrayD<f32> = floats(path, tensors, &[&parameter.name])?;
-        if stored.shape() != parameter.shape {
-            return Err(Error::TensorShape {
-                path: path.into(),
-                tensor: parameter.name.clone(),
-                expected: parameter.shape.clone(),
-                got: stored.shape().to_vec(),
-                because: "the step of the network that reads it, and the order of the group",
-            });
-        }
-        numbers.extend(parameter.as_computed(&stored));
+        let (name, values) = values(path, tensors, parameter)?;
+        network.parameters_mut()[parameter.range.clone()].copy_from_slice(&values);
+        used.push(name);
     }
-    network.parameters_mut().copy_from_slice(&numbers);
+    let used: Vec<&str> = used.iter().map(String::as_str).collect();
+    match beside {
+        Beside::OtherTensors => no_other_bias(path, tensors, &used)?,
+        Beside::Nothing => nothing_else(path, tensors, &used)?,
+    }
+    Ok(network)
+}
+
+/// Refuses a tensor that no step reads.
+fn nothing_else(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
     for (name, tensor) in tensors {
         let last = name.rsplit('.').next().unwrap_or(name);
         let layout = |expected, got: &str| {
             Err(Error::TensorLayout { path: path.into(), tensor: shown(name), expected, got: got.into() })
         };
         match last {
-            _ if parameters.iter().any(|parameter| parameter.name == *name) => {}
+            _ if used.contains(&name.as_str()) => {}
             "mask" => {
                 if !is_causal(path, tensors, name)? {
                     return layout("a causal mask: every position sees those before it and itself", "another mask");
@@ -167,7 +261,50 @@ pub(super) fn network(path: &Path, tensors: &Tensors, architecture: Architecture
             }
         }
     }
-    Ok(network)
+    Ok(())
+}
+
+impl Network {
+    /// The network of a description with the parameters in the tensors of a checkpoint.
+    ///
+    /// # Arguments
+    /// `path`: the file, for errors. `tensors`: one of the shape [`Parameter::shape`] for every parameter, under its name,
+    /// or under one of the other names that [`Run`](super::Run) lists.
+    ///
+    /// # Errors
+    /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorRank`] and
+    /// [`Error::TensorShape`] for parameters that the description does not fit; [`Error::SurplusTensor`] for a tensor that no
+    /// step reads, unless it is a causal mask, a copy of embeddings or an optimiser's state; the errors of
+    /// [`zeros`](Network::zeros).
+    pub fn from_tensors(architecture: Architecture, order: usize, path: &Path, tensors: &Tensors) -> Result<Self> {
+        network(path, tensors, architecture, order, Beside::Nothing)
+    }
+
+    /// The parameters under the names and in the shapes that they have in a checkpoint.
+    #[must_use]
+    pub fn tensors(&self) -> Tensors {
+        self.tensors_of(self.parameters(), "")
+    }
+
+    /// The tensors of a vector like the parameters, with `prefix` before every name.
+    pub(crate) fn tensors_of(&self, values: &[f32], prefix: &str) -> Tensors {
+        let tensor = |parameter: &Parameter| {
+            let stored = parameter.as_stored(&values[parameter.range.clone()]);
+            (format!("{prefix}{}", parameter.name), Tensor::F32(stored))
+        };
+        self.weights().iter().map(tensor).collect()
+    }
+
+    /// A vector like the parameters from the tensors whose names start with `prefix`.
+    #[cfg(feature = "train")]
+    pub(crate) fn values_of(&self, path: &Path, tensors: &Tensors, prefix: &str) -> Result<Vec<f32>> {
+        let mut all = Vec::with_capacity(self.parameters().len());
+        for parameter in self.weights() {
+            let named = Parameter { name: format!("{prefix}{}", parameter.name), ..parameter.clone() };
+            all.extend(values(path, tensors, &named)?.1);
+        }
+        Ok(all)
+    }
 }
 
 /// Whether a tensor is of this crate's optimisers, beside the weights in a checkpoint.

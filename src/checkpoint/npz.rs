@@ -146,7 +146,7 @@ fn pairs_first(path: &Path, tensors: &Tensors, name: &str, n: Option<usize>) -> 
             tensor: name.to_owned(),
             expected: vec![n.max(1).saturating_mul(n.max(1)), width.max(1)],
             got: shape.to_vec(),
-            because: "all pairs of as many elements as there are logits",
+            because: "all pairs of as many elements as there are logits".into(),
         });
     }
     let flat = match tensor {

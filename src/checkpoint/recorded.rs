@@ -95,7 +95,7 @@ impl Run {
 fn of_group(group: GroupKind, group_parameter: usize) -> RunConfig {
     let missing = RunConfig::TRAINING_KEYS.into_iter().chain(["model"]).collect();
     RunConfig {
-        model: ModelKind::SummedMlp, // stands for nothing: it is missing
+        model: ModelKind::SummedMlp.into(), // stands for nothing: it is missing
         group,
         group_parameter,
         seed: 0,

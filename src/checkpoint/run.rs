@@ -1,45 +1,40 @@
 //! A run directory: settings, task and weights, read as a group, a split and models.
 
-use super::bias::{OUTPUT_BIAS, no_other_bias, output_bias};
+use super::bias::OUTPUT_BIAS;
 use super::checkpoints::{Checkpoints, FOLDER, check_recorded, checkpoints_in};
-use super::config::MODEL;
+use super::config::{MODEL, ModelSettings};
 use super::file::not_found;
+use super::network::{self, Beside};
 use super::recorded::{is_recorded, only_archive};
 use super::select::Wanted;
-use super::{
-    Contents, GroupKind, ModelKind, RunConfig, Tensor, Tensors, matrix, network, run_group, task_file, vector, weights,
-};
+use super::{Contents, GroupKind, ModelKind, RunConfig, Tensors, run_group, task_file, weights};
 use crate::error::{Error, Result};
 use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
-use crate::model::{Bilinear, Interpretable, Network, OfGroup, OneLayerMlp, Precomputed, SummedMlp, TwoLayerMlp};
+use crate::model::{Architecture, Interpretable, Network, OfGroup, Parameter, Precomputed};
 use crate::quoted::shown_path;
 use crate::task::Split;
-use ndarray::{Array1, Array2};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-const LEFT: Names = Names(&["W_E_a", "W_x", "W1a", "lembed.weight", "embedding_left.weight"], &[]);
-const RIGHT: Names = Names(&["W_E_b", "W_y", "W1b", "rembed.weight", "embedding_right.weight"], &[]);
-const WEIGHT: Names = Names(&["W"], &["linear.weight"]);
-const BIAS: &[&str] = &["b"];
-const UNEMBED: Names = Names(&["W_U", "Wfinal", "unembed.W_U"], &["unembed.weight", "unembedding.weight"]);
 pub(super) const CONFIG: &str = "cfg.json";
 
-/// Names of a weight in order of preference: those under which it is stored (in, out), as in `x W`, and those of an
-/// `nn.Linear`, which stores it (out, in).
-#[derive(Clone, Copy)]
-struct Names(&'static [&'static str], &'static [&'static str]);
-
-/// The names of the tensors that an architecture needs.
-fn names_of(kind: ModelKind) -> Vec<Vec<&'static str>> {
-    if kind == ModelKind::Transformer {
-        return network::names_of_transformer();
+/// The parameters of the network that the settings name or describe, whatever its widths: for their names.
+fn parameters(model: &ModelSettings) -> Result<Vec<Parameter>> {
+    match model {
+        ModelSettings::Published(kind) => kind.architecture(1, 1, false).parameters(1),
+        ModelSettings::Described(architecture) => architecture.parameters(1),
     }
-    let hidden = kind.has_hidden().then_some(WEIGHT);
-    let bias = (kind == ModelKind::OneLayerMlpWithBias).then_some(Names(BIAS, &[]));
-    let needed = [LEFT, RIGHT, UNEMBED].into_iter().chain(hidden).chain(bias);
-    needed.map(|Names(plain, linear)| [plain, linear].concat()).collect()
+}
+
+/// Reads what is wanted of a weights file: the state dict with the parameters of the network that the settings say.
+fn read_weights(file: &Path, model: &ModelSettings, entry: Option<&str>) -> Result<Contents> {
+    let parameters = parameters(model)?;
+    let names = match model.is(ModelKind::Transformer) {
+        true => network::OF_TRANSFORMER.map(|name| vec![name]).to_vec(),
+        false => network::names_of(&parameters),
+    };
+    weights::read(file, &Wanted { names: &names, entry })
 }
 
 /// The run directory of a file in it: its folder or, without settings there, the folder above `checkpoints`.
@@ -72,7 +67,8 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// | b_U (n) or (1, n), optional | `b_U`, `unembed_bias`, `unembed.bias`, `unembed.b_U`, `unembedding_bias`, `unembedding.bias`, `bias_U`, `output_bias` |
 ///
 /// Of a transformer ([`ModelKind::Transformer`](super::ModelKind)) the names are those of TransformerLens's
-/// `HookedTransformer`, and widths, heads and layers are those of the tensors.
+/// `HookedTransformer`, and widths, heads and layers are those of the tensors. Of a network that the settings describe step
+/// by step, the names are those of its parameters.
 ///
 /// Whether there is an output bias b_U is for the weights to say; `layers.output_bias` of the settings must not contradict
 /// them. Any other bias that is not zero is an error, for the model would compute something else without it.
@@ -176,34 +172,12 @@ impl Run {
             }
         };
         config.require(&settings, MODEL)?;
-        let names = names_of(config.model);
-        let contents = weights::read(&file, &Wanted { names: &names, entry })?;
+        let contents = read_weights(&file, &config.model, entry)?;
         check_recorded(&file, &contents.recorded)?;
         notes.extend(contents.notes);
         // What is wrong with a listing is for those to know who ask for it.
         notes.extend(checkpoints_in(&directory).ok().and_then(|found| found.passed_over));
-        // Of a weight (in, out), whichever way it is stored.
-        let width = |Names(plain, linear): Names, axis: usize| {
-            let stored = |names: &[&str], axis: usize| {
-                let tensor = names.iter().find_map(|&name| contents.tensors.get(name))?;
-                (tensor.shape().len() == 2).then(|| tensor.shape()[axis])
-            };
-            stored(plain, axis).or_else(|| stored(linear, 1 - axis))
-        };
-        if config.layers.embed_dim == 0 {
-            config.layers.embed_dim = width(LEFT, 1).unwrap_or(0);
-        }
-        if config.model.has_hidden() && config.layers.hidden_dim.is_none() {
-            config.layers.hidden_dim = width(UNEMBED, 0);
-        }
-        if config.model == ModelKind::Transformer {
-            // What the settings say of widths is left over from other networks.
-            let columns = |name: &str| contents.tensors.get(name).and_then(|tensor| tensor.shape().last().copied());
-            config.layers.embed_dim = columns("embed.W_E").unwrap_or(config.layers.embed_dim);
-            config.layers.hidden_dim = columns("blocks.0.mlp.W_in");
-        }
-        let biased = OUTPUT_BIAS.iter().any(|&name| contents.tensors.contains_key(name));
-        config.layers.output_bias = config.layers.output_bias.or(biased.then_some(true));
+        widths_of_weights(&mut config, &contents.tensors)?;
         Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes, recorded: None, alone: false })
     }
 
@@ -305,12 +279,11 @@ impl Run {
     ///
     /// Cost: O(n^2) time and memory.
     pub fn split(&self) -> Result<Split> {
-        let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
+        let n = self.config.order()?;
         // The order is not the settings' word alone.
-        if self.config.model == ModelKind::Transformer {
-            self.transformer_settings()?;
-        } else if self.recorded.is_none() {
-            self.weight(LEFT, [n, e], "group order, embed_dim")?;
+        if self.recorded.is_none() {
+            let parameters = self.architecture()?.parameters(n)?;
+            network::values(&self.weights, &self.tensors, parameters.first().expect("an unembedding at least"))?;
         }
         if let Some(path) = self.task_file()? {
             return task_file::split(&path, n);
@@ -370,146 +343,109 @@ impl Run {
     /// named by steps, another `step`) than its name states, beside its state dict or in the metadata of a safetensors file.
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
-        let Contents { tensors, notes, recorded } =
-            weights::read(&file, &Wanted { names: &names_of(config.model), entry: None })?;
+        let Contents { tensors, notes, recorded } = read_weights(&file, &config.model, None)?;
         check_recorded(&file, &recorded)?;
         Ok(Self { config, tensors, directory, weights: file, notes, recorded: None, alone: false })
     }
 
-    /// Sum of the squares of the architecture's weights and output bias, not of what lies beside them.
+    /// Sum of the squares of the network's parameters, not of what lies beside them.
     ///
     /// `None` for recorded activations.
-    #[must_use]
-    pub fn sum_of_squared_weights(&self) -> Option<f64> {
-        if self.recorded.is_some() {
-            return None;
-        }
-        let squares = |tensor: &Tensor| match tensor {
-            Tensor::F32(values) => values.iter().map(|&v| f64::from(v) * f64::from(v)).sum(),
-            Tensor::F64(values) => values.iter().map(|v| v * v).sum(),
-            _ => 0.0,
-        };
-        if self.config.model == ModelKind::Transformer {
-            let numbers = self.transformer().ok()?;
-            return Some(numbers.parameters().iter().map(|&v| f64::from(v) * f64::from(v)).sum());
-        }
-        let mut weights = names_of(self.config.model);
-        weights.push(OUTPUT_BIAS.to_vec());
-        let found = weights.iter().filter_map(|names| names.iter().find_map(|&name| self.tensors.get(name)));
-        Some(found.map(squares).sum())
-    }
-
-    /// The model, with every weight's shape held to the settings; where the run says what its group is, one that knows it
-    /// ([`OfGroup`]).
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::NonFinite`],
-    /// [`Error::TensorShape`] where a weight does not fit the group's order or the layer widths, [`Error::OutputBias`] where
-    /// settings and weights disagree on an output bias, and [`Error::UnusedBias`] for any other that the model lacks. Of a
-    /// transformer also [`Error::SurplusTensor`] for a tensor that none of its steps reads, and [`Error::TensorLayout`] for a
-    /// mask that is not causal.
+    /// The errors of [`network`](Run::network).
+    pub fn sum_of_squared_weights(&self) -> Result<Option<f64>> {
+        if self.recorded.is_some() {
+            return Ok(None);
+        }
+        let network = self.network()?;
+        Ok(Some(network.parameters().iter().map(|&v| f64::from(v) * f64::from(v)).sum()))
+    }
+
+    /// The model; where the run says what its group is, one that knows it ([`OfGroup`]).
+    ///
+    /// # Errors
+    /// The errors of [`network`](Run::network); none for recorded activations.
     pub fn model(&self) -> Result<Box<dyn Interpretable>> {
-        if let Some(recorded) = &self.recorded {
-            return Ok(Box::new(OfGroup::with_fingerprint(Arc::clone(recorded), self.fingerprint())));
-        }
-        if self.config.model == ModelKind::Transformer {
-            return Ok(Box::new(OfGroup::with_fingerprint(self.transformer()?, self.fingerprint())));
-        }
-        let (n, e) = (self.config.order()?, self.config.layers.embed_dim);
-        let kind = self.config.model;
-        let d = self.config.layers.hidden_dim.filter(|_| kind.has_hidden()).unwrap_or(e);
-        let left = self.weight(LEFT, [n, e], "group order, embed_dim")?;
-        let right = self.weight(RIGHT, [n, e], "group order, embed_dim")?;
-        let unembed = self.weight(UNEMBED, [d, n], "width read, group order")?;
-        let output_bias = self.output_bias(n)?;
-        let (has_b, b_u) =
-            (kind == ModelKind::OneLayerMlpWithBias, output_bias.as_ref().map(|(name, _)| name.as_str()));
-        let used: Vec<&str> = has_b.then_some(BIAS[0]).into_iter().chain(b_u).collect();
-        no_other_bias(&self.weights, &self.tensors, &used)?;
-        macro_rules! finished {
-            ($model:expr) => {
-                match output_bias {
-                    Some((_, bias)) => Box::new($model.with_output_bias(bias)?),
-                    None => Box::new($model),
-                }
-            };
-        }
-        let model: Box<dyn Interpretable> = match kind {
-            ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias => {
-                let weight = self.weight(WEIGHT, [e.saturating_mul(2), d], "twice embed_dim, hidden_dim")?;
-                let bias = match kind {
-                    ModelKind::OneLayerMlp => None,
-                    _ => {
-                        let bias = vector(&self.weights, &self.tensors, BIAS)?;
-                        self.check(BIAS, &[d], bias.shape(), "hidden_dim")?;
-                        Some(bias)
-                    }
-                };
-                finished!(OneLayerMlp::new(left, right, weight, bias, unembed)?)
-            }
-            ModelKind::TwoLayerMlp => {
-                let weight = self.weight(WEIGHT, [e, d], "embed_dim, hidden_dim")?;
-                finished!(TwoLayerMlp::new(left, right, weight, unembed)?)
-            }
-            ModelKind::SummedMlp => finished!(SummedMlp::new(left, right, unembed)?),
-            ModelKind::Bilinear => finished!(Bilinear::new(left, right, unembed)?),
-            ModelKind::Transformer => unreachable!("transformers are read above"),
-        };
-        Ok(Box::new(OfGroup::with_fingerprint(model, self.fingerprint())))
-    }
-
-    fn transformer_settings(&self) -> Result<crate::model::Transformer> {
-        network::transformer(&self.weights, &self.tensors, &self.config, &self.directory.join(CONFIG))
-    }
-
-    /// The transformer with these weights.
-    fn transformer(&self) -> Result<Network> {
-        let architecture = network::architecture(&self.transformer_settings()?, &self.tensors);
-        network::network(&self.weights, &self.tensors, architecture, self.config.order()?)
-    }
-
-    /// A weight (in, out).
-    fn weight(&self, names: Names, expected: [usize; 2], because: &'static str) -> Result<Array2<f32>> {
-        let Names(plain, linear) = names;
-        let has = |names: &[&str]| names.iter().any(|&name| self.tensors.contains_key(name));
-        if has(linear) && !has(plain) {
-            let weight = matrix(&self.weights, &self.tensors, linear)?;
-            self.check(linear, &[expected[1], expected[0]], weight.shape(), because)?;
-            return Ok(weight.reversed_axes());
-        }
-        let weight = matrix(&self.weights, &self.tensors, &[plain, linear].concat())?;
-        self.check(plain, &expected, weight.shape(), because)?;
-        Ok(weight)
-    }
-
-    /// The output bias and its name, if settings and weights agree that there is one.
-    fn output_bias(&self, n: usize) -> Result<Option<(String, Array1<f32>)>> {
-        let found = output_bias(&self.weights, &self.tensors)?;
-        if let Some((name, bias)) = &found {
-            self.check(&[name], &[n], bias.shape(), "group order")?;
-        }
-        match self.config.layers.output_bias {
-            Some(settings) if settings != found.is_some() => Err(Error::OutputBias {
-                config: self.directory.join("cfg.json"),
-                settings,
-                weights: self.weights.clone(),
-                tensor: found.map(|(name, _)| name),
-            }),
-            _ => Ok(found),
-        }
-    }
-
-    fn check(&self, names: &[&str], expected: &[usize], got: &[usize], because: &'static str) -> Result<()> {
-        if expected == got {
-            return Ok(());
-        }
-        let found = names.iter().find(|&&name| self.tensors.contains_key(name)).unwrap_or(&names[0]);
-        Err(Error::TensorShape {
-            path: self.weights.clone(),
-            tensor: (*found).to_owned(),
-            expected: expected.to_vec(),
-            got: got.to_vec(),
-            because,
+        Ok(match &self.recorded {
+            Some(recorded) => Box::new(OfGroup::with_fingerprint(Arc::clone(recorded), self.fingerprint())),
+            None => Box::new(OfGroup::with_fingerprint(self.network()?, self.fingerprint())),
         })
     }
+
+    /// The description of the run's network: that of the settings or, of a transformer that they name, that of its weights.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for recorded activations; for a transformer [`Error::MissingTensor`], [`Error::TensorRank`],
+    /// [`Error::TensorShape`], and [`Error::Config`] for an activation function or a LayerNorm that is unknown.
+    pub fn architecture(&self) -> Result<Architecture> {
+        if self.recorded.is_some() {
+            return Err(Error::Unsupported {
+                analysis: "the network of a run",
+                needs: "weights, not recorded activations",
+            });
+        }
+        if self.config.model.is(ModelKind::Transformer) {
+            let settings = self.directory.join(CONFIG);
+            let found = network::transformer(&self.weights, &self.tensors, &self.config, &settings)?;
+            return Ok(network::architecture(&found, &self.tensors));
+        }
+        Ok(self.config.architecture())
+    }
+
+    /// The network, with every parameter's shape held to the settings and the order of the group.
+    ///
+    /// # Errors
+    /// The errors of [`architecture`](Run::architecture); [`Error::MissingTensor`], [`Error::TensorDtype`],
+    /// [`Error::TensorRank`], [`Error::NonFinite`], [`Error::TensorShape`] where a parameter does not fit the group's order or
+    /// the widths, [`Error::OutputBias`] where settings and weights disagree on an output bias, and [`Error::UnusedBias`] for
+    /// any other bias that a published network lacks. Of a transformer or a described network also
+    /// [`Error::SurplusTensor`] for a tensor that none of its steps reads, and [`Error::TensorLayout`] for a mask that is not
+    /// causal.
+    pub fn network(&self) -> Result<Network> {
+        let architecture = self.architecture()?;
+        let beside = match self.config.model {
+            ModelSettings::Published(kind) if kind != ModelKind::Transformer => Beside::OtherTensors,
+            _ => Beside::Nothing,
+        };
+        if beside == Beside::OtherTensors {
+            let found = OUTPUT_BIAS.iter().find(|&&name| self.tensors.contains_key(name));
+            let settings = self.config.layers.output_bias.unwrap_or(found.is_some());
+            if settings != found.is_some() {
+                return Err(Error::OutputBias {
+                    config: self.directory.join(CONFIG),
+                    settings,
+                    weights: self.weights.clone(),
+                    tensor: found.map(|&name| name.to_owned()),
+                });
+            }
+        }
+        network::network(&self.weights, &self.tensors, architecture, self.config.order()?, beside)
+    }
+}
+
+/// Takes from the weights what the settings do not say: the widths, and whether there is an output bias.
+fn widths_of_weights(config: &mut RunConfig, tensors: &Tensors) -> Result<()> {
+    let ModelSettings::Published(kind) = config.model else { return Ok(()) };
+    if kind == ModelKind::Transformer {
+        // What the settings say of widths is left over from other networks.
+        let columns = |name: &str| tensors.get(name).and_then(|tensor| tensor.shape().last().copied());
+        config.layers.embed_dim = columns("embed.W_E").unwrap_or(config.layers.embed_dim);
+        config.layers.hidden_dim = columns("blocks.0.mlp.W_in");
+    } else {
+        let parameters = parameters(&config.model)?;
+        let width = |parameter: &str, axis: usize| {
+            let parameter = parameters.iter().find(|p| p.name == parameter)?;
+            network::stored_extent(tensors, parameter, axis)
+        };
+        if config.layers.embed_dim == 0 {
+            config.layers.embed_dim = width("W_E_a", 1).unwrap_or(0);
+        }
+        if kind.has_hidden() && config.layers.hidden_dim.is_none() {
+            config.layers.hidden_dim = width("W_U", 0);
+        }
+    }
+    let biased = OUTPUT_BIAS.iter().any(|&name| tensors.contains_key(name));
+    config.layers.output_bias = config.layers.output_bias.or(biased.then_some(true));
+    Ok(())
 }

@@ -74,7 +74,7 @@ type Group<'a> = (u32, &'a str);
 /// Picks the state dict of a file by the rule above; `None` if it has no tensor that is looked for.
 pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path) -> Result<Option<Choice<'a>>> {
     // Of every state dict, which of the names it has: bit by bit.
-    let mut groups: BTreeMap<Group<'a>, u32> = BTreeMap::new();
+    let mut groups: BTreeMap<Group<'a>, u64> = BTreeMap::new();
     for name in &listing.names {
         let key = listing.key(name);
         if wanted.names.is_empty() {
@@ -83,7 +83,8 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
             }
             continue;
         }
-        for (role, names) in wanted.names.iter().enumerate() {
+        // As many names as a number has bits tell state dicts apart.
+        for (role, names) in wanted.names.iter().enumerate().take(64) {
             for prefix in names.iter().filter_map(|name| prefix_of(key, name)) {
                 *groups.entry((name.place, prefix)).or_default() |= 1 << role;
             }

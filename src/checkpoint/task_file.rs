@@ -51,7 +51,7 @@ pub(super) fn entries(path: &Path, order: usize, required: bool) -> Result<Optio
             tensor: NAME.into(),
             expected: vec![order; 2],
             got: shape,
-            because: "group order, group order",
+            because: "group order, group order".into(),
         });
     }
     if let Some(((x, y), entry)) = table.indexed_iter().find(|(_, entry)| **entry < 0) {
@@ -98,7 +98,12 @@ fn integers(path: &Path, tensors: &Tensors, name: &str) -> Result<ArrayD<i64>> {
             expected: "integers",
             got: other.dtype().into(),
         }),
-        None => Err(Error::MissingTensor { path: path.into(), expected: vec![name.into()], got: listed(tensors) }),
+        None => Err(Error::MissingTensor {
+            path: path.into(),
+            expected: vec![name.into()],
+            got: listed(tensors),
+            step: None,
+        }),
     }
 }
 

@@ -77,7 +77,12 @@ fn shards(index: &Path) -> Result<Tensors> {
         let mut there = read(&path, &Wanted::default())?.tensors;
         for name in names {
             let Some(tensor) = there.remove(name) else {
-                return Err(Error::MissingTensor { path, expected: vec![shown(name)], got: listed(&there) });
+                return Err(Error::MissingTensor {
+                    path,
+                    expected: vec![shown(name)],
+                    got: listed(&there),
+                    step: None,
+                });
             };
             tensors.insert(name.to_owned(), tensor);
         }

@@ -2,18 +2,24 @@
 //!
 //! | type | logits |
 //! |---|---|
-//! | [`OneLayerMlp`] | relu(\[E_a\[x\], E_b\[y\]] W) W_U, optional bias after the ReLU |
-//! | [`SummedMlp`] | relu(E_a\[x\] + E_b\[y\]) W_U |
-//! | [`TwoLayerMlp`] | relu(relu(E_a\[x\] + E_b\[y\]) W) W_U |
-//! | [`Bilinear`] | (E_a\[x\] * E_b\[y\]) W_U |
-//! | [`Network`] | what its description ([`Architecture`]) says, step by step; a [`Transformer`] is one |
+//! | [`Network`] | what its description ([`Architecture`]) says, step by step |
 //! | [`Precomputed`] | activations and logits computed elsewhere |
 //! | [`FromFn`] | a closure |
 //! | [`OfGroup`] | those of the model in it, which it holds to one group |
 //!
-//! The first four may have an output bias too, a vector added to the logits.
+//! Published networks are descriptions of a few lines each:
+//!
+//! | description | logits |
+//! |---|---|
+//! | [`Architecture::one_layer`] | relu(\[E_a\[x\], E_b\[y\]] W) W_U |
+//! | [`Architecture::one_layer_with_bias`] | (relu(\[E_a\[x\], E_b\[y\]] W) + b) W_U |
+//! | [`Architecture::summed`] | relu(E_a\[x\] + E_b\[y\]) W_U; [`summed_with`](Architecture::summed_with) another activation function, the square of Gromov 2023 |
+//! | [`Architecture::two_layer`] | relu(relu(E_a\[x\] + E_b\[y\]) W) W_U |
+//! | [`Architecture::bilinear`] | (E_a\[x\] * E_b\[y\]) W_U |
+//! | [`Transformer`] | TransformerLens's transformers, with any number of layers and heads |
+//!
+//! [`Architecture::with_output_bias`] adds a vector to the logits of each.
 
-mod bilinear;
 mod cache;
 mod centred;
 mod energies;
@@ -21,21 +27,17 @@ mod evaluate;
 mod fold_pairs;
 mod from_fn;
 mod hooks;
-mod layer;
 mod loss;
 mod network;
 mod of_group;
 #[cfg(feature = "cuda")]
 mod on_device;
-mod one_layer;
 mod pair_means;
 mod precomputed;
+mod readout;
 mod separable;
 mod spectrum;
-mod summed;
-mod two_layer;
 
-pub use bilinear::Bilinear;
 pub use cache::{ActivationCache, ForwardPass};
 pub(crate) use centred::{Centred, less_mean, row_means};
 pub(crate) use energies::{spectrum_of_values, sum_and_squares};
@@ -44,23 +46,21 @@ pub(crate) use evaluate::{block_rows, check_finite, check_task};
 pub(crate) use fold_pairs::{LossSum, PairBlock, fold_pairs};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
-#[cfg(feature = "train")]
-pub(crate) use loss::{loss_gradient, outcomes, smoothing_loss};
 pub use network::{
     Activation, Architecture, Dependence, Initial, Layout, Network, Normalisation, OnGradients, Operation, Parameter,
     Step, Token, Transformer,
 };
+#[cfg(feature = "train")]
+pub(crate) use network::{Passes, lock};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
-pub use one_layer::OneLayerMlp;
 pub use pair_means::PairMeans;
 pub use precomputed::Precomputed;
+pub(crate) use readout::{hidden_is_read_out, hidden_site, read_hidden};
 pub use separable::{Combiner, Separable};
 pub(crate) use spectrum::rounding;
 pub use spectrum::{BlockEnergies, SiteSpectrum, Split2d};
-pub use summed::SummedMlp;
-pub use two_layer::TwoLayerMlp;
 
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
@@ -330,26 +330,6 @@ pub trait Interpretable: Send + Sync {
     /// [`Error::Shape`] for a basis of another order; [`Error::NonFiniteActivation`].
     fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
         energies::spectra(self, basis)
-    }
-}
-
-/// The site that measures of the hidden layer are of: the neurons where their own path to the logits is known, else what is
-/// read out.
-pub(crate) fn hidden_site<M: Interpretable + ?Sized>(model: &M) -> &str {
-    if model.neuron_path().is_some() { model.neuron_site() } else { model.readout_site() }
-}
-
-/// Whether the hidden layer that measures are of is all that reaches the logits, up to a bias.
-pub(crate) fn hidden_is_read_out(model: &(impl Interpretable + ?Sized)) -> bool {
-    hidden_site(model) == model.readout_site()
-}
-
-/// What the hidden layer that measures are of writes to the logits: activations (rows, width) of [`hidden_site`] read out
-/// or, where more than these reaches the logits, times their path.
-pub(crate) fn read_hidden(model: &(impl Interpretable + ?Sized), hidden: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-    match model.neuron_path() {
-        Some(path) if !hidden_is_read_out(model) => Ok(crate::linalg::matmul(path.t(), hidden.t()).reversed_axes()),
-        _ => model.readout(hidden),
     }
 }
 

@@ -10,7 +10,7 @@ use crate::fourier::FourierBasis;
 use crate::group::{Fingerprint, Group, GroupExt};
 use crate::task::{Pair, Task};
 use ndarray::{Array2, Array3, ArrayView2};
-use std::ops::{Deref, Range};
+use std::ops::{Deref, DerefMut, Range};
 
 /// A model that says which group its elements are of, so that analyses refuse bases and tasks of another one.
 ///
@@ -20,15 +20,16 @@ use std::ops::{Deref, Range};
 /// ```
 /// use irreplens::analysis::neurons;
 /// use irreplens::group::{Cyclic, Dihedral, DirectProduct};
-/// use irreplens::{fourier::IrrepBasis, model::{OfGroup, SummedMlp}};
+/// use irreplens::{fourier::IrrepBasis, model::{OfGroup, Network}};
 /// use ndarray::Array2;
-/// let net = SummedMlp::new(Array2::ones((6, 2)), Array2::ones((6, 2)), Array2::ones((2, 6)))?;
+/// let net = Network::summed(Array2::ones((6, 2)), Array2::ones((6, 2)), Array2::ones((2, 6)))?;
 /// let net = OfGroup::new(net, &Cyclic::new(6)?)?;
 /// assert!(neurons(&net, &IrrepBasis::new(&Cyclic::new(6)?)?).is_ok());
 /// let error = neurons(&net, &IrrepBasis::new(&Dihedral::new(3)?)?).unwrap_err();
 /// assert!(matches!(error, irreplens::Error::OtherGroup { .. }));
 /// # Ok::<(), irreplens::Error>(())
 /// ```
+#[derive(Clone, Debug, PartialEq)]
 pub struct OfGroup<M> {
     model: M,
     fingerprint: Option<Fingerprint>,
@@ -55,6 +56,12 @@ impl<M> Deref for OfGroup<M> {
 
     fn deref(&self) -> &M {
         &self.model
+    }
+}
+
+impl<M> DerefMut for OfGroup<M> {
+    fn deref_mut(&mut self) -> &mut M {
+        &mut self.model
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::evaluate::all_pairs_bytes;
 use super::from_fn::{hooks_only_on, unique};
-use super::layer::{positive, unembed};
+use super::readout::unembed;
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::memory;
@@ -148,7 +148,7 @@ impl Precomputed {
         let before = format!("{}_pre", self.neuron_site);
         let site = if self.sites.iter().any(|s| s.0 == before) { &before } else { &self.neuron_site };
         let recorded = self.activations(site);
-        let ways: &[Combine] = &[|l, r| l + r, |l, r| l * r, |l, r| positive(l + r)];
+        let ways: &[Combine] = &[|l, r| l + r, |l, r| l * r, |l, r| if l + r < 0.0 { 0.0 } else { l + r }];
         // The ReLU comes after the pre-activations.
         let ways = if site == &before { &ways[..2] } else { ways };
         if left.dim() != (self.order, recorded.ncols()) || right.dim() != left.dim() {
@@ -200,7 +200,11 @@ impl Precomputed {
             let mut worst = 0.0;
             for first in (0..hidden.nrows()).step_by(4096) {
                 let rows = first..hidden.nrows().min(first + 4096);
-                let read = unembed(hidden.slice_axis(Axis(0), rows.clone().into()), &unembedding, bias)?;
+                let read = unembed(
+                    hidden.slice_axis(Axis(0), rows.clone().into()),
+                    unembedding.view(),
+                    bias.map(|b| b.view()),
+                )?;
                 let given = logits.slice_axis(Axis(0), rows.into());
                 worst = worse(worst, largest(read.iter().zip(given).map(|(read, given)| given - read)));
                 if misses(worst, scale) {
@@ -326,7 +330,7 @@ impl Interpretable for Precomputed {
     }
     fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         match &self.unembed {
-            Some(unembedding) => unembed(activations, unembedding, self.output_bias.as_ref()),
+            Some(unembedding) => unembed(activations, unembedding.view(), self.output_bias.as_ref().map(|b| b.view())),
             None => {
                 check_shape("logits", &[activations.nrows(), self.order], activations.shape())?;
                 Ok(activations.to_owned())

@@ -30,9 +30,9 @@ impl Combiner {
 ///
 /// # Example
 /// ```
-/// use irreplens::model::{Interpretable, SummedMlp};
+/// use irreplens::model::{Interpretable, Network};
 /// use ndarray::array;
-/// let net = SummedMlp::new(array![[1.0], [2.0]], array![[10.0], [20.0]], array![[1.0, -1.0]])?;
+/// let net = Network::summed(array![[1.0], [2.0]], array![[10.0], [20.0]], array![[1.0, -1.0]])?;
 /// let maps = net.as_separable().unwrap();
 /// assert_eq!(maps.separable_site(), "hidden_pre");
 /// assert_eq!(maps.combiner().apply(maps.left()[[1, 0]], maps.right()[[0, 0]]), 12.0);

@@ -15,11 +15,11 @@
 //! # Example
 //! ```
 //! use irreplens::analysis::embedding;
-//! use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::SummedMlp};
+//! use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network};
 //! use irreplens::report::{Page, figures};
 //! use ndarray::Array2;
 //! let wave = Array2::from_shape_fn((8, 1), |(t, _)| (std::f32::consts::TAU * t as f32 / 8.0).cos());
-//! let net = SummedMlp::new(wave.clone(), wave.clone(), wave.reversed_axes())?;
+//! let net = Network::summed(wave.clone(), wave.clone(), wave.reversed_axes())?;
 //! let spectra = embedding(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(8)?))?;
 //!
 //! let norms = figures::embedding_norms(&spectra);

@@ -67,7 +67,7 @@ pub fn of_run(
         page.text(format!("Nothing is said of training and test pairs alone: {reason}."));
     }
     training(&mut page, run, basis, &irreps, &Task::try_new(&group)?, step)?;
-    settings(&mut page, run);
+    settings(&mut page, run)?;
     Ok(page)
 }
 
@@ -111,10 +111,10 @@ fn training(
     Ok(())
 }
 
-fn settings(page: &mut Page, run: &Run) {
+fn settings(page: &mut Page, run: &Run) -> Result<()> {
     page.section("Settings of the run");
     run.notes().iter().for_each(|note| page.text(format!("Note: {note}.")));
-    page.facts(run.sum_of_squared_weights().map(|sum| (WEIGHTS, Cell::Number(sum))).into_iter().collect());
+    page.facts(run.sum_of_squared_weights()?.map(|sum| (WEIGHTS, Cell::Number(sum))).into_iter().collect());
     let settings = serde_json::to_value(&run.config).expect("settings are JSON");
     let row = |(key, value): (&String, &Value)| {
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -127,4 +127,5 @@ fn settings(page: &mut Page, run: &Run) {
         columns: vec![SETTING, VALUE],
         rows: settings.as_object().into_iter().flatten().filter(known).map(row).collect(),
     });
+    Ok(())
 }

@@ -1,12 +1,13 @@
+use super::TrainConfig;
 use super::optimiser::{Kept, OptimiserState, kept};
-use super::{Network, TrainConfig};
 use crate::checkpoint::safetensors::{metadata_of, read_bytes};
 use crate::checkpoint::{
-    Checksum, GROUP, GroupKind, LrDecay, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in, read_tensors,
-    verify, write_safetensors,
+    Checksum, GROUP, GroupKind, LrDecay, ModelSettings, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in,
+    read_tensors, verify, write_safetensors,
 };
 use crate::error::{Error, Result};
 use crate::group::{Cyclic, Dihedral, Elem, Group};
+use crate::model::{Network, OfGroup};
 use crate::quoted::shown_path;
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2};
@@ -23,7 +24,7 @@ const GROUP_NAME: usize = 120;
 /// All that changes from epoch to epoch.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct State {
-    pub network: Network,
+    pub network: OfGroup<Network>,
     /// Steps taken.
     pub epoch: u64,
     pub optimiser: OptimiserState,
@@ -113,7 +114,7 @@ impl RunDirectory {
         let settings = path.join("cfg.json");
         let (resumed, notices) = if settings.exists() {
             same_settings(&settings, &RunConfig::read(&settings)?, &directory.config)?;
-            directory.newest()?
+            directory.newest(task)?
         } else if let Some(beside) = directory.candidates()?.into_iter().next() {
             return Err(Error::RunIncomplete { path: settings, beside });
         } else {
@@ -179,10 +180,10 @@ impl RunDirectory {
     }
 
     /// The state of the most epochs that is not damaged; an error if all are.
-    fn newest(&self) -> Result<(Option<State>, Vec<Notice>)> {
+    fn newest(&self, task: &Task) -> Result<(Option<State>, Vec<Notice>)> {
         let (mut newest, mut damaged, mut notices) = (None::<State>, Vec::new(), Vec::new());
         for path in self.candidates()? {
-            match self.read(&path)? {
+            match self.read(&path, task)? {
                 Err(reason) => damaged.push(reason),
                 Ok((state, checksum)) => {
                     if checksum == Checksum::Missing {
@@ -217,13 +218,13 @@ impl RunDirectory {
 
     /// The state in a file, or how it is damaged: it fails its checksum, or has none and cannot be right. With a checksum
     /// that holds, contents that cannot be right are somebody's doing, and an error.
-    fn read(&self, path: &Path) -> Result<Result<(State, Checksum)>> {
+    fn read(&self, path: &Path, task: &Task) -> Result<Result<(State, Checksum)>> {
         let bytes = fs::read(path).map_err(|source| Error::Io { path: path.into(), source })?;
         let checksum = match verify(&bytes, path) {
             Ok(checksum) => checksum,
             Err(reason) => return Ok(Err(reason)),
         };
-        match self.state(&bytes, path) {
+        match self.state(&bytes, path, task) {
             Ok(state) => Ok(Ok((state, checksum))),
             Err(error @ Error::RunDiffers { .. }) => Err(error),
             Err(reason) if checksum == Checksum::Missing => Ok(Err(reason)),
@@ -231,7 +232,7 @@ impl RunDirectory {
         }
     }
 
-    fn state(&self, bytes: &[u8], path: &Path) -> Result<State> {
+    fn state(&self, bytes: &[u8], path: &Path, task: &Task) -> Result<State> {
         let metadata = metadata_of(bytes, path)?;
         let key = |key: &'static str| {
             let text = metadata.get(key).map_or("", String::as_str);
@@ -254,9 +255,9 @@ impl RunDirectory {
             return Err(bad(format!("the state of epoch {}", rest.epoch)));
         }
         let tensors = read_bytes(bytes, path)?;
-        let network = Network::from_tensors((&self.config).into(), self.config.order()?, path, &tensors)?;
+        let network = Network::from_tensors(self.config.architecture(), self.config.order()?, path, &tensors)?;
         let kept = kept(self.config.optimiser);
-        let read = |Kept { prefix, .. }: &Kept| network.read(path, &tensors, prefix);
+        let read = |Kept { prefix, .. }: &Kept| network.values_of(path, &tensors, prefix);
         let state = OptimiserState(kept.iter().map(read).collect::<Result<_>>()?);
         for (Kept { prefix, .. }, squares) in kept.iter().zip(&state.0).filter(|(kept, _)| kept.squares) {
             for weight in network.weights() {
@@ -271,6 +272,7 @@ impl RunDirectory {
                 }
             }
         }
+        let network = OfGroup::with_fingerprint(network, Some(task.fingerprint()));
         Ok(State { network, epoch: rest.epoch, optimiser: state, best: rest.best })
     }
 
@@ -328,7 +330,8 @@ fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
 
 /// The settings of a run as its `cfg.json` has them.
 pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: &TrainConfig) -> RunConfig {
-    let (architecture, n) = (network.architecture(), task.order());
+    let n = task.order();
+    let (model, layers) = ModelSettings::of(network.architecture());
     let (group, group_parameter) = if Cyclic::new(n).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::CyclicGroup, n)
     } else if n % 2 == 0 && Dihedral::new(n / 2).is_ok_and(|group| is_task_of(task, &group)) {
@@ -337,12 +340,12 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
         (GroupKind::CayleyTable, n)
     };
     RunConfig {
-        model: architecture.kind,
+        model,
         group,
         group_parameter,
         seed: config.seed,
         frac_train: fraction(split.train.len(), n),
-        layers: architecture.layers(),
+        layers,
         lr: config.lr,
         optimiser: config.optimiser,
         weight_decay: config.weight_decay,

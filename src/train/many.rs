@@ -1,7 +1,7 @@
-use super::gradient::lock;
 use super::observer::ProgressBar;
 use super::{Outcome, StopReason, Trainer};
 use crate::error::Result;
+use crate::model::lock;
 use indicatif::{MultiProgress, ProgressStyle};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -34,7 +34,8 @@ pub struct Seed {
 /// If a trainer does, once all other seeds have ended.
 ///
 /// ```
-/// use irreplens::train::{Architecture, TrainConfig, Trainer, train_many};
+/// use irreplens::model::Architecture;
+/// use irreplens::train::{TrainConfig, Trainer, train_many};
 /// use irreplens::{group::Cyclic, task::Split};
 /// let group = Cyclic::new(7)?;
 /// let seeds = train_many(&[1, 2, 3], |seed| {

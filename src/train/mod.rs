@@ -1,19 +1,18 @@
-//! Training: full-batch AdamW, Adam and SGD on every model of the library, exact, fast and resumable.
+//! Training: full-batch AdamW, Adam and SGD on any network that has a description, exact, fast and resumable.
 //!
 //! | item | what |
 //! |---|---|
 //! | [`Trainer`] | trains a network; keeps a run directory and resumes from it |
 //! | [`train_many`] | many seeds side by side |
-//! | [`Architecture`], [`Network`] | which model, and its parameters |
+//! | [`Network::random`](crate::model::Network::random), [`Architecture::training_bytes`](crate::model::Architecture::training_bytes) | initial parameters; the memory it takes |
 //! | [`TrainConfig`], [`StopRules`] | how |
 //! | [`Observer`], [`ProgressBar`], [`MetricLog`], [`on_ctrl_c`] | who looks on, and who may stop it |
 //! | [`Notice`] | what was amiss with a run that was taken up |
-//! | [`loss_and_gradient`] | one gradient |
+//! | [`Network::loss_and_gradient`](crate::model::Network::loss_and_gradient) | one gradient |
 //!
 //! # The gradient
-//! The first layer of every model here is a function of `left[x]` and `right[y]`. The two maps (element -> neuron) are
-//! computed once an epoch; each training pair then costs its share of three products with W_U, and its gradient is added
-//! to row x of the one map's and row y of the other's, which go back through the embeddings once. Pairs are cut into
+//! What depends on one element is computed, and taken back, once an epoch for n rows; what depends on both, for the training
+//! pairs alone, their gradients added to row x of one table and row y of another. Pairs are cut into
 //! segments whose borders depend on their number alone, each segment is summed by one thread, and the sums are added in
 //! order: the same bits for any number of threads.
 //!
@@ -25,10 +24,9 @@ mod adam;
 mod adamw;
 mod config;
 mod directory;
-mod gradient;
+mod initial;
 mod interrupt;
 mod many;
-mod network;
 mod observer;
 #[cfg(feature = "cuda")]
 mod on_device;
@@ -38,10 +36,8 @@ mod trainer;
 
 pub use config::{StopRules, TrainConfig};
 pub use directory::Notice;
-pub use gradient::loss_and_gradient;
 pub use interrupt::on_ctrl_c;
 pub use many::{Seed, train_many};
-pub use network::{Architecture, Network, Weight};
 pub use observer::{MetricLog, Metrics, Observer, Outcome, ProgressBar, StopReason};
 #[cfg(feature = "cuda")]
 pub use on_device::train_many_on_device;

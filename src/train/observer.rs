@@ -1,7 +1,7 @@
-use super::Network;
 use crate::checkpoint::atomic_write;
 use crate::error::{Error, Result};
 use crate::model::Evaluation;
+use crate::model::{Network, OfGroup};
 use indicatif::{MultiProgress, ProgressStyle};
 use serde::Serialize;
 use std::fmt::Write as _;
@@ -67,7 +67,8 @@ pub struct Outcome {
 /// # Example
 /// The loss at which the network first gets everything right.
 /// ```
-/// use irreplens::train::{Architecture, Metrics, Network, Observer, TrainConfig, Trainer};
+/// use irreplens::model::{Architecture, Network, OfGroup};
+/// use irreplens::train::{Metrics, Observer, TrainConfig, Trainer};
 /// use irreplens::{group::Cyclic, task::Split};
 /// use std::ops::ControlFlow;
 /// use std::sync::{Arc, Mutex};
@@ -75,7 +76,7 @@ pub struct Outcome {
 /// struct FirstPerfect(Arc<Mutex<Option<f64>>>);
 ///
 /// impl Observer for FirstPerfect {
-///     fn observe(&mut self, metrics: &Metrics, _: &Network) -> irreplens::Result<ControlFlow<()>> {
+///     fn observe(&mut self, metrics: &Metrics, _: &OfGroup<Network>) -> irreplens::Result<ControlFlow<()>> {
 ///         if metrics.train.accuracy < 1.0 {
 ///             return Ok(ControlFlow::Continue(()));
 ///         }
@@ -104,7 +105,7 @@ pub trait Observer: Send {
     ///
     /// # Errors
     /// Whatever ends the run.
-    fn observe(&mut self, metrics: &Metrics, network: &Network) -> Result<ControlFlow<()>>;
+    fn observe(&mut self, metrics: &Metrics, network: &OfGroup<Network>) -> Result<ControlFlow<()>>;
 
     /// At the end.
     ///
@@ -116,7 +117,7 @@ pub trait Observer: Send {
 }
 
 impl<F: FnMut(&Metrics) -> ControlFlow<()> + Send> Observer for F {
-    fn observe(&mut self, metrics: &Metrics, _: &Network) -> Result<ControlFlow<()>> {
+    fn observe(&mut self, metrics: &Metrics, _: &OfGroup<Network>) -> Result<ControlFlow<()>> {
         Ok(self(metrics))
     }
 }
@@ -158,7 +159,7 @@ impl Observer for ProgressBar {
         Ok(())
     }
 
-    fn observe(&mut self, metrics: &Metrics, _: &Network) -> Result<ControlFlow<()>> {
+    fn observe(&mut self, metrics: &Metrics, _: &OfGroup<Network>) -> Result<ControlFlow<()>> {
         let mut message = format!("train loss {:.2e}", metrics.train.loss);
         if let Some(test) = &metrics.test {
             let _ = write!(message, ", test loss {:.2e}, accuracy {:.4}", test.loss, test.accuracy);
@@ -245,7 +246,7 @@ impl Observer for MetricLog {
         Ok(())
     }
 
-    fn observe(&mut self, metrics: &Metrics, _: &Network) -> Result<ControlFlow<()>> {
+    fn observe(&mut self, metrics: &Metrics, _: &OfGroup<Network>) -> Result<ControlFlow<()>> {
         let row = self.row(metrics);
         if let Some(file) = &mut self.file {
             file.write_all(row.as_bytes()).map_err(|source| Error::Io { path: self.path.clone(), source })?;

@@ -1,11 +1,11 @@
 use super::directory::{Notice, RunDirectory, State, run_config};
-use super::gradient::Passes;
+use super::initial::trainer_bytes;
 use super::optimiser::OptimiserState;
-use super::{Architecture, Metrics, Network, Observer, Outcome, StopReason, TrainConfig};
+use super::{Metrics, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
 use crate::memory;
-use crate::model::Evaluation;
+use crate::model::{Architecture, Evaluation, Interpretable, Network, OfGroup, Passes};
 use crate::task::{Split, Task};
 use std::path::Path;
 use std::sync::Arc;
@@ -25,9 +25,9 @@ use std::time::Instant;
 /// # Example
 /// ```
 /// use irreplens::group::Cyclic;
-/// use irreplens::model::{Hooks, Interpretable};
+/// use irreplens::model::{Architecture, Hooks, Interpretable};
 /// use irreplens::task::{Split, Task};
-/// use irreplens::train::{Architecture, StopReason, TrainConfig, Trainer};
+/// use irreplens::train::{StopReason, TrainConfig, Trainer};
 ///
 /// let group = Cyclic::new(7)?;
 /// let config = TrainConfig { epochs: 500, ..TrainConfig::default() };
@@ -35,7 +35,7 @@ use std::time::Instant;
 /// let outcome = trainer.run()?;
 /// assert_eq!(outcome.stop_reason, StopReason::EpochsReached);
 ///
-/// let loss = trainer.network().model()?.evaluate(&Task::new(&group), &Hooks::none())?.loss;
+/// let loss = trainer.network().evaluate(&Task::new(&group), &Hooks::none())?.loss;
 /// assert!(loss < 7f64.ln() && outcome.metrics.train.accuracy == 1.0);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
@@ -70,8 +70,8 @@ impl Trainer {
     /// A run from new parameters, [`Network::random`] of the config's seed.
     ///
     /// # Errors
-    /// [`Error::Range`] for a setting out of its range, a width of 0, no training pairs, or no test pairs where a stop rule
-    /// needs them; those of [`Split::check`] for a split of another order, or whose test set holds training pairs;
+    /// [`Error::Description`] naming the step that does not fit; [`Error::Range`] for a setting out of its range, no training
+    /// pairs, or no test pairs where a stop rule needs them; those of [`Split::check`] for a split of another order, or whose test set holds training pairs;
     /// [`Error::Memory`] for what is over the budget ([`Architecture::training_bytes`]), before any of it is done.
     pub fn new(
         group: &(impl Group + ?Sized),
@@ -96,14 +96,14 @@ impl Trainer {
         check_shape("group of the network", &[group.order()], &[network.order()])?;
         split.check(group.order())?;
         config.check(split.test.len())?;
-        memory::check("training", network.architecture().trainer_bytes(group.order(), split.train.len()))?;
+        memory::check("training", trainer_bytes(network.architecture(), group.order(), split.train.len())?)?;
         let task = Task::new(group);
         let train = Passes::new(&network, &task, &split.train, true)?.smoothed(config.label_smoothing);
         let test = match split.test.is_empty() {
             true => None,
             false => Some(Passes::new(&network, &task, &split.test, false)?),
         };
-        let network = network.on_group(task.fingerprint());
+        let network = OfGroup::with_fingerprint(network, Some(task.fingerprint()));
         let count = network.parameters().len();
         let state = State { network, epoch: 0, optimiser: OptimiserState::new(config.optimiser, count), best: None };
         Ok(Self {
@@ -148,8 +148,7 @@ impl Trainer {
         let config = run_config(&self.state.network, &self.task, &self.split, &self.config);
         let (directory, resumed, notices) = RunDirectory::open(path.as_ref(), config, &self.task, &self.split)?;
         self.notices.extend(notices);
-        if let Some(mut state) = resumed {
-            state.network = state.network.on_group(self.task.fingerprint());
+        if let Some(state) = resumed {
             self.good = state.clone();
             self.state = state;
         }
@@ -221,12 +220,24 @@ impl Trainer {
                 return Ok(outcome);
             }
             let start = Instant::now();
-            let rates = self.config.rates(self.epoch() + 1);
-            self.state.optimiser.step(self.state.network.parameters_mut(), &gradient, &rates);
-            self.state.epoch += 1;
+            self.step(&mut gradient);
             seconds += start.elapsed().as_secs_f64();
             self.epoch_seconds.push(seconds as f32);
         }
+    }
+
+    /// One step along minus the gradient; what is frozen stays, and has none.
+    fn step(&mut self, gradient: &mut [f32]) {
+        let rates = self.config.rates(self.epoch() + 1);
+        let State { network, optimiser, epoch, .. } = &mut self.state;
+        let frozen = network.weights().iter().filter(|parameter| parameter.frozen);
+        let frozen: Vec<_> =
+            frozen.map(|p| (p.range.clone(), network.parameters()[p.range.clone()].to_vec())).collect();
+        frozen.iter().for_each(|(range, _)| gradient[range.clone()].fill(0.0));
+        let parameters = network.parameters_mut();
+        optimiser.step(parameters, gradient, &rates);
+        frozen.into_iter().for_each(|(range, values)| parameters[range].copy_from_slice(&values));
+        *epoch += 1;
     }
 
     /// Tells the observers that it begins.
@@ -372,9 +383,9 @@ impl Trainer {
         self.state.epoch
     }
 
-    /// The network as it is now.
+    /// The network as it is now, which knows its group.
     #[must_use]
-    pub fn network(&self) -> &Network {
+    pub fn network(&self) -> &OfGroup<Network> {
         &self.state.network
     }
 

@@ -118,8 +118,9 @@ fn terms_kept_at_an_inner_site() {
     let found = keep_terms(&model, &case.basis, &case.task, "hidden1", &keep).unwrap();
     // By hand: relu(filtered first layer times W).
     let first = filtered(&case, &values(&model, &case, "hidden1"), &keep);
+    let weight = model.parameter("W").unwrap();
     let hidden = first.iter().map(|row| {
-        let column = |k: usize| (0..4).map(|e| row[e] * f64::from(model.weight()[[e, k]])).sum::<f64>().max(0.0);
+        let column = |k: usize| (0..4).map(|e| row[e] * f64::from(weight[[e, k]])).sum::<f64>().max(0.0);
         (0..5).map(column).collect()
     });
     near_loss("hidden1", found, read(&model, &case, &hidden.collect::<Vec<_>>()));

@@ -214,7 +214,7 @@ fn a_model_that_cannot_be_changed_is_still_explained() {
 }
 
 /// A model that keeps every site column-major.
-struct ColumnMajor(irreplens::model::SummedMlp);
+struct ColumnMajor(irreplens::model::Network);
 
 impl irreplens::model::Interpretable for ColumnMajor {
     fn order(&self) -> usize {
@@ -267,7 +267,7 @@ fn forced_labels_are_those_of_before() {
         (std::f32::consts::TAU * (2 * (x % 5)) as f32 / 5.0 + k as f32).cos()
     });
     embed.column_mut(1).iter_mut().enumerate().for_each(|(x, v)| *v = if x < 5 { 1.0 } else { -0.5 });
-    let model = irreplens::model::SummedMlp::new(embed.clone(), embed.clone(), embed.reversed_axes()).unwrap();
+    let model = irreplens::model::Network::summed(embed.clone(), embed.clone(), embed.reversed_axes()).unwrap();
     let found = interpret(&model, &case.basis, &case.task).unwrap();
     let forced = notebook::interpret(&model, &case.basis, &case.task, Labels::Forced).unwrap();
     assert_eq!(found.neurons.clusters(), [(2, vec![0, 2, 3])].into());

@@ -6,7 +6,7 @@ use irreplens::analysis::notebook::{self, Labels};
 use irreplens::analysis::{NeuronClusters, NeuronKind, label_neurons, neurons};
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::Dihedral;
-use irreplens::model::{Bilinear, BlockEnergies, FromFn, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp};
+use irreplens::model::{BlockEnergies, FromFn, Interpretable, Network, Precomputed, Site};
 use irreplens::task::Pair;
 use ndarray::{Array1, Array2};
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -127,7 +127,7 @@ fn dim_neurons() {
     let waves = wave(n, 2).column(0).to_owned();
     let columns = [&one * -1.0, &waves * 5e-4, &one * 0.5, waves.clone(), &waves * 2e-3];
     let embed = Array2::from_shape_fn((n, 5), |(t, k)| columns[k][t]);
-    let net = SummedMlp::new(embed.clone(), embed, Array2::ones((5, n))).unwrap();
+    let net = Network::summed(embed.clone(), embed, Array2::ones((5, n))).unwrap();
     let found = neurons(&net, &case.basis).unwrap();
     assert_eq!(found.dim(), [0, 1]);
     for k in [0, 1] {
@@ -159,7 +159,7 @@ fn an_always_on_bias_does_not_vary() {
     let (n, case) = (6, Case::dihedral(3));
     let zeros = Array2::zeros((n, 2));
     let bias = Some(Array1::from_elem(3, 0.7f32));
-    let net = OneLayerMlp::new(zeros.clone(), zeros, Array2::ones((4, 3)), bias, Array2::ones((3, n))).unwrap();
+    let net = Network::one_layer(zeros.clone(), zeros, Array2::ones((4, 3)), bias, Array2::ones((3, n))).unwrap();
     for neuron in neurons(&net, &case.basis).unwrap().neurons {
         near_of("share", &[neuron.share], &[1.0 / 3.0], 1.0);
         assert_eq!((neuron.kind, neuron.block, neuron.fraction_explained), (NeuronKind::Constant, None, None));
@@ -174,7 +174,7 @@ fn an_always_on_bias_does_not_vary() {
 fn a_layer_of_zeros_is_all_dim() {
     for case in [Case::cyclic(1), Case::cyclic(5), Case::dihedral(2)] {
         let zeros = Array2::zeros((case.n, 4));
-        let net = SummedMlp::new(zeros.clone(), zeros.clone(), zeros.t().to_owned()).unwrap();
+        let net = Network::summed(zeros.clone(), zeros.clone(), zeros.t().to_owned()).unwrap();
         let found = neurons(&net, &case.basis).unwrap();
         assert_eq!(found.dim(), [0, 1, 2, 3]);
         assert!(found.clusters().is_empty());
@@ -194,7 +194,7 @@ fn one_element_has_no_frequency() {
 fn the_published_loop_never_tries_the_last_frequency() {
     for n in [3, 5, 7, 8, 9, 53] {
         let case = Case::cyclic(n);
-        let net = SummedMlp::new(wave(n, n / 2), wave(n, n / 2), Array2::ones((1, n))).unwrap();
+        let net = Network::summed(wave(n, n / 2), wave(n, n / 2), Array2::ones((1, n))).unwrap();
         let right = neurons(&net, &case.basis).unwrap();
         assert_eq!(right.neurons[0].block, Some(n / 2), "C{n}");
         let published = notebook::neurons(&net, &case.basis, Labels::AsPublished).unwrap();
@@ -300,7 +300,7 @@ proptest! {
         let case = if dihedral { Case::dihedral(n) } else { Case::cyclic(n) };
         let k = 1 + k as usize % (n / 2);
         let embed = ndarray::Array2::from_shape_fn((case.n, 1), |(x, _)| wave(n, k)[[x % n, 0]]);
-        let net = Bilinear::new(embed.clone(), embed, Array2::ones((1, case.n))).unwrap();
+        let net = Network::bilinear(embed.clone(), embed, Array2::ones((1, case.n))).unwrap();
         let neuron = &neurons(&net, &case.basis).unwrap().neurons[0];
         assert_eq!(neuron.block, Some(k));
         near_of("fraction", &[neuron.fraction_explained.unwrap(), neuron.fraction_centred.unwrap()], &[1.0; 2], 1.0);

@@ -198,7 +198,7 @@ fn no_keys_no_neurons_no_weights() {
     let split = Split::random(6, 0.5, 1).unwrap();
     for width in [0, 4] {
         let zeros = Array2::zeros((6, width));
-        let model = irreplens::model::SummedMlp::new(zeros.clone(), zeros, Array2::zeros((width, 6))).unwrap();
+        let model = irreplens::model::Network::summed(zeros.clone(), zeros, Array2::zeros((width, 6))).unwrap();
         let found = progress_measures(&model, &case.basis, &case.task, &split, &[1]).unwrap();
         near("a guess", [found.restricted.loss, found.excluded.unwrap().loss], [6f64.ln(); 2]);
         assert_eq!((found.dim_neurons, found.keys[0].left_share, found.keys[0].unembed_share), (width, None, None));
@@ -226,7 +226,7 @@ fn what_is_refused() {
     assert!(matches!(measures(&case, &case, &smaller, &[1]), Error::Shape { .. }));
 
     /// Its neurons are not what the unembedding reads.
-    struct Elsewhere(irreplens::model::TwoLayerMlp);
+    struct Elsewhere(irreplens::model::Network);
     impl Interpretable for Elsewhere {
         fn order(&self) -> usize {
             self.0.order()

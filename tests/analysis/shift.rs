@@ -10,7 +10,7 @@ use irreplens::analysis::{
 };
 use irreplens::fourier::IrrepBasis;
 use irreplens::group::{Cyclic, Dihedral, Group, subgroup_classes};
-use irreplens::model::{FromFn, Hooks, Interpretable, OneLayerMlp, Precomputed, Site, SummedMlp};
+use irreplens::model::{FromFn, Hooks, Interpretable, Network, Precomputed, Site};
 use irreplens::task::{Pair, Split, Task};
 use ndarray::{Array1, Array2};
 use proptest::prelude::{ProptestConfig, any, proptest};
@@ -127,7 +127,7 @@ proptest! {
         let (left, right, unembed) = (draw.matrix(case.n, 6), draw.matrix(case.n, 6), draw.matrix(6, case.n));
         let shifted = &unembed + &(3.0 * draw.matrix(6, 1));
         let [plain, shifted] =
-            [unembed, shifted].map(|unembed| SummedMlp::new(left.clone(), right.clone(), unembed).unwrap());
+            [unembed, shifted].map(|unembed| Network::summed(left.clone(), right.clone(), unembed).unwrap());
         let [a, b] = [&plain, &shifted].map(|model| measured(&case, &group, model));
         same("weights", &case, &a, &b);
         let [x, y] = [&plain, &shifted].map(|model| embedding(model, &case.basis).unwrap());
@@ -150,11 +150,11 @@ proptest! {
 }
 
 /// Models of which there is nothing to measure: all zero, constant, the same logits for all classes, one neuron off.
-fn degenerate() -> Vec<(&'static str, SummedMlp)> {
+fn degenerate() -> Vec<(&'static str, Network)> {
     let n = 6;
     let ones = |r, c| Array2::<f32>::ones((r, c));
     let draw = |seed: u64, r, c| Draw::new(seed).matrix(r, c);
-    let net = |left, right, unembed| SummedMlp::new(left, right, unembed).unwrap();
+    let net = |left, right, unembed| Network::summed(left, right, unembed).unwrap();
     vec![
         ("zero", net(0.0 * ones(n, 3), 0.0 * ones(n, 3), 0.0 * ones(3, n))),
         ("off", net(-ones(n, 3), -ones(n, 3), draw(1, 3, n))),
@@ -213,7 +213,7 @@ fn constant_logits_have_their_constant() {
     let case = Case::dihedral(3);
     let zeros = Array2::zeros((6, 2));
     let bias = Some(Array1::from_elem(3, 0.7f32));
-    let net = OneLayerMlp::new(zeros.clone(), zeros, Array2::ones((4, 3)), bias, Draw::new(1).matrix(3, 6)).unwrap();
+    let net = Network::one_layer(zeros.clone(), zeros, Array2::ones((4, 3)), bias, Draw::new(1).matrix(3, 6)).unwrap();
     let shares = interpret(&net, &case.basis, &case.task).unwrap().logit_shares().unwrap();
     assert_eq!(shares.kinds(), [1.0, 0.0, 0.0, 0.0, 0.0]);
 }
@@ -263,7 +263,7 @@ fn weights_that_overflow() {
     let (case, group) = group(5, false);
     let mut left = Draw::new(1).matrix(5, 4);
     left[[3, 2]] = 1e38;
-    let net = SummedMlp::new(left, Draw::new(2).matrix(5, 4), 9.0 * &Draw::new(3).matrix(4, 5)).unwrap();
+    let net = Network::summed(left, Draw::new(2).matrix(5, 4), 9.0 * &Draw::new(3).matrix(4, 5)).unwrap();
     let at = |error: Error| match error {
         Error::NonFiniteActivation { pair, .. } => pair,
         other => panic!("{other}"),
@@ -274,8 +274,8 @@ fn weights_that_overflow() {
     assert_eq!(at(representation(&net, &group, &irreps, &case.task, &split).unwrap_err()), [3, 0]);
     // Maps that overflow are no function on cosets.
     let embed = 1e38 * &Array2::<f32>::ones((5, 2));
-    let maps =
-        OneLayerMlp::new(embed.clone(), embed, 9.0 * &Array2::<f32>::ones((4, 3)), None, Array2::ones((3, 5))).unwrap();
+    let maps = Network::one_layer(embed.clone(), embed, 9.0 * &Array2::<f32>::ones((4, 3)), None, Array2::ones((3, 5)))
+        .unwrap();
     assert_eq!(at(cosets(&maps, &group, &subgroup_classes(&group, 10).unwrap()).unwrap_err()), [0, 0]);
 }
 
@@ -294,7 +294,7 @@ fn a_large_constant_neuron_makes_no_other_dim() {
     let (case, _) = group(7, false);
     let wave = |t: usize| (std::f32::consts::TAU * t as f32 / 7.0).cos();
     let map = |constant: f32| Array2::from_shape_fn((7, 3), |(t, k)| if k == 2 { constant } else { wave(t + k) });
-    let net = SummedMlp::new(map(1e4), map(1e4), Draw::new(1).matrix(3, 7)).unwrap();
+    let net = Network::summed(map(1e4), map(1e4), Draw::new(1).matrix(3, 7)).unwrap();
     let kinds: Vec<NeuronKind> = neurons(&net, &case.basis).unwrap().neurons.iter().map(|neuron| neuron.kind).collect();
     assert_eq!(kinds, [NeuronKind::Labelled, NeuronKind::Labelled, NeuronKind::Constant]);
 }
@@ -305,8 +305,8 @@ fn coefficients_that_overflow_are_an_error() {
     let (case, _) = group(53, false);
     let mut left = Array2::from_elem((53, 2), 1.0f32);
     left.column_mut(0).fill(-1e38);
-    let off = SummedMlp::new(left, Array2::ones((53, 2)), Draw::new(1).matrix(2, 53)).unwrap();
+    let off = Network::summed(left, Array2::ones((53, 2)), Draw::new(1).matrix(2, 53)).unwrap();
     assert!(matches!(interpret(&off, &case.basis, &case.task), Err(Error::Range { .. })));
-    let flat = SummedMlp::new(Array2::ones((53, 4)), Array2::ones((53, 4)), Array2::from_elem((4, 53), 5e36)).unwrap();
+    let flat = Network::summed(Array2::ones((53, 4)), Array2::ones((53, 4)), Array2::from_elem((4, 53), 5e36)).unwrap();
     assert!(matches!(interpret(&flat, &case.basis, &case.task), Err(Error::Range { .. })));
 }

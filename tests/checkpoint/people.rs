@@ -66,7 +66,7 @@ fn whatever_lies_beside_and_around_the_weights() {
         assert_eq!(run.notes(), [""; 0], "{file}");
         assert_eq!(run.config.layers.embed_dim, 2);
         // The squares of 1 to 6, 11 to 16 and 21 to 26; what lies beside does not count.
-        assert_eq!(run.sum_of_squared_weights(), Some(91.0 + 1111.0 + 3331.0), "{file}");
+        assert_eq!(run.sum_of_squared_weights().unwrap(), Some(91.0 + 1111.0 + 3331.0), "{file}");
     }
 }
 

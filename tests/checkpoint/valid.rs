@@ -5,7 +5,8 @@ use std::path::Path;
 
 use irreplens::Error;
 use irreplens::checkpoint::{
-    ModelKind, RunConfig, Tensor, Tensors, atomic_write, matrix, read_tensors, torch, vector, write_safetensors,
+    ModelKind, ModelSettings, RunConfig, Tensor, Tensors, atomic_write, matrix, read_tensors, torch, vector,
+    write_safetensors,
 };
 use ndarray::{Array, ArrayD, IxDyn};
 use serde_json::Value;
@@ -68,8 +69,8 @@ fn tensors_of_runs_have_the_shapes_of_their_configs() {
         let hidden = config.layers.hidden_dim.unwrap_or(embed);
         assert_eq!(take(&["W_U", "Wfinal"]).dim(), (hidden, n));
         let read = match config.model {
-            ModelKind::OneLayerMlp => Some(2 * embed),
-            ModelKind::TwoLayerMlp => Some(embed),
+            ModelSettings::Published(ModelKind::OneLayerMlp) => Some(2 * embed),
+            ModelSettings::Published(ModelKind::TwoLayerMlp) => Some(embed),
             _ => None,
         };
         if let Some(width) = read {

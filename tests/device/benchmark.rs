@@ -5,9 +5,9 @@ use super::device;
 use super::random::{Draw, summed};
 use irreplens::device::Device;
 use irreplens::group::{Dihedral, Group};
-use irreplens::model::{Hooks, Interpretable, SummedMlp};
+use irreplens::model::{Architecture, Hooks, Interpretable, Network};
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, TrainConfig, Trainer, train_many_on_device};
+use irreplens::train::{TrainConfig, Trainer, train_many_on_device};
 use std::time::{Duration, Instant};
 
 /// How long each is repeated.
@@ -28,7 +28,7 @@ fn rate(mut f: impl FnMut()) -> f64 {
 fn evaluation(device: &Device, n: usize, width: usize) {
     let mut draw = Draw::new(1);
     let read = draw.matrix(width, n) / (width as f32).sqrt();
-    let net = SummedMlp::new(draw.matrix(n, width), draw.matrix(n, width), read).unwrap();
+    let net = Network::summed(draw.matrix(n, width), draw.matrix(n, width), read).unwrap();
     let task = Task::new(&Dihedral::new(n / 2).unwrap());
     let on_device = net.to_device(device).unwrap();
     let per_second = rate(|| {

@@ -197,7 +197,7 @@ fn tiny_and_huge_losses_keep_their_digits() {
         let other = Array2::from_shape_fn((9, 81), |(y, k)| if k % 9 == y { 1.0 } else { 0.0f32 });
         let read =
             Array2::from_shape_fn((81, 9), |(k, z)| if (k / 9 + k % 9) % 9 == z { 12.0 * scale } else { 0.0f32 });
-        let net = irreplens::model::Bilinear::new(one_hot, other, read).unwrap();
+        let net = irreplens::model::Network::bilinear(one_hot, other, read).unwrap();
         let expected = pair_losses(&net, &task);
         let got = pair_losses(&net.to_device(&device).unwrap(), &task);
         for (expected, got) in expected.iter().zip(&got) {
@@ -214,7 +214,7 @@ fn logits_that_are_no_numbers_are_the_error_of_the_processor() {
     let (left, right, mut read) = (net.matrix(4, 3), net.matrix(4, 3), net.matrix(3, 4));
     read[[1, 2]] = f32::NAN;
     let task = Task::new(&Cyclic::new(4).unwrap());
-    let model = irreplens::model::SummedMlp::new(left, right, read).unwrap();
+    let model = irreplens::model::Network::summed(left, right, read).unwrap();
     let on_device = model.to_device(&device).unwrap();
     for hooks in [Hooks::none(), Hooks::none().with(Hook::scale("logits", 1.0))] {
         let expected = model.evaluate(&task, &hooks).unwrap_err();

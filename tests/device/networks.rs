@@ -4,7 +4,7 @@ use super::models::{numbers, same_activations, same_energies, same_spectrum};
 use super::{assert_close, descriptions, device};
 use irreplens::device::{ACTIVATIONS, LOSSES};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
-use irreplens::group::{Dihedral, Elem, Group};
+use irreplens::group::{Dihedral, Elem};
 use irreplens::model::{
     Activation, Architecture, Hook, Hooks, Interpretable, Network, Normalisation, Transformer, Values,
 };
@@ -124,22 +124,20 @@ fn transformers_are_the_processors() {
     for (name, net) in transformers(n) {
         let on_device = net.to_device(&device).unwrap();
         same_activations(name, &net, &on_device, &Hooks::none());
-        for site in net.sites() {
+        for (i, site) in net.sites().iter().enumerate() {
             let (site, width) = (site.name.as_str(), site.width);
             let unit = Array2::from_elem((1, width), 1.0 / (width as f32).sqrt());
             let mean = net.neuron_columns(site, 0..width).unwrap().map_axis(ndarray::Axis(2), |v| v.sum());
             let table = Array2::from_shape_fn((n * n, width), |(i, k)| mean[[i / n, i % n]] * 0.1 + 0.05 * k as f32);
-            for hook in [
-                Hook::add(site, Values::PerPair(Arc::new(table))),
+            let hook = match i % 3 {
+                0 => Hook::add(site, Values::PerPair(Arc::new(table))),
                 // What divides must not become 0.
-                if width == 1 { Hook::project_onto(site, unit) } else { Hook::project_out(site, unit) }.unwrap(),
-                Hook::scale(site, 0.5),
-            ] {
-                let hooks = Hooks::none().with(hook);
-                let (expected, got) =
-                    (net.evaluate(&task, &hooks).unwrap(), on_device.evaluate(&task, &hooks).unwrap());
-                assert_close(&format!("{name}, loss under {hooks:?}"), LOSSES, [expected.loss], [got.loss]);
-            }
+                1 if width > 1 => Hook::project_out(site, unit).unwrap(),
+                _ => Hook::scale(site, 0.5),
+            };
+            let hooks = Hooks::none().with(hook);
+            let (expected, got) = (net.evaluate(&task, &hooks).unwrap(), on_device.evaluate(&task, &hooks).unwrap());
+            assert_close(&format!("{name}, loss under {hooks:?}"), LOSSES, [expected.loss], [got.loss]);
         }
         let set: Vec<bool> = (0..n * n).map(|pair| pair % 3 == 0).collect();
         let (expected, got) = (net.pair_means(&task, &[&set]).unwrap(), on_device.pair_means(&task, &[&set]).unwrap());
@@ -155,13 +153,11 @@ fn transformers_are_the_processors() {
             let got = on_device.neuron_and_logit_spectra(basis).unwrap();
             same_spectrum(name, &expected.0, &got.0);
             same_spectrum(name, &expected.1, &got.1);
-            for site in [net.readout_site(), net.sites()[0].name.as_str()] {
-                let (expected, got) = (net.spectrum(site, basis).unwrap(), on_device.spectrum(site, basis).unwrap());
-                same_spectrum(name, &expected, &got);
-                let expected = net.block_energies(site, basis).unwrap();
-                same_energies(name, &expected, &on_device.block_energies(site, basis).unwrap());
-            }
+            let site = net.readout_site();
+            let (expected, got) = (net.spectrum(site, basis).unwrap(), on_device.spectrum(site, basis).unwrap());
+            same_spectrum(name, &expected, &got);
+            let expected = net.block_energies(site, basis).unwrap();
+            same_energies(name, &expected, &on_device.block_energies(site, basis).unwrap());
         }
-        assert_eq!(on_device.order(), group.order());
     }
 }

@@ -5,8 +5,9 @@ use irreplens::Error;
 use irreplens::checkpoint::{LrDecay, Optimiser};
 use irreplens::device::{Device, LOSSES, Tile};
 use irreplens::group::{Cyclic, Dihedral};
+use irreplens::model::Architecture;
 use irreplens::task::Split;
-use irreplens::train::{Architecture, Metrics, Network, StopReason, TrainConfig, Trainer, train_many_on_device};
+use irreplens::train::{Metrics, StopReason, TrainConfig, Trainer, train_many_on_device};
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
@@ -24,9 +25,9 @@ fn config(epochs: u64, seed: u64) -> TrainConfig {
     }
 }
 
-fn trainer(architecture: Architecture, config: TrainConfig) -> Trainer {
+fn trainer(architecture: &Architecture, config: TrainConfig) -> Trainer {
     let split = Split::random(6, 0.7, config.seed).unwrap();
-    Trainer::new(&Dihedral::new(3).unwrap(), architecture, split, config).unwrap()
+    Trainer::new(&Dihedral::new(3).unwrap(), architecture.clone(), split, config).unwrap()
 }
 
 /// Every loss that was measured, and the parameters at the end.
@@ -60,8 +61,8 @@ fn architectures() -> [Architecture; 8] {
 fn two_hundred_steps_are_the_processors() {
     let Some(device) = device() else { return };
     for architecture in architectures() {
-        let expected = losses(trainer(architecture, config(200, 3)));
-        let got = losses(trainer(architecture, config(200, 3)).on_device(&device));
+        let expected = losses(trainer(&architecture, config(200, 3)));
+        let got = losses(trainer(&architecture, config(200, 3)).on_device(&device));
         for (expected, got) in expected.0.iter().zip(&got.0) {
             assert_close(&format!("{architecture:?}"), AFTER_200_STEPS, [*expected], [*got]);
         }
@@ -75,7 +76,7 @@ fn every_optimiser_steps_as_on_the_processor() {
     let Some(device) = device() else { return };
     let (sgd, biased) = (Optimiser::Sgd { momentum: 0.9 }, Architecture::one_layer_with_bias(4, 8).with_output_bias());
     for (optimiser, lr, label_smoothing, architecture) in [
-        (Optimiser::AdamW, 1e-3, 0.1, biased),
+        (Optimiser::AdamW, 1e-3, 0.1, biased.clone()),
         (Optimiser::Adam, 1e-2, 0.0, Architecture::two_layer(5, 8)),
         (sgd, 0.1, 0.0, biased),
         (sgd, 0.1, 0.3, Architecture::two_layer(5, 8)),
@@ -89,9 +90,9 @@ fn every_optimiser_steps_as_on_the_processor() {
             ..config(epochs, 3)
         };
         let what = format!("{optimiser}, {label_smoothing}, {architecture:?}");
-        let expected = losses(trainer(architecture, settings(60)));
+        let expected = losses(trainer(&architecture, settings(60)));
         let folder = tempfile::tempdir().unwrap();
-        let kept = |epochs| trainer(architecture, settings(epochs)).in_directory(folder.path()).unwrap();
+        let kept = |epochs| trainer(&architecture, settings(epochs)).in_directory(folder.path()).unwrap();
         let on_device = losses(kept(40).on_device(&device));
         let moved = losses(kept(60));
         // Measured every 20 epochs, on either side of the move once more.
@@ -118,7 +119,7 @@ fn few_pairs_of_a_larger_group() {
     ] {
         let trainer = || {
             let config = TrainConfig { epochs: 4, measure_every: 2, ..TrainConfig::default() };
-            Trainer::new(&group, architecture, split.clone(), config).unwrap()
+            Trainer::new(&group, architecture.clone(), split.clone(), config).unwrap()
         };
         let expected = losses(trainer());
         let devices = [device.clone(), device.clone().with_tile(Tile::Small), device.clone().with_tile(Tile::Large)];
@@ -136,10 +137,10 @@ fn seeds_together_end_with_the_bits_of_each_alone() {
     for architecture in
         [Architecture::one_layer(4, 8), Architecture::two_layer(5, 8), Architecture::summed(8).with_output_bias()]
     {
-        let alone = |seed| losses(trainer(architecture, config(60, seed)).on_device(&device));
+        let alone = |seed| losses(trainer(&architecture, config(60, seed)).on_device(&device));
         let together: Mutex<Vec<Arc<Mutex<Vec<f64>>>>> = Mutex::default();
         let ended = train_many_on_device(&device, &[1, 2, 3], |seed| {
-            let (mut trainer, seen) = (trainer(architecture, config(60, seed)), Arc::<Mutex<Vec<f64>>>::default());
+            let (mut trainer, seen) = (trainer(&architecture, config(60, seed)), Arc::<Mutex<Vec<f64>>>::default());
             together.lock().unwrap().push(seen.clone());
             trainer.observe(move |metrics: &Metrics| {
                 seen.lock().unwrap().extend([metrics.train.loss, metrics.test.unwrap().loss]);
@@ -162,7 +163,7 @@ fn seeds_together_end_with_the_bits_of_each_alone() {
 
 fn in_directory(path: &std::path::Path, epochs: u64, device: Option<&Device>) -> Trainer {
     let config = TrainConfig { epochs, measure_every: 20, ..TrainConfig::default() };
-    let trainer = trainer(Architecture::one_layer(4, 8), config).in_directory(path).unwrap();
+    let trainer = trainer(&Architecture::one_layer(4, 8), config).in_directory(path).unwrap();
     match device {
         Some(device) => trainer.on_device(device),
         None => trainer,
@@ -192,7 +193,7 @@ fn checkpoints_go_from_one_to_the_other() {
     let (_, whole) = end(in_directory(&root.path().join("whole"), 80, Some(&device)));
     let path = root.path().join("cut");
     end(in_directory(&path, 40, Some(&device)));
-    let (_, cut): (f64, Network) = end(in_directory(&path, 80, Some(&device)));
+    let (_, cut) = end(in_directory(&path, 80, Some(&device)));
     assert!(whole == cut);
 }
 
@@ -200,9 +201,9 @@ fn checkpoints_go_from_one_to_the_other() {
 fn a_loss_that_is_no_number_is_named_with_its_epoch() {
     let Some(device) = device() else { return };
     let diverging = TrainConfig { lr: 1e30, epochs: 50, measure_every: 50, warmup_epochs: 0, ..config(50, 1) };
-    let error = trainer(Architecture::one_layer(4, 8), diverging.clone()).run().unwrap_err();
+    let error = trainer(&Architecture::one_layer(4, 8), diverging.clone()).run().unwrap_err();
     let Error::Diverged { epoch: expected, .. } = error else { panic!("{error}") };
-    let error = trainer(Architecture::one_layer(4, 8), diverging).on_device(&device).run().unwrap_err();
+    let error = trainer(&Architecture::one_layer(4, 8), diverging).on_device(&device).run().unwrap_err();
     let Error::Diverged { epoch, .. } = error else { panic!("{error}") };
     assert_eq!(epoch, expected);
 }
@@ -212,8 +213,8 @@ fn seeds_that_do_not_belong_together_are_refused_alone() {
     let Some(device) = device() else { return };
     let ended = train_many_on_device(&device, &[1, 2, 3, 4], |seed| match seed {
         2 => Err(Error::Range { what: "seed", expected: "another", got: 2.0 }),
-        3 => Ok(trainer(Architecture::summed(8), config(20, seed))),
-        _ => Ok(trainer(Architecture::one_layer(4, 8), config(20, seed))),
+        3 => Ok(trainer(&Architecture::summed(8), config(20, seed))),
+        _ => Ok(trainer(&Architecture::one_layer(4, 8), config(20, seed))),
     });
     let ok: Vec<bool> = ended.iter().map(|seed| seed.outcome.is_ok()).collect();
     assert_eq!(ok, [true, false, false, true]);

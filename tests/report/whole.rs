@@ -4,9 +4,10 @@ use crate::read::{content, markup};
 use crate::runs::{write_order, write_run};
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::group::Dihedral;
+use irreplens::model::Architecture;
 use irreplens::report::of_run;
 use irreplens::task::Split;
-use irreplens::train::{Architecture, MetricLog, TrainConfig, Trainer};
+use irreplens::train::{MetricLog, TrainConfig, Trainer};
 use serde_json::Value;
 use std::path::Path;
 

@@ -1,10 +1,7 @@
 //! Random models of every kind.
 #![allow(dead_code)]
 
-use irreplens::model::{
-    ActivationCache, Bilinear, FromFn, Hooks, Interpretable, OneLayerMlp, Precomputed, Separable, Site, SummedMlp,
-    TwoLayerMlp,
-};
+use irreplens::model::{ActivationCache, FromFn, Hooks, Interpretable, Network, Precomputed, Separable, Site};
 use irreplens::task::Pair;
 use ndarray::{Array1, Array2, ArrayView2};
 use rand_chacha::ChaCha8Rng;
@@ -25,25 +22,25 @@ impl Draw {
     }
 }
 
-pub fn one_layer(n: usize, e: usize, d: usize, bias: bool, seed: u64) -> OneLayerMlp {
+pub fn one_layer(n: usize, e: usize, d: usize, bias: bool, seed: u64) -> Network {
     let mut draw = Draw::new(seed);
     let b = bias.then(|| draw.matrix(1, d).row(0).to_owned());
-    OneLayerMlp::new(draw.matrix(n, e), draw.matrix(n, e), draw.matrix(2 * e, d), b, draw.matrix(d, n)).unwrap()
+    Network::one_layer(draw.matrix(n, e), draw.matrix(n, e), draw.matrix(2 * e, d), b, draw.matrix(d, n)).unwrap()
 }
 
-pub fn summed(n: usize, d: usize, seed: u64) -> SummedMlp {
+pub fn summed(n: usize, d: usize, seed: u64) -> Network {
     let mut draw = Draw::new(seed);
-    SummedMlp::new(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
+    Network::summed(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
 }
 
-pub fn two_layer(n: usize, e: usize, d: usize, seed: u64) -> TwoLayerMlp {
+pub fn two_layer(n: usize, e: usize, d: usize, seed: u64) -> Network {
     let mut draw = Draw::new(seed);
-    TwoLayerMlp::new(draw.matrix(n, e), draw.matrix(n, e), draw.matrix(e, d), draw.matrix(d, n)).unwrap()
+    Network::two_layer(draw.matrix(n, e), draw.matrix(n, e), draw.matrix(e, d), draw.matrix(d, n)).unwrap()
 }
 
-pub fn bilinear(n: usize, d: usize, seed: u64) -> Bilinear {
+pub fn bilinear(n: usize, d: usize, seed: u64) -> Network {
     let mut draw = Draw::new(seed);
-    Bilinear::new(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
+    Network::bilinear(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
 }
 
 /// A random output bias (n).

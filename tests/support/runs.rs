@@ -30,7 +30,7 @@ pub fn write_run(folder: &Path, model: ModelKind, group: GroupKind, n: usize, se
         tensors.insert("b".into(), Tensor::F32(draw.matrix(1, hidden).row(0).to_owned().into_dyn()));
     }
     let config = RunConfig {
-        model,
+        model: model.into(),
         group,
         group_parameter: n,
         seed: 1,

@@ -3,8 +3,9 @@
 use irreplens::Error;
 use irreplens::checkpoint::{Optimiser, Run, RunConfig, Tensors, read_tensors, write_safetensors};
 use irreplens::group::{Cyclic, Dihedral, DirectProduct};
+use irreplens::model::{Architecture, Network};
 use irreplens::task::Split;
-use irreplens::train::{Architecture, Metrics, Network, StopReason, StopRules, TrainConfig, Trainer};
+use irreplens::train::{Metrics, StopReason, StopRules, TrainConfig, Trainer};
 use std::collections::BTreeMap;
 use std::fs;
 use std::ops::ControlFlow;
@@ -36,11 +37,11 @@ fn settings_out_of_range() {
     let ok = Architecture::summed(8);
     assert_eq!(
         message(new(Architecture::one_layer(0, 8), split(6), config(1))),
-        "embed_dim: expected an integer from 1 up, got 0"
+        "step `embed_left` of the network: expected a width from 1 up, got 0"
     );
     assert_eq!(
         message(new(Architecture::two_layer(8, 0), split(6), config(1))),
-        "hidden_dim: expected an integer from 1 up, got 0"
+        "step `hidden_pre` of the network: expected a width from 1 up, got 0"
     );
     for (change, expected) in [
         (TrainConfig { lr: 0.0, ..config(1) }, "lr: expected a number above 0, got 0"),
@@ -61,7 +62,7 @@ fn settings_out_of_range() {
         ),
         (TrainConfig { measure_every: 0, ..config(1) }, "measure_every: expected an integer from 1 up, got 0"),
     ] {
-        assert_eq!(message(new(ok, split(6), change)), expected);
+        assert_eq!(message(new(ok.clone(), split(6), change)), expected);
     }
 }
 
@@ -75,14 +76,14 @@ fn splits_that_cannot_be_trained_on() {
     for stop in rules {
         let all = Split::random(6, 1.0, 1).unwrap();
         assert_eq!(
-            message(new(ok, all, TrainConfig { stop, ..config(1) })),
+            message(new(ok.clone(), all, TrainConfig { stop, ..config(1) })),
             "test pairs, which a stop rule looks at: expected at least 1, got 0"
         );
     }
     let none = Split::new(6, Vec::new(), vec![0]).unwrap();
-    assert_eq!(message(new(ok, none, config(1))), "number of pairs: expected at least 1, got 0");
+    assert_eq!(message(new(ok.clone(), none, config(1))), "number of pairs: expected at least 1, got 0");
     // A split of a smaller group, whose pairs are all pairs of this one too, and sets that were changed afterwards.
-    assert_eq!(message(new(ok, split(5), config(1))), "group of the split: expected shape [6], got [5]");
+    assert_eq!(message(new(ok.clone(), split(5), config(1))), "group of the split: expected shape [6], got [5]");
     let changed = |train: &[usize], test: &[usize]| {
         let mut changed = split(6);
         (changed.train, changed.test) = (train.to_vec(), test.to_vec());
@@ -102,9 +103,9 @@ fn splits_that_cannot_be_trained_on() {
             "split: expected every pair once, got pair 3 in the training set and again in the training set",
         ),
     ] {
-        assert_eq!(message(new(ok, split, config(1))), expected);
+        assert_eq!(message(new(ok.clone(), split, config(1))), expected);
     }
-    let network = Network::random(ok, 5, 1).unwrap();
+    let network = Network::random(ok.clone(), 5, 1).unwrap();
     let other = Trainer::from_network(&Cyclic::new(6).unwrap(), network, split(6), config(1));
     assert!(matches!(other, Err(Error::Shape { .. })));
 }
@@ -131,7 +132,7 @@ fn a_loss_that_is_no_number_goes_back_to_the_last_checkpoint() {
     let (newest, path) = Run::open(folder.path()).unwrap().checkpoints().unwrap().pop().unwrap();
     assert_eq!(newest, last_good);
     let network = Network::from_tensors(Architecture::summed(8), 6, &path, &read_tensors(&path).unwrap()).unwrap();
-    assert_eq!(&network, trainer.network());
+    assert_eq!(network, **trainer.network());
 }
 
 /// A directory that turns unwritable under way stands for a full disk: the error is the same.
@@ -193,18 +194,21 @@ fn another_run_is_not_taken_up() {
     let summed = Architecture::summed(8);
     assert_eq!(differs(new(Architecture::bilinear(8), split(6), config(60)).unwrap(), directory), "model");
     assert_eq!(differs(new(Architecture::summed(9), split(6), config(60)).unwrap(), directory), "layers");
-    let dihedral = Trainer::new(&Dihedral::new(3).unwrap(), summed, split(6), config(60)).unwrap();
+    let dihedral = Trainer::new(&Dihedral::new(3).unwrap(), summed.clone(), split(6), config(60)).unwrap();
     assert_eq!(differs(dihedral, directory), "group");
-    assert_eq!(differs(new(summed, split(6), TrainConfig { lr: 0.5, ..config(60) }).unwrap(), directory), "lr");
-    assert_eq!(differs(new(summed, split(6), TrainConfig { seed: 2, ..config(60) }).unwrap(), directory), "seed");
+    assert_eq!(differs(new(summed.clone(), split(6), TrainConfig { lr: 0.5, ..config(60) }).unwrap(), directory), "lr");
+    assert_eq!(
+        differs(new(summed.clone(), split(6), TrainConfig { seed: 2, ..config(60) }).unwrap(), directory),
+        "seed"
+    );
     let other = Split::random(6, 0.6, 2).unwrap();
-    assert_eq!(differs(new(summed, other, config(60)).unwrap(), directory), "train");
+    assert_eq!(differs(new(summed.clone(), other, config(60)).unwrap(), directory), "train");
     assert_eq!(fs::read(directory.join("cfg.json")).unwrap(), before);
     // More epochs are no other run.
-    let mut more = new(summed, split(6), config(80)).unwrap().in_directory(directory).unwrap();
+    let mut more = new(summed.clone(), split(6), config(80)).unwrap().in_directory(directory).unwrap();
     assert_eq!(more.epoch(), 60);
     assert_eq!(more.run().unwrap().metrics.epoch, 80);
-    let mut straight = new(summed, split(6), config(80)).unwrap();
+    let mut straight = new(summed.clone(), split(6), config(80)).unwrap();
     straight.run().unwrap();
     assert_eq!(more.network(), straight.network());
 }

@@ -85,7 +85,7 @@ fn bad_command_lines_are_named() {
     let folder = tempfile::tempdir().unwrap();
     for (line, expected) in [
         ("--hidden=-3", "error: invalid value '-3' for '--hidden <D>': invalid digit found in string"),
-        ("--hidden 0", "hidden_dim: expected an integer from 1 up, got 0"),
+        ("--hidden 0", "step `hidden_pre` of the network: expected a width from 1 up, got 0"),
         ("--fraction 1.5", "training fraction: expected in (0, 1], got 1.5"),
         ("--fraction 0", "training fraction: expected in (0, 1], got 0"),
         ("--group dihedral", "error: invalid value 'dihedral' for '--group <GROUP>': expected cyclic:N"),

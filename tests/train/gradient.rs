@@ -2,11 +2,10 @@
 
 use crate::models::Draw;
 use irreplens::Error;
-use irreplens::checkpoint::ModelKind;
+use irreplens::checkpoint::{ModelKind, ModelSettings};
 use irreplens::group::{Cyclic, Dihedral, Group, GroupExt};
-use irreplens::model::Evaluation;
+use irreplens::model::{Architecture, Evaluation, Interpretable, Network, Parameter};
 use irreplens::task::Task;
-use irreplens::train::{Architecture, Network, Weight, loss_and_gradient};
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
 use rayon::ThreadPoolBuilder;
 use std::collections::BTreeMap;
@@ -32,7 +31,7 @@ const DIFFERENCES: f64 = 3e-8;
 /// A network in `f64`; the embeddings are stacked as in the published code.
 struct Dense {
     kind: ModelKind,
-    weights: Vec<Weight>,
+    weights: Vec<Parameter>,
     values: Vec<f64>,
 }
 
@@ -63,15 +62,23 @@ struct Oracle {
     rounding: f64,
 }
 
+/// The published name of a description.
+fn kind_of(architecture: &Architecture) -> ModelKind {
+    match ModelSettings::of(architecture) {
+        (ModelSettings::Published(kind), _) => kind,
+        (described, _) => panic!("not published: {described:?}"),
+    }
+}
+
 impl Dense {
     fn new(network: &Network) -> Self {
         let values = network.parameters().iter().map(|&v| f64::from(v)).collect();
-        Self { kind: network.architecture().kind, weights: network.weights().to_vec(), values }
+        Self { kind: kind_of(network.architecture()), weights: network.weights().to_vec(), values }
     }
 
     fn tensor(&self, name: &str) -> ArrayView2<'_, f64> {
         let weight = self.weights.iter().find(|weight| weight.name == name).unwrap();
-        ArrayView2::from_shape(weight.shape, &self.values[weight.range.clone()]).unwrap()
+        ArrayView2::from_shape(weight.matrix, &self.values[weight.range.clone()]).unwrap()
     }
 
     /// The bias through `f`, 0 where there is none.
@@ -148,7 +155,7 @@ impl Dense {
             b += &right.row(i);
         }
         gradient.extend([("W_E_a", a), ("W_E_b", b)]);
-        self.weights.iter().flat_map(|weight| gradient[weight.name].iter().copied()).collect()
+        self.weights.iter().flat_map(|weight| gradient[weight.name.as_str()].iter().copied()).collect()
     }
 }
 
@@ -190,9 +197,9 @@ fn largest(values: impl IntoIterator<Item = f64>) -> f64 {
 #[track_caller]
 fn check(what: &str, network: &Network, task: &Task, pairs: &[usize]) -> Oracle {
     let oracle = oracle(network, task, pairs);
-    let (evaluation, gradient) = loss_and_gradient(network, task, pairs).unwrap();
+    let (evaluation, gradient) = network.loss_and_gradient(task, pairs).unwrap();
     let (got, want, tolerance) = (evaluation.loss, oracle.evaluation.loss, STEPS * oracle.rounding);
-    let kind = network.architecture().kind;
+    let kind = kind_of(network.architecture());
     assert!((got - want).abs() <= tolerance * want, "{what}, {kind:?}: loss {got:e} against {want:e}");
     assert_eq!(evaluation.accuracy, oracle.evaluation.accuracy, "{what}, {kind:?}: accuracy");
     for weight in network.weights() {
@@ -215,8 +222,8 @@ fn check(what: &str, network: &Network, task: &Task, pairs: &[usize]) -> Oracle 
 ///
 /// Sums of products of such numbers are exact in `f32` up to 2^(24 - 2 bits): its ReLUs switch where those of `f64` do,
 /// and some pre-activations may be exactly 0.
-fn draw(architecture: Architecture, order: usize, bits: i32, unembed: f32, seed: u64) -> Network {
-    let (mut network, mut draw) = (Network::random(architecture, order, 1).unwrap(), Draw::new(seed));
+fn draw(architecture: &Architecture, order: usize, bits: i32, unembed: f32, seed: u64) -> Network {
+    let (mut network, mut draw) = (Network::random(architecture.clone(), order, 1).unwrap(), Draw::new(seed));
     let grid = 2f32.powi(bits);
     network.parameters_mut().iter_mut().for_each(|v| *v = (draw.number() * grid).floor() / grid);
     scale(&mut network, unembed);
@@ -274,7 +281,7 @@ fn gradient_is_that_of_central_differences() {
             let pairs = subset(n, count, g as u64);
             let near = |network: &Network| Dense::new(network).forward(n, &pairs).reach <= 2.0 * REACH;
             let mut seeds = 0..100;
-            let network = seeds.find_map(|seed| Some(draw(architecture, n, 9, 1.0, seed)).filter(|net| !near(net)));
+            let network = seeds.find_map(|seed| Some(draw(&architecture, n, 9, 1.0, seed)).filter(|net| !near(net)));
             let what = format!("{}, {count} pairs", group.name());
             let network = network.unwrap_or_else(|| panic!("{what}: no network away from kinks"));
             let oracle = check(&what, &network, &task, &pairs);
@@ -292,8 +299,8 @@ fn gradient_is_that_of_central_differences() {
                     let value = f64::from(network.parameters()[i]);
                     let difference = (loss(value + STEP) - loss(value - STEP)) / (2.0 * STEP);
                     let off = (difference - oracle.gradient[i]).abs();
-                    let (kind, want) = (architecture.kind, oracle.gradient[i]);
-                    let name = weight.name;
+                    let (kind, want) = (kind_of(&architecture), oracle.gradient[i]);
+                    let name = &weight.name;
                     assert!(
                         off <= DIFFERENCES * most.max(1.0),
                         "{what}, {kind:?}: {name}: {difference:e} by differences, {want:e} by backpropagation"
@@ -314,10 +321,10 @@ fn gradient_adds_up_over_segments_and_blocks() {
     for (group, architectures) in shapes {
         let (task, n) = (Task::new(&group), group.order());
         for architecture in architectures {
-            let network = draw(architecture, n, 6, 0.125, 7);
+            let network = draw(&architecture, n, 6, 0.125, 7);
             let oracle = check(&group.name(), &network, &task, &(0..n * n).collect::<Vec<_>>());
             // The derivative of max(0, v) at 0 is asked for.
-            assert!(oracle.reach == 0.0 || architecture.kind == ModelKind::Bilinear);
+            assert!(oracle.reach == 0.0 || kind_of(&architecture) == ModelKind::Bilinear);
         }
     }
 }
@@ -332,7 +339,7 @@ fn logits(network: &Network) -> Array2<f64> {
 fn gradient_of_a_tiny_loss_is_as_exact() {
     let task = Task::new(&Dihedral::new(10).unwrap());
     for architecture in kinds(9, 30) {
-        let mut network = draw(architecture, 20, 9, 1.0, 3);
+        let mut network = draw(&architecture, 20, 9, 1.0, 3);
         // The pairs that the random network has right by far, as a trained one would; then larger logits.
         let margins: Vec<f64> = logits(&network)
             .outer_iter()
@@ -346,7 +353,7 @@ fn gradient_of_a_tiny_loss_is_as_exact() {
         let pairs: Vec<usize> = (0..400).filter(|&pair| margins[pair] > bar).collect();
         scale(&mut network, (22.0 / bar) as f32);
         let loss = check("tiny loss", &network, &task, &pairs).evaluation.loss;
-        assert!(0.0 < loss && loss < 1e-8, "{:?}: {loss:e} over {} pairs", architecture.kind, pairs.len());
+        assert!(0.0 < loss && loss < 1e-8, "{:?}: {loss:e} over {} pairs", kind_of(&architecture), pairs.len());
     }
 }
 
@@ -354,7 +361,7 @@ fn gradient_of_a_tiny_loss_is_as_exact() {
 fn gradient_of_huge_logits_does_not_overflow() {
     let task = Task::new(&Dihedral::new(10).unwrap());
     for architecture in kinds(9, 30) {
-        let mut network = draw(architecture, 20, 9, 1.0, 4);
+        let mut network = draw(&architecture, 20, 9, 1.0, 4);
         let rows = logits(&network);
         let below = rows
             .outer_iter()
@@ -362,7 +369,7 @@ fn gradient_of_huge_logits_does_not_overflow() {
             .map(|(row, &label)| row.fold(0.0, |m: f64, &l| m.max(l)) - row[label as usize]);
         scale(&mut network, (150.0 / (below.sum::<f64>() / 400.0)) as f32);
         let loss = check("huge logits", &network, &task, &subset(20, 400, 1)).evaluation.loss;
-        assert!(loss > 100.0, "{:?}: {loss}", architecture.kind);
+        assert!(loss > 100.0, "{:?}: {loss}", kind_of(&architecture));
     }
 }
 
@@ -370,13 +377,13 @@ fn gradient_of_huge_logits_does_not_overflow() {
 fn nan_weights_give_a_nan_loss() {
     let (task, all) = (Task::new(&Cyclic::new(5).unwrap()), (0..25).collect::<Vec<_>>());
     for architecture in kinds(3, 4) {
-        let network = draw(architecture, 5, 9, 1.0, 1);
+        let network = draw(&architecture, 5, 9, 1.0, 1);
         for weight in network.weights() {
             for i in weight.range.clone() {
                 let mut network = network.clone();
                 network.parameters_mut()[i] = f32::NAN;
-                let loss = loss_and_gradient(&network, &task, &all).unwrap().0.loss;
-                assert!(loss.is_nan(), "{:?}: NaN in {} gives {loss}", architecture.kind, weight.name);
+                let loss = network.loss_and_gradient(&task, &all).unwrap().0.loss;
+                assert!(loss.is_nan(), "{:?}: NaN in {} gives {loss}", kind_of(&architecture), weight.name);
             }
         }
     }
@@ -386,16 +393,16 @@ fn nan_weights_give_a_nan_loss() {
 fn bits_depend_on_neither_threads_nor_order() {
     let (task, all) = (Task::new(&Dihedral::new(30).unwrap()), (0..3600).collect::<Vec<_>>());
     for architecture in kinds(5, 17) {
-        let network = Network::random(architecture, 60, 2).unwrap();
+        let network = Network::random(architecture.clone(), 60, 2).unwrap();
         let bits = |threads: usize, pairs: &[usize]| {
             let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let (evaluation, gradient) = pool.install(|| loss_and_gradient(&network, &task, pairs)).unwrap();
+            let (evaluation, gradient) = pool.install(|| network.loss_and_gradient(&task, pairs)).unwrap();
             let gradient: Vec<u32> = gradient.iter().map(|v| v.to_bits()).collect();
             (evaluation.loss.to_bits(), evaluation.accuracy, gradient)
         };
         let want = bits(1, &all);
         for (threads, pairs) in [(2, &all), (5, &all), (2, &subset(60, 3600, 3)), (1, &subset(60, 3600, 4))] {
-            assert!(bits(threads, pairs) == want, "{:?} on {threads} threads", architecture.kind);
+            assert!(bits(threads, pairs) == want, "{:?} on {threads} threads", kind_of(&architecture));
         }
     }
 }
@@ -404,14 +411,14 @@ fn bits_depend_on_neither_threads_nor_order() {
 fn what_does_not_fit_is_an_error() {
     let network = Network::random(Architecture::one_layer(3, 4), 5, 1).unwrap();
     let task = Task::new(&Cyclic::new(5).unwrap());
-    let range = |pairs: &[usize]| match loss_and_gradient(&network, &task, pairs) {
+    let range = |pairs: &[usize]| match network.loss_and_gradient(&task, pairs) {
         Err(Error::Range { what, got, .. }) => (what, got),
         other => panic!("{other:?}"),
     };
     assert_eq!(range(&[]), ("number of pairs", 0.0));
     assert_eq!(range(&[3, 25, 0]), ("pair", 25.0));
     let other = Task::new(&Cyclic::new(6).unwrap());
-    match loss_and_gradient(&network, &other, &[0]) {
+    match network.loss_and_gradient(&other, &[0]) {
         Err(Error::Shape { expected, got, .. }) => assert_eq!((expected, got), (vec![5], vec![6])),
         other => panic!("{other:?}"),
     }

@@ -4,9 +4,9 @@
 use irreplens::Error;
 use irreplens::checkpoint::{Optimiser, Run, RunConfig, read_tensors};
 use irreplens::group::Dihedral;
-use irreplens::model::Interpretable;
+use irreplens::model::{Architecture, Interpretable};
 use irreplens::task::{Split, Task};
-use irreplens::train::{Architecture, StopReason, TrainConfig, Trainer};
+use irreplens::train::{StopReason, TrainConfig, Trainer};
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -106,7 +106,7 @@ fn a_run_by_another_optimiser_is_not_taken_up() {
 
 /// The mean of `(1 - smoothing) CE(target) + smoothing/n sum over z of CE(z)`, from the model's own logits.
 fn smoothed_loss(trainer: &Trainer, task: &Task, pairs: &[usize], smoothing: f64) -> f64 {
-    let model = trainer.network().model().unwrap();
+    let model = trainer.network();
     let n = task.order();
     let logits = model.forward(&task.pairs(0..n * n)).unwrap();
     let loss = |&pair: &usize| {

@@ -3,8 +3,9 @@
 use irreplens::Error;
 use irreplens::checkpoint::{Run, RunConfig, read_tensors, safetensors};
 use irreplens::group::Dihedral;
+use irreplens::model::Architecture;
 use irreplens::task::Split;
-use irreplens::train::{Architecture, MetricLog, StopReason, TrainConfig, Trainer, on_ctrl_c};
+use irreplens::train::{MetricLog, StopReason, TrainConfig, Trainer, on_ctrl_c};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::collections::BTreeMap;

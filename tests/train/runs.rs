@@ -2,29 +2,30 @@
 
 use irreplens::Error;
 use irreplens::analysis::progress;
-use irreplens::checkpoint::{LrDecay, ModelKind, Run};
+use irreplens::checkpoint::{LrDecay, Run};
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral};
-use irreplens::model::{Interpretable, cross_entropy};
+use irreplens::model::{Architecture, Interpretable, Network, OfGroup, cross_entropy};
 use irreplens::task::{Split, Task};
 use irreplens::train::{
-    Architecture, MetricLog, Metrics, Network, Observer, Outcome, StopReason, StopRules, TrainConfig, Trainer,
-    loss_and_gradient, train_many,
+    MetricLog, Metrics, Observer, Outcome, StopReason, StopRules, TrainConfig, Trainer, train_many,
 };
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-const ARCHITECTURES: [Architecture; 7] = [
-    Architecture { kind: ModelKind::OneLayerMlp, embed_dim: 9, hidden_dim: 17, output_bias: false },
-    Architecture { kind: ModelKind::OneLayerMlpWithBias, embed_dim: 8, hidden_dim: 16, output_bias: false },
-    Architecture { kind: ModelKind::SummedMlp, embed_dim: 13, hidden_dim: 13, output_bias: false },
-    Architecture { kind: ModelKind::TwoLayerMlp, embed_dim: 11, hidden_dim: 16, output_bias: false },
-    Architecture { kind: ModelKind::Bilinear, embed_dim: 12, hidden_dim: 12, output_bias: false },
-    Architecture { kind: ModelKind::OneLayerMlpWithBias, embed_dim: 8, hidden_dim: 16, output_bias: true },
-    Architecture { kind: ModelKind::SummedMlp, embed_dim: 13, hidden_dim: 13, output_bias: true },
-];
+fn architectures() -> [Architecture; 7] {
+    [
+        Architecture::one_layer(9, 17),
+        Architecture::one_layer_with_bias(8, 16),
+        Architecture::summed(13),
+        Architecture::two_layer(11, 16),
+        Architecture::bilinear(12),
+        Architecture::one_layer_with_bias(8, 16).with_output_bias(),
+        Architecture::summed(13).with_output_bias(),
+    ]
+}
 
 fn on_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
     rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap().install(f)
@@ -32,17 +33,17 @@ fn on_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
 
 #[test]
 fn same_bits_for_any_number_of_threads() {
-    for architecture in ARCHITECTURES {
+    for architecture in architectures() {
         let run = || {
             let config = TrainConfig { epochs: 12, measure_every: 5, ..TrainConfig::default() };
             let split = Split::random(46, 0.9, 1).unwrap();
-            let mut trainer = Trainer::new(&Dihedral::new(23).unwrap(), architecture, split, config).unwrap();
+            let mut trainer = Trainer::new(&Dihedral::new(23).unwrap(), architecture.clone(), split, config).unwrap();
             let metrics = trainer.run().unwrap().metrics;
             (metrics, trainer.network().parameters().iter().map(|p| p.to_bits()).collect::<Vec<_>>())
         };
-        let one = on_threads(1, run);
+        let one = on_threads(1, &run);
         for threads in [1, 2, 3, 7] {
-            assert!(on_threads(threads, run) == one, "{architecture:?} on {threads} threads");
+            assert!(on_threads(threads, &run) == one, "{architecture:?} on {threads} threads");
         }
     }
 }
@@ -52,18 +53,18 @@ fn same_bits_for_any_number_of_threads() {
 fn metrics_are_those_of_the_model() {
     let group = Dihedral::new(7).unwrap();
     let task = Task::new(&group);
-    for architecture in ARCHITECTURES {
+    for architecture in architectures() {
         let split = Split::random(14, 0.5, 2).unwrap();
         let config = TrainConfig { epochs: 200, ..TrainConfig::default() };
-        let mut trainer = Trainer::new(&group, architecture, split.clone(), config).unwrap();
+        let mut trainer = Trainer::new(&group, architecture.clone(), split.clone(), config).unwrap();
         let metrics = trainer.run().unwrap().metrics;
-        let logits = trainer.network().model().unwrap().forward(&task.pairs(0..14 * 14)).unwrap();
+        let logits = trainer.network().forward(&task.pairs(0..14 * 14)).unwrap();
         let losses = cross_entropy(logits.view(), task.labels()).unwrap();
         for (pairs, got) in [(&split.train, metrics.train), (&split.test, metrics.test.unwrap())] {
             let mean = pairs.iter().map(|&pair| losses[pair]).sum::<f64>() / pairs.len() as f64;
             assert!((mean - got.loss).abs() <= 1e-5 * mean, "{architecture:?}: {mean} against {}", got.loss);
         }
-        let (again, _) = loss_and_gradient(trainer.network(), &task, &split.train).unwrap();
+        let (again, _) = trainer.network().loss_and_gradient(&task, &split.train).unwrap();
         assert_eq!(again, metrics.train);
     }
 }
@@ -76,7 +77,7 @@ fn initial_parameters_have_the_published_scales() {
         let count = values.len() as f64;
         let mean = values.iter().map(|&v| f64::from(v)).sum::<f64>() / count;
         let deviation = (values.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>() / count).sqrt();
-        let scale = match weight.name {
+        let scale = match weight.name.as_str() {
             "W_E_a" | "W_E_b" => 1.0 / 60f64.sqrt(),
             "W" => 1.0 / 120f64.sqrt(),
             "W_U" => 1.0 / 90f64.sqrt(),
@@ -86,7 +87,7 @@ fn initial_parameters_have_the_published_scales() {
         assert!((deviation - scale).abs() <= 5.0 * scale / (2.0 * count).sqrt(), "{}: {deviation}", weight.name);
         assert!(mean.abs() <= 5.0 * scale / count.sqrt(), "{}: mean {mean}", weight.name);
     }
-    assert_ne!(network, Network::random(network.architecture(), 50, 4).unwrap());
+    assert_ne!(network, Network::random(network.architecture().clone(), 50, 4).unwrap());
 }
 
 /// The generator is part of what a seed means: these numbers may change only with a note under "Value changes".
@@ -184,9 +185,9 @@ impl Observer for Recorder {
         self.0.lock().unwrap().push(format!("start {epoch} of {epochs}"));
         Ok(())
     }
-    fn observe(&mut self, metrics: &Metrics, network: &Network) -> irreplens::Result<ControlFlow<()>> {
+    fn observe(&mut self, metrics: &Metrics, network: &OfGroup<Network>) -> irreplens::Result<ControlFlow<()>> {
         let (evaluation, _) =
-            loss_and_gradient(network, &Task::new(&Cyclic::new(5)?), &Split::random(5, 0.8, 1)?.train)?;
+            network.loss_and_gradient(&Task::new(&Cyclic::new(5)?), &Split::random(5, 0.8, 1)?.train)?;
         assert_eq!(evaluation, metrics.train, "the network shown is the one measured");
         self.0.lock().unwrap().push(format!("at {}", metrics.epoch));
         Ok(ControlFlow::Continue(()))
@@ -200,7 +201,7 @@ impl Observer for Recorder {
 struct Refuses;
 
 impl Observer for Refuses {
-    fn observe(&mut self, _: &Metrics, _: &Network) -> irreplens::Result<ControlFlow<()>> {
+    fn observe(&mut self, _: &Metrics, _: &OfGroup<Network>) -> irreplens::Result<ControlFlow<()>> {
         Err(Error::Unsupported { analysis: "an observer", needs: "nothing" })
     }
 }

@@ -3,8 +3,9 @@
 
 use irreplens::checkpoint::{LrDecay, ModelKind, Optimiser};
 use irreplens::group::{Cyclic, Dihedral, Group};
+use irreplens::model::Network;
 use irreplens::task::Split;
-use irreplens::train::{Architecture, Metrics, Network, TrainConfig, Trainer};
+use irreplens::train::{Metrics, TrainConfig, Trainer};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -27,7 +28,7 @@ fn read<T: DeserializeOwned>(case: &Value, key: &str) -> T {
 fn initial(network: &mut Network) {
     for (t, weight) in network.weights().to_vec().into_iter().enumerate() {
         let mut scale = 4.0;
-        while scale * scale * weight.shape[0] as f64 > 16.0 {
+        while scale * scale * weight.matrix[0] as f64 > 16.0 {
             scale /= 2.0;
         }
         for (i, value) in (0..).zip(&mut network.parameters_mut()[weight.range]) {
@@ -45,8 +46,7 @@ fn trainer(case: &Value, config: TrainConfig) -> Trainer {
     };
     let kind: ModelKind = read(case, "model");
     let output_bias = case.get("output_bias").is_some();
-    let architecture =
-        Architecture { kind, embed_dim: read(case, "embed"), hidden_dim: read(case, "hidden"), output_bias };
+    let architecture = kind.architecture(read(case, "embed"), read(case, "hidden"), output_bias);
     let mut network = Network::random(architecture, group.order(), 1).unwrap();
     initial(&mut network);
     let pairs = group.order() * group.order();
@@ -104,7 +104,7 @@ fn check(golden: &str) {
         let network = trainer.network();
         assert_eq!(case["weights"].as_object().unwrap().len(), network.weights().len());
         for weight in network.weights() {
-            let (want, values) = (&case["weights"][weight.name], &network.parameters()[weight.range.clone()]);
+            let (want, values) = (&case["weights"][weight.name.as_str()], &network.parameters()[weight.range.clone()]);
             let values: Vec<f64> = values.iter().map(|&v| f64::from(v)).collect();
             let count = values.len();
             let squares: f64 = read(want, "squares");

@@ -10,6 +10,8 @@
 
 mod argument;
 #[cfg(test)]
+mod attention_tests;
+#[cfg(test)]
 mod declaration_tests;
 mod declarations;
 #[cfg(test)]

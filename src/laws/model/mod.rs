@@ -329,11 +329,11 @@ fn largest(values: ArrayView2<'_, f32>) -> f64 {
 /// The expression is a model, or a reference to one; each test makes its own.
 ///
 /// ```
-/// use irreplens::model::Bilinear;
+/// use irreplens::model::Network;
 /// use ndarray::array;
 /// irreplens::model_laws!(
 ///     tiny,
-///     Bilinear::new(array![[1.0], [-2.0]], array![[3.0], [0.5]], array![[1.0, -1.0]]).unwrap(),
+///     Network::bilinear(array![[1.0], [-2.0]], array![[3.0], [0.5]], array![[1.0, -1.0]]).unwrap(),
 /// );
 /// # fn main() {}
 /// ```

@@ -461,7 +461,7 @@ impl Architecture {
             if shape.positions > 1 {
                 sites.extend((0..shape.positions).map(|p| Site::new(&at(&step.name, p), shape.width)));
             }
-            sites.push(Site::new(&step.name, shape.positions * shape.width));
+            sites.push(Site::new(&step.name, shape.positions.saturating_mul(shape.width)));
         }
         sites
     }
@@ -474,7 +474,7 @@ impl Architecture {
     ///
     /// # Errors
     /// [`Error::Description`] naming the step that does not fit, or that wants a parameter of another shape than a step
-    /// before it; [`Error::Memory`] for sizes beyond `usize`.
+    /// before it.
     pub fn parameters(&self, order: usize) -> Result<Vec<super::Parameter>> {
         super::parameters::of(self, &self.shapes(order)?, order)
     }
@@ -573,7 +573,7 @@ fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool) -> Result<
         }
         Operation::Concatenate { .. } => {
             let first = one_shape()?;
-            let width = inputs.iter().map(|s| s.width).sum();
+            let width = inputs.iter().fold(0usize, |sum, s| sum.saturating_add(s.width));
             Shape { width, heads: 1, positions: first.positions, depends: together() }
         }
         Operation::Activate { .. } => inputs[0].clone(),
@@ -585,7 +585,7 @@ fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool) -> Result<
             }
             divided(query, *heads, "queries")?;
             let depends = (0..query.positions).map(|p| up_to(&[key], p).and(query.depends[p])).collect();
-            Shape { positions: query.positions, width: query.positions * heads, heads: *heads, depends }
+            Shape { positions: query.positions, width: query.positions.saturating_mul(*heads), heads: *heads, depends }
         }
         Operation::Softmax { .. } => {
             let scores = inputs[0];

@@ -34,11 +34,13 @@ pub use architecture::{Architecture, Initial, Layout, Operation, Step, Token};
 pub use dependence::Dependence;
 pub use gradients::OnGradients;
 pub use parameters::Parameter;
+#[cfg(feature = "train")]
+pub(crate) use passes::{Passes, lock};
 pub use published::{Normalisation, Transformer};
 
+use super::readout::unembed;
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Separable, Site};
 use crate::error::{Error, Result, check_shape};
-use crate::linalg::matmul;
 use crate::memory;
 use crate::task::Pair;
 use architecture::{Shape, at};
@@ -391,7 +393,8 @@ impl Interpretable for Network {
         let rows: Vec<[u32; 2]> = pairs.iter().map(|(x, y)| [x.index() as u32, y.index() as u32]).collect();
         let mut values = vec![Vec::new(); prepared.plan.nodes.len()];
         self.numbers(&prepared).forward(&rows, &mut values, |site, out, by_class| {
-            let mut array = as_array(std::mem::take(out), pairs.len(), by_class);
+            let width = out.len().checked_div(pairs.len()).unwrap_or(0);
+            let mut array = as_array(std::mem::take(out), pairs.len(), width, by_class);
             hooks.apply(site, pairs, self.order(), &mut array);
             let array = if by_class { array.reversed_axes() } else { array };
             *out = array.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
@@ -402,22 +405,14 @@ impl Interpretable for Network {
             // The last that keeps a node takes it.
             let again = kept[i + 1..].iter().any(|(_, other)| other == node);
             let of = if again { values[*node].clone() } else { std::mem::take(&mut values[*node]) };
-            cache.insert(site, as_array(of, pairs.len(), prepared.plan.by_class(*node)));
+            let (width, by_class) = (prepared.plan.nodes[*node].width, prepared.plan.by_class(*node));
+            cache.insert(site, as_array(of, pairs.len(), width, by_class));
         }
         Ok(cache)
     }
     fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         let unembedding = self.unembedding().expect("every network ends with an unembedding");
-        let expected = [activations.nrows(), unembedding.nrows()];
-        check_shape("activations of the readout site", &expected, activations.shape())?;
-        // Column-major: a class's logits lie together, which is how losses read them.
-        let mut classes = matmul(unembedding.t(), activations.t());
-        if let Some(bias) = self.output_bias() {
-            for (mut class, &bias) in classes.outer_iter_mut().zip(&bias) {
-                class += bias;
-            }
-        }
-        Ok(classes.reversed_axes())
+        unembed(activations, unembedding, self.output_bias())
     }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
         let (left, right) = (self.embedding(Token::Left)?, self.embedding(Token::Right)?);
@@ -479,8 +474,7 @@ impl Separable for Network {
 }
 
 /// Values (rows, width), or of the logits (classes, rows), as an array (rows, width).
-fn as_array(values: Vec<f32>, rows: usize, by_class: bool) -> Array2<f32> {
-    let width = values.len().checked_div(rows).unwrap_or(0);
+fn as_array(values: Vec<f32>, rows: usize, width: usize, by_class: bool) -> Array2<f32> {
     let fits = "as many values a row";
     match by_class {
         false => Array2::from_shape_vec((rows, width), values).expect(fits),

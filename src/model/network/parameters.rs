@@ -32,6 +32,21 @@ impl Parameter {
         ArrayView2::from_shape(self.matrix, &parameters[self.range.clone()]).expect("as long as its shape says")
     }
 
+    /// The array of a checkpoint, from values as they are computed with.
+    pub(crate) fn as_stored(&self, values: &[f32]) -> ArrayD<f32> {
+        let plain =
+            |shape: &[usize]| ArrayD::from_shape_vec(shape, values.to_vec()).expect("as long as its shape says");
+        let stored = match self.layout {
+            Layout::Transposed => plain(&self.matrix).reversed_axes(),
+            Layout::HeadsOut { heads } if self.shape.len() == 3 => {
+                let [rows, columns] = self.matrix;
+                plain(&[rows, heads, columns / heads]).permuted_axes(IxDyn(&[1, 0, 2]))
+            }
+            _ => plain(&self.shape),
+        };
+        stored.as_standard_layout().into_owned()
+    }
+
     /// Values as they are computed with, from an array of the checkpoint's shape.
     pub(crate) fn as_computed(&self, stored: &ArrayD<f32>) -> Vec<f32> {
         let matrix = match self.layout {
@@ -69,12 +84,7 @@ pub(super) fn of(architecture: &Architecture, shapes: &[Shape], order: usize) ->
                 });
             }
             let start = all.last().map_or(0, |last| last.range.end);
-            let end = matrix[0].checked_mul(matrix[1]).and_then(|len| len.checked_add(start));
-            let end = end.filter(|&end| end <= isize::MAX as usize / 4).ok_or_else(|| Error::Description {
-                step: step.name.clone(),
-                expected: "parameters that can be counted".into(),
-                got: format!("`{name}` of shape {shape:?}"),
-            })?;
+            let end = matrix[0].saturating_mul(matrix[1]).saturating_add(start);
             all.push(Parameter {
                 name: name.into(),
                 shape,

@@ -1,4 +1,4 @@
-//! Loss and gradient of a network over a set of pairs.
+//! Loss and gradient of a network over a set of pairs: what training is made of.
 
 use super::Network;
 use super::backward::{Back, Sums, Uses};
@@ -11,7 +11,8 @@ use crate::model::{Evaluation, Interpretable, LOGITS};
 use crate::task::Task;
 use rayon::prelude::*;
 use std::ops::Range;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Pairs of a segment, at least, and segments of a set of pairs, at most: fixed by the task, never by the threads.
 const SEGMENT_PAIRS: usize = 384;
@@ -55,13 +56,13 @@ impl Network {
     /// ```
     pub fn loss_and_gradient(&self, task: &Task, pairs: &[usize]) -> Result<(Evaluation, Vec<f32>)> {
         let mut gradient = vec![0.0; self.numbers.len()];
-        let evaluation = Passes::new(self, task, pairs)?.gradient(self, &mut gradient);
+        let evaluation = Passes::new(self, task, pairs, true)?.gradient(self, &mut gradient);
         Ok((evaluation, gradient))
     }
 }
 
 /// Forward and backward passes over a fixed set of pairs, with the memory for them.
-struct Passes {
+pub(crate) struct Passes {
     pairs: Vec<[u32; 2]>,
     labels: Vec<u32>,
     plan: Plan,
@@ -71,6 +72,10 @@ struct Passes {
     /// Memory for the blocks that are worked on, as much as threads came to need at once: the last to be put back is the
     /// first to be taken, and so likely in the cache of the thread that takes it.
     buffers: Mutex<Vec<Buffers>>,
+    /// Share of the labels' weight that all classes have alike.
+    smoothing: f64,
+    /// Breaks a pass off, between two blocks of pairs, when it is set: what the pass returns is then worth nothing.
+    pub(crate) stop: Arc<AtomicBool>,
 }
 
 /// What a block of pairs is worked on in.
@@ -85,18 +90,23 @@ struct Segment {
     range: Range<usize>,
     /// Rows worked on at once.
     block: usize,
-    sums: Sums,
+    /// Where gradients are asked for.
+    sums: Option<Sums>,
     loss: f64,
     correct: usize,
 }
 
-/// What a plan of passes for gradients is made for.
-fn request() -> Request {
-    Request { hooked: Vec::new(), kept: vec![LOGITS.into()], backward: true }
+/// What a plan of passes over sets of pairs is made for.
+fn request(backward: bool) -> Request {
+    Request { hooked: Vec::new(), kept: vec![LOGITS.into()], backward }
 }
 
 impl Passes {
-    fn new(network: &Network, task: &Task, pairs: &[usize]) -> Result<Self> {
+    /// For a network of this shape; `backward` if gradients will be asked for.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a task of another order; [`Error::Range`] for no pairs or one beyond n^2.
+    pub(crate) fn new(network: &Network, task: &Task, pairs: &[usize], backward: bool) -> Result<Self> {
         let order = network.order();
         check_shape("group of the task", &[order], &[task.order()])?;
         if pairs.is_empty() {
@@ -107,7 +117,7 @@ impl Passes {
         if let Some(&last) = sorted.last().filter(|&&last| last >= order * order) {
             return Err(Error::Range { what: "pair", expected: "an index below n^2", got: last as f64 });
         }
-        let plan = network.description.plan(&request());
+        let plan = network.description.plan(&request(backward));
         let uses = Uses::new(&plan);
         let pairs: Vec<[u32; 2]> = sorted.iter().map(|&pair| [(pair / order) as u32, (pair % order) as u32]).collect();
         let count = segments(&plan, &uses, order, sorted.len());
@@ -119,20 +129,20 @@ impl Passes {
             let block = range.len().div_ceil(blocks).next_multiple_of(TILE).min(range.len());
             // The pairs are sorted.
             let left = pairs[range.start][0] as usize..pairs[range.end - 1][0] as usize + 1;
-            let sums = Sums::new(&plan, &uses, left);
+            let sums = backward.then(|| Sums::new(&plan, &uses, left));
             Segment { range, block, sums, loss: 0.0, correct: 0 }
         };
         let segments = (0..count).map(|s| segment(border(s)..border(s + 1))).collect();
         let labels = sorted.iter().map(|&pair| task.labels()[pair]).collect();
-        let (matrices, buffers) = (Matrices::default(), Mutex::default());
-        Ok(Self { pairs, labels, plan, uses, matrices, segments, buffers })
+        let (matrices, buffers, stop) = (Matrices::default(), Mutex::default(), Arc::default());
+        Ok(Self { pairs, labels, plan, uses, matrices, segments, buffers, smoothing: 0.0, stop })
     }
 
     /// Loss and accuracy; overwrites `gradient`.
-    fn gradient(&mut self, network: &Network, gradient: &mut [f32]) -> Evaluation {
-        let evaluation = self.pass(network, |segment, buffers, all| segment.gradient(buffers, all));
+    pub(crate) fn gradient(&mut self, network: &Network, gradient: &mut [f32]) -> Evaluation {
+        let evaluation = self.pass(network, Segment::gradient);
         let numbers = numbers(&self.plan, &self.matrices, network);
-        let sums: Vec<&Sums> = self.segments.iter().map(|segment| &segment.sums).collect();
+        let sums: Vec<&Sums> = self.segments.iter().filter_map(|segment| segment.sums.as_ref()).collect();
         let of_matrices = numbers.reduce(&self.uses, &sums);
         let parameters = &network.description.parameters;
         self.matrices.backward(&self.plan, parameters, &network.numbers, of_matrices, gradient);
@@ -147,6 +157,8 @@ impl Passes {
             labels: &self.labels,
             uses: &self.uses,
             order: network.order(),
+            smoothing: self.smoothing,
+            stop: &self.stop,
         };
         let buffers = &self.buffers;
         self.segments.par_iter_mut().for_each(|segment| {
@@ -161,6 +173,66 @@ impl Passes {
     }
 }
 
+/// What training asks for beside gradients.
+#[cfg(feature = "train")]
+mod training {
+    use super::*;
+    use crate::memory;
+    use crate::model::loss::{outcomes, smoothing_loss};
+    use crate::model::network::{Architecture, Description};
+    use ndarray::ArrayView2;
+
+    impl Passes {
+        /// Passes of the loss with labels smoothed by this share, in [0, 1).
+        pub(crate) fn smoothed(self, smoothing: f64) -> Self {
+            Self { smoothing, ..self }
+        }
+
+        /// Bytes that passes over so many pairs hold.
+        ///
+        /// # Errors
+        /// [`Error::Description`] for an architecture that does not fit.
+        pub(crate) fn bytes(architecture: &Architecture, order: usize, pairs: usize, backward: bool) -> Result<usize> {
+            let plan = Description::new(architecture.clone(), order)?.plan(&request(backward));
+            let uses = Uses::new(&plan);
+            let count = segments(&plan, &uses, order, pairs);
+            // Of the left tables, every row in one or two segments.
+            let few = uses.values(&plan, 0).saturating_mul(count);
+            let sums = few.saturating_add(uses.values(&plan, order).saturating_mul(2));
+            let matrices = plan.values();
+            let all = if backward { sums.saturating_add(matrices).saturating_add(matrices) } else { matrices };
+            // Three numbers of 32 bits a pair.
+            Ok(memory::bytes::<u32>(&[3, pairs]).saturating_add(memory::bytes::<f32>(&[all])))
+        }
+
+        /// Loss and accuracy.
+        pub(crate) fn evaluate(&mut self, network: &Network) -> Evaluation {
+            self.pass(network, Segment::evaluate)
+        }
+    }
+
+    impl Segment {
+        fn evaluate(&mut self, buffers: &mut Buffers, all: &All<'_>) {
+            (self.loss, self.correct) = (0.0, 0);
+            let logits = all.numbers.plan.logits.expect("logits are kept");
+            for block in self.blocks() {
+                if all.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                all.numbers.forward(&all.pairs[block.clone()], &mut buffers.values, |_, _, _| {});
+                let shape = (all.order, block.len());
+                let values = &buffers.values[logits][..shape.0 * shape.1];
+                self.loss += smoothing_loss(values, &all.labels[block.clone()], all.smoothing);
+                let classes = ArrayView2::from_shape(shape, values).expect("one column a pair");
+                for outcome in outcomes(classes.t(), &all.labels[block]) {
+                    self.loss += outcome.loss;
+                    self.correct += usize::from(outcome.correct);
+                }
+            }
+        }
+    }
+}
+
 /// What all segments of a pass read.
 struct All<'a> {
     numbers: Numbers<'a>,
@@ -168,6 +240,8 @@ struct All<'a> {
     labels: &'a [u32],
     uses: &'a Uses,
     order: usize,
+    smoothing: f64,
+    stop: &'a AtomicBool,
 }
 
 fn numbers<'a>(plan: &'a Plan, matrices: &'a Matrices, network: &'a Network) -> Numbers<'a> {
@@ -187,7 +261,7 @@ fn row_values(plan: &Plan) -> usize {
 }
 
 /// What a mutex holds, a panic elsewhere notwithstanding.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -202,13 +276,16 @@ impl Segment {
         let logits = all.numbers.plan.logits.expect("logits are kept");
         let weight = 1.0 / all.pairs.len() as f64;
         let blocks = self.blocks();
-        let sums = &mut self.sums;
+        let sums = self.sums.as_mut().expect("passes for gradients have sums");
         sums.start(all.uses);
         for block in blocks {
+            if all.stop.load(Ordering::Relaxed) {
+                return;
+            }
             let pairs = &all.pairs[block.clone()];
             all.numbers.forward(pairs, &mut buffers.values, |_, _, _| {});
             let of = &mut buffers.values[logits][..all.order * block.len()];
-            let (loss, correct) = loss_gradient(of, &all.labels[block], weight, 0.0);
+            let (loss, correct) = loss_gradient(of, &all.labels[block], weight, all.smoothing);
             self.loss += loss;
             self.correct += correct;
             all.numbers.backward(pairs, &buffers.values, all.uses, &mut buffers.back, sums);

@@ -778,6 +778,13 @@ impl Form {
 }
 
 impl Plan {
+    /// Values of the matrices that are computed.
+    #[cfg(feature = "train")]
+    pub fn values(&self) -> usize {
+        let computed = self.waves().into_iter().flatten();
+        computed.map(|id| self.small[id].rows.saturating_mul(self.small[id].columns)).fold(0, usize::saturating_add)
+    }
+
     /// The computed matrices that are needed, each group waiting only for those before it.
     pub fn waves(&self) -> Vec<Vec<SmallId>> {
         let mut depth = vec![0usize; self.small.len()];

@@ -1,7 +1,7 @@
 //! The networks of the papers, as descriptions of a few lines each.
 
 use super::activation::Activation;
-use super::architecture::{Architecture, Layout, Operation, Token};
+use super::architecture::{Architecture, Initial, Layout, Operation, Token};
 
 impl Architecture {
     /// The notebook's network, `relu([E_a[x], E_b[y]] W) W_U`, with embeddings of width `embed` and `hidden` neurons.
@@ -139,6 +139,8 @@ pub struct Transformer {
     pub context: usize,
     /// Whether W_Q, W_K, W_V, W_O, W_in, W_out and W_U have biases; yes.
     pub biases: bool,
+    /// Whether training leaves these biases at 0, as in "A Toy Model of Universality"; yes.
+    pub frozen_biases: bool,
 }
 
 impl Default for Transformer {
@@ -158,6 +160,7 @@ impl Default for Transformer {
             positional: true,
             context: 3,
             biases: true,
+            frozen_biases: true,
         }
     }
 }
@@ -169,7 +172,8 @@ impl Transformer {
         2 + self.constants
     }
 
-    /// Its description, with the names that TransformerLens gives sites and parameters.
+    /// Its description, with the names that TransformerLens gives sites and parameters, and its initial values: normal with
+    /// standard deviation 0.8/sqrt(d_model) for every matrix, 0 for biases.
     #[must_use]
     pub fn architecture(&self) -> Architecture {
         let mut tokens = vec![Token::Left, Token::Right];
@@ -247,7 +251,32 @@ impl Transformer {
             (Some(_), 1..) => format!("blocks.{}.mlp.hook_post[{last}]", self.layers - 1),
             _ => format!("{read}[{last}]"),
         };
-        net.step(crate::model::LOGITS, unembed).neurons(&neurons)
+        self.initialised(net.step(crate::model::LOGITS, unembed).neurons(&neurons))
+    }
+
+    /// A description with TransformerLens's initial values, and with the biases frozen where they are.
+    fn initialised(&self, mut net: Architecture) -> Architecture {
+        let normal = Initial::Normal(0.8 / (self.d_model as f64).sqrt());
+        for step in &net.steps {
+            let biases = match &step.operation {
+                Operation::Embed { table, .. } | Operation::Positions { table, .. } => {
+                    net.initial.insert(table.clone(), normal);
+                    None
+                }
+                Operation::Linear { weight, bias, .. } | Operation::Unembed { weight, bias, .. } => {
+                    net.initial.insert(weight.clone(), normal);
+                    bias.clone()
+                }
+                _ => None,
+            };
+            if let Some(bias) = biases {
+                net.initial.insert(bias.clone(), Initial::Constant(0.0));
+                if self.frozen_biases {
+                    net.frozen.push(bias);
+                }
+            }
+        }
+        net
     }
 
     /// LayerNorm of a value, where there is any; the value to go on with.

@@ -2,11 +2,11 @@ use super::super::Trainer;
 use super::super::optimiser::Factors;
 use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
-use crate::checkpoint::ModelKind;
+use crate::checkpoint::{ModelKind, ModelSettings};
 use crate::device::kernels::{self, Combination, Input, Output};
 use crate::device::{Buffer, Device, Graph, Matrix, Product};
 use crate::error::{Error, Result};
-use crate::model::Evaluation;
+use crate::model::{Evaluation, Interpretable};
 
 /// Blocks of threads that keep a device busy: products with fewer are cut along their terms.
 const BUSY: usize = 264;
@@ -82,12 +82,19 @@ pub(super) struct Sizes {
 }
 
 impl Sizes {
-    fn new(trainers: &[&Trainer]) -> Self {
+    fn new(trainers: &[&Trainer]) -> Result<Self> {
         let network = trainers[0].network();
-        let architecture = network.architecture();
-        let (kind, embed, hidden) = (architecture.kind, architecture.embed_dim, architecture.hidden_dim);
+        let (model, layers) = ModelSettings::of(network.architecture());
+        let (embed, hidden) = (layers.embed_dim, layers.hidden_dim.unwrap_or(layers.embed_dim));
+        let kind = match model {
+            ModelSettings::Published(kind) if kind != ModelKind::Transformer => kind,
+            _ => {
+                let needs = "one of the published networks without attention";
+                return Err(Error::Unsupported { analysis: "training on a device", needs });
+            }
+        };
         let start = |name: &str| network.weights().iter().find(|w| w.name == name).map(|w| w.range.start);
-        Self {
+        Ok(Self {
             kind,
             seeds: trainers.len(),
             n: network.order(),
@@ -102,7 +109,7 @@ impl Sizes {
             unembed: start("W_U").expect("every architecture has one"),
             output_bias: start("b_U"),
             combiner: if kind == ModelKind::Bilinear { Combination::Product } else { Combination::SumRelu },
-        }
+        })
     }
 
     fn has_maps(&self) -> bool {
@@ -123,7 +130,7 @@ impl Sizes {
 impl Engine {
     pub(super) fn new(device: &Device, trainers: &[&Trainer]) -> Result<Self> {
         let device = device.another_stream()?;
-        let sizes = Sizes::new(trainers);
+        let sizes = Sizes::new(trainers)?;
         let Sizes { seeds, n, first, hidden, rows, .. } = sizes;
         // Distances between seeds are counted in 31 bits.
         let largest = (rows.max(sizes.test_rows) * n.max(first).max(hidden)).max(seeds * sizes.parameters);

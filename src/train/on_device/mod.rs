@@ -24,7 +24,8 @@ const EPOCHS_AT_ONCE: u64 = 256;
 ///
 /// ```no_run
 /// use irreplens::device::Device;
-/// use irreplens::train::{Architecture, TrainConfig, Trainer, train_many_on_device};
+/// use irreplens::model::Architecture;
+/// use irreplens::train::{TrainConfig, Trainer, train_many_on_device};
 /// use irreplens::{group::Dihedral, task::Split};
 /// let group = Dihedral::new(53)?;
 /// let seeds: Vec<u64> = (1..=50).collect();
