@@ -8,19 +8,17 @@ static __device__ __forceinline__ unsigned pair_of(const unsigned* pairs, unsign
     return pairs ? pairs[i] : first + (unsigned)i;
 }
 
-// out (rows, width) = left[x] combined with right[y], plus a bias where there is one; batch blockIdx.y.
+// out (rows, width) = left[x] combined with right[y]; batch blockIdx.y.
 extern "C" __global__ void __launch_bounds__(256)
     first_layer(int rows, int n, int width, const float* __restrict__ left, const float* __restrict__ right,
-                int batch_maps, const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, int combiner,
-                const float* __restrict__ bias, int batch_bias, float* out, int batch_out) {
+                int batch_maps, const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, int combiner, float* out,
+                int batch_out) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x, batch = blockIdx.y;
     if (at >= (size_t)rows * width) return;
     const int k = at % width;
     const unsigned pair = pair_of(pairs ? pairs + batch * batch_pairs : pairs, first, at / width);
     const size_t maps = batch * batch_maps, x = pair / n, y = pair % n;
-    float v = combine(combiner, left[maps + x * width + k], right[maps + y * width + k]);
-    if (bias) v += bias[batch * batch_bias + k];
-    out[batch * batch_out + at] = v;
+    out[batch * batch_out + at] = combine(combiner, left[maps + x * width + k], right[maps + y * width + k]);
 }
 
 // values (rows, width): adds a row to every row, then max(0, v) if asked for.

@@ -43,7 +43,7 @@ impl<T: Plain> Buffer<T> {
 
     /// A buffer of `len` zeros.
     pub fn zeros(device: &Device, what: &'static str, len: usize) -> Result<Self> {
-        let mut buffer = Self::new(device, what, len)?;
+        let buffer = Self::new(device, what, len)?;
         buffer.clear()?;
         Ok(buffer)
     }
@@ -56,7 +56,9 @@ impl<T: Plain> Buffer<T> {
     }
 
     /// Sets all values to zero.
-    pub fn clear(&mut self) -> Result<()> {
+    ///
+    /// A shared reference is enough: it happens in the order of the device's stream.
+    pub fn clear(&self) -> Result<()> {
         self.device.enter()?;
         if self.len == 0 {
             return Ok(());

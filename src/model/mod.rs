@@ -55,6 +55,8 @@ pub(crate) use network::{Passes, lock};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
+#[cfg(all(feature = "cuda", feature = "train"))]
+pub(crate) use on_device::{Back, Pass, Program, Rows, parts};
 pub use pair_means::PairMeans;
 pub use precomputed::Precomputed;
 pub(crate) use readout::{hidden_is_read_out, hidden_site, read_hidden};

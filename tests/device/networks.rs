@@ -65,7 +65,7 @@ proptest! {
 }
 
 /// Small transformers: of the papers, with every kind of LayerNorm, two blocks, attention alone.
-fn transformers(order: usize) -> Vec<(&'static str, Network)> {
+pub(super) fn transformers(order: usize) -> Vec<(&'static str, Network)> {
     let small =
         Transformer { d_model: 6, heads: 2, d_head: 3, d_mlp: Some(9), vocabulary: 1, ..Transformer::default() };
     let of = |settings: Transformer| descriptions::with_numbers(settings.architecture(), order);

@@ -1,6 +1,7 @@
 //! Training on the device against the processor's.
 
-use super::{assert_close, device};
+use super::networks::transformers;
+use super::{assert_close, descriptions, device};
 use irreplens::Error;
 use irreplens::checkpoint::{LrDecay, Optimiser};
 use irreplens::device::{Device, LOSSES, Tile};
@@ -8,6 +9,7 @@ use irreplens::group::{Cyclic, Dihedral};
 use irreplens::model::Architecture;
 use irreplens::task::Split;
 use irreplens::train::{Metrics, StopReason, TrainConfig, Trainer, train_many_on_device};
+use proptest::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
@@ -219,4 +221,56 @@ fn seeds_that_do_not_belong_together_are_refused_alone() {
     let ok: Vec<bool> = ended.iter().map(|seed| seed.outcome.is_ok()).collect();
     assert_eq!(ok, [true, false, false, true]);
     assert!(matches!(ended[2].outcome, Err(Error::Unsupported { .. })));
+}
+
+/// One step of gradient descent at rate 1 from the numbers that a seed gives: minus the gradient.
+fn step_taken(architecture: &Architecture, device: Option<&Device>) -> (Vec<f32>, f64) {
+    let config = TrainConfig {
+        epochs: 1,
+        measure_every: 1,
+        optimiser: Optimiser::Sgd { momentum: 0.0 },
+        lr: 1.0,
+        weight_decay: 0.0,
+        warmup_epochs: 0,
+        label_smoothing: 0.2,
+        ..config(1, 5)
+    };
+    let trainer = trainer(architecture, config);
+    let before = trainer.network().parameters().to_vec();
+    let mut trainer = match device {
+        Some(device) => trainer.on_device(device),
+        None => trainer,
+    };
+    let outcome = trainer.run().unwrap();
+    let after = trainer.network().parameters();
+    (before.iter().zip(after).map(|(before, after)| before - after).collect(), outcome.metrics.train.loss)
+}
+
+fn same_gradient(architecture: &Architecture, device: &Device) -> Result<(), String> {
+    let ((expected, loss), (got, loss_there)) =
+        (step_taken(architecture, None), step_taken(architecture, Some(device)));
+    let scale = expected.iter().fold(0.1f32, |most, v| most.max(v.abs()));
+    let off = expected.iter().zip(&got).fold(0.0f32, |most, (e, g)| most.max((e - g).abs()));
+    if off > 1e-4 * scale || got.iter().any(|v| v.is_nan()) || (loss - loss_there).abs() > 1e-3 * loss.max(1.0) {
+        return Err(format!("off by {off} of {scale}, losses {loss} and {loss_there}: {architecture}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_of_transformers_are_the_processors() {
+    let Some(device) = device() else { return };
+    for (name, net) in transformers(6) {
+        same_gradient(net.architecture(), &device).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn gradients_of_random_descriptions_are_the_processors(choices in prop::collection::vec(0u32..10_000, 3..60)) {
+        let Some(device) = device() else { return Ok(()) };
+        same_gradient(&descriptions::description(&choices), &device).map_err(TestCaseError::fail)?;
+    }
 }

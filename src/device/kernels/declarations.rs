@@ -107,8 +107,6 @@ kernels! {
         first: u32,
         batch_pairs: usize,
         combiner: Combination,
-        bias: Option<Input<'a, f32>>,
-        batch_bias: usize,
         out: Output<'a, f32>,
         batch_out: usize,
     }
@@ -422,22 +420,6 @@ kernels! {
         out: Output<'a, f64>,
     }
 
-    /// The gradient of the two maps of a first layer.
-    MapGradient<'a> = map_gradient {
-        rows: usize,
-        n: usize,
-        width: usize,
-        back: Input<'a, f32>,
-        maps: Input<'a, f32>,
-        batch_maps: usize,
-        pairs: Input<'a, u32>,
-        order: Input<'a, u32>,
-        starts: Input<'a, u32>,
-        combiner: Combination,
-        out: Output<'a, f32>,
-        batch_out: usize,
-    }
-
     /// Sums of the rows of every element, weighted where there are weights: the gradient of a table, or, over all rows, of a
     /// bias.
     SumRows<'a> = sum_rows {
@@ -463,6 +445,7 @@ kernels! {
     Adam<'a> = adam {
         count: usize,
         batch: usize,
+        batch_state: usize,
         parameters: Output<'a, f32>,
         gradient: Input<'a, f32>,
         first: Output<'a, f32>,
@@ -480,6 +463,7 @@ kernels! {
     Sgd<'a> = sgd {
         count: usize,
         batch: usize,
+        batch_state: usize,
         parameters: Output<'a, f32>,
         gradient: Input<'a, f32>,
         velocity: Output<'a, f32>,

@@ -19,12 +19,13 @@ mod layer_tests;
 mod product;
 
 pub(crate) use argument::{Activation, By, Combination, HookValues, Input, Output};
-#[cfg(feature = "train")]
-pub(crate) use declarations::{Adam, EndEpoch, MapGradient, Sgd, SumRows, SumSplits};
 pub(crate) use declarations::{
-    AddRow, BlockEnergies, Deviation, Evaluation, FirstLayer, GatherSums, HeadProducts, HookRows, Normalise,
-    RegionMoments, RowLosses, Softmax, SquareSums, SumTerms, TakeChannels,
+    ActivationGradient, AddRow, BlockEnergies, Deviation, DeviationGradient, Evaluation, FirstLayer, GatherSums,
+    HeadProducts, HookRows, Normalise, NormaliseGradient, RegionMoments, RowLosses, Softmax, SoftmaxGradient,
+    SquareSums, SumRows, SumSplits, SumTerms, TakeChannels,
 };
+#[cfg(feature = "train")]
+pub(crate) use declarations::{Adam, EndEpoch, Sgd};
 pub(crate) use product::{Matrix, Product};
 
 use super::{Device, DeviceInfo, check, cuda, unsupported};

@@ -92,15 +92,7 @@ impl<'a> Product<'a> {
         if add { Self { epilogue: Epilogue::Add, ..self } } else { self }
     }
 
-    /// With 0 where the values of a buffer, in the place of C, are not positive; as it is where there is none.
-    #[cfg(feature = "train")]
-    pub fn masked(self, by: Option<&'a Buffer<f32>>) -> Self {
-        let Some(by) = by else { return self };
-        Self { epilogue: Epilogue::Mask, mask: Some(by.input()), ..self }
-    }
-
     /// A stored (k, m).
-    #[cfg(feature = "train")]
     pub fn transpose_a(self) -> Self {
         Self { transpose_a: true, ..self }
     }

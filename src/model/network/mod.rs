@@ -313,6 +313,12 @@ impl Network {
         matrices.place(plan, &self.description.parameters, &self.numbers, id).view().to_owned()
     }
 
+    /// The plan of passes for gradients.
+    #[cfg(all(feature = "cuda", feature = "train"))]
+    pub(super) fn plan_of_gradients(&self) -> Plan {
+        self.description.plan(&Request { hooked: Vec::new(), kept: vec![super::LOGITS.into()], backward: true })
+    }
+
     /// A matrix of a plan of this network.
     #[cfg(feature = "cuda")]
     pub(super) fn matrix<'a>(&'a self, prepared: &'a Prepared, id: usize) -> ArrayView2<'a, f32> {

@@ -47,7 +47,7 @@ impl Lowering<'_> {
                 Node::Hooked(of, site) => {
                     let whole = Term::whole(self.node(*of, 0), width);
                     self.sum_of(&[whole], Activation::Identity, out, width, false);
-                    self.steps.push(Step::Hook { site: site.clone(), out, width });
+                    self.push(Step::Hook { site: site.clone(), out, width });
                 }
             }
         }
@@ -66,13 +66,13 @@ impl Lowering<'_> {
         if (left.stride, right.stride) != (width, width) {
             return false;
         }
-        self.steps.push(Step::FirstLayer { left, right, combination, out, width });
+        self.push(Step::FirstLayer { left, right, combination, out, width });
         true
     }
 
-    fn sum_of(&mut self, terms: &[Term], function: Activation, out: Place, width: usize, add: bool) {
+    pub fn sum_of(&mut self, terms: &[Term], function: Activation, out: Place, width: usize, add: bool) {
         let terms = self.terms(terms);
-        self.steps.push(Step::Terms { terms, product: false, function, out, width, add });
+        self.push(Step::Terms { terms, product: false, scale: 1.0, function, out, width, add });
     }
 
     fn sum(&mut self, form: &Form, then: Function, out: Place) {
@@ -103,7 +103,7 @@ impl Lowering<'_> {
         }
         for (i, &(a, k, map, at, width)) in products.iter().enumerate() {
             let (b, out, add) = (self.matrix(map, By::Row), out.column(at), i > 0 || !stored);
-            self.steps.push(Step::Product { a, k, b, out, width, add, relu });
+            self.push(Step::Product { a, k, b, transposed: false, out, width, add, relu });
         }
         let rest = if stored { &terms[..] } else { &[] };
         if !products.is_empty() && (!rest.is_empty() || then != Activation::Identity) {
@@ -119,10 +119,15 @@ impl Lowering<'_> {
             RowOp::Product => {
                 let terms: Vec<Term> = inputs.iter().map(|&(source, width)| Term::whole(source, width)).collect();
                 let terms = self.terms(&terms);
-                Step::Terms { terms, product: true, function: Activation::Identity, out, width, add: false }
+                {
+                    let function = Activation::Identity;
+                    Step::Terms { terms, product: true, scale: 1.0, function, out, width, add: false }
+                }
             }
             RowOp::Scores { heads } => {
-                Step::Scores { a: values, b: inputs[1].0, heads: *heads, width: of_values / heads, out }
+                let width = of_values / heads;
+                let scale = 1.0 / (width as f32).sqrt();
+                Step::Scores { a: values, b: inputs[1].0, heads: *heads, width, scale, out, add: false }
             }
             RowOp::Softmax { heads } => Step::Softmax { values, heads: *heads, positions: width / heads, out },
             RowOp::Mix { heads, keys } => {
@@ -143,6 +148,6 @@ impl Lowering<'_> {
                 Step::Normalise { values, width, deviation: inputs[1].0, weight: weights, bias, out }
             }
         };
-        self.steps.push(step);
+        self.push(step);
     }
 }

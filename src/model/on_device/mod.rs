@@ -4,11 +4,13 @@
 //! |---|---|
 //! | `program` | where matrices and nodes of a plan lie, and the launches that it becomes |
 //! | `forward` | the forward pass as launches |
+//! | `backward` | the backward pass as launches, and those that make the matrices of the parameters |
 //! | `pass` | launches made over a block of pairs |
 //! | `hooks` | interventions |
 //! | `sums` | losses and sums over all pairs |
 //! | `transform` | 2-D transforms and spectra |
 
+mod backward;
 mod forward;
 mod hooks;
 mod pass;
@@ -31,8 +33,10 @@ use crate::fourier::FourierBasis;
 use crate::task::{Pair, Task};
 use hooks::DeviceHooks;
 use ndarray::{Array2, Array3, ArrayView2, s};
-use pass::{Pass, Rows};
-use program::Program;
+#[cfg(feature = "train")]
+pub(crate) use pass::{Back, parts};
+pub(crate) use pass::{Pass, Rows};
+pub(crate) use program::Program;
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -187,7 +191,7 @@ impl OnDevice {
         let program = &lowered.program;
         let nodes = Arc::new(Buffer::new(&self.device, "activations", program.width * rows.count)?);
         let (device, tables) = (&self.device, &lowered.tables);
-        let pass = Pass { device, program, rows, batch: 1, tables, nodes: &nodes };
+        let pass = Pass { device, program, rows, batch: 1, batch_pairs: 0, tables, nodes: &nodes, back: None };
         pass.forward(|site, start, width| on_device.apply(site, rows, width, &nodes, start))?;
         let site = |(site, node): &(String, usize)| {
             let (start, width) = (program.column(*node) * rows.count, program.plan.nodes[*node].width);

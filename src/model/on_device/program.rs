@@ -1,7 +1,9 @@
 //! The launches that the steps of a plan become, and where its matrices and nodes lie on a device.
 
-use super::super::network::plan::{Input as PlanInput, NodeId, Plan, SmallId};
-use super::super::network::rows;
+use super::super::network::plan::{Input as PlanInput, Node, NodeId, PairNode, Plan, Small, SmallId};
+use super::super::network::rows::{self, RowOp};
+#[cfg(feature = "train")]
+use super::super::{Interpretable, Network};
 use crate::device::kernels::{Activation, By, Combination};
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
@@ -14,6 +16,10 @@ pub(crate) enum Array {
     Tables = 0,
     /// Values of the nodes at all rows, node after node.
     Nodes = 1,
+    /// Gradients with respect to the matrices.
+    OfTables = 2,
+    /// Gradients with respect to the nodes, and room for rows that are summed up.
+    OfNodes = 3,
 }
 
 /// Rows of numbers within an array.
@@ -75,6 +81,7 @@ pub(super) enum Step {
     Terms {
         terms: Range<usize>,
         product: bool,
+        scale: f32,
         function: Activation,
         out: Place,
         width: usize,
@@ -88,11 +95,13 @@ pub(super) enum Step {
         out: Place,
         width: usize,
     },
-    /// Rows (k) times a matrix (k, width), added to what is there or stored, and max(0, v) of it where asked for.
+    /// Rows (k) times a matrix (k, width), or its transpose, added to what is there or stored, and max(0, v) of it where asked
+    /// for.
     Product {
         a: Place,
         k: usize,
         b: Place,
+        transposed: bool,
         out: Place,
         width: usize,
         add: bool,
@@ -104,7 +113,9 @@ pub(super) enum Step {
         b: Place,
         heads: usize,
         width: usize,
+        scale: f32,
         out: Place,
+        add: bool,
     },
     Softmax {
         values: Place,
@@ -132,6 +143,58 @@ pub(super) enum Step {
         out: Place,
         width: usize,
     },
+    /// The gradient of what an elementwise function was given.
+    ActivationGradient {
+        function: Activation,
+        values: Place,
+        back: Place,
+        out: Place,
+        width: usize,
+        add: bool,
+    },
+    SoftmaxGradient {
+        weights: Place,
+        back: Place,
+        heads: usize,
+        positions: usize,
+        out: Place,
+        add: bool,
+    },
+    DeviationGradient {
+        values: Place,
+        deviation: Place,
+        back: Place,
+        width: usize,
+        out: Place,
+        add: bool,
+    },
+    NormaliseGradient {
+        values: Place,
+        width: usize,
+        deviation: Place,
+        weight: Option<Place>,
+        back: Place,
+        out: Place,
+        add: bool,
+        of_deviation: Place,
+        add_deviation: bool,
+        scaled: Option<Place>,
+    },
+    /// Adds rows to those of their element, or to the only row.
+    SumRows {
+        values: Place,
+        weight: Option<Place>,
+        width: usize,
+        out: Place,
+    },
+    /// Adds the transpose of rows (k) times rows (width), a matrix (k, width).
+    OverRows {
+        a: Place,
+        k: usize,
+        b: Place,
+        width: usize,
+        out: Place,
+    },
 }
 
 /// A plan as launches.
@@ -147,24 +210,37 @@ pub(crate) struct Program {
     columns: Vec<usize>,
     /// Columns of all nodes that are needed.
     pub width: usize,
-    pub(super) forward: Vec<Step>,
+    /// Launches that make the matrices of the parameters.
+    pub(super) matrices_made: Vec<Launch>,
+    pub(super) forward: Vec<Launch>,
+    pub(super) backward: Vec<Launch>,
     /// The numbers of all terms.
     pub(super) terms: Buffer<u32>,
 }
+
+/// A step, and for how many elements; `None` for pairs.
+pub(super) type Launch = (Option<usize>, Step);
 
 /// A program in the making.
 pub(super) struct Lowering<'a> {
     pub plan: &'a Plan,
     matrices: &'a [Option<(usize, usize)>],
     columns: &'a [usize],
-    pub steps: Vec<Step>,
+    /// Columns of all nodes, and width of the rows that there is room for behind them.
+    width: usize,
+    scratch: usize,
+    pub steps: Vec<Launch>,
     words: Vec<u32>,
+    /// Rows of the matrix that steps are for.
+    pub elements: Option<usize>,
+    /// Whether there is a gradient with respect to a node.
+    pub is_set: Vec<bool>,
 }
 
 impl Program {
     /// The launches of the forward pass of a plan whose matrices were computed before: those that nodes read lie one after the
     /// other, in the order of [`read`].
-    pub fn new(device: &Device, plan: Plan, order: usize) -> Result<Self> {
+    pub(in crate::model) fn new(device: &Device, plan: Plan, order: usize) -> Result<Self> {
         let mut matrices = vec![None; plan.small.len()];
         let mut tables = 0;
         for id in read(&plan) {
@@ -172,24 +248,94 @@ impl Program {
             matrices[id] = Some((tables, matrix.columns));
             tables += matrix.rows * matrix.columns;
         }
+        Self::of(device, plan, order, matrices, tables, false)
+    }
+
+    /// The launches of an epoch: all matrices of the plan are made of the parameters, which lie first among them.
+    #[cfg(feature = "train")]
+    pub fn of_epoch(device: &Device, network: &Network) -> Result<Self> {
+        let plan = network.plan_of_gradients();
+        let mut tables = network.parameters().len();
+        let mut matrices: Vec<Option<(usize, usize)>> = Vec::with_capacity(plan.small.len());
+        for matrix in &plan.small {
+            matrices.push(match &matrix.small {
+                Small::Parameter(i) => Some((network.weights()[*i].range.start, matrix.columns)),
+                Small::Slice { of, rows, columns } => {
+                    matrices[*of].map(|(start, stride)| (start + rows.start * stride + columns.start, stride))
+                }
+                _ => {
+                    let start = tables;
+                    tables += matrix.rows * matrix.columns;
+                    Some((start, matrix.columns))
+                }
+            });
+        }
+        Self::of(device, plan, network.order(), matrices, tables, true)
+    }
+
+    fn of(
+        device: &Device,
+        plan: Plan,
+        order: usize,
+        matrices: Vec<Option<(usize, usize)>>,
+        tables: usize,
+        backward: bool,
+    ) -> Result<Self> {
         let mut width = 0;
-        let column = |(node, needed): (&super::super::network::plan::PairNode, &bool)| {
+        let column = |(node, needed): (&PairNode, &bool)| {
             let start = width;
             width += if *needed { node.width } else { 0 };
             start
         };
         let columns: Vec<usize> = plan.nodes.iter().zip(&plan.node_needed).map(column).collect();
+        let scratch = if backward { scratch(&plan) } else { 0 };
+        let all = width + if scratch > 0 { 2 * scratch + 1 } else { 0 };
         // Places are counted in 31 bits, columns in 28.
-        if tables > i32::MAX as usize || width >= 1 << 28 {
+        if tables > i32::MAX as usize || all >= 1 << 28 {
             let (what, device, free) = ("the tables of a network", device.info().name.clone(), device.free_memory()?);
-            return Err(Error::CudaMemory { what, device, needed: 4 * tables.max(width), free });
+            return Err(Error::CudaMemory { what, device, needed: 4 * tables.max(all), free });
         }
-        let (steps, words) = (Vec::new(), Vec::new());
-        let mut lowering = Lowering { plan: &plan, matrices: &matrices, columns: &columns, steps, words };
+        let mut lowering = Lowering {
+            plan: &plan,
+            matrices: &matrices,
+            columns: &columns,
+            width,
+            scratch,
+            steps: Vec::new(),
+            words: Vec::new(),
+            elements: None,
+            is_set: Vec::new(),
+        };
         lowering.forward();
-        let Lowering { steps: forward, words, .. } = lowering;
-        let terms = Buffer::from_slice(device, "terms of a plan", &words)?;
-        Ok(Self { plan, order, matrices, tables, columns, width, forward, terms })
+        let forward = std::mem::take(&mut lowering.steps);
+        let (mut matrices_made, mut back) = (Vec::new(), Vec::new());
+        if backward {
+            lowering.matrices();
+            matrices_made = std::mem::take(&mut lowering.steps);
+            lowering.backward();
+            back = std::mem::take(&mut lowering.steps);
+        }
+        let terms = Buffer::from_slice(device, "terms of a plan", &lowering.words)?;
+        let width = all;
+        Ok(Self { plan, order, matrices, tables, columns, width, matrices_made, forward, backward: back, terms })
+    }
+
+    /// The numbers of all matrices that are neither parameters nor made of them: where they begin, and what they are.
+    #[cfg(feature = "train")]
+    pub fn constants(&self) -> impl Iterator<Item = (Range<usize>, f32)> {
+        self.plan.small.iter().enumerate().filter_map(|(id, matrix)| match matrix.small {
+            Small::Fill(number) => {
+                let start = self.matrices[id]?.0;
+                Some((start..start + matrix.rows * matrix.columns, number))
+            }
+            _ => None,
+        })
+    }
+
+    /// Where the logits begin, in columns of all rows.
+    #[cfg(feature = "train")]
+    pub fn logits(&self) -> usize {
+        self.columns[self.plan.logits.expect("logits are kept")]
     }
 
     /// Where a node begins, in columns of all rows.
@@ -203,9 +349,29 @@ impl Program {
     }
 }
 
+/// Width of the widest rows that gradients with respect to tables are summed up from.
+fn scratch(plan: &Plan) -> usize {
+    let of_nodes = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
+    let of_node = of_nodes.filter_map(|(node, _)| match &node.node {
+        Node::Rows(op, inputs) => {
+            let width = |input: &PlanInput| match input {
+                PlanInput::Table { table, .. } => plan.small[*table].columns,
+                PlanInput::Node { .. } if matches!(op, RowOp::Normalise { .. }) => node.width,
+                PlanInput::Node { .. } => 0,
+            };
+            inputs.iter().map(width).max()
+        }
+        _ => None,
+    });
+    let of_small = plan.small.iter().filter_map(|matrix| match &matrix.small {
+        Small::Rows(_, inputs) => inputs.iter().map(|&id| plan.small[id].columns).max(),
+        _ => None,
+    });
+    of_node.chain(of_small).max().unwrap_or(0)
+}
+
 /// The matrices that nodes read.
 pub(in crate::model) fn read(plan: &Plan) -> Vec<SmallId> {
-    use super::super::network::plan::Node;
     let mut all = Vec::new();
     for (node, _) in plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed) {
         match &node.node {
@@ -250,6 +416,17 @@ impl Lowering<'_> {
             PlanInput::Node { node, channels } => (self.node(*node, channels.start), channels.len()),
             PlanInput::Table { table, by } => (self.matrix(*table, *by), self.plan.small[*table].columns),
         }
+    }
+
+    /// Adds a launch.
+    pub fn push(&mut self, step: Step) {
+        self.steps.push((self.elements, step));
+    }
+
+    /// Room for rows of at most the width of what nonlinear steps read, beside the gradients; of one column for index 1.
+    pub fn scratch(&self, index: usize, width: usize) -> Place {
+        let start = self.width + [0, self.scratch, self.scratch + 1][index];
+        Place { array: Array::OfNodes, start, first: 0, stride: width, by: By::Row }
     }
 
     /// Numbers of terms, to be read by a launch.
