@@ -14,7 +14,7 @@ mod tool;
 use clap::Parser;
 use clap::builder::PossibleValuesParser;
 use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, Optimiser, RunConfig, atomic_write};
-use irreplens::group::{Cyclic, Dihedral, Group};
+use irreplens::group::{Alternating, Cyclic, Dihedral, Group, Symmetric};
 use irreplens::memory;
 use irreplens::task::Split;
 use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
@@ -71,7 +71,7 @@ struct Arguments {
     /// Settings to start from, a cfg.json: options override it. Without one, the published settings on D53.
     #[arg(long, value_name = "FILE")]
     cfg: Option<PathBuf>,
-    /// The group: cyclic:N or dihedral:N, the latter of order 2 N.
+    /// The group: cyclic:N, dihedral:N (of order 2 N), symmetric:N or alternating:N (in SymPy's element order).
     #[arg(long, value_name = "GROUP", value_parser = group)]
     group: Option<(GroupKind, usize)>,
     /// A published network; a --cfg may describe any other, step by step.
@@ -218,8 +218,10 @@ fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens
     let group: Box<dyn Group> = match config.group {
         GroupKind::CyclicGroup => Box::new(Cyclic::new(config.group_parameter)?),
         GroupKind::DihedralGroup => Box::new(Dihedral::new(config.group_parameter)?),
+        GroupKind::SymmetricGroup => Box::new(Symmetric::in_sympy_order(config.group_parameter)?),
+        GroupKind::AlternatingGroup => Box::new(Alternating::in_sympy_order(config.group_parameter)?),
         _ => {
-            let needs = "a cyclic or dihedral group; others are trained from a program of your own";
+            let needs = "a group with a name; others are trained from a program of your own";
             return Err(irreplens::Error::Unsupported { analysis: "this example", needs });
         }
     };

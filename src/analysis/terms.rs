@@ -84,6 +84,8 @@ terms! {
     FVE: "logits explained", "Share of the centred logits' square norm along the characters of the nontrivial irreps.";
     CONCENTRATION: "concentration", "Variance of a map within the cosets of a subgroup, added up over cosets, over its whole variance, of the less constant of the two maps and the mean over the neurons; below 1 a neuron counts as constant on cosets.";
     SUBGROUP: "order of the subgroups", "Number of elements of each subgroup of the class on whose cosets the neurons are constant.";
+    STEP: "step", "A step of the network, which is a site by its name.";
+    COMPUTES: "computes", "What the step computes from those before it and from parameters.";
     SETTING: "setting", "A key of the run's cfg.json.";
     VALUE: "value", "What the key is set to.";
     CONJUGATES: "conjugates", "Number of subgroups in the class.";

@@ -2,7 +2,7 @@
 
 use super::figures;
 use super::{Control, Page, Subject, of_model};
-use crate::analysis::terms::{SETTING, VALUE, WEIGHTS};
+use crate::analysis::terms::{COMPUTES, SETTING, STEP, VALUE, WEIGHTS};
 use crate::analysis::{Cell, Table, progress, untrained};
 use crate::checkpoint::{GroupKind, History, Run};
 use crate::error::Result;
@@ -115,9 +115,23 @@ fn settings(page: &mut Page, run: &Run) -> Result<()> {
     page.section("Settings of the run");
     run.notes().iter().for_each(|note| page.text(format!("Note: {note}.")));
     page.facts(run.sum_of_squared_weights()?.map(|sum| (WEIGHTS, Cell::Number(sum))).into_iter().collect());
+    if !run.is_recorded() {
+        let steps = run.architecture()?.to_string();
+        let row =
+            |step: &str| step.split_once(" = ").map(|(name, does)| [name, does].map(|t| Cell::Text(t.into())).to_vec());
+        page.table(Table {
+            title: "Steps of the network".into(),
+            columns: vec![STEP, COMPUTES],
+            rows: steps.lines().filter_map(row).collect(),
+        });
+    }
     let settings = serde_json::to_value(&run.config).expect("settings are JSON");
     let row = |(key, value): (&String, &Value)| {
-        let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Object(_) if key == "model" => "the steps above".into(),
+            value => value.to_string(),
+        };
         vec![Cell::Text(key.clone()), Cell::Text(text)]
     };
     // Of recorded activations nothing else is known.

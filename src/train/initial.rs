@@ -56,7 +56,7 @@ impl Architecture {
     /// use irreplens::model::Architecture;
     /// let net = Architecture::one_layer(256, 128);
     /// let gigabytes = |n: usize| Ok::<usize, irreplens::Error>(net.training_bytes(n, n * n / 3)? / 1_000_000_000);
-    /// assert_eq!((gigabytes(106)?, gigabytes(5040)?, gigabytes(20_000)?), (0, 1, 16));
+    /// assert_eq!((gigabytes(106)?, gigabytes(5040)?, gigabytes(20_000)?), (0, 1, 15));
     /// # Ok::<(), irreplens::Error>(())
     /// ```
     pub fn training_bytes(&self, order: usize, train: usize) -> Result<usize> {

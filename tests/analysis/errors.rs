@@ -133,21 +133,6 @@ fn directions_asked_for_twice() {
 }
 
 #[test]
-fn no_neurons() {
-    let case = Case::dihedral(2);
-    for model in
-        [Box::new(models::summed(4, 0, 5)) as Box<dyn Interpretable>, Box::new(models::one_layer(4, 2, 0, true, 6))]
-    {
-        let baseline = model.evaluate(&case.task, &Hooks::none()).unwrap();
-        let found = interpret(&model, &case.basis, &case.task).unwrap();
-        assert_eq!((found.own_block_only, found.hidden_centred), (Some(baseline), Some(baseline)));
-        assert!(found.without_cluster.unwrap().is_empty() && found.neurons.neurons.is_empty());
-        let kept = keep_terms(&model, &case.basis, &case.task, "hidden", &|_, _, _| true).unwrap();
-        assert_eq!(kept, baseline);
-    }
-}
-
-#[test]
 fn unknown_blocks_and_clusters_of_another_site() {
     let case = Case::dihedral(3);
     let model = models::summed(6, 4, 5);

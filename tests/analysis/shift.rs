@@ -161,7 +161,6 @@ fn degenerate() -> Vec<(&'static str, Network)> {
         ("constant neurons", net(0.1 * ones(n, 3), 0.3 * ones(n, 3), draw(2, 3, n))),
         ("nothing read", net(draw(3, n, 3), draw(4, n, 3), 0.0 * ones(3, n))),
         ("all classes alike", net(draw(5, n, 3), draw(6, n, 3), &(0.0 * ones(3, n)) + &draw(7, 3, 1))),
-        ("no neurons", net(ones(n, 0), ones(n, 0), ones(0, n))),
     ]
 }
 

@@ -26,6 +26,8 @@ def sgd(momentum):
 
 
 SHORT, LONG = (0.9, 0.98), (0.9, 0.999)
+# The published transformer; its biases are not trained, and here they are not 0.
+D_MODEL, D_MLP, HEADS = 128, 512, 4
 CASES = [
     case("OneLayerMLP", "dihedral", 5, 12, 20, 1e-3, 1.0, SHORT),
     case("OneLayerMLPwithBias", "cyclic", 7, 12, 20, 1e-2, 0.3, LONG),
@@ -43,6 +45,8 @@ CASES = [
     case("OneLayerMLPwithBias", "dihedral", 5, 12, 20, 1e-2, 1.0, SHORT, label_smoothing=0.1),
     case("BetterTwoLayerMLP", "cyclic", 7, 9, 7, 1e-2, 0.3, LONG, label_smoothing=0.5),
     case("BetterOneLayerMLP", "dihedral", 53, 32, 32, 30.0, 1e-4, SHORT, optimiser=sgd(0.9), label_smoothing=0.2),
+    case("Transformer", "cyclic", 13, D_MODEL, D_MLP, 1e-3, 1.0, SHORT),
+    case("Transformer", "dihedral", 5, D_MODEL, D_MLP, 1e-3, 1.0, SHORT, label_smoothing=0.1),
 ]
 
 
@@ -81,6 +85,32 @@ def optimizer_of(case, parameters):
     return of_name(parameters, betas=case["betas"], eps=1e-8, **common)
 
 
+def transformer_shapes(order):
+    """Names of TransformerLens, matrices (in, out) with the heads side by side."""
+    e, layer = D_MODEL, {}
+    for name, shape in [("attn.W_Q", (e, e)), ("attn.W_K", (e, e)), ("attn.W_V", (e, e)), ("attn.W_O", (e, e)),
+                        ("mlp.W_in", (e, D_MLP)), ("mlp.W_out", (D_MLP, e))]:
+        layer[f"blocks.0.{name}"] = shape
+        layer[f"blocks.0.{name.replace('W_', 'b_')}"] = (1, shape[1])
+    ends = {"unembed.W_U": (e, order), "unembed.b_U": (1, order)}
+    return {"embed.W_E": (order + 1, e), "pos_embed.W_pos": (3, e)} | layer | ends
+
+
+def transformer(w, order, x, y):
+    """Logits at the last position of (x, y, =)."""
+    attn, mlp = (lambda name: w[f"blocks.0.attn.{name}"]), (lambda name: w[f"blocks.0.mlp.{name}"])
+    stream = w["embed.W_E"][torch.stack([x, y, torch.full_like(x, order)], 1)] + w["pos_embed.W_pos"]
+    heads = lambda a: a.unflatten(-1, (HEADS, D_MODEL // HEADS)).transpose(1, 2)
+    q, k, v = (heads(stream @ attn("W_" + c) + attn("b_" + c)) for c in "QKV")
+    scores = q @ k.transpose(-1, -2) / math.sqrt(D_MODEL // HEADS)
+    causal = torch.ones(3, 3, dtype=torch.bool).tril()
+    z = (scores.masked_fill(~causal, -1e5).softmax(-1) @ v).transpose(1, 2).flatten(2)
+    stream = stream + z @ attn("W_O") + attn("b_O")
+    hidden = torch.relu(stream @ mlp("W_in") + mlp("b_in"))
+    stream = stream + hidden @ mlp("W_out") + mlp("b_out")
+    return (stream @ w["unembed.W_U"] + w["unembed.b_U"])[:, -1]
+
+
 def train(case, dtype=torch.float32):
     model, n, e, d = case["model"], case["n"], case["embed"], case["hidden"]
     order = 2 * n if case["group"] == "dihedral" else n
@@ -96,9 +126,15 @@ def train(case, dtype=torch.float32):
     if model == "OneLayerMLPwithBias":
         shapes["b"] = (1, d)
     shapes["W_U"] = (d, order)
+    if model == "Transformer":
+        shapes = transformer_shapes(order)
     w = {name: torch.nn.Parameter(initial(t, shape).to(dtype)) for t, (name, shape) in enumerate(shapes.items())}
+    for name, parameter in w.items():
+        parameter.requires_grad = not (model == "Transformer" and ".b_" in name)
 
     def logits():
+        if model == "Transformer":
+            return transformer(w, order, x, y)
         left, right = w["W_E_a"][x], w["W_E_b"][y]
         if model == "BilinearNet":
             return (left * right) @ w["W_U"]
@@ -109,7 +145,7 @@ def train(case, dtype=torch.float32):
         hidden = torch.relu(torch.hstack((left, right)) @ w["W"])
         return (hidden + w["b"] if "b" in w else hidden) @ w["W_U"]
 
-    optimizer = optimizer_of(case, w.values())
+    optimizer = optimizer_of(case, [parameter for parameter in w.values() if parameter.requires_grad])
     schedule = LambdaLR(optimizer, lambda k: factor(k, case["warmup"], case["lr_decay"]))
     losses, rates = [], []
     for epoch in range(EPOCHS + 1):
