@@ -92,6 +92,11 @@ impl<'a> Product<'a> {
         if add { Self { epilogue: Epilogue::Add, ..self } } else { self }
     }
 
+    /// With 0 where other values, in the place of C, are not positive; as it is where there are none.
+    pub fn masked(self, by: Option<Input<'a, f32>>) -> Self {
+        if by.is_some() { Self { epilogue: Epilogue::Mask, mask: by, ..self } } else { self }
+    }
+
     /// A stored (k, m).
     pub fn transpose_a(self) -> Self {
         Self { transpose_a: true, ..self }

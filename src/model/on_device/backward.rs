@@ -53,7 +53,17 @@ impl Lowering<'_> {
             match &plan.small[id].small {
                 Small::Multiply(a, b) => {
                     let (a, k, b) = (self.matrix(*a, By::Row), plan.small[*a].columns, self.matrix(*b, By::Row));
-                    self.push(Step::Product { a, k, b, transposed: false, out, width, add: false, relu: false });
+                    self.push(Step::Product {
+                        a,
+                        k,
+                        b,
+                        transposed: false,
+                        out,
+                        width,
+                        add: false,
+                        relu: false,
+                        mask: None,
+                    });
                 }
                 Small::Assemble(parts) => {
                     let term = |&(part, at): &(SmallId, usize)| {
@@ -78,7 +88,7 @@ impl Lowering<'_> {
     pub fn backward(&mut self) {
         let plan = self.plan;
         let logits = plan.logits.expect("gradients are of the logits");
-        self.is_set = vec![false; plan.nodes.len()];
+        [self.is_set, self.is_masked] = [(); 2].map(|()| vec![false; plan.nodes.len()]);
         self.is_set[logits] = true;
         for id in (0..plan.nodes.len()).rev().filter(|&id| plan.node_needed[id]) {
             if !self.is_set[id] {
@@ -88,7 +98,7 @@ impl Lowering<'_> {
             let gradient = if id == logits { out } else { out.gradient() };
             match &plan.nodes[id].node {
                 Node::Sum(form, then) => {
-                    if *then == Some(Function::Relu) {
+                    if *then == Some(Function::Relu) && !self.is_masked[id] {
                         let function = Activation::Relu;
                         let (values, back, add) = (out, gradient, false);
                         self.push(Step::ActivationGradient { function, values, back, out: gradient, width, add });
@@ -118,7 +128,7 @@ impl Lowering<'_> {
                         (plan.small[*a].columns, self.matrix(*a, By::Row), self.matrix(*b, By::Row));
                     let (out, k, width_a, b) = (of_a.gradient(), width, inner, of_b);
                     let (a, width, transposed, add, relu) = (gradient, width_a, true, true, false);
-                    self.push(Step::Product { a, k, b, transposed, out, width, add, relu });
+                    self.push(Step::Product { a, k, b, transposed, out, width, add, relu, mask: None });
                     self.push(Step::OverRows { a: of_a, k: inner, b: gradient, width: k, out: of_b.gradient() });
                 }
                 Small::Assemble(parts) => {
@@ -162,6 +172,24 @@ impl Lowering<'_> {
         true
     }
 
+    /// Whether a node ends with a ReLU and one term alone reads it.
+    fn is_relu_read_once(&self, node: NodeId) -> bool {
+        let plan = self.plan;
+        let reads = |other: &Node| match other {
+            Node::Sum(form, _) => {
+                let weights = form.tables.iter().filter(|table| table.weight.is_some_and(|(of, _)| of == node));
+                form.atoms.iter().filter(|atom| atom.node == node).count() + weights.count()
+            }
+            Node::Rows(_, inputs) => {
+                inputs.iter().filter(|input| matches!(input, Input::Node { node: of, .. } if *of == node)).count()
+            }
+            Node::Hooked(of, _) => usize::from(*of == node),
+        };
+        let needed = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
+        let count: usize = needed.map(|(other, _)| reads(&other.node)).sum();
+        count == 1 && matches!(plan.nodes[node].node, Node::Sum(_, Some(Function::Relu)))
+    }
+
     fn back_sum(&mut self, form: &Form, gradient: Place) {
         for AtomTerm { node, channels, map, at, width } in &form.atoms {
             let (of, out) = (gradient.column(*at), self.node(*node, channels.start).gradient());
@@ -175,7 +203,9 @@ impl Lowering<'_> {
                 None => self.sum_of(&[Term::whole(of, *width)], Activation::Identity, out, *width, add),
                 Some(b) => {
                     let (a, k, width, transposed, relu) = (of, *width, k, true, false);
-                    self.push(Step::Product { a, k, b, transposed, out, width, add, relu });
+                    let mask = (!add && self.is_relu_read_once(*node)).then(|| self.node(*node, 0));
+                    self.is_masked[*node] |= mask.is_some();
+                    self.push(Step::Product { a, k, b, transposed, out, width, add, relu, mask });
                 }
             }
         }

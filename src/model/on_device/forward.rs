@@ -103,7 +103,7 @@ impl Lowering<'_> {
         }
         for (i, &(a, k, map, at, width)) in products.iter().enumerate() {
             let (b, out, add) = (self.matrix(map, By::Row), out.column(at), i > 0 || !stored);
-            self.push(Step::Product { a, k, b, transposed: false, out, width, add, relu });
+            self.push(Step::Product { a, k, b, transposed: false, out, width, add, relu, mask: None });
         }
         let rest = if stored { &terms[..] } else { &[] };
         if !products.is_empty() && (!rest.is_empty() || then != Activation::Identity) {

@@ -11,7 +11,8 @@ const BUSY: usize = 264;
 /// Parts that a product of (m, n) summed over rows is cut into.
 fn splits(m: usize, n: usize, batch: usize, rows: usize) -> usize {
     let tiles = m.div_ceil(64) * n.div_ceil(64) * batch;
-    (BUSY / tiles).clamp(1, rows.div_ceil(64))
+    // Fewer terms than these are not worth a launch more.
+    if rows <= 256 { 1 } else { (BUSY / tiles).clamp(1, rows.div_ceil(64)) }
 }
 
 /// Values of the parts of the largest product of a program that is cut, for so many pairs.
@@ -193,9 +194,10 @@ impl<'a> Pass<'a> {
                 };
                 layer.launch_over(device, rows * width, batch)
             }
-            Step::Product { a, k, b, transposed, out, width, add, relu } => {
+            Step::Product { a, k, b, transposed, out, width, add, relu, mask } => {
                 let product = Product::new(rows, width, k).batch(batch, 1).onto(add);
                 let product = if transposed { product.transpose_b() } else { product };
+                let product = product.masked(mask.map(|mask| self.input(mask)));
                 let product = if relu { product.relu() } else { product };
                 product.run(device, self.matrix(a), self.matrix(b), self.matrix(out).output())
             }

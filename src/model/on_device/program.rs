@@ -106,6 +106,8 @@ pub(super) enum Step {
         width: usize,
         add: bool,
         relu: bool,
+        /// Its columns are kept where these are positive, and 0 elsewhere.
+        mask: Option<Place>,
     },
     /// Dot products by head, each of `width` columns.
     Scores {
@@ -211,8 +213,10 @@ pub(crate) struct Program {
     /// Columns of all nodes that are needed.
     pub width: usize,
     /// Launches that make the matrices of the parameters.
+    #[cfg_attr(not(feature = "train"), allow(dead_code))]
     pub(super) matrices_made: Vec<Launch>,
     pub(super) forward: Vec<Launch>,
+    #[cfg_attr(not(feature = "train"), allow(dead_code))]
     pub(super) backward: Vec<Launch>,
     /// The numbers of all terms.
     pub(super) terms: Buffer<u32>,
@@ -235,6 +239,8 @@ pub(super) struct Lowering<'a> {
     pub elements: Option<usize>,
     /// Whether there is a gradient with respect to a node.
     pub is_set: Vec<bool>,
+    /// Whether the gradient with respect to a node is that before its ReLU.
+    pub is_masked: Vec<bool>,
 }
 
 impl Program {
@@ -305,6 +311,7 @@ impl Program {
             words: Vec::new(),
             elements: None,
             is_set: Vec::new(),
+            is_masked: Vec::new(),
         };
         lowering.forward();
         let forward = std::mem::take(&mut lowering.steps);
