@@ -135,7 +135,7 @@ impl Lowering<'_> {
                     for &(part, at) in parts {
                         let (place, width) = self.of_elements(part, rows);
                         let part = gradient.column(at);
-                        self.to_table(place.gradient(), width, part);
+                        self.add_to_table(place.gradient(), width, part);
                     }
                 }
                 Small::Rows(op, inputs) => {
@@ -150,7 +150,7 @@ impl Lowering<'_> {
     }
 
     /// Adds rows (rows, width) to the gradient of a matrix.
-    fn to_table(&mut self, out: Place, width: usize, rows: Place) {
+    fn add_to_table(&mut self, out: Place, width: usize, rows: Place) {
         if out.by == kernels::By::Row {
             self.sum_of(&[Term::whole(rows, width)], Activation::Identity, out, width, true);
         } else {
@@ -332,7 +332,7 @@ impl Lowering<'_> {
                 let rows = scaled.into_iter().chain(bias.then_some(back));
                 for (rows, to) in rows.zip(&to[2..]) {
                     if let To::Table(place) = to {
-                        self.to_table(*place, width, rows);
+                        self.add_to_table(*place, width, rows);
                     }
                 }
             }
