@@ -21,14 +21,12 @@ extern "C" __global__ void __launch_bounds__(256)
     out[batch * batch_out + at] = combine(combiner, left[maps + x * width + k], right[maps + y * width + k]);
 }
 
-// values (rows, width): adds a row to every row, then max(0, v) if asked for.
+// values (rows, width): adds a row to every row.
 extern "C" __global__ void __launch_bounds__(256)
-    add_row(int rows, int width, float* values, const float* __restrict__ row, int relu) {
+    add_row(int rows, int width, float* values, const float* __restrict__ row) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= (size_t)rows * width) return;
-    float v = relu ? positive(values[at]) : values[at];
-    if (row) v += row[at % width];
-    values[at] = v;
+    values[at] += row[at % width];
 }
 
 // out (rows, count) = chosen channels of values (rows, width).

@@ -111,13 +111,12 @@ kernels! {
         batch_out: usize,
     }
 
-    /// max(0, v) where asked for, then the sum with a row, in place.
+    /// The sum with a row, in place.
     AddRow<'a> = add_row {
         rows: usize,
         width: usize,
         values: Output<'a, f32>,
-        row: Option<Input<'a, f32>>,
-        relu: bool,
+        row: Input<'a, f32>,
     }
 
     /// Chosen channels of every row.

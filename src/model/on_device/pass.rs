@@ -12,7 +12,7 @@ const BUSY: usize = 264;
 fn splits(m: usize, n: usize, batch: usize, rows: usize) -> usize {
     let tiles = m.div_ceil(64) * n.div_ceil(64) * batch;
     // Fewer terms than these are not worth a launch more.
-    if rows <= 256 { 1 } else { (BUSY / tiles).clamp(1, rows.div_ceil(64)) }
+    if rows < 128 { 1 } else { (BUSY / tiles).clamp(1, rows.div_ceil(64)) }
 }
 
 /// Values of the parts of the largest product of a program that is cut, for so many pairs.

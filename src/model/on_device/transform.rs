@@ -213,8 +213,8 @@ impl OnDevice {
             } else {
                 let row = offset.slice(s![0, classes.clone()]).to_vec();
                 let row = Buffer::from_slice(&self.device, "output bias, centred", &row)?;
-                let (width, row) = (classes.len(), Some(row.input()));
-                let add = kernels::AddRow { rows: n * n, width, values: values.output(), row, relu: false };
+                let (width, row) = (classes.len(), row.input());
+                let add = kernels::AddRow { rows: n * n, width, values: values.output(), row };
                 add.launch_over(&self.device, n * n * width, 1)?;
                 self.add_values(&transform, &values, classes, &mut logits)?;
             }
