@@ -247,14 +247,15 @@ extern "C" __global__ void __launch_bounds__(256)
     if (i >= rows) return;
     const Pairs of_rows = pairs_of(pairs, first, batch_pairs, n);
     const float* from = values + batch * batch_values + of_rows.row(by_values, i) * stride_values;
-    const float mean = mean_of(from, width, lane);
     const float own = deviations[batch * batch_deviations + of_rows.row(by_deviations, i) * stride_deviations];
-    const float factor = 1.0f / own;
+    const float mean = mean_of(from, width, lane), factor = 1.0f / own;
+    const float* weights = weight ? weight + batch * batch_weight : weight;
+    const float* biases = bias ? bias + batch * batch_weight : bias;
     float* to = out + batch * batch_out + i * stride_out;
     for (int k = lane; k < width; k += 32) {
         float v = (from[k] - mean) * factor;
-        if (weight) v *= weight[batch * batch_weight + k];
-        if (bias) v += bias[batch * batch_weight + k];
+        if (weights) v *= weights[k];
+        if (biases) v += biases[k];
         to[k] = v;
     }
 }
