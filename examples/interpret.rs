@@ -13,8 +13,11 @@ mod print;
 #[path = "support/tool.rs"]
 mod tool;
 
+use irreplens::Error;
 use irreplens::analysis::{
-    AttentionPatterns, Interpretation, Neuron, NeuronKind, attention, interpret, neurons, notebook, untrained,
+    Circularity, DistanceIrrelevance, FrequencyProfile, GradientSymmetricity, Interpretation, LayerHeads, Neuron,
+    NeuronKind, circularity, clock_profile, distance_irrelevance, gradient_symmetricity, heads, interpret, neurons,
+    notebook, published_triples, untrained,
 };
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
@@ -39,8 +42,10 @@ pub struct Explained {
     pub found: Interpretation,
     /// The same with every neuron forced to a block, as the published golden files have it; only where some neuron has none.
     pub forced: Option<Interpretation>,
-    /// Where the heads of a transformer look; none of another model.
-    pub attention: Vec<AttentionPatterns>,
+    /// What the heads of a transformer do; none of another model.
+    pub heads: Vec<LayerHeads>,
+    /// Clock or pizza, of a transformer.
+    pub clock: Option<Clock>,
     /// With all neurons set to zero, of a model where more than the neurons reaches the logits.
     pub without_neurons: Option<Evaluation>,
     /// Milliseconds: reading the files; the analysis with all its passes; one forward pass over all pairs on its own.
@@ -49,6 +54,44 @@ pub struct Explained {
     pub analysis_ms: f64,
     /// See `load_ms`.
     pub forward_ms: f64,
+}
+
+/// Whether a transformer is a clock or a pizza.
+pub struct Clock {
+    /// Whether both elements are embedded by one table.
+    pub tied_embedding: bool,
+    /// How much the correct logit depends on more than the distance of the two elements.
+    pub distance: DistanceIrrelevance,
+    /// How alike its gradients are, over the triples that the published code draws.
+    pub gradients: Option<GradientSymmetricity>,
+    /// How circular the embedding is, on a cyclic group.
+    pub circularity: Option<Circularity>,
+    /// The amplitude of every frequency in the logits, on a cyclic group.
+    pub profile: Option<Vec<FrequencyProfile>>,
+    /// What is missing and why.
+    pub notes: Vec<String>,
+}
+
+/// The measures of "The Clock and the Pizza"; over the published sample of triples, for all n^3 take a minute.
+fn clock(model: &dyn Interpretable, task: &Task) -> irreplens::Result<Clock> {
+    let mut notes = Vec::new();
+    let triples = published_triples(task.order())?;
+    let gradients = said(gradient_symmetricity(model, Some(&triples)), &mut notes)?;
+    let circularity = said(circularity(model, task), &mut notes)?;
+    let profile = said(clock_profile(model, task), &mut notes)?;
+    let tied_embedding = model.embeddings().is_some_and(|(left, right)| left == right);
+    Ok(Clock { tied_embedding, distance: distance_irrelevance(model, task)?, gradients, circularity, profile, notes })
+}
+
+/// `None`, with the reason among the notes, for what a model or a group does not have.
+fn said<T>(found: irreplens::Result<T>, notes: &mut Vec<String>) -> irreplens::Result<Option<T>> {
+    match found {
+        Err(reason @ Error::Unsupported { .. }) => {
+            notes.push(reason.to_string());
+            Ok(None)
+        }
+        other => other.map(Some),
+    }
 }
 
 /// Coordinates that can be asked for.
@@ -113,7 +156,8 @@ fn of(
         true => None,
         false => Some(notebook::interpret(&model, &*basis, &task, notebook::Labels::Forced)?),
     };
-    let attention = attention(&model)?;
+    let heads = heads(&model, &*basis, &task)?;
+    let clock = if heads.is_empty() { None } else { Some(clock(&model, &task)?) };
     let neurons_alone = model.readout_site() == model.neuron_site();
     let hooks = Hooks::none().with(Hook::zero(model.neuron_site()));
     let without_neurons = if neurons_alone { None } else { Some(model.evaluate(&task, &hooks)?) };
@@ -128,7 +172,8 @@ fn of(
         basis,
         found,
         forced,
-        attention,
+        heads,
+        clock,
         without_neurons,
         load_ms,
         analysis_ms,
@@ -166,7 +211,25 @@ pub fn to_json(explained: &Explained) -> Value {
     if let (Value::Object(out), Value::Object(more)) = (&mut out, more) {
         out.extend(more);
     }
+    if let Some(of) = &explained.clock {
+        clock_json(&mut out, of);
+        out["heads"] = json!(explained.heads);
+    }
     out
+}
+
+/// The keys of the golden files of clock and pizza; `null` for what a group does not have, with the reasons in `clock_notes`.
+fn clock_json(out: &mut Value, of: &Clock) {
+    out["tied_embedding"] = json!(of.tied_embedding);
+    out["distance_irrelevance_left"] = json!(of.distance.left);
+    out["distance_irrelevance_right"] = json!(of.distance.right);
+    out["gradient_symmetricity_published_sample"] = json!(of.gradients.and_then(|found| found.embeddings));
+    out["gradient_symmetricity_tokens_published_sample"] = json!(of.gradients.map(|found| found.tokens));
+    out["circularity_left"] = json!(of.circularity.and_then(|found| found.left));
+    out["circularity_right"] = json!(of.circularity.and_then(|found| found.right));
+    let profile = |all: &Vec<FrequencyProfile>| all.iter().map(|k| (k.frequency.to_string(), json!(k))).collect();
+    out["profile"] = of.profile.as_ref().map_or(Value::Null, |all| Value::Object(profile(all)));
+    out["clock_notes"] = json!(of.notes);
 }
 
 fn losses(by_block: &Option<BTreeMap<usize, irreplens::model::Evaluation>>) -> Map<String, Value> {
@@ -241,7 +304,7 @@ fn published(explained: &Explained) -> Value {
     if let Some(without) = &explained.without_neurons {
         out["loss_without_neurons"] = json!(without.loss);
     }
-    if let Some(last) = explained.attention.last() {
+    if let Some(last) = explained.heads.last().map(|layer| &layer.patterns) {
         let positions = last.heads.first().map_or(0, Vec::len);
         let mean = |p: usize| last.heads.iter().map(|head| head[p].mean).collect::<Vec<_>>();
         out["pattern_mean"] = (0..positions).map(|p| json!(mean(p))).collect();
@@ -293,6 +356,19 @@ const EXAMPLES: &str = "Examples:
   interpret runs/D53 --json found.json        every number, for other programs
   interpret acts.npz --group cyclic:113       activations recorded elsewhere";
 
+/// Frequencies with less than this share of the amplitudes' square sum are not printed.
+const PRINTED: f64 = 0.01;
+
+fn print_clock(clock: &Clock) {
+    println!("\nClock or pizza\n  {}", clock.distance);
+    clock.gradients.iter().for_each(|found| println!("  {found}"));
+    clock.circularity.iter().for_each(|found| println!("  {found}"));
+    let printed = clock.profile.iter().flatten().filter(|found| found.share.is_some_and(|share| share >= PRINTED));
+    printed.for_each(|found| println!("  {found}"));
+    clock.notes.iter().for_each(|note| println!("  none: {note}"));
+    println!("");
+}
+
 fn main() -> ExitCode {
     tool::main(explain)
 }
@@ -315,7 +391,10 @@ fn explain(arguments: Arguments) -> Result<(), Failure> {
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
     println!("{n} {group} of {}\n", source.run.display());
     println!("{}", last.found);
-    last.attention.iter().for_each(|layer| println!("{layer}\n"));
+    last.heads.iter().for_each(|layer| println!("\n{layer}"));
+    if let Some(clock) = &last.clock {
+        print_clock(clock);
+    }
     println!("milliseconds: {timing}");
     if let Some(file) = measuring.json {
         let mut out = to_json(last);

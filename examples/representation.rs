@@ -14,8 +14,8 @@ mod print;
 mod tool;
 
 use irreplens::analysis::{
-    Controls, CosetMeasures, IrrepMeasures, KeyLosses, NeuronKind, RepresentationMeasures, cosets, neurons,
-    representation, untrained, with_controls,
+    Controls, CosetMeasures, IrrepMeasures, KeyLosses, LayerHeads, NeuronKind, RepresentationMeasures, cosets, heads,
+    neurons, representation, untrained, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
@@ -44,6 +44,8 @@ pub struct Measured {
     pub coordinates: String,
     /// What was found.
     pub found: RepresentationMeasures,
+    /// What the heads of a transformer do, in these irreps; none of another model.
+    pub heads: Vec<LayerHeads>,
     /// Milliseconds: reading the files; irreps, basis and measures; one forward pass over all pairs on its own.
     pub load_ms: f64,
     /// See `load_ms`.
@@ -76,9 +78,11 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
         found.neurons.compare_with(&neurons(&untrained, &basis)?);
     }
 
+    let heads = heads(&model, &basis, &task)?;
     let start = Instant::now();
     model.evaluate(&task, &Hooks::none())?;
     Ok(Measured {
+        heads,
         sum_of_squared_weights: run.sum_of_squared_weights()?,
         config: run.config,
         order: group.order(),
@@ -91,7 +95,9 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
 }
 
 /// Irreps and cosets of every neuron, of the run's model, of an untrained one and with the group's elements shuffled.
-pub type Explanations = Controls<(RepresentationMeasures, CosetMeasures)>;
+///
+/// No cosets of a model whose neurons read no map of each element, a transformer say.
+pub type Explanations = Controls<(RepresentationMeasures, Option<CosetMeasures>)>;
 
 /// Subgroups that are looked at, at most: S6 has 1455.
 const SUBGROUPS: usize = 2000;
@@ -111,7 +117,11 @@ pub fn controls(run: &Run, order: Option<&Path>) -> irreplens::Result<Explanatio
         let irreps = if unchanged { named.clone() } else { irreps(on)? };
         let basis = IrrepBasis::from_irreps(on, irreps)?;
         let measures = representation(model, on, &basis, &Task::try_new(on)?, &split)?;
-        Ok((measures, cosets(model, on, &subgroup_classes(on, SUBGROUPS)?)?))
+        let on_cosets = match model.maps() {
+            Some(_) => Some(cosets(model, on, &subgroup_classes(on, SUBGROUPS)?)?),
+            None => None,
+        };
+        Ok((measures, on_cosets))
     })?;
     if let Some((untrained, _)) = &found.random_model {
         found.found.0.neurons.compare_with(&untrained.neurons);
@@ -121,9 +131,9 @@ pub fn controls(run: &Run, order: Option<&Path>) -> irreplens::Result<Explanatio
 
 /// Numbers of neurons by irrep and by class of subgroups: `None` for a neuron without either.
 pub fn side_by_side(
-    measures: &(RepresentationMeasures, CosetMeasures),
+    irreps: &RepresentationMeasures,
+    cosets: &CosetMeasures,
 ) -> BTreeMap<(Option<usize>, Option<usize>), usize> {
-    let (irreps, cosets) = measures;
     let mut counts = BTreeMap::new();
     for (irrep, coset) in irreps.neurons.neurons.iter().zip(&cosets.neurons) {
         *counts.entry((irrep.block, coset.class)).or_default() += 1;
@@ -134,15 +144,22 @@ pub fn side_by_side(
 fn print_controls(controls: &Explanations) {
     let (irreps, cosets) = &controls.found;
     println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
-    println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
-    println!("\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}", "irrep", "subgroups of order", "conjugates", "neurons");
-    for ((irrep, class), neurons) in side_by_side(&controls.found) {
-        let label = irrep.map_or("-", |b| irreps.irreps[b].irrep.label.as_str());
-        let [order, conjugates] = match class.map(|c| &cosets.classes[c]) {
-            Some(class) => [class.order().to_string(), class.conjugates.to_string()],
-            None => ["-", "-"].map(String::from),
-        };
-        println!("{label:>16}{order:>20}{conjugates:>12}{neurons:>9}");
+    if let Some(cosets) = cosets {
+        println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
+        println!(
+            "\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}",
+            "irrep", "subgroups of order", "conjugates", "neurons"
+        );
+        for ((irrep, class), neurons) in side_by_side(irreps, cosets) {
+            let label = irrep.map_or("-", |b| irreps.irreps[b].irrep.label.as_str());
+            let [order, conjugates] = match class.map(|c| &cosets.classes[c]) {
+                Some(class) => [class.order().to_string(), class.conjugates.to_string()],
+                None => ["-", "-"].map(String::from),
+            };
+            println!("{label:>16}{order:>20}{conjugates:>12}{neurons:>9}");
+        }
+    } else {
+        println!("\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");
     }
     println!("\n{:>16}{:>15}{:>12}{:>15}{:>20}", "", "logits, FVE", "key irreps", "hidden, FVE", "neurons on cosets");
     let all = [
@@ -152,7 +169,8 @@ fn print_controls(controls: &Explanations) {
     ];
     for (what, measures) in all {
         let Some((irreps, cosets)) = measures else { continue };
-        let on_cosets = cosets.neurons.iter().filter(|neuron| neuron.class.is_some()).count();
+        let count = |cosets: &CosetMeasures| cosets.neurons.iter().filter(|neuron| neuron.class.is_some()).count();
+        let on_cosets = cosets.as_ref().map_or("not asked".into(), |cosets| count(cosets).to_string());
         let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
         let [fve, hidden] = [fve, hidden].map(|share| share.map_or("none".into(), |share| format!("{share:.4e}")));
         println!("{what:>16}{fve:>15}{keys:>12}{hidden:>15}{on_cosets:>20}");
@@ -222,6 +240,9 @@ pub fn to_json(measured: &Measured) -> Value {
         out["mlp_path_only_loss"] = json!(path.loss);
     }
     add_losses(&mut out, found.key_losses, "_key");
+    if !measured.heads.is_empty() {
+        out["heads"] = json!(measured.heads);
+    }
     out
 }
 
@@ -278,6 +299,7 @@ fn measure(arguments: Arguments) -> Result<(), Failure> {
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
     println!("{n} {group} of {}\n", source.run.display());
     println!("Coordinates: {}\n\n{}", last.coordinates, last.found);
+    last.heads.iter().for_each(|layer| println!("\n{layer}\n"));
     println!("milliseconds: {timing}");
     let controls = if with_controls { Some(controls(&source.open()?, order)?) } else { None };
     if let Some(controls) = &controls {

@@ -5,15 +5,16 @@ mod models;
 
 use irreplens::analysis::notebook::{Labels, Published};
 use irreplens::analysis::{
-    Ablated, Ablation, Attended, AttentionPatterns, Cell, Controls, CosetMeasures, CosetNeuron, CosetShares,
-    DistanceIrrelevance, EmbeddingSpectra, GradientSymmetricity, Interpretation, IrrepMeasures, IrrepRow, KeyBlock,
-    KeyLosses, LogitDirections, Neuron, NeuronClusters, NeuronKind, Progress, ProgressMeasures, ProgressRow,
-    RepresentationMeasures, Table, Term, attention, cosets, distance_irrelevance, gradient_symmetricity, interpret,
+    Ablated, Ablation, Attended, AttentionPatterns, Carried, Cell, Circularity, Controls, CosetMeasures, CosetNeuron,
+    CosetShares, DistanceIrrelevance, EmbeddingSpectra, FrequencyProfile, GradientSymmetricity, Head, HeadLosses,
+    HeadMap, Interpretation, IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LayerHeads, LogitDirections, Neuron,
+    NeuronClusters, NeuronKind, Progress, ProgressMeasures, ProgressRow, RepresentationMeasures, Table, Term, Written,
+    attention, circularity, clock_profile, cosets, distance_irrelevance, gradient_symmetricity, heads, interpret,
     progress_measures, representation, with_controls,
 };
 use irreplens::checkpoint::History;
 use irreplens::fourier::{Block, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
-use irreplens::group::{Dihedral, Group, Subgroup, SubgroupClass, subgroup_classes};
+use irreplens::group::{Cyclic, Dihedral, Group, Subgroup, SubgroupClass, subgroup_classes};
 use irreplens::irrep::{Irrep, Kind};
 use irreplens::model::{
     Architecture, BlockEnergies, Evaluation, Interpretable, Network, PairMeans, SiteSpectrum, Split2d, Transformer,
@@ -112,6 +113,16 @@ fn every_result_is_read_back() {
     let patterns = attention(&transformer).unwrap();
     back::<AttentionPatterns>(&patterns[0]);
     patterns[0].heads[0].iter().for_each(back::<Attended>);
+    let layer = &heads(&models::transformer(8, 5), &basis, &task).unwrap()[0];
+    back::<LayerHeads>(layer);
+    layer.heads.iter().for_each(back::<Head>);
+    layer.heads.iter().for_each(|head| back::<Written>(&head.written.unwrap()));
+    layer.heads.iter().flat_map(|head| head.maps.as_ref().unwrap()).for_each(back::<HeadMap>);
+    back::<HeadLosses>(&layer.together.unwrap());
+    [Carried::Left, Carried::Right, Carried::Both, Carried::Constant].iter().for_each(back::<Carried>);
+    let cyclic = Task::new(&Cyclic::new(8).unwrap());
+    back::<Circularity>(&circularity(&transformer, &cyclic).unwrap());
+    clock_profile(&models::transformer(8, 5), &cyclic).unwrap().iter().for_each(back::<FrequencyProfile>);
     back::<DistanceIrrelevance>(&distance_irrelevance(&net, &task).unwrap());
     back::<GradientSymmetricity>(&gradient_symmetricity(&transformer, Some(&[[0, 1, 2]])).unwrap());
     back::<Architecture>(transformer.architecture());

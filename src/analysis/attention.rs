@@ -4,13 +4,13 @@ use super::table::{Cell, Table};
 use super::terms::{HEAD, HEAD_BOTH, HEAD_DEVIATION, HEAD_LEFT, HEAD_MEAN, HEAD_RIGHT, POSITION};
 use crate::error::{Error, Result};
 use crate::linalg::map_blocks;
-use crate::model::{Interpretable, block_rows};
+use crate::model::{Hooks, Interpretable, block_rows, width};
 use crate::task::pairs;
-use ndarray::{Array2, Array3, s};
+use ndarray::{Array2, Array3, ArrayView3, Axis, azip, s};
 use std::fmt;
 
 /// How much of a position's pattern is more than rounding: a variance below this is none.
-const ROUNDING: f64 = 1e-12;
+pub(super) const ROUNDING: f64 = 1e-12;
 
 /// The pattern of one head, from one query position to one key position, over all pairs.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -69,7 +69,7 @@ pub fn attention_patterns(
     site: &str,
     positions: usize,
 ) -> Result<AttentionPatterns> {
-    let width = crate::model::width(model, site)?;
+    let width = width(model, site)?;
     let heads = width.checked_div(positions).unwrap_or(0);
     if heads * positions != width {
         return Err(Error::Shape {
@@ -78,43 +78,81 @@ pub fn attention_patterns(
             got: vec![width],
         });
     }
-    let all = at_all_pairs(model, site, width)?;
+    let all = at_all_pairs(model, site, &Hooks::none())?;
     let head =
-        |h: usize| (0..positions).map(|p| attended(&all.slice(s![.., .., p * heads + h]).mapv(f64::from))).collect();
+        |h: usize| (0..positions).map(|p| attended(all.slice(s![.., .., p * heads + h..=p * heads + h]))).collect();
     Ok(AttentionPatterns { site: site.into(), heads: (0..heads).map(head).collect() })
 }
 
-/// A site at all pairs: (x, y, channel).
-fn at_all_pairs(model: &(impl Interpretable + ?Sized), site: &str, width: usize) -> Result<Array3<f32>> {
-    let n = model.order();
-    crate::memory::check("attention patterns at all pairs", crate::memory::bytes::<f32>(&[n, n, width]))?;
+/// A site at all pairs, hooks applied: (x, y, channel).
+pub(super) fn at_all_pairs(model: &(impl Interpretable + ?Sized), site: &str, hooks: &Hooks) -> Result<Array3<f32>> {
+    let (n, width) = (model.order(), width(model, site)?);
+    crate::memory::check("a site of attention at all pairs", crate::memory::bytes::<f32>(&[n, n, width]))?;
     let xs = block_rows(model).div_ceil(n);
-    let blocks = map_blocks(n, xs, |xs| model.run_with_cache(&pairs(n, xs.start * n..xs.end * n), &[site])?.take(site));
+    let pass = |xs: std::ops::Range<usize>| {
+        model.run_with_hooks(&pairs(n, xs.start * n..xs.end * n), hooks, &[site])?.take(site)
+    };
     let mut all = Array3::<f32>::zeros((n, n, width));
-    for (i, block) in blocks.into_iter().enumerate() {
+    for (i, block) in map_blocks(n, xs, pass).into_iter().enumerate() {
         let rows = i * xs..n.min((i + 1) * xs);
-        let block = block?.into_shape_with_order((rows.len(), n, width)).expect("row-major rows of pairs");
+        let block = block?;
+        let block = block.as_standard_layout();
+        let block = block.to_shape((rows.len(), n, width)).expect("row-major rows of pairs");
         all.slice_mut(s![rows, .., ..]).assign(&block);
     }
     Ok(all)
 }
 
-fn attended(pattern: &Array2<f64>) -> Attended {
-    let mean = pattern.mean().unwrap_or(0.0);
-    let variance = pattern.mapv(|v| (v - mean).powi(2)).mean().unwrap_or(0.0);
-    let along = |axis: usize| {
-        let means = pattern.mean_axis(ndarray::Axis(axis)).expect("a group has an element");
-        means.mapv(|v| (v - mean).powi(2)).mean().unwrap_or(0.0)
-    };
-    let share = |part: f64| (variance > ROUNDING).then(|| part / variance);
-    let (left, right) = (along(1), along(0));
-    Attended {
-        mean,
-        deviation: variance.sqrt(),
-        of_left: share(left),
-        of_right: share(right),
-        of_both: share((variance - left - right).max(0.0)),
+/// The variance of a function of pairs over all of them, added up over its channels, and what it is made of.
+pub(super) struct Variance {
+    /// Sum of the squares of the channels' means.
+    pub(super) of_mean: f64,
+    /// The whole variance.
+    pub(super) whole: f64,
+    /// Variance of the mean over y: what is a function of x.
+    left: f64,
+    /// Variance of the mean over x.
+    right: f64,
+}
+
+impl Variance {
+    /// The variance of values (x, y, channel).
+    pub(super) fn new(values: ArrayView3<'_, f32>) -> Self {
+        let (n, m, width) = values.dim();
+        let (mut by_left, mut by_right) = (Array2::<f64>::zeros((n, width)), Array2::<f64>::zeros((m, width)));
+        for (values, mut left) in values.outer_iter().zip(by_left.outer_iter_mut()) {
+            for (values, mut right) in values.outer_iter().zip(by_right.outer_iter_mut()) {
+                azip!((&v in values, left in &mut left, right in &mut right) {
+                    *left += f64::from(v);
+                    *right += f64::from(v);
+                });
+            }
+        }
+        by_left /= m as f64;
+        by_right /= n as f64;
+        let mean = by_left.mean_axis(Axis(0)).expect("a group has an element");
+        let spread = |means: &Array2<f64>| (means - &mean).mapv(|v| v * v).sum() / means.nrows() as f64;
+        let mut whole = 0.0;
+        values
+            .lanes(Axis(2))
+            .into_iter()
+            .for_each(|values| azip!((&v in values, m in &mean) whole += (f64::from(v) - m).powi(2)));
+        whole /= (n * m) as f64;
+        Self { of_mean: mean.mapv(|m| m * m).sum(), whole, left: spread(&by_left), right: spread(&by_right) }
     }
+
+    /// Shares that are functions of x, of y, and the rest; `None` each where the whole is not above `least`.
+    pub(super) fn shares(&self, least: f64) -> [Option<f64>; 3] {
+        let both = (self.whole - self.left - self.right).max(0.0);
+        [self.left, self.right, both].map(|part| (self.whole > least).then(|| part / self.whole))
+    }
+}
+
+fn attended(pattern: ArrayView3<'_, f32>) -> Attended {
+    let variance = Variance::new(pattern);
+    let [of_left, of_right, of_both] = variance.shares(ROUNDING);
+    let mean = pattern.mapv(f64::from).mean().unwrap_or(0.0);
+    Attended { mean, deviation: variance.whole.sqrt(), of_left, of_right, of_both }
 }
 
 /// [`attention_patterns`] of every layer from its last position, of a model whose sites are named as TransformerLens names

@@ -1,10 +1,11 @@
-//! Clock or pizza: how much logits depend on the distance of the two elements, and how alike their gradients are.
+//! Clock or pizza: how much logits depend on the distance of the two elements, how alike their gradients are and, on cyclic
+//! groups, how circular the embedding is and how the amplitude of each frequency depends on the distance.
 
 use crate::error::{Error, Result};
 use crate::group::Elem;
-use crate::linalg::{map_blocks, matmul};
+use crate::linalg::{map_blocks, matmul, symmetric_eigen};
 use crate::memory;
-use crate::model::{Interpretable, LOGITS, block_rows, check_task};
+use crate::model::{Interpretable, LOGITS, block_rows, check_task, fold_pairs};
 use crate::task::{Pair, Task};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand_mt::Mt;
@@ -13,6 +14,12 @@ use std::fmt;
 
 /// Pairs whose gradients are taken at once.
 const PAIRS: usize = 192;
+
+/// Principal components that circularity looks at.
+const COMPONENTS: usize = 4;
+
+/// Share of the largest eigenvalue below which a principal component is rounding.
+const NO_COMPONENT: f64 = 1e-10;
 
 /// Triples that the published code takes the gradients at.
 const PUBLISHED_TRIPLES: usize = 100;
@@ -230,6 +237,202 @@ pub fn published_triples(order: usize) -> Result<Vec<[usize; 3]>> {
     Ok(all.iter().take(PUBLISHED_TRIPLES).map(triple).collect())
 }
 
+/// How circular the embeddings of a cyclic group are: what [`circularity`] returns.
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Circularity {
+    /// That of the left embedding, from 0 to 1; `None` for one whose rows are all equal.
+    pub left: Option<f64>,
+    /// That of the right embedding.
+    pub right: Option<f64>,
+}
+
+/// Is every principal component of the embedding a wave of one frequency?
+///
+/// With p_1, ..., p_4 the first principal components of the embedding, as functions on the group:
+/// `c = mean over i of max over k of |p_i along frequency k|^2 / |p_i|^2`, 1 where each is a wave of one frequency.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a group that is not cyclic, and for a model without embeddings; [`Error::Shape`] and
+/// [`Error::OtherGroup`] for a task of another group; [`Error::Range`] for embeddings that are not finite.
+///
+/// Cost: O(n^3) for the components of an embedding of a group of order n.
+///
+/// ```
+/// use irreplens::analysis::circularity;
+/// use irreplens::{group::Cyclic, model::Network, task::Task};
+/// use ndarray::Array2;
+/// // Two circles, of frequencies 1 and 3, the first twice as large.
+/// let angle = |x: usize, k: usize| std::f32::consts::TAU * (x * [1, 1, 3, 3][k]) as f32 / 11.0;
+/// let wave = |x, k| [angle(x, k).cos(), angle(x, k).sin()][k % 2] * [2.0, 2.0, 1.0, 1.0][k];
+/// let table = Array2::from_shape_fn((11, 4), |(x, k)| wave(x, k));
+/// let network = Network::summed(table.clone(), table.clone(), table.reversed_axes())?;
+/// let task = Task::new(&Cyclic::new(11)?);
+/// assert!((circularity(&network, &task)?.left.unwrap() - 1.0).abs() < 1e-6);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+///
+/// Source: Zhong, Liu, Tegmark, Andreas 2023, "The Clock and the Pizza", section 5 and its code.
+pub fn circularity(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Circularity> {
+    check_task(model, task)?;
+    let exponents = exponents("circularity", task)?;
+    let (left, right) = model
+        .embeddings()
+        .ok_or(Error::Unsupported { analysis: "circularity", needs: "a model with embeddings of both elements" })?;
+    let of_left = circular(left, &exponents)?;
+    Ok(Circularity { left: of_left, right: if left == right { of_left } else { circular(right, &exponents)? } })
+}
+
+/// The exponent of every element as a power of the first generator.
+fn exponents(analysis: &'static str, task: &Task) -> Result<Vec<usize>> {
+    let (n, labels) = (task.order(), task.labels());
+    let identity = (0..n).find(|&e| labels[e * n + e] as usize == e);
+    let powers = |generator: usize| {
+        let mut exponents = vec![n; n];
+        let mut at = identity?;
+        for exponent in 0..n {
+            if exponents[at] != n {
+                return None;
+            }
+            exponents[at] = exponent;
+            at = labels[at * n + generator] as usize;
+        }
+        Some(exponents)
+    };
+    (0..n).find_map(powers).ok_or(Error::Unsupported { analysis, needs: "a cyclic group" })
+}
+
+fn circular(table: ArrayView2<'_, f32>, exponents: &[usize]) -> Result<Option<f64>> {
+    let n = table.nrows();
+    let mut centred = table.mapv(f64::from);
+    centred -= &centred.mean_axis(Axis(0)).expect("a group has an element");
+    let (values, vectors) = symmetric_eigen(centred.dot(&centred.t()).view())?;
+    let largest = values.last().copied().unwrap_or(0.0);
+    let share = |i: usize| {
+        let along = |k: usize| {
+            let (mut cos, mut sin) = (0.0, 0.0);
+            for (&v, &exponent) in vectors.column(i).iter().zip(exponents) {
+                let angle = turn(k * exponent, n);
+                (cos, sin) = (cos + v * angle.cos(), sin + v * angle.sin());
+            }
+            // The last of an even order is one row alone, of twice the norm.
+            (cos * cos + sin * sin) * if 2 * k == n { 0.5 } else { 1.0 }
+        };
+        let all: Vec<f64> = (1..=n / 2).map(along).collect();
+        all.iter().copied().fold(0.0, f64::max) / all.iter().sum::<f64>()
+    };
+    let components = (0..n).rev().take(COMPONENTS).filter(|&i| values[i] > NO_COMPONENT * largest);
+    let shares: Vec<f64> = components.map(share).collect();
+    Ok((!shares.is_empty()).then(|| shares.iter().sum::<f64>() / shares.len() as f64))
+}
+
+/// `2 pi t / n`.
+fn turn(t: usize, n: usize) -> f64 {
+    std::f64::consts::TAU * (t % n) as f64 / n as f64
+}
+
+/// The amplitude of one frequency in the logits of a cyclic group: an entry of [`clock_profile`].
+#[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct FrequencyProfile {
+    /// The frequency k.
+    pub frequency: usize,
+    /// Mean of the amplitude over the distances x - y.
+    pub mean: f64,
+    /// Standard deviation of the amplitude over the distances.
+    pub std: f64,
+    /// Correlation of the amplitude with `|cos(k (x - y) / 2)|`: 1 for a pizza; `None` for an amplitude that is constant, as a
+    /// clock's is.
+    pub correlation_with_pizza: Option<f64>,
+    /// Share of the square sum of the amplitude over all distances in that of all frequencies; `None` where all are zero.
+    pub share: Option<f64>,
+}
+
+/// How does the amplitude of every frequency in the logits depend on the distance of the two elements?
+///
+/// On a cyclic group, for frequency k and distance d: `A_k(d) = 2/n^2 sum over x - y = d and z of logit(x, y, z)
+/// cos(2 pi k (x + y - z) / n)`. A pizza's is `|cos(pi k d / n)|`, a clock's is constant.
+///
+/// # Returns
+/// The frequencies from 1 to n/2.
+///
+/// # Errors
+/// [`Error::Unsupported`] for a group that is not cyclic; [`Error::Shape`] and [`Error::OtherGroup`] for a task of another
+/// group; [`Error::Memory`] where some n x n sums exceed the [budget](crate::memory::budget); those of the forward pass.
+///
+/// Cost: a pass over all pairs and O(n^3).
+///
+/// ```
+/// use irreplens::analysis::clock_profile;
+/// use irreplens::{group::{Cyclic, Elem}, model::{FromFn, Site}, task::Task};
+/// use ndarray::Array2;
+/// // A pizza of frequency 2: |cos(2 pi (x - y) / 7)| cos(4 pi (x + y - z) / 7).
+/// let logit = |x: usize, y: usize, z: usize| {
+///     let turn = std::f32::consts::TAU / 7.0;
+///     (turn * (x as f32 - y as f32)).cos().abs() * (2.0 * turn * (x as f32 + y as f32 - z as f32)).cos()
+/// };
+/// let model = FromFn::new(7, vec![Site::new("logits", 7)], "logits", move |pairs| {
+///     vec![Array2::from_shape_fn((pairs.len(), 7), |(i, z)| logit(pairs[i].0.index(), pairs[i].1.index(), z))]
+/// })?;
+/// let found = clock_profile(&model, &Task::new(&Cyclic::new(7)?))?;
+/// assert!((found[1].correlation_with_pizza.unwrap() - 1.0).abs() < 1e-6 && found[1].share.unwrap() > 0.999);
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+///
+/// Source: Zhong, Liu, Tegmark, Andreas 2023, "The Clock and the Pizza", sections 2 and 4.
+pub fn clock_profile(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Vec<FrequencyProfile>> {
+    let n = task.order();
+    let exponents = exponents("the profile of frequencies", task)?;
+    memory::check("logits by distance", memory::bytes::<f64>(&[2, n, n]))?;
+    // By distance, then by the exponent of x + y - z.
+    let sums = fold_pairs(
+        model,
+        task,
+        || Array2::<f64>::zeros((n, n)),
+        |sums, block| {
+            for (i, &(x, y)) in block.pairs.iter().enumerate() {
+                let [x, y] = [x, y].map(|element| exponents[element.index()]);
+                let mut row = sums.row_mut((n + x - y) % n);
+                for (&logit, z) in block.logits.row(i).iter().zip(&exponents) {
+                    row[(n + x + y - z) % n] += f64::from(logit);
+                }
+            }
+        },
+    )?;
+    let sum = sums.into_iter().fold(Array2::<f64>::zeros((n, n)), |all, part| all + part);
+    let pairs = (n * n) as f64;
+    let amplitudes = |k: usize| -> Vec<f64> {
+        let factor = if 2 * k == n { 1.0 } else { 2.0 } / pairs;
+        let wave: Vec<f64> = (0..n).map(|u| factor * turn(k * u, n).cos()).collect();
+        sum.outer_iter().map(|row| row.iter().zip(&wave).map(|(a, b)| a * b).sum()).collect()
+    };
+    let all: Vec<Vec<f64>> = map_blocks(n / 2, 1, |k| amplitudes(k.start + 1));
+    let squares: Vec<f64> = all.iter().map(|of| of.iter().map(|a| a * a).sum()).collect();
+    let total: f64 = squares.iter().sum();
+    let profile = |(i, of): (usize, &Vec<f64>)| {
+        let pizza: Vec<f64> = (0..n).map(|d| (turn((i + 1) * d, 2 * n)).cos().abs()).collect();
+        let mean = of.iter().sum::<f64>() / n as f64;
+        FrequencyProfile {
+            frequency: i + 1,
+            mean,
+            std: deviation(of.iter().copied()),
+            correlation_with_pizza: correlation(of, &pizza),
+            share: (total > 0.0).then(|| squares[i] / total),
+        }
+    };
+    Ok(all.iter().enumerate().map(profile).collect())
+}
+
+/// Pearson's correlation; `None` where one of the two is constant up to `f32` rounding.
+fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
+    let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+    let (of_a, of_b) = (mean(a), mean(b));
+    let covariance = a.iter().zip(b).map(|(a, b)| (a - of_a) * (b - of_b)).sum::<f64>() / a.len() as f64;
+    let [spread_a, spread_b] = [a, b].map(|of| deviation(of.iter().copied()));
+    let varies = |spread: f64, mean: f64| spread > f64::from(f32::EPSILON) * mean.abs();
+    (varies(spread_a, of_a) && varies(spread_b, of_b)).then(|| covariance / (spread_a * spread_b))
+}
+
 impl fmt::Display for DistanceIrrelevance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.left, self.right) {
@@ -249,5 +452,23 @@ impl fmt::Display for GradientSymmetricity {
             None => f.write_str("none of embeddings, which are two tables, ")?,
         }
         write!(f, "{:.4} of tokens", self.tokens)
+    }
+}
+
+impl fmt::Display for Circularity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |side: Option<f64>| side.map_or("none".to_owned(), |c| format!("{c:.4}"));
+        write!(f, "circularity {} of the left embedding, {} of the right", of(self.left), of(self.right))
+    }
+}
+
+impl fmt::Display for FrequencyProfile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { frequency, mean, std, .. } = self;
+        write!(f, "frequency {frequency}: amplitude {mean:.4}, standard deviation {std:.4} over x - y, ")?;
+        match self.correlation_with_pizza {
+            Some(correlation) => write!(f, "correlation with a pizza's {correlation:.4}"),
+            None => f.write_str("constant as a clock's"),
+        }
     }
 }

@@ -1,6 +1,6 @@
 //! Squared norms by component of embeddings, maps and unembedding.
 
-use super::table::{Cell, Table};
+use super::table::{Cell, Table, Term};
 use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward};
@@ -116,8 +116,12 @@ impl EmbeddingSpectra {
         ];
         let (terms, norms): (Vec<_>, Vec<_>) =
             columns.into_iter().filter_map(|(term, norms)| Some((term, norms.as_ref()?))).unzip();
+        const NONE: &str = "the model gives no embeddings, maps to neurons or unembedding";
+        let none = norms.is_empty().then(|| Cell::Missing(NONE.into()));
+        let terms = if norms.is_empty() { vec![Term::new("squared norm", "Of any of these maps.")] } else { terms };
         let row = |(i, component): (usize, &String)| {
-            [Cell::text(component)].into_iter().chain(norms.iter().map(|norms| Cell::Number(norms[i]))).collect()
+            let norms = norms.iter().map(|norms| Cell::Number(norms[i]));
+            [Cell::text(component)].into_iter().chain(norms).chain(none.clone()).collect()
         };
         Table {
             title: "Squared norm per component".into(),

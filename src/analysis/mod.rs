@@ -14,9 +14,11 @@
 //! | is each neuron constant on the cosets of some subgroup? | [`cosets`] | [`CosetMeasures`] |
 //! | what would these measures say of an untrained model, or of another group? | [`with_controls`], [`untrained`] | [`Controls`] |
 //! | where do the heads of a transformer look, and what does that depend on? | [`attention_patterns`] | [`AttentionPatterns`] |
+//! | what does each head carry, in which blocks, and what does the loss need of it? | [`heads`], [`head_map`] | [`LayerHeads`] |
 //! | clock or pizza: do logits depend on the distance of x and y, and on both alike? | [`distance_irrelevance`], [`gradient_symmetricity`] | [`DistanceIrrelevance`], [`GradientSymmetricity`] |
+//! | on a cyclic group: how circular is the embedding, and how does each frequency's amplitude depend on x - y? | [`circularity`], [`clock_profile`] | [`Circularity`], [`FrequencyProfile`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
-//! | all of these but the last five | [`interpret`](interpret()) | [`Interpretation`] |
+//! | all of these but the last seven | [`interpret`](interpret()) | [`Interpretation`] |
 //! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
 //!
 //! A result gives its tables ([`Table`]) once: they print as text, and a page of a report renders them.
@@ -27,6 +29,8 @@ mod clock;
 mod controls;
 mod coset;
 mod embedding;
+mod head_tables;
+mod heads;
 mod interpret;
 mod logits;
 mod measures;
@@ -42,11 +46,13 @@ pub(crate) mod terms;
 pub use ablation::{Ablation, cluster_losses, hidden_centred, keep_terms, own_block_only};
 pub use attention::{Attended, AttentionPatterns, attention, attention_patterns};
 pub use clock::{
-    DistanceIrrelevance, GradientSymmetricity, distance_irrelevance, gradient_symmetricity, published_triples,
+    Circularity, DistanceIrrelevance, FrequencyProfile, GradientSymmetricity, circularity, clock_profile,
+    distance_irrelevance, gradient_symmetricity, published_triples,
 };
 pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, embedding};
+pub use heads::{CARRIES, Carried, Head, HeadLosses, HeadMap, LayerHeads, Written, head_map, heads};
 pub use interpret::{Ablated, Interpretation, interpret};
 pub use logits::{LogitDirections, logit_directions, output_sectors};
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
@@ -54,6 +60,8 @@ pub use neurons::{DIM, Neuron, NeuronClusters, NeuronKind, label_neurons, neuron
 pub use progress::{IrrepRow, Progress, ProgressRow, progress};
 #[cfg(feature = "report")]
 pub(crate) use progress::{OF_BLOCK, OF_IRREP, Quantity, Unit};
+#[cfg(feature = "report")]
+pub(crate) use representation::NOT_OF_NEURONS;
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
 pub use spectrum::{direction_spectra, neuron_spectrum};
 #[cfg(feature = "report")]

@@ -22,6 +22,10 @@ use std::fmt;
 /// An irrep is a key irrep if the logits' trace similarity with it is above this: the published threshold.
 pub const KEY_SIMILARITY: f64 = 0.005;
 
+/// What the hidden layer is in a model that does not say how its neurons reach the logits.
+pub(crate) const NOT_OF_NEURONS: &str = "The hidden layer here is what the unembedding reads, for the neurons' path to the logits is \
+    not known to be linear: of what the neurons of each irrep are made is not said.";
+
 /// What an irrep's part of the hidden layer, and of the logits, is worth.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
@@ -519,6 +523,9 @@ impl fmt::Display for RepresentationMeasures {
             None => writeln!(f, "Characters explain none of the logits, which are equal over the classes.\n")?,
         }
         write!(f, "{}\n\n{}", self.table(), self.neurons)?;
-        self.neuron_table().map_or(Ok(()), |table| write!(f, "\n\n{table}"))
+        match self.neuron_table() {
+            Some(table) => write!(f, "\n\n{table}"),
+            None => write!(f, "\n\n{NOT_OF_NEURONS}"),
+        }
     }
 }

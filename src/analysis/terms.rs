@@ -88,5 +88,18 @@ terms! {
     COMPUTES: "computes", "What the step computes from those before it and from parameters.";
     SETTING: "setting", "A key of the run's cfg.json.";
     VALUE: "value", "What the key is set to.";
+    HEAD_CARRIES: "carries", "The element that at least 90 % of the variance of what the head adds to the residual stream is a function of; both if neither has that much.";
+    HEAD_OF_LEFT: "written, of x", "Share of the variance of what the head adds to the residual stream that is a function of x.";
+    HEAD_OF_RIGHT: "written, of y", "Share of the variance of what the head adds to the residual stream that is a function of y.";
+    HEAD_OF_BOTH: "written, of both", "Share of the variance of what the head adds to the residual stream that is neither a function of x plus one of y.";
+    HEAD_FROZEN: "loss, pattern frozen", "Loss over all pairs with the pattern at its mean over all pairs.";
+    HEAD_OFF: "loss, head off", "Loss over all pairs with what the head writes at zero.";
+    HEAD_DIRECT: "loss, read by neurons alone", "Loss over all pairs with what the head writes read by the neurons of its block, and taken out of the residual stream behind them.";
+    PATTERN_X: "pattern, of x", "Share of the pattern's variance in functions of x, regions apart.";
+    PATTERN_Y: "pattern, of y", "Share of the pattern's variance in functions of y, regions apart.";
+    PATTERN_PRODUCT: "pattern, within blocks", "Share of the pattern's variance in products of two rows of one block, one of x and one of y.";
+    PATTERN_BLOCKS: "blocks of the pattern", "Blocks with at least 5 % of the pattern's variance, functions of x, of y and products together.";
+    MAP_CONSTANT: "map, constant", "Share of the square norm of the map from elements to neurons' inputs, with the head looking at this position alone, that is constant.";
+    MAP_BLOCKS: "blocks of the map", "Blocks with at least 5 % of what varies of the map from elements to neurons' inputs, with the head looking at this position alone.";
     CONJUGATES: "conjugates", "Number of subgroups in the class.";
 }

@@ -71,9 +71,15 @@ pub fn cross_entropy(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Result<Vec
     Ok(outcomes(logits, targets).into_iter().map(|outcome| outcome.loss).collect())
 }
 
-/// Rows of a block when every row holds `widest` values: fixed by the model and the group, never by the threads.
+/// Rows of a block when every row holds as many values as the widest site, one position of it where it has several: fixed by
+/// the model and the group, never by the threads.
 pub(crate) fn block_rows(model: &(impl Interpretable + ?Sized)) -> usize {
-    let widest = model.sites().iter().map(|s| s.width).max().unwrap_or(1).max(1);
+    let sites = model.sites();
+    // A site with several positions comes right behind the last of them.
+    let of_all_positions =
+        |i: usize| i > 0 && sites[i - 1].name.strip_prefix(&*sites[i].name).is_some_and(|p| p.starts_with('['));
+    let widths = sites.iter().enumerate().filter(|&(i, _)| !of_all_positions(i)).map(|(_, site)| site.width);
+    let widest = widths.max().unwrap_or(1).max(1);
     let pairs = model.order() * model.order();
     // At least 32 blocks where there is work for them, so that any number of threads is kept busy; whole tiles of the
     // matrix product, and whole groups of rows of the loss.

@@ -4,8 +4,8 @@ use super::figures;
 use super::summary::summary;
 use super::{Control, Figure, Page};
 use crate::analysis::{
-    Cell, CosetMeasures, Interpretation, NeuronClusters, RepresentationMeasures, cosets, direction_spectra, interpret,
-    neurons, representation,
+    Cell, CosetMeasures, Interpretation, LayerHeads, NOT_OF_NEURONS, NeuronClusters, RepresentationMeasures, cosets,
+    direction_spectra, heads, interpret, neurons, representation,
 };
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, IrrepBasis, forward_2d};
@@ -87,14 +87,18 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
     let classes = if_supported(subgroup_classes(group, SUBGROUPS))?;
     let on_cosets = classes.map(|classes| if_supported(cosets(model, group, &classes))).transpose()?.flatten();
 
+    step("heads");
+    let heads = heads(model, subject.irreps, &task)?;
+
     let mut page = Page::new(&subject.title);
-    summary(&mut page, subject, &found, measures.as_ref());
+    summary(&mut page, subject, &found, measures.as_ref(), &heads);
     step("activations");
     basis_section(&mut page, basis);
     page.section("Embeddings and unembedding");
     page.text("How much of each function of the basis the network reads its inputs with and writes its outputs with.");
     page.figures(figures::embedding_norms(&found.embedding));
     page.figures(figures::published_unembedding(&found.embedding.components, &found.published));
+    attention(&mut page, model, &heads)?;
     activations(&mut page, subject, &found)?;
     step("spectra of neurons");
     spectra(&mut page, subject, &found)?;
@@ -145,6 +149,36 @@ fn neuron_label(found: &NeuronClusters, k: usize) -> String {
         (Some(_), Some(share)) => format!("{k}: {}, {}", found.what(k), Cell::Share(share)),
         _ => format!("{k}: {}", found.what(k)),
     }
+}
+
+fn attention(page: &mut Page, model: &dyn Interpretable, layers: &[LayerHeads]) -> Result<()> {
+    if layers.is_empty() {
+        return Ok(());
+    }
+    page.section("Attention");
+    page.text(
+        "Where the heads look from the last position, as a function of the pair: positions 0 and 1 hold x and y, those behind \
+         them constant tokens.",
+    );
+    for layer in layers {
+        let (site, count) = (&layer.patterns.site, layer.heads.len());
+        let all = model.neuron_columns(site, 0..count * layer.patterns.heads.first().map_or(0, Vec::len))?;
+        let map = |h, p| figures::attention_map(h, p, all.index_axis(Axis(2), p * count + h)).at_most(CELLS);
+        let label = |h: usize| match layer.heads[h].written {
+            Some(written) => format!("head {h}: carries {}", written.carries()),
+            None => format!("head {h}"),
+        };
+        let positions = |h: usize| 0..layer.patterns.heads[h].len();
+        let frames = (0..count).map(|h| (label(h), positions(h).map(|p| map(h, p)).collect()));
+        page.choice(Control::Select, format!("Head of {site}"), frames.collect());
+        layer.in_words().into_iter().for_each(|sentence| page.text(sentence));
+        layer.notes.iter().for_each(|note| page.text(format!("Note: {note}.")));
+        page.table(layer.table());
+        page.table(layer.patterns.table());
+        page.table(layer.block_table());
+        page.table(layer.stream_table());
+    }
+    Ok(())
 }
 
 fn activations(page: &mut Page, subject: &Subject<'_>, found: &Interpretation) -> Result<()> {
@@ -284,6 +318,9 @@ fn irreps(page: &mut Page, measures: Option<&RepresentationMeasures>, on_cosets:
     page.figures([figures::irrep_energies(found), figures::trace_similarities(found)]);
     page.figures(figures::key_irrep_losses(found));
     page.table(found.table());
+    if found.along.is_none() {
+        page.text(NOT_OF_NEURONS);
+    }
     let Some(on_cosets) = on_cosets else {
         page.text("Cosets were not looked at: the group has too many subgroups, or the neurons do not read two maps.");
         return;

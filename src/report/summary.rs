@@ -2,7 +2,7 @@
 
 use super::{Page, Subject};
 use crate::analysis::terms::*;
-use crate::analysis::{Ablated, Cell, Interpretation, NeuronClusters, NeuronKind, RepresentationMeasures};
+use crate::analysis::{Ablated, Cell, Interpretation, LayerHeads, NeuronClusters, NeuronKind, RepresentationMeasures};
 use crate::task::Split;
 
 /// Names of blocks, the word `frequency` of several said once.
@@ -28,6 +28,7 @@ pub(super) fn summary(
     subject: &Subject<'_>,
     found: &Interpretation,
     measures: Option<&RepresentationMeasures>,
+    heads: &[LayerHeads],
 ) {
     let (n, neurons) = (subject.group.order(), &found.neurons);
     let clusters = neurons.clusters();
@@ -66,6 +67,7 @@ pub(super) fn summary(
             ),
         });
     }
+    heads.iter().filter_map(LayerHeads::in_short).for_each(|sentence| page.text(sentence));
     for (what, shares) in [
         ("logits, less each pair's mean over the classes,", found.logit_shares()),
         ("neurons, less their means,", found.neuron_spectrum.split_centred().shares()),

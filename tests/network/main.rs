@@ -4,9 +4,13 @@
 mod data;
 #[path = "../support/descriptions.rs"]
 mod descriptions;
+#[path = "../support/models.rs"]
+mod models;
 #[path = "../support/oracle.rs"]
 mod oracle;
 
 mod bad_input;
+mod by_hand;
+mod heads;
 mod laws;
 mod transformers;

@@ -2,11 +2,13 @@
 
 use crate::read::{content, markup};
 use crate::runs::{write_order, write_run};
+use irreplens::analysis::heads;
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
+use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::Dihedral;
-use irreplens::model::Architecture;
-use irreplens::report::of_run;
-use irreplens::task::Split;
+use irreplens::model::{Architecture, Interpretable};
+use irreplens::report::{Subject, of_model, of_run};
+use irreplens::task::{Split, Task};
 use irreplens::train::{MetricLog, TrainConfig, Trainer};
 use serde_json::Value;
 use std::path::Path;
@@ -91,6 +93,39 @@ fn a_training_run() {
     .unwrap();
     let error = of_run(&Run::open(&directory).unwrap(), None, &Ok, &mut |_| {}).unwrap_err();
     assert!(error.to_string().contains("metrics.csv"), "{error}");
+}
+
+#[test]
+fn a_transformer() {
+    let group = Dihedral::new(3).unwrap();
+    let (model, irreps) = (crate::models::transformer(6, 3), IrrepBasis::new(&group).unwrap());
+    let page = |model: &dyn Interpretable| {
+        let (title, sectors) = ("T".into(), vec!["rot".into(), "ref".into()]);
+        let (basis, split) = (CyclicSubgroupBasis::dihedral(&group), Split::random(6, 0.5, 1).unwrap());
+        let (basis, irreps, split) = (&basis, &irreps, &split);
+        let subject = Subject { title, model, group: &group, basis, sectors, irreps, split, untrained: None };
+        of_model(&subject, &mut |_| {}).unwrap().html()
+    };
+    let html = page(&model);
+    let titles = titles(&html);
+    for (h, p) in [(0, 0), (0, 2), (1, 1)] {
+        let wanted = format!("Head {h}, how much it looks at position {p}");
+        assert!(titles.contains(&wanted), "{wanted}: {titles:?}");
+    }
+    let html = markup(&html);
+    for layer in heads(&model, &irreps, &Task::new(&group)).unwrap() {
+        for sentence in layer.in_words().into_iter().chain(layer.in_short()) {
+            assert!(html.contains(&sentence), "{sentence}");
+        }
+    }
+    // What the model does not say is said to be unsaid.
+    let html = markup(&page(&crate::models::Opaque(crate::models::transformer(6, 3))));
+    assert!(
+        html.contains(
+            "Note: no loss of the neurons&#39; path alone: their way to the logits is not known to be linear."
+        )
+    );
+    assert!(html.contains("of what the neurons of each irrep are made is not said"));
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Random models of every kind.
 #![allow(dead_code)]
 
-use irreplens::model::{ActivationCache, FromFn, Hooks, Interpretable, Network, Precomputed, Separable, Site};
+use irreplens::model::{
+    ActivationCache, FromFn, Hooks, Interpretable, Network, Precomputed, Separable, Site, Transformer,
+};
 use irreplens::task::Pair;
 use ndarray::{Array1, Array2, ArrayView2};
 use rand_chacha::ChaCha8Rng;
@@ -41,6 +43,14 @@ pub fn two_layer(n: usize, e: usize, d: usize, seed: u64) -> Network {
 pub fn bilinear(n: usize, d: usize, seed: u64) -> Network {
     let mut draw = Draw::new(seed);
     Network::bilinear(draw.matrix(n, d), draw.matrix(n, d), draw.matrix(d, n)).unwrap()
+}
+
+/// A transformer of two heads.
+pub fn transformer(n: usize, seed: u64) -> Network {
+    let small = Transformer { d_model: 8, heads: 2, d_head: 3, d_mlp: Some(10), ..Transformer::default() };
+    let (mut network, mut draw) = (Network::zeros(small.architecture(), n).unwrap(), Draw::new(seed));
+    network.parameters_mut().iter_mut().for_each(|number| *number = draw.number());
+    network
 }
 
 /// A random output bias (n).

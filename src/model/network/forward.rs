@@ -234,6 +234,20 @@ fn add_terms(terms: &[(&[f32], f32)], out: &mut [f32], onto: bool) {
         out[start..start + COLUMNS].copy_from_slice(&sums);
         start += COLUMNS;
     }
+    while start + LANES <= width {
+        let mut sums = [0.0f32; LANES];
+        if onto {
+            sums.copy_from_slice(&out[start..start + LANES]);
+        }
+        for &(row, weight) in terms {
+            let row: &[f32; LANES] = row[start..start + LANES].try_into().expect("as many columns");
+            for k in 0..LANES {
+                sums[k] = weight.mul_add(row[k], sums[k]);
+            }
+        }
+        out[start..start + LANES].copy_from_slice(&sums);
+        start += LANES;
+    }
     let rest = &mut out[start..];
     if !onto {
         rest.fill(0.0);

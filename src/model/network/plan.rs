@@ -733,7 +733,23 @@ impl<'a> Lowering<'a> {
         let weights = self.node_of(pattern);
         let (mut out, mut dense) = (Form { width, ..Form::default() }, Vec::new());
         let of_head = width / heads;
-        for (k, value) in values.iter().enumerate() {
+        let constant = values.iter().position(|value| matches!(self.one_table(value), Some((_, By::One))));
+        let (mut values, mut left_out) = (values.to_vec(), None);
+        if let Some(c) = constant
+            && matches!(self.nodes[weights].node, Node::Rows(RowOp::Softmax { .. }, _))
+        {
+            // A pattern adds up to 1: sum of a_k v_k = v_c + sum over the others of a_k (v_k - v_c).
+            let (of_constant, _) = self.one_table(&values[c]).expect("it was found");
+            let minus = self.add_small(Small::Fill(-1.0), 1, 1);
+            let minus = self.multiply(minus, of_constant);
+            for (_, value) in values.iter_mut().enumerate().filter(|(k, _)| *k != c) {
+                value.place(Form::table(minus, By::One, width), 0);
+                *value = self.settle(value.clone());
+            }
+            out.place(Form::table(of_constant, By::One, width), 0);
+            left_out = Some(c);
+        }
+        for (k, value) in values.iter().enumerate().filter(|(k, _)| Some(*k) != left_out) {
             let plain = value.atoms.is_empty()
                 && value.tables.iter().all(|t| t.weight.is_none() && t.at == 0 && t.width == width);
             if !plain {

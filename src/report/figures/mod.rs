@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `basis.rs` | [`basis_rows`]: the functions of a basis |
 //! | `embedding.rs` | [`embedding_norms`], [`published_unembedding`], [`unembedding_by_cluster`]: norms by component |
-//! | `activation.rs` | [`activation_map`]: a channel at all pairs |
+//! | `activation.rs` | [`activation_map`], [`attention_map`]: a channel, and where a head looks, at all pairs |
 //! | `spectrum.rs` | [`neuron_regions`], [`mean_squares`]: 2-D coefficients |
 //! | `cluster.rs` | [`neuron_fractions`], [`cluster_sizes`]: the neurons' blocks |
 //! | `direction.rs` | [`direction_components`], [`product_shares`]: the logits along a block |
@@ -23,7 +23,7 @@ mod spectrum;
 mod training;
 
 pub use ablation::ablation_losses;
-pub use activation::activation_map;
+pub use activation::{activation_map, attention_map};
 pub use basis::basis_rows;
 pub use cluster::{cluster_sizes, neuron_fractions};
 pub use direction::{direction_components, product_shares};
