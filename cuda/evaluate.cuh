@@ -9,7 +9,8 @@ struct Evaluation {
     int rows, n, width;                  // pairs of this launch, order of the group, neurons
     const float *left, *right, *hidden;  // two maps (n, width) to combine, or stored neurons (rows, width)
     int combiner;
-    const float *unembed, *offset;       // (width, n); added to the logits, or null
+    const float *unembed, *offset;       // (width, n), its rows `stride` apart; added to the logits, or null
+    int stride;
     const unsigned *labels, *pairs;      // label of every pair; the pairs of the rows, or null for first + row
     unsigned first;
     double* losses;                      // by row, or null
@@ -37,7 +38,7 @@ struct Evaluation {
     }
 
     __device__ __forceinline__ float weight(int column, int term) const {
-        return column < n && term < width ? unembed[(size_t)term * n + column] : 0.0f;
+        return column < n && term < width ? unembed[(size_t)term * stride + column] : 0.0f;
     }
 };
 
@@ -148,8 +149,8 @@ static __device__ __forceinline__ void finish(const Evaluation& e, const Row* ro
 #define EVALUATION_PARAMETERS                                                                                          \
     int rows, int n, int width, const float *__restrict__ left, const float *__restrict__ right,                       \
         const float *__restrict__ hidden, int combiner, const float *__restrict__ unembed,                             \
-        const float *__restrict__ offset, const unsigned *__restrict__ labels, const unsigned *__restrict__ pairs,     \
-        unsigned first, double *losses, unsigned char *hits, double *block_sums, unsigned *block_hits
+        const float *__restrict__ offset, int stride, const unsigned *__restrict__ labels,                              \
+        const unsigned *__restrict__ pairs, unsigned first, double *losses, unsigned char *hits, double *block_sums, unsigned *block_hits
 #define EVALUATION                                                                                                     \
-    { rows,  n,     width,  left,     right, hidden,     combiner,  unembed, offset, labels,                           \
-      pairs, first, losses, hits, block_sums, block_hits }
+    { rows,  n,     width,  left,     right, hidden,     combiner,  unembed, offset, stride,                           \
+      labels, pairs, first, losses, hits, block_sums, block_hits }

@@ -8,53 +8,25 @@ static __device__ __forceinline__ unsigned pair_of(const unsigned* pairs, unsign
     return pairs ? pairs[i] : first + (unsigned)i;
 }
 
-// out (rows, width) = left[x] combined with right[y], plus a bias where there is one; batch blockIdx.y.
+// out (rows, width) = left[x] combined with right[y]; batch blockIdx.y.
 extern "C" __global__ void __launch_bounds__(256)
     first_layer(int rows, int n, int width, const float* __restrict__ left, const float* __restrict__ right,
-                int batch_maps, const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, int combiner,
-                const float* __restrict__ bias, int batch_bias, float* out, int batch_out) {
+                int batch_maps, const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, int combiner, float* out,
+                int batch_out) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x, batch = blockIdx.y;
     if (at >= (size_t)rows * width) return;
     const int k = at % width;
     const unsigned pair = pair_of(pairs ? pairs + batch * batch_pairs : pairs, first, at / width);
     const size_t maps = batch * batch_maps, x = pair / n, y = pair % n;
-    float v = combine(combiner, left[maps + x * width + k], right[maps + y * width + k]);
-    if (bias) v += bias[batch * batch_bias + k];
-    out[batch * batch_out + at] = v;
+    out[batch * batch_out + at] = combine(combiner, left[maps + x * width + k], right[maps + y * width + k]);
 }
 
-// out (rows, width) = the rows of a map for the left (side 0) or right (1) elements, times the weight of their head where
-// there are weights (rows, heads, positions; the pointer is at the position, a head has width / heads columns), added to what
-// is there if asked for. Rows of out are `stride` apart; batch blockIdx.y, whose rows follow on those before it.
+// values (rows, width): adds a row to every row.
 extern "C" __global__ void __launch_bounds__(256)
-    gather_rows(int rows, int n, int width, const float* __restrict__ map, int batch_map,
-                const unsigned* __restrict__ pairs, unsigned first, int batch_pairs, int side,
-                const float* __restrict__ weights, int heads, int positions, float* out, int stride, int add) {
-    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x, batch = blockIdx.y;
-    if (at >= (size_t)rows * width) return;
-    const size_t i = at / width, k = at % width, row = batch * rows + i;
-    const unsigned pair = pair_of(pairs ? pairs + batch * batch_pairs : pairs, first, i);
-    float v = map[batch * batch_map + (size_t)(side == 0 ? pair / n : pair % n) * width + k];
-    if (weights) v *= weights[(row * heads + k / (width / heads)) * positions];
-    float& to = out[row * stride + k];
-    to = add ? to + v : v;
-}
-
-// values (rows, width): adds a row to every row, then max(0, v) if asked for.
-extern "C" __global__ void __launch_bounds__(256)
-    add_row(int rows, int width, float* values, const float* __restrict__ row, int relu) {
+    add_row(int rows, int width, float* values, const float* __restrict__ row) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= (size_t)rows * width) return;
-    float v = relu ? positive(values[at]) : values[at];
-    if (row) v += row[at % width];
-    values[at] = v;
-}
-
-// Two sites put together where hooks changed one of them: out = a combined with b, elementwise.
-extern "C" __global__ void __launch_bounds__(256)
-    combine_rows(int rows, int width, const float* __restrict__ a, const float* __restrict__ b, int combiner, float* out) {
-    const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
-    if (at < (size_t)rows * width) out[at] = combine(combiner, a[at], b[at]);
+    values[at] += row[at % width];
 }
 
 // out (rows, count) = chosen channels of values (rows, width).

@@ -4,7 +4,7 @@
 using namespace tile;
 
 // What is done with a product on its way to C.
-enum Epilogue { STORE = 0, RELU = 1, MASK = 2 };
+enum Epilogue { STORE = 0, RELU = 1, MASK = 2, ADD = 3 };
 
 // C (m, n) of batch (outer, inner), split s of the terms: blockIdx.z = (outer * inner_count + inner) * splits + s. With
 // splits, C is followed by the other splits' parts, `split_stride` apart, to be added up by `sum_splits`.
@@ -51,7 +51,7 @@ static __device__ __forceinline__ void matmul(int m, int n, int k, Operand a, Op
                 float v = z.z[i][j];
                 if (epilogue == RELU) v = positive(v);
                 if (epilogue == MASK) v = mask[at] > 0.0f ? v : 0.0f;
-                c[at] = v;
+                c[at] = epilogue == ADD ? c[at] + v : v;
             }
         }
     }
@@ -72,13 +72,16 @@ MATMUL(matmul_nn_128, 128, false, false)
 MATMUL(matmul_nt_128, 128, false, true)
 MATMUL(matmul_tn_128, 128, true, false)
 
-// out[b][i] = sum over s of parts[b][s][i], in order; blockIdx.y is the batch.
+// out (rows, width), its rows `stride` apart = the sum over s of parts (splits, rows, width), in order, added to what is there
+// if asked for; batch blockIdx.y.
 extern "C" __global__ void __launch_bounds__(256)
-    sum_splits(int count, int splits, const float* __restrict__ parts, int batch_parts, float* out, int batch_out) {
-    const int i = blockIdx.x * blockDim.x + threadIdx.x;
+    sum_splits(int rows, int width, int splits, const float* __restrict__ parts, int batch_parts, float* out, int stride,
+               int batch_out, int add) {
+    const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x, count = (size_t)rows * width;
     if (i >= count) return;
     const float* from = parts + (size_t)blockIdx.y * batch_parts + i;
     float sum = from[0];
-    for (int s = 1; s < splits; s++) sum += from[(size_t)s * count];
-    out[(size_t)blockIdx.y * batch_out + i] = sum;
+    for (int s = 1; s < splits; s++) sum += from[s * count];
+    float& to = out[(size_t)blockIdx.y * batch_out + i / width * stride + i % width];
+    to = add ? to + sum : sum;
 }

@@ -3,41 +3,13 @@
 
 using namespace tile;
 
-// Gradient of the two maps: row `element` of side `side` is the sum over its pairs of the neurons' gradient, where the
-// neuron is active (or times the other map's row, where the maps are multiplied). blockIdx.y = seed * 2 + side,
-// blockIdx.x = element; order (seed, side, rows): the rows of the pairs, element by element; starts (seed, side, n + 1).
+// out (elements, width) = the sum of each element's rows of values (rows, width), times the row's weight where there are
+// weights (rows, 1), added to what is there if asked for; always in the same order. The rows of element blockIdx.y are those
+// that `order` lists from its entry of `starts` to the next, or all rows where there is no `order`. Batch blockIdx.z.
 extern "C" __global__ void __launch_bounds__(256)
-    map_gradient(int rows, int n, int width, const float* __restrict__ back, const float* __restrict__ maps, int batch_maps,
-                 const unsigned* __restrict__ pairs, const unsigned* __restrict__ order,
-                 const unsigned* __restrict__ starts, int combiner, float* out, int batch_out) {
-    const size_t element = blockIdx.x, seed = blockIdx.y / 2, side = blockIdx.y % 2;
-    const unsigned* list = order + (size_t)blockIdx.y * rows;
-    const unsigned* start = starts + (size_t)blockIdx.y * (n + 1) + element;
-    const float* own = maps + seed * batch_maps + (side * n + element) * width;
-    const float* other = maps + seed * batch_maps + (1 - side) * n * (size_t)width;
-    for (int k = threadIdx.x; k < width; k += THREADS) {
-        float sum = 0.0f;
-#pragma unroll 1
-        for (unsigned i = start[0]; i < start[1]; i++) {
-            const size_t row = list[i];
-            const unsigned pair = pairs[seed * rows + row];
-            const float gradient = back[(seed * rows + row) * width + k];
-            const float opposite = other[(size_t)(side == 0 ? pair % n : pair / n) * width + k];
-            if (combiner == 1) sum = fmaf(gradient, opposite, sum);
-            else if (own[k] + opposite > 0.0f) sum += gradient;
-        }
-        out[seed * batch_out + (side * n + element) * width + k] = sum;
-    }
-}
-
-// out (elements, width) = the sum of each element's rows of values (rows, width), times the weight of their head where there
-// are weights (as `gather_rows` has them, whose gradient this is), added to what is there if asked for; always in the same
-// order. The rows of element blockIdx.y are those that `order` lists from its entry of `starts` to the next, or all rows where
-// there is no `order`. Batch blockIdx.z, whose rows follow on those before it.
-extern "C" __global__ void __launch_bounds__(256)
-    sum_rows(int rows, int width, const float* __restrict__ values, int stride, const unsigned* __restrict__ order,
-             int batch_order, const unsigned* __restrict__ starts, int batch_starts, const float* __restrict__ weights,
-             int heads, int positions, float* out, int batch_out, int add) {
+    sum_rows(int rows, int width, const float* values, int stride, int batch_values, const unsigned* __restrict__ order,
+             int batch_order, const unsigned* __restrict__ starts, int batch_starts, const float* weights,
+             int stride_weights, int batch_weights, float* out, int stride_out, int batch_out, int add) {
     __shared__ float parts[8][33];
     const int channel = blockIdx.x * 32 + threadIdx.x % 32, part = threadIdx.x / 32;
     const size_t batch = blockIdx.z;
@@ -47,27 +19,32 @@ extern "C" __global__ void __launch_bounds__(256)
     float sum = 0.0f;
     if (channel < width)
         for (unsigned i = begin + part; i < end; i += 8) {
-            const size_t row = batch * rows + (list ? list[i] : i);
-            float v = values[row * stride + channel];
-            if (weights) v *= weights[(row * heads + channel / (width / heads)) * positions];
+            const size_t row = list ? list[i] : i;
+            float v = values[batch * batch_values + row * stride + channel];
+            if (weights) v *= weights[batch * batch_weights + row * stride_weights];
             sum += v;
         }
     parts[part][threadIdx.x % 32] = sum;
     __syncthreads();
     if (part != 0 || channel >= width) return;
     for (int i = 1; i < 8; i++) sum += parts[i][threadIdx.x];
-    float& to = out[batch * batch_out + (size_t)blockIdx.y * width + channel];
+    float& to = out[batch * batch_out + (size_t)blockIdx.y * stride_out + channel];
     to = add ? to + sum : sum;
 }
 
 // One step of Adam or AdamW as the CPU takes it. rates: for every value of `counter`, the share of the parameters that is
-// kept, the step size and the correction of the second mean. `decay` times the parameters is added to the gradient.
+// kept, the step size and the correction of the second mean. `decay` times the parameters is added to the gradient. Parameters
+// and gradient of batch blockIdx.y are `batch` after those before it, what the optimiser keeps `batch_state`.
 extern "C" __global__ void __launch_bounds__(256)
-    adam(int count, float* parameters, const float* __restrict__ gradient, float* first, float* second,
+    adam(int count, int batch, int batch_state, float* parameters, const float* __restrict__ gradient, float* first, float* second,
          const float* __restrict__ rates, const unsigned* __restrict__ counter, float decay, float toward, float stay,
          float square, float eps) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;
+    parameters += (size_t)blockIdx.y * batch;
+    gradient += (size_t)blockIdx.y * batch;
+    first += (size_t)blockIdx.y * batch_state;
+    second += (size_t)blockIdx.y * batch_state;
     const float* rate = rates + 3 * (size_t)*counter;
     const float g = gradient[at] + decay * parameters[at];
     float m = first[at], v = second[at];
@@ -79,12 +56,15 @@ extern "C" __global__ void __launch_bounds__(256)
 }
 
 // One step of gradient descent with momentum as the CPU takes it. rates: three numbers for every value of `counter`, the
-// learning rate and two of no use. `decay` times the parameters is added to the gradient.
+// learning rate and two of no use. `decay` times the parameters is added to the gradient. Batches are those of `adam`.
 extern "C" __global__ void __launch_bounds__(256)
-    sgd(int count, float* parameters, const float* __restrict__ gradient, float* velocity,
+    sgd(int count, int batch, int batch_state, float* parameters, const float* __restrict__ gradient, float* velocity,
         const float* __restrict__ rates, const unsigned* __restrict__ counter, float decay, float momentum) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x;
     if (at >= count) return;
+    parameters += (size_t)blockIdx.y * batch;
+    gradient += (size_t)blockIdx.y * batch;
+    velocity += (size_t)blockIdx.y * batch_state;
     const float v = momentum * velocity[at] + (gradient[at] + decay * parameters[at]);
     velocity[at] = v;
     parameters[at] -= rates[3 * (size_t)*counter] * v;

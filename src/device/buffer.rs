@@ -43,7 +43,7 @@ impl<T: Plain> Buffer<T> {
 
     /// A buffer of `len` zeros.
     pub fn zeros(device: &Device, what: &'static str, len: usize) -> Result<Self> {
-        let mut buffer = Self::new(device, what, len)?;
+        let buffer = Self::new(device, what, len)?;
         buffer.clear()?;
         Ok(buffer)
     }
@@ -55,20 +55,10 @@ impl<T: Plain> Buffer<T> {
         Ok(buffer)
     }
 
-    /// A copy on the same device.
-    pub fn duplicate(&self, what: &'static str) -> Result<Self> {
-        let copy = Self::new(&self.device, what, self.len)?;
-        if self.len > 0 {
-            // SAFETY: both are `len` values long.
-            check("cuMemcpyDtoDAsync", unsafe {
-                sys::cuMemcpyDtoDAsync_v2(copy.pointer, self.pointer, self.bytes(), self.device.stream.handle)
-            })?;
-        }
-        Ok(copy)
-    }
-
     /// Sets all values to zero.
-    pub fn clear(&mut self) -> Result<()> {
+    ///
+    /// A shared reference is enough: it happens in the order of the device's stream.
+    pub fn clear(&self) -> Result<()> {
         self.device.enter()?;
         if self.len == 0 {
             return Ok(());

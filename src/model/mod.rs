@@ -55,6 +55,8 @@ pub(crate) use network::{Passes, lock};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
+#[cfg(all(feature = "cuda", feature = "train"))]
+pub(crate) use on_device::{Back, Pass, Program, Rows, parts};
 pub use pair_means::PairMeans;
 pub use precomputed::Precomputed;
 pub(crate) use readout::{hidden_is_read_out, hidden_site, read_hidden};
@@ -261,12 +263,12 @@ pub trait Interpretable: Send + Sync {
     /// A copy of the model on a CUDA device (feature `cuda`).
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for a model without kernels: those of this module but [`Precomputed`] and [`FromFn`] have
-    /// them. [`Error::CudaMemory`], [`Error::Cuda`].
+    /// [`Error::Unsupported`] for a model that is not a description: any [`Network`] moves. [`Error::CudaMemory`],
+    /// [`Error::Cuda`].
     #[cfg(feature = "cuda")]
     fn to_device(&self, device: &crate::device::Device) -> Result<OnDevice> {
         let _ = device;
-        Err(Error::Unsupported { analysis: "moving to a device", needs: "a model that has kernels" })
+        Err(Error::Unsupported { analysis: "moving to a device", needs: "a network that is a description" })
     }
 
     /// Mean loss and accuracy over all pairs.

@@ -7,9 +7,12 @@ mod analyses;
 mod benchmark;
 #[path = "../support/compare.rs"]
 mod compare;
+#[path = "../support/descriptions.rs"]
+mod descriptions;
 mod errors;
 mod memory;
 mod models;
+mod networks;
 #[path = "../support/models.rs"]
 mod random;
 mod training;

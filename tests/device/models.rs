@@ -61,12 +61,12 @@ fn some_pairs(n: usize) -> Vec<Pair> {
     (0..(n * n).min(300)).map(|i| (Elem::new(i * 7 % n), Elem::new((i * i + 3 * i) % n))).collect()
 }
 
-fn numbers(values: &Array2<f32>) -> Vec<f64> {
+pub(super) fn numbers(values: &Array2<f32>) -> Vec<f64> {
     values.iter().map(|&v| f64::from(v)).collect()
 }
 
 #[track_caller]
-fn same_activations(name: &str, host: &dyn Interpretable, other: &dyn Interpretable, hooks: &Hooks) {
+pub(super) fn same_activations(name: &str, host: &dyn Interpretable, other: &dyn Interpretable, hooks: &Hooks) {
     let sites: Vec<String> = host.sites().into_iter().map(|site| site.name).collect();
     let keep: Vec<&str> = sites.iter().map(String::as_str).collect();
     let pairs = some_pairs(host.order());
@@ -276,14 +276,14 @@ fn sums_and_moments_are_the_processors() {
 }
 
 #[track_caller]
-fn same_spectrum(name: &str, expected: &SiteSpectrum, got: &SiteSpectrum) {
+pub(super) fn same_spectrum(name: &str, expected: &SiteSpectrum, got: &SiteSpectrum) {
     assert_eq!(expected.regions, got.regions);
     assert_close(name, ACTIVATIONS, expected.mean_square.iter().copied(), got.mean_square.iter().copied());
     same_energies(name, &expected.by_block, &got.by_block);
 }
 
 #[track_caller]
-fn same_energies(name: &str, expected: &BlockEnergies, got: &BlockEnergies) {
+pub(super) fn same_energies(name: &str, expected: &BlockEnergies, got: &BlockEnergies) {
     assert_eq!(expected.site, got.site);
     let name = format!("{name}, {}", expected.site);
     let total = expected.energy.iter().fold(0.0f64, |most, &v| most.max(v));

@@ -1,13 +1,15 @@
 //! Training on the device against the processor's.
 
-use super::{assert_close, device};
+use super::networks::transformers;
+use super::{assert_close, descriptions, device};
 use irreplens::Error;
 use irreplens::checkpoint::{LrDecay, Optimiser};
 use irreplens::device::{Device, LOSSES, Tile};
 use irreplens::group::{Cyclic, Dihedral};
-use irreplens::model::Architecture;
+use irreplens::model::{Activation, Architecture, Normalisation, Transformer};
 use irreplens::task::Split;
 use irreplens::train::{Metrics, StopReason, TrainConfig, Trainer, train_many_on_device};
+use proptest::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
 
@@ -57,6 +59,24 @@ fn architectures() -> [Architecture; 8] {
     ]
 }
 
+/// A transformer with LayerNorm whose embedding is not trained. It has no biases: the gradient of that of the keys is 0 but for
+/// rounding, of which Adam makes whole steps.
+fn frozen_transformer() -> Architecture {
+    let settings = Transformer {
+        d_model: 4,
+        heads: 1,
+        d_head: 3,
+        d_mlp: Some(5),
+        act_fn: Activation::GeluNew,
+        normalisation: Normalisation::LayerNorm,
+        biases: false,
+        ..Transformer::default()
+    };
+    let mut architecture = settings.architecture();
+    architecture.frozen = vec![architecture.parameters(6).unwrap()[0].name.clone()];
+    architecture
+}
+
 #[test]
 fn two_hundred_steps_are_the_processors() {
     let Some(device) = device() else { return };
@@ -77,6 +97,7 @@ fn every_optimiser_steps_as_on_the_processor() {
     let (sgd, biased) = (Optimiser::Sgd { momentum: 0.9 }, Architecture::one_layer_with_bias(4, 8).with_output_bias());
     for (optimiser, lr, label_smoothing, architecture) in [
         (Optimiser::AdamW, 1e-3, 0.1, biased.clone()),
+        (Optimiser::AdamW, 1e-3, 0.0, frozen_transformer()),
         (Optimiser::Adam, 1e-2, 0.0, Architecture::two_layer(5, 8)),
         (sgd, 0.1, 0.0, biased),
         (sgd, 0.1, 0.3, Architecture::two_layer(5, 8)),
@@ -213,10 +234,62 @@ fn seeds_that_do_not_belong_together_are_refused_alone() {
     let Some(device) = device() else { return };
     let ended = train_many_on_device(&device, &[1, 2, 3, 4], |seed| match seed {
         2 => Err(Error::Range { what: "seed", expected: "another", got: 2.0 }),
-        3 => Ok(trainer(Architecture::summed(8), config(20, seed))),
+        3 => Ok(trainer(&Architecture::summed(8), config(20, seed))),
         _ => Ok(trainer(&Architecture::one_layer(4, 8), config(20, seed))),
     });
     let ok: Vec<bool> = ended.iter().map(|seed| seed.outcome.is_ok()).collect();
     assert_eq!(ok, [true, false, false, true]);
     assert!(matches!(ended[2].outcome, Err(Error::Unsupported { .. })));
+}
+
+/// One step of gradient descent at rate 1 from the numbers that a seed gives: minus the gradient.
+fn step_taken(architecture: &Architecture, device: Option<&Device>) -> (Vec<f32>, f64) {
+    let config = TrainConfig {
+        epochs: 1,
+        measure_every: 1,
+        optimiser: Optimiser::Sgd { momentum: 0.0 },
+        lr: 1.0,
+        weight_decay: 0.0,
+        warmup_epochs: 0,
+        label_smoothing: 0.2,
+        ..config(1, 5)
+    };
+    let trainer = trainer(architecture, config);
+    let before = trainer.network().parameters().to_vec();
+    let mut trainer = match device {
+        Some(device) => trainer.on_device(device),
+        None => trainer,
+    };
+    let outcome = trainer.run().unwrap();
+    let after = trainer.network().parameters();
+    (before.iter().zip(after).map(|(before, after)| before - after).collect(), outcome.metrics.train.loss)
+}
+
+fn same_gradient(architecture: &Architecture, device: &Device) -> Result<(), String> {
+    let ((expected, loss), (got, loss_there)) =
+        (step_taken(architecture, None), step_taken(architecture, Some(device)));
+    let scale = expected.iter().fold(0.1f32, |most, v| most.max(v.abs()));
+    let off = expected.iter().zip(&got).fold(0.0f32, |most, (e, g)| most.max((e - g).abs()));
+    if off > 1e-4 * scale || got.iter().any(|v| v.is_nan()) || (loss - loss_there).abs() > 1e-3 * loss.max(1.0) {
+        return Err(format!("off by {off} of {scale}, losses {loss} and {loss_there}: {architecture}"));
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_of_transformers_are_the_processors() {
+    let Some(device) = device() else { return };
+    for (name, net) in transformers(6) {
+        same_gradient(net.architecture(), &device).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, max_shrink_iters: 100, ..ProptestConfig::default() })]
+
+    #[test]
+    fn gradients_of_random_descriptions_are_the_processors(choices in prop::collection::vec(0u32..10_000, 3..60)) {
+        let Some(device) = device() else { return Ok(()) };
+        same_gradient(&descriptions::description(&choices), &device).map_err(TestCaseError::fail)?;
+    }
 }

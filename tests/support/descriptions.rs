@@ -103,9 +103,14 @@ pub fn description(choices: &[u32]) -> Architecture {
     net.step("logits", Operation::Unembed { input: read, weight, bias, extra, layout }).neurons(&neurons)
 }
 
-/// A network with numbers that are no multiples of each other, of about the size of initial ones.
+/// The network of [`description`], with numbers.
 pub fn network(choices: &[u32], order: usize) -> Network {
-    let mut network = Network::zeros(description(choices), order).expect("built to fit");
+    with_numbers(description(choices), order)
+}
+
+/// A network with numbers that are no multiples of each other, of about the size of initial ones.
+pub fn with_numbers(architecture: Architecture, order: usize) -> Network {
+    let mut network = Network::zeros(architecture, order).expect("built to fit");
     let weights = network.weights().to_vec();
     let numbers = network.parameters_mut();
     for (k, weight) in weights.iter().enumerate() {

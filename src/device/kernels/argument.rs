@@ -209,6 +209,18 @@ choices! {
         Silu = 6,
     }
 
+    /// Which row of a value belongs to a pair.
+    By {
+        /// The row of the pair itself.
+        Row = 0,
+        /// The row of the left element.
+        Left = 1,
+        /// The row of the right element.
+        Right = 2,
+        /// The only row.
+        One = 3,
+    }
+
     /// What is done with a product of matrices on its way to memory.
     Epilogue {
         /// Nothing.
@@ -217,6 +229,8 @@ choices! {
         Relu = 1,
         /// 0 where the mask is not positive in the same place.
         Mask = 2,
+        /// The sum with what is there.
+        Add = 3,
     }
 
     /// Where the values of a hook lie.

@@ -3,7 +3,7 @@
 //! What a kernel computes stands above it in `cuda/*.cu`. A test holds every declaration to the source (names, types, what is
 //! read and what is written) and to the PTX.
 
-use super::argument::{Activation, Argument, Combination, Epilogue, HookValues, Input, Output};
+use super::argument::{Activation, Argument, By, Combination, Epilogue, HookValues, Input, Output};
 use crate::device::Device;
 use crate::error::Result;
 
@@ -84,12 +84,15 @@ kernels! {
 
     /// The parts of a product that was cut along its terms, added up.
     SumSplits<'a> = sum_splits {
-        count: usize,
+        rows: usize,
+        width: usize,
         splits: usize,
         parts: Input<'a, f32>,
         batch_parts: usize,
         out: Output<'a, f32>,
+        stride: usize,
         batch_out: usize,
+        add: bool,
     }
 
     /// Rows of two maps of the elements, combined, for every pair.
@@ -104,48 +107,16 @@ kernels! {
         first: u32,
         batch_pairs: usize,
         combiner: Combination,
-        bias: Option<Input<'a, f32>>,
-        batch_bias: usize,
         out: Output<'a, f32>,
         batch_out: usize,
     }
 
-    /// Rows of a table of the elements, for every pair's left or right one, weighted by head where there are weights.
-    GatherRows<'a> = gather_rows {
-        rows: usize,
-        n: usize,
-        width: usize,
-        map: Input<'a, f32>,
-        batch_map: usize,
-        pairs: Option<Input<'a, u32>>,
-        first: u32,
-        batch_pairs: usize,
-        side: usize,
-        weights: Option<Input<'a, f32>>,
-        heads: usize,
-        positions: usize,
-        out: Output<'a, f32>,
-        stride: usize,
-        add: bool,
-    }
-
-    /// max(0, v) where asked for, then the sum with a row, in place.
+    /// The sum with a row, in place.
     AddRow<'a> = add_row {
         rows: usize,
         width: usize,
         values: Output<'a, f32>,
-        row: Option<Input<'a, f32>>,
-        relu: bool,
-    }
-
-    /// Two arrays of the same shape combined, elementwise.
-    CombineRows<'a> = combine_rows {
-        rows: usize,
-        width: usize,
-        a: Input<'a, f32>,
-        b: Input<'a, f32>,
-        combiner: Combination,
-        out: Output<'a, f32>,
+        row: Input<'a, f32>,
     }
 
     /// Chosen channels of every row.
@@ -194,8 +165,8 @@ kernels! {
 
     /// Losses of pairs whose logits are never stored, by block of pairs: `run` launches it.
     ///
-    /// Neurons are those of `hidden` (rows, width), or else the two maps (n, width) combined; `unembed` is (width, n), and
-    /// `offset` (n) is added to the logits. Of every block `block_sums` has the loss and the square norm of the centred logits,
+    /// Neurons are those of `hidden` (rows, width), or else the two maps (n, width) combined; `unembed` is (width, n), its
+    /// rows `stride` apart, and `offset` (n) is added to the logits. Of every block `block_sums` has the loss and the square norm of the centred logits,
     /// `block_hits` the number of right pairs; `losses` and `hits` have one of each pair.
     Evaluation<'a> = evaluate_64 | evaluate_128 | evaluate_tf32 {
         rows: usize,
@@ -207,6 +178,7 @@ kernels! {
         combiner: Combination,
         unembed: Input<'a, f32>,
         offset: Option<Input<'a, f32>>,
+        stride: usize,
         labels: Input<'a, u32>,
         pairs: Option<Input<'a, u32>>,
         first: u32,
@@ -216,15 +188,29 @@ kernels! {
         block_hits: Output<'a, u32>,
     }
 
-    /// An elementwise function.
-    ApplyActivation<'a> = activation {
+    /// Sums, or products, of rows of tables and nodes: one term is eight numbers.
+    SumTerms<'a> = sum_terms {
         rows: usize,
         width: usize,
+        n: usize,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        batch_pairs: usize,
+        terms: Input<'a, u32>,
+        count: usize,
+        tables: Input<'a, f32>,
+        nodes: Input<'a, f32>,
+        of_tables: Input<'a, f32>,
+        of_nodes: Input<'a, f32>,
+        batch_tables: usize,
+        batch_nodes: usize,
+        product: bool,
+        scale: f32,
         function: Activation,
-        values: Input<'a, f32>,
-        stride_values: usize,
         out: Output<'a, f32>,
-        stride_out: usize,
+        stride: usize,
+        batch_out: usize,
+        add: bool,
     }
 
     /// The gradient of what an elementwise function was given.
@@ -234,105 +220,158 @@ kernels! {
         function: Activation,
         values: Input<'a, f32>,
         stride_values: usize,
+        batch_values: usize,
         back: Input<'a, f32>,
         stride_back: usize,
+        batch_back: usize,
         out: Output<'a, f32>,
         stride_out: usize,
+        batch_out: usize,
+        add: bool,
     }
 
-    /// Layer normalisation: eight rows a block.
-    LayerNorm<'a> = layer_norm {
-        rows: usize,
-        width: usize,
-        values: Input<'a, f32>,
-        stride_values: usize,
-        eps: f32,
-        weight: Option<Input<'a, f32>>,
-        bias: Option<Input<'a, f32>>,
-        batch_weight: usize,
-        out: Output<'a, f32>,
-        stride_out: usize,
-        statistics: Option<Output<'a, f32>>,
-    }
-
-    /// The gradient of what was normalised, and, where given, the rows whose sum is the gradient of the weight: eight rows a
-    /// block.
-    LayerNormGradient<'a> = layer_norm_gradient {
-        rows: usize,
-        width: usize,
-        values: Input<'a, f32>,
-        stride_values: usize,
-        statistics: Input<'a, f32>,
-        weight: Option<Input<'a, f32>>,
-        batch_weight: usize,
-        back: Input<'a, f32>,
-        stride_back: usize,
-        out: Output<'a, f32>,
-        stride_out: usize,
-        scaled: Option<Output<'a, f32>>,
-    }
-
-    /// Query times key for every head and position: the scores of attention. Eight products a block.
+    /// Dot products of two rows by head: eight products a block.
     HeadProducts<'a> = head_products {
         rows: usize,
         heads: usize,
-        positions: usize,
         width: usize,
-        queries: Input<'a, f32>,
-        stride_queries: usize,
-        keys: Input<'a, f32>,
-        stride_keys: usize,
-        position_keys: usize,
-        scale: f32,
-        out: Output<'a, f32>,
-    }
-
-    /// Weighted sums of values over positions for every head: the output of attention.
-    HeadSums<'a> = head_sums {
-        rows: usize,
-        heads: usize,
-        positions: usize,
-        width: usize,
-        weights: Input<'a, f32>,
-        values: Input<'a, f32>,
-        stride_values: usize,
-        position_values: usize,
+        n: usize,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        batch_pairs: usize,
+        a: Input<'a, f32>,
+        stride_a: usize,
+        batch_a: usize,
+        by_a: By,
+        b: Input<'a, f32>,
+        stride_b: usize,
+        batch_b: usize,
+        by_b: By,
         scale: f32,
         out: Output<'a, f32>,
         stride_out: usize,
+        batch_out: usize,
+        add: bool,
     }
 
-    /// Weight times query for every head and position: the gradient of keys or values.
-    HeadOuter<'a> = head_outer {
-        rows: usize,
-        heads: usize,
-        positions: usize,
-        width: usize,
-        weights: Input<'a, f32>,
-        queries: Input<'a, f32>,
-        stride_queries: usize,
-        scale: f32,
-        out: Output<'a, f32>,
-        stride_out: usize,
-        position_out: usize,
-    }
-
-    /// The softmax of every row over the positions with a bit in `allowed`.
+    /// The softmax of every head over positions.
     Softmax<'a> = softmax {
         rows: usize,
-        width: usize,
-        allowed: u32,
+        heads: usize,
+        positions: usize,
         values: Input<'a, f32>,
+        stride_values: usize,
+        batch_values: usize,
         out: Output<'a, f32>,
+        stride_out: usize,
+        batch_out: usize,
     }
 
     /// The gradient of what a softmax was given.
     SoftmaxGradient<'a> = softmax_gradient {
         rows: usize,
-        width: usize,
+        heads: usize,
+        positions: usize,
         weights: Input<'a, f32>,
+        stride_weights: usize,
+        batch_weights: usize,
         back: Input<'a, f32>,
+        stride_back: usize,
+        batch_back: usize,
         out: Output<'a, f32>,
+        stride_out: usize,
+        batch_out: usize,
+        add: bool,
+    }
+
+    /// The square root of the variance of every row, and `eps`: eight rows a block.
+    Deviation<'a> = deviation {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        batch_values: usize,
+        eps: f64,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        batch_out: usize,
+    }
+
+    /// The gradient of the rows whose deviation was taken: eight rows a block.
+    DeviationGradient<'a> = deviation_gradient {
+        rows: usize,
+        width: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        batch_values: usize,
+        deviations: Input<'a, f32>,
+        stride_deviations: usize,
+        batch_deviations: usize,
+        back: Input<'a, f32>,
+        stride_back: usize,
+        batch_back: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        batch_out: usize,
+        add: bool,
+    }
+
+    /// Rows less their mean, divided by their deviation: eight rows a block.
+    Normalise<'a> = normalise {
+        rows: usize,
+        width: usize,
+        n: usize,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        batch_pairs: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        batch_values: usize,
+        by_values: By,
+        deviations: Input<'a, f32>,
+        stride_deviations: usize,
+        batch_deviations: usize,
+        by_deviations: By,
+        weight: Option<Input<'a, f32>>,
+        bias: Option<Input<'a, f32>>,
+        batch_weight: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        batch_out: usize,
+    }
+
+    /// The gradients of what was normalised, of its deviation and, where given, the rows whose sum is that of the weight: eight
+    /// rows a block.
+    NormaliseGradient<'a> = normalise_gradient {
+        rows: usize,
+        width: usize,
+        n: usize,
+        pairs: Option<Input<'a, u32>>,
+        first: u32,
+        batch_pairs: usize,
+        values: Input<'a, f32>,
+        stride_values: usize,
+        batch_values: usize,
+        by_values: By,
+        deviations: Input<'a, f32>,
+        stride_deviations: usize,
+        batch_deviations: usize,
+        by_deviations: By,
+        weight: Option<Input<'a, f32>>,
+        batch_weight: usize,
+        back: Input<'a, f32>,
+        stride_back: usize,
+        batch_back: usize,
+        out: Output<'a, f32>,
+        stride_out: usize,
+        batch_out: usize,
+        add: bool,
+        of_deviations: Output<'a, f32>,
+        stride_of_deviations: usize,
+        batch_of_deviations: usize,
+        add_of_deviations: bool,
+        scaled: Option<Output<'a, f32>>,
+        batch_scaled: usize,
     }
 
     /// Sums and sums of squares of every channel over regions of pairs.
@@ -380,37 +419,23 @@ kernels! {
         out: Output<'a, f64>,
     }
 
-    /// The gradient of the two maps of a first layer.
-    MapGradient<'a> = map_gradient {
-        rows: usize,
-        n: usize,
-        width: usize,
-        back: Input<'a, f32>,
-        maps: Input<'a, f32>,
-        batch_maps: usize,
-        pairs: Input<'a, u32>,
-        order: Input<'a, u32>,
-        starts: Input<'a, u32>,
-        combiner: Combination,
-        out: Output<'a, f32>,
-        batch_out: usize,
-    }
-
-    /// Sums of the rows of every element, weighted by head where there are weights: the gradient of a table, or, over all
-    /// rows, of a bias.
+    /// Sums of the rows of every element, weighted where there are weights: the gradient of a table, or, over all rows, of a
+    /// bias.
     SumRows<'a> = sum_rows {
         rows: usize,
         width: usize,
         values: Input<'a, f32>,
         stride: usize,
+        batch_values: usize,
         order: Option<Input<'a, u32>>,
         batch_order: usize,
         starts: Option<Input<'a, u32>>,
         batch_starts: usize,
         weights: Option<Input<'a, f32>>,
-        heads: usize,
-        positions: usize,
+        stride_weights: usize,
+        batch_weights: usize,
         out: Output<'a, f32>,
+        stride_out: usize,
         batch_out: usize,
         add: bool,
     }
@@ -418,6 +443,8 @@ kernels! {
     /// A step of Adam or AdamW.
     Adam<'a> = adam {
         count: usize,
+        batch: usize,
+        batch_state: usize,
         parameters: Output<'a, f32>,
         gradient: Input<'a, f32>,
         first: Output<'a, f32>,
@@ -434,6 +461,8 @@ kernels! {
     /// A step of gradient descent with momentum.
     Sgd<'a> = sgd {
         count: usize,
+        batch: usize,
+        batch_state: usize,
         parameters: Output<'a, f32>,
         gradient: Input<'a, f32>,
         velocity: Output<'a, f32>,

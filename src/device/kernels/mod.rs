@@ -10,21 +10,22 @@
 
 mod argument;
 #[cfg(test)]
+mod attention_tests;
+#[cfg(test)]
 mod declaration_tests;
 mod declarations;
 #[cfg(test)]
 mod layer_tests;
 mod product;
 
-#[cfg(feature = "train")]
-pub(crate) use argument::Input;
-pub(crate) use argument::{Combination, HookValues, Output};
-#[cfg(feature = "train")]
-pub(crate) use declarations::{Adam, EndEpoch, MapGradient, Sgd, SumRows, SumSplits};
+pub(crate) use argument::{Activation, By, Combination, HookValues, Input, Output};
 pub(crate) use declarations::{
-    AddRow, BlockEnergies, CombineRows, Evaluation, FirstLayer, GatherRows, GatherSums, HookRows, RegionMoments,
-    RowLosses, SquareSums, TakeChannels,
+    ActivationGradient, AddRow, BlockEnergies, Deviation, DeviationGradient, Evaluation, FirstLayer, GatherSums,
+    HeadProducts, HookRows, Normalise, NormaliseGradient, RegionMoments, RowLosses, Softmax, SoftmaxGradient,
+    SquareSums, SumRows, SumSplits, SumTerms, TakeChannels,
 };
+#[cfg(feature = "train")]
+pub(crate) use declarations::{Adam, EndEpoch, Sgd};
 pub(crate) use product::{Matrix, Product};
 
 use super::{Device, DeviceInfo, check, cuda, unsupported};

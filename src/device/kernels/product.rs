@@ -87,15 +87,17 @@ impl<'a> Product<'a> {
         Self { epilogue: Epilogue::Relu, ..self }
     }
 
-    /// With 0 where the values of a buffer, in the place of C, are not positive; as it is where there is none.
-    #[cfg(feature = "train")]
-    pub fn masked(self, by: Option<&'a Buffer<f32>>) -> Self {
-        let Some(by) = by else { return self };
-        Self { epilogue: Epilogue::Mask, mask: Some(by.input()), ..self }
+    /// Added to what is there, or stored.
+    pub fn onto(self, add: bool) -> Self {
+        if add { Self { epilogue: Epilogue::Add, ..self } } else { self }
+    }
+
+    /// With 0 where other values, in the place of C, are not positive; as it is where there are none.
+    pub fn masked(self, by: Option<Input<'a, f32>>) -> Self {
+        if by.is_some() { Self { epilogue: Epilogue::Mask, mask: by, ..self } } else { self }
     }
 
     /// A stored (k, m).
-    #[cfg(feature = "train")]
     pub fn transpose_a(self) -> Self {
         Self { transpose_a: true, ..self }
     }

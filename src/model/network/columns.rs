@@ -11,12 +11,12 @@ use ndarray::{Array3, Axis};
 use std::ops::Range;
 
 /// A site that is `f(left[x] + right[y]) + b` or `left[x] right[y] + b`.
-struct Elementwise {
-    left: SmallId,
-    right: SmallId,
-    combiner: Combiner,
-    function: Activation,
-    offset: Option<SmallId>,
+pub(in crate::model) struct Elementwise {
+    pub left: SmallId,
+    pub right: SmallId,
+    pub combiner: Combiner,
+    pub function: Activation,
+    pub offset: Option<SmallId>,
 }
 
 /// The channels `range` of a site at all pairs: entry [x, y, channel], stored so that y is contiguous.
@@ -58,7 +58,7 @@ pub(super) fn columns(network: &Network, site: &str, range: Range<usize>) -> Res
 }
 
 /// How a node follows from two maps, if it does.
-fn elementwise(plan: &Plan, node: NodeId) -> Option<Elementwise> {
+pub(in crate::model) fn elementwise(plan: &Plan, node: NodeId) -> Option<Elementwise> {
     match &plan.nodes[node].node {
         Node::Sum(Form { tables, atoms, width }, function) => match (&tables[..], &atoms[..]) {
             ([a, b], []) => {

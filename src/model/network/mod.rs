@@ -18,16 +18,16 @@
 mod activation;
 mod architecture;
 mod backward;
-mod columns;
+pub(super) mod columns;
 mod dependence;
 mod forward;
 mod gradients;
 mod matrices;
 mod parameters;
 mod passes;
-mod plan;
+pub(super) mod plan;
 mod published;
-mod rows;
+pub(super) mod rows;
 
 pub use activation::Activation;
 pub use architecture::{Architecture, Initial, Layout, Operation, Step, Token};
@@ -92,8 +92,8 @@ struct Derived {
 }
 
 /// A plan and its matrices.
-struct Prepared {
-    plan: Plan,
+pub(super) struct Prepared {
+    pub plan: Plan,
     matrices: Matrices,
 }
 
@@ -286,7 +286,7 @@ impl Network {
         self.weights().iter().find(|p| p.name == name).map(|p| p.of(&self.numbers))
     }
 
-    fn prepared(&self, request: Request) -> Arc<Prepared> {
+    pub(super) fn prepared(&self, request: Request) -> Arc<Prepared> {
         let lock = || self.derived.prepared.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, prepared)) = lock().iter().find(|(there, _)| *there == request) {
             return Arc::clone(prepared);
@@ -311,6 +311,18 @@ impl Network {
     /// The array of one matrix of a plan of matrices alone.
     fn matrix_of(&self, plan: &Plan, id: usize, matrices: &Matrices) -> Array2<f32> {
         matrices.place(plan, &self.description.parameters, &self.numbers, id).view().to_owned()
+    }
+
+    /// The plan of passes for gradients.
+    #[cfg(all(feature = "cuda", feature = "train"))]
+    pub(super) fn plan_of_gradients(&self) -> Plan {
+        self.description.plan(&Request { hooked: Vec::new(), kept: vec![super::LOGITS.into()], backward: true })
+    }
+
+    /// A matrix of a plan of this network.
+    #[cfg(feature = "cuda")]
+    pub(super) fn matrix<'a>(&'a self, prepared: &'a Prepared, id: usize) -> ArrayView2<'a, f32> {
+        self.numbers(prepared).place(id).view()
     }
 
     fn split(&self) -> Option<&Split> {
@@ -439,12 +451,12 @@ impl Interpretable for Network {
     fn as_separable(&self) -> Option<&dyn Separable> {
         self.split().map(|_| self as &dyn Separable)
     }
-    #[cfg(feature = "cuda")]
-    fn to_device(&self, device: &crate::device::Device) -> Result<super::OnDevice> {
-        super::OnDevice::new(Arc::new(self.clone()), device, &super::on_device::weights(self)?)
-    }
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
         columns::columns(self, site, range)
+    }
+    #[cfg(feature = "cuda")]
+    fn to_device(&self, device: &crate::device::Device) -> Result<super::OnDevice> {
+        super::OnDevice::of_network(self.clone(), device)
     }
 }
 

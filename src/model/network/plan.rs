@@ -12,13 +12,13 @@ use crate::model::LOGITS;
 use std::ops::Range;
 
 /// Number of a matrix of a plan.
-pub(super) type SmallId = usize;
+pub(in crate::model) type SmallId = usize;
 /// Number of a node of a plan.
-pub(super) type NodeId = usize;
+pub(in crate::model) type NodeId = usize;
 
 /// A matrix whose rows are few: a parameter, or something made of parameters alone or for each element.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Small {
+pub(in crate::model) enum Small {
     /// A parameter.
     Parameter(usize),
     /// Part of a matrix.
@@ -35,7 +35,7 @@ pub(super) enum Small {
 
 /// A matrix and its size.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct SmallMatrix {
+pub(in crate::model) struct SmallMatrix {
     pub small: Small,
     pub rows: usize,
     pub columns: usize,
@@ -43,7 +43,7 @@ pub(super) struct SmallMatrix {
 
 /// Rows of a table by one element, times a channel of a node where there is one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct TableTerm {
+pub(in crate::model) struct TableTerm {
     pub table: SmallId,
     pub by: By,
     pub weight: Option<(NodeId, usize)>,
@@ -54,7 +54,7 @@ pub(super) struct TableTerm {
 
 /// Channels of a node, times a matrix where there is one.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct AtomTerm {
+pub(in crate::model) struct AtomTerm {
     pub node: NodeId,
     pub channels: Range<usize>,
     pub map: Option<SmallId>,
@@ -65,7 +65,7 @@ pub(super) struct AtomTerm {
 
 /// A value as a sum of terms.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Form {
+pub(in crate::model) struct Form {
     pub tables: Vec<TableTerm>,
     pub atoms: Vec<AtomTerm>,
     pub width: usize,
@@ -73,7 +73,7 @@ pub(super) struct Form {
 
 /// What a nonlinear step of all pairs reads.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Input {
+pub(in crate::model) enum Input {
     /// Channels of a node.
     Node { node: NodeId, channels: Range<usize> },
     /// A table's row by one element.
@@ -82,7 +82,7 @@ pub(super) enum Input {
 
 /// A value at all pairs.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Node {
+pub(in crate::model) enum Node {
     /// A sum of terms, and an activation function where its derivative follows from its value.
     Sum(Form, Option<Activation>),
     /// A nonlinear step.
@@ -93,14 +93,14 @@ pub(super) enum Node {
 
 /// A node and its width.
 #[derive(Clone, Debug)]
-pub(super) struct PairNode {
+pub(in crate::model) struct PairNode {
     pub node: Node,
     pub width: usize,
 }
 
 /// What has to be computed, in order, for some sites.
 #[derive(Clone, Debug)]
-pub(super) struct Plan {
+pub(in crate::model) struct Plan {
     pub small: Vec<SmallMatrix>,
     pub nodes: Vec<PairNode>,
     /// Whether a matrix or a node is needed at all.
@@ -114,7 +114,7 @@ pub(super) struct Plan {
 
 /// What a plan is made for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Request {
+pub(in crate::model) struct Request {
     /// Sites that hooks act on, sorted.
     pub hooked: Vec<String>,
     /// Sites that are kept, sorted.
@@ -153,7 +153,7 @@ struct Lowering<'a> {
 
 /// The maps x -> site and y -> site whose sum or product a site is.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Split {
+pub(in crate::model) struct Split {
     pub site: String,
     pub left: SmallId,
     pub right: SmallId,
@@ -161,7 +161,7 @@ pub(super) struct Split {
 }
 
 impl Plan {
-    pub fn new(
+    pub(super) fn new(
         architecture: &Architecture,
         shapes: &[Shape],
         parameters: &[Parameter],
@@ -175,7 +175,7 @@ impl Plan {
 
     /// A plan of matrices alone, and the matrix among them that takes the neurons to the logits, where the neurons reach the
     /// logits through linear steps and no others.
-    pub fn path(
+    pub(super) fn path(
         architecture: &Architecture,
         shapes: &[Shape],
         parameters: &[Parameter],
@@ -225,7 +225,7 @@ impl Plan {
     }
 
     /// The first site that is the sum or the product of a function of x and one of y, and a plan of these two maps.
-    pub fn split(
+    pub(super) fn split(
         architecture: &Architecture,
         shapes: &[Shape],
         parameters: &[Parameter],

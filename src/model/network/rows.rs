@@ -5,7 +5,7 @@ use crate::linalg::vectorised;
 
 /// Which row of a table belongs to a pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum By {
+pub(in crate::model) enum By {
     /// The row of the pair itself.
     Row,
     /// The row of the left element.
@@ -18,7 +18,7 @@ pub(super) enum By {
 
 /// Rows that a step reads: some channels of a table or of a node.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Source<'a> {
+pub(in crate::model) struct Source<'a> {
     pub values: &'a [f32],
     /// Distance between rows.
     pub stride: usize,
@@ -45,7 +45,7 @@ impl<'a> Source<'a> {
 
 /// A nonlinear step.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum RowOp {
+pub(in crate::model) enum RowOp {
     /// `f(v)`.
     Activate(Activation),
     /// The product of all inputs.

@@ -2,8 +2,8 @@
 
 use super::super::Hooks;
 use super::super::hooks::{Action, Values};
-use super::forward::Rows;
-use crate::device::kernels::{self, HookValues};
+use super::pass::Rows;
+use crate::device::kernels::{self, HookValues, Input};
 use crate::device::{Buffer, Device, Matrix, Product};
 use crate::error::Result;
 use ndarray::Array2;
@@ -75,36 +75,32 @@ impl DeviceHooks {
         Ok(Self { hooks: hooks.iter().map(hook).collect::<Result<_>>()? })
     }
 
-    /// Whether any acts on `site`.
-    pub fn touch(&self, site: &str) -> bool {
-        self.hooks.iter().any(|hook| hook.site == site)
-    }
-
-    /// Applies those on `site` to its activations (rows, width), in order.
-    pub fn apply(&self, site: &str, rows: Rows<'_>, width: usize, values: &mut Buffer<f32>) -> Result<()> {
-        self.hooks.iter().filter(|hook| hook.site == site).try_for_each(|hook| hook.apply(rows, width, values))
+    /// Applies those on `site` to its activations (rows, width), which begin at `start` of a buffer, in order.
+    pub fn apply(&self, site: &str, rows: Rows<'_>, width: usize, values: &Buffer<f32>, start: usize) -> Result<()> {
+        self.hooks.iter().filter(|hook| hook.site == site).try_for_each(|hook| hook.apply(rows, width, values, start))
     }
 }
 
 impl DeviceHook {
-    fn apply(&self, rows: Rows<'_>, width: usize, values: &mut Buffer<f32>) -> Result<()> {
+    fn apply(&self, rows: Rows<'_>, width: usize, values: &Buffer<f32>, start: usize) -> Result<()> {
         let device = values.device().clone();
         let channels = self.count.unwrap_or(width);
         let component;
         let (keep, weight, table, place) = match &self.action {
             DeviceAction::Affine { keep, weight, table, place } => (*keep, *weight, table.as_ref(), *place),
             DeviceAction::Project { keep, weight, rows: span, count } => {
-                component = self.component(rows.count, width, channels, values, span, *count)?;
+                let from = values.input_from(start);
+                component = self.component(&device, (rows.count, width), channels, from, span, *count)?;
                 (*keep, *weight, Some(&component), HookValues::ByRow)
             }
         };
         let hook = kernels::HookRows {
             rows: rows.count,
             width,
-            values: values.output(),
+            values: values.output_from(start),
             channels: self.channels.as_ref().map(Buffer::input),
             count: channels,
-            pairs: rows.list.map(Buffer::input),
+            pairs: rows.list,
             first: rows.first(),
             mask: self.mask.as_ref().map(Buffer::input),
             keep,
@@ -118,19 +114,18 @@ impl DeviceHook {
     /// The component of the chosen channels in the span of orthonormal rows: (rows, channels).
     fn component(
         &self,
-        rows: usize,
-        width: usize,
+        device: &Device,
+        (rows, width): (usize, usize),
         channels: usize,
-        values: &Buffer<f32>,
+        values: Input<'_, f32>,
         span: &Buffer<f32>,
         count: usize,
     ) -> Result<Buffer<f32>> {
-        let device = values.device();
         let part = Buffer::new(device, "channels of a projection", rows * channels)?;
         let take = kernels::TakeChannels {
             rows,
             width,
-            values: values.input(),
+            values,
             channels: self.channels.as_ref().map(Buffer::input),
             count: channels,
             out: part.output(),

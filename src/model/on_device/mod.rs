@@ -1,63 +1,83 @@
-//! Models on a CUDA device: the same methods, computed by kernels, with the same results up to rounding.
+//! Networks on a CUDA device: the same methods, computed by kernels, with the same results up to rounding.
+//!
+//! | file | what |
+//! |---|---|
+//! | `program` | where matrices and nodes of a plan lie, and the launches that it becomes |
+//! | `forward` | the forward pass as launches |
+//! | `backward` | the backward pass as launches, and those that make the matrices of the parameters |
+//! | `pass` | launches made over a block of pairs |
+//! | `hooks` | interventions |
+//! | `sums` | losses and sums over all pairs |
+//! | `transform` | 2-D transforms and spectra |
 
+mod backward;
 mod forward;
 mod hooks;
+mod pass;
+mod program;
 mod sums;
 mod transform;
 
 use super::evaluate::check_columns;
+use super::network::columns::elementwise;
+use super::network::plan::Request;
 use super::pair_means::check_sets;
 use super::{
-    ActivationCache, Architecture, BlockEnergies, Combiner, Evaluation, Hooks, Interpretable, LOGITS, Network,
-    Operation, PairMeans, Separable, Site, SiteSpectrum, check_task, width,
+    ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, LOGITS, Network, OnGradients, PairMeans,
+    Separable, Site, SiteSpectrum, check_task, width,
 };
-use crate::device::{Buffer, Device, DeviceInfo};
+use crate::device::kernels::{self, Combination, Input, Output};
+use crate::device::{Buffer, Device, DeviceInfo, Matrix, Product};
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::task::{Pair, Task};
-use forward::Rows;
 use hooks::DeviceHooks;
 use ndarray::{Array2, Array3, ArrayView2, s};
+#[cfg(feature = "train")]
+pub(crate) use pass::{Back, parts};
+pub(crate) use pass::{Pass, Rows};
+pub(crate) use program::Program;
+use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The weights of a model as a device computes with them.
-pub(super) struct Weights<'a> {
-    /// Left and right embedding: (n, embed) each.
-    pub embed: [ArrayView2<'a, f32>; 2],
-    /// The maps that the first layer combines: (n, first) each.
-    pub maps: [ArrayView2<'a, f32>; 2],
-    pub combiner: Combiner,
-    pub layers: Layers<'a>,
-    /// (width, n).
-    pub unembed: ArrayView2<'a, f32>,
-    /// Added to the logits: (n).
-    pub output_bias: Option<&'a [f32]>,
-}
+/// Plans that a network keeps on a device, at most.
+const PLANS: usize = 8;
 
-/// What lies between the embeddings and the unembedding.
-pub(super) enum Layers<'a> {
-    /// The combined maps are the neurons.
-    None,
-    /// A ReLU after the combination.
-    Relu,
-    /// The stacked embeddings times this (2 embed, width), a ReLU, a bias.
-    Stacked { weight: ArrayView2<'a, f32>, bias: Option<&'a [f32]> },
-    /// A ReLU, times this (embed, width), another ReLU.
-    Second { weight: ArrayView2<'a, f32> },
-}
-
-/// A model on a CUDA device: what [`Interpretable::to_device`] returns.
+/// A network on a CUDA device: what [`Interpretable::to_device`] returns.
 ///
-/// Sites, hooks, results and errors are those of the model it was made of; numbers agree to `f32` rounding
+/// Sites, hooks, results and errors are those of the network it was made of; numbers agree to `f32` rounding
 /// ([`guide::gpu`](crate::guide::gpu) has the tolerances). Everything over all pairs stays on the device but for the
 /// results, and is cut into row blocks by the memory that is free. Results depend on no order of execution.
 pub struct OnDevice {
-    host: Arc<dyn Interpretable>,
+    host: Network,
     device: Device,
-    net: Net,
+    /// Width of what is read out.
+    width: usize,
+    /// W_U: (width, n).
+    unembed: Buffer<f32>,
+    /// Added to the logits: (n).
+    output_bias: Option<Buffer<f32>>,
+    two_maps: Option<TwoMaps>,
+    /// The plans that were used last.
+    lowered: Mutex<Vec<(Request, Arc<Lowered>)>>,
     /// The labels that were used last.
     labels: Mutex<Option<Labels>>,
+}
+
+/// A plan as launches, and its matrices.
+struct Lowered {
+    program: Program,
+    tables: Buffer<f32>,
+}
+
+/// The two maps (n, width) that what is read out is made of, where kernels can make it on the way.
+struct TwoMaps {
+    left: Buffer<f32>,
+    right: Buffer<f32>,
+    combination: Combination,
+    /// What the biases of the neurons and of the logits come to: (n).
+    offset: Option<Buffer<f32>>,
 }
 
 /// The labels of a task, here and on the device.
@@ -66,100 +86,68 @@ struct Labels {
     device: Arc<Buffer<u32>>,
 }
 
-/// The weights on the device.
-struct Net {
-    n: usize,
-    /// Width of each embedding, of the first layer and of the neurons.
-    embed_dim: usize,
-    first: usize,
+/// Activations of a site at the pairs of a block, (rows, width), on the device.
+#[derive(Clone)]
+struct Values {
+    nodes: Arc<Buffer<f32>>,
+    start: usize,
+    rows: usize,
     width: usize,
-    combiner: Combiner,
-    kind: Kind,
-    /// As f32 matrices, row-major.
-    embed: [Buffer<f32>; 2],
-    maps: [Buffer<f32>; 2],
-    weight: Option<Buffer<f32>>,
-    bias: Option<Buffer<f32>>,
-    unembed: Buffer<f32>,
-    output_bias: Option<Buffer<f32>>,
-    /// What both biases add to the logits: (n).
-    offset: Option<Buffer<f32>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    None,
-    Relu,
-    Stacked,
-    Second,
+/// The sites that a block kept.
+struct Kept {
+    sites: BTreeMap<String, Values>,
 }
 
-/// The weights of a network as kernels know them.
-///
-/// # Errors
-/// [`Error::Unsupported`] for a network that is none of the published ones without attention.
-pub(super) fn weights(network: &Network) -> Result<Weights<'_>> {
-    let needs = "one of the published networks without attention";
-    let unsupported = || Error::Unsupported { analysis: "moving to a device", needs };
-    let of = |name: &str| network.parameter(name).ok_or_else(unsupported);
-    let vector = |name: &str| network.parameter(name).map(|row| row.to_slice().expect("parameters lie together"));
-    let (embed, unembed, maps) =
-        ([of("W_E_a")?, of("W_E_b")?], of("W_U")?, network.as_separable().ok_or_else(unsupported)?);
-    let (e, d) = (embed[0].ncols(), unembed.nrows());
-    let mut architecture = network.architecture().clone();
-    if let Some(Operation::Unembed { bias, .. }) = architecture.steps.last_mut().map(|step| &mut step.operation) {
-        *bias = None;
+impl Values {
+    fn input(&self) -> Input<'_, f32> {
+        self.nodes.input_from(self.start)
     }
-    let layers = if architecture == Architecture::one_layer(e, d) {
-        Layers::Stacked { weight: of("W")?, bias: None }
-    } else if architecture == Architecture::one_layer_with_bias(e, d) {
-        Layers::Stacked { weight: of("W")?, bias: vector("b") }
-    } else if architecture == Architecture::two_layer(e, d) {
-        Layers::Second { weight: of("W")? }
-    } else if architecture == Architecture::summed(d) {
-        Layers::Relu
-    } else if architecture == Architecture::bilinear(d) {
-        Layers::None
-    } else {
-        return Err(unsupported());
-    };
-    let (maps, combiner) = ([maps.left(), maps.right()], maps.combiner());
-    Ok(Weights { embed, maps, combiner, layers, unembed, output_bias: vector("b_U") })
+
+    fn output(&self) -> Output<'_, f32> {
+        self.nodes.output_from(self.start)
+    }
+
+    fn to_vec(&self) -> Result<Vec<f32>> {
+        let mut values = vec![0.0; self.rows * self.width];
+        self.nodes.read(self.start, &mut values)?;
+        Ok(values)
+    }
+}
+
+impl Kept {
+    /// The activations of a site, taken out of the rest.
+    fn take(&mut self, site: &str) -> Values {
+        self.sites.remove(site).expect("a site that was asked for")
+    }
+}
+
+fn upload(device: &Device, what: &'static str, matrix: ArrayView2<'_, f32>) -> Result<Buffer<f32>> {
+    let matrix = matrix.as_standard_layout();
+    Buffer::from_slice(device, what, matrix.as_slice().expect("standard layout"))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl OnDevice {
-    /// Puts the weights of `host` on the device.
-    pub(super) fn new(host: Arc<dyn Interpretable>, device: &Device, weights: &Weights<'_>) -> Result<Self> {
-        let matrix = |what, matrix: ArrayView2<'_, f32>| {
-            let matrix = matrix.as_standard_layout();
-            Buffer::from_slice(device, what, matrix.as_slice().expect("standard layout"))
-        };
-        let (kind, weight, bias) = match weights.layers {
-            Layers::None => (Kind::None, None, None),
-            Layers::Relu => (Kind::Relu, None, None),
-            Layers::Stacked { weight, bias } => (Kind::Stacked, Some(weight), bias),
-            Layers::Second { weight } => (Kind::Second, Some(weight), None),
-        };
-        let mut offset = bias.map(|bias| ndarray::aview1(bias).dot(&weights.unembed));
-        if let Some(added) = weights.output_bias.map(ndarray::aview1) {
-            offset = Some(offset.map_or_else(|| added.to_owned(), |offset| offset + added));
-        }
-        let net = Net {
-            n: host.order(),
-            embed_dim: weights.embed[0].ncols(),
-            first: weights.maps[0].ncols(),
-            width: weights.unembed.nrows(),
-            combiner: weights.combiner,
-            kind,
-            embed: [matrix("left embedding", weights.embed[0])?, matrix("right embedding", weights.embed[1])?],
-            maps: [matrix("left map", weights.maps[0])?, matrix("right map", weights.maps[1])?],
-            weight: weight.map(|weight| matrix("W", weight)).transpose()?,
-            bias: bias.map(|bias| Buffer::from_slice(device, "b", bias)).transpose()?,
-            unembed: matrix("W_U", weights.unembed)?,
-            output_bias: weights.output_bias.map(|bias| Buffer::from_slice(device, "b_U", bias)).transpose()?,
-            offset: offset.map(|offset| Buffer::from_slice(device, "b W_U + b_U", &offset.to_vec())).transpose()?,
-        };
-        Ok(Self { host, device: device.clone(), net, labels: Mutex::default() })
+    /// Puts what evaluations of a network read on the device; the rest follows when it is asked for.
+    pub(super) fn of_network(host: Network, device: &Device) -> Result<Self> {
+        let unembed = host.unembedding().expect("every network ends with an unembedding");
+        let output_bias = host.output_bias().map(|bias| bias.to_vec());
+        let two_maps = two_maps(&host, device)?;
+        Ok(Self {
+            width: unembed.nrows(),
+            unembed: upload(device, "W_U", unembed)?,
+            output_bias: output_bias.map(|bias| Buffer::from_slice(device, "b_U", &bias)).transpose()?,
+            two_maps,
+            device: device.clone(),
+            lowered: Mutex::default(),
+            labels: Mutex::default(),
+            host,
+        })
     }
 
     /// The device it is on.
@@ -168,9 +156,53 @@ impl OnDevice {
         self.device.info()
     }
 
+    /// The launches of a pass with some sites hooked and some kept, and the matrices that it reads.
+    fn lowered(&self, hooks: &Hooks, keep: &[&str]) -> Result<Arc<Lowered>> {
+        let sorted = |mut names: Vec<String>| {
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        let hooked = sorted(hooks.iter().map(|hook| hook.site.clone()).collect());
+        let kept = sorted(keep.iter().map(|&site| site.into()).collect());
+        let request = Request { hooked, kept, backward: false };
+        if let Some((_, lowered)) = lock(&self.lowered).iter().find(|(there, _)| *there == request) {
+            return Ok(Arc::clone(lowered));
+        }
+        let prepared = self.host.prepared(request.clone());
+        let program = Program::new(&self.device, prepared.plan.clone(), self.order())?;
+        let mut tables = Buffer::new(&self.device, "tables of a network", program.tables)?;
+        for id in program::read(&prepared.plan) {
+            let matrix = self.host.matrix(&prepared, id);
+            tables.write(program.start(id), matrix.as_standard_layout().as_slice().expect("standard layout"))?;
+        }
+        let lowered = Arc::new(Lowered { program, tables });
+        let mut all = lock(&self.lowered);
+        if all.len() >= PLANS {
+            all.remove(0);
+        }
+        all.push((request, Arc::clone(&lowered)));
+        Ok(lowered)
+    }
+
+    /// One forward pass over a block of pairs; `on_device` are `hooks` with what they need there.
+    fn run(&self, rows: Rows<'_>, hooks: &Hooks, on_device: &DeviceHooks, keep: &[&str]) -> Result<Kept> {
+        let lowered = self.lowered(hooks, keep)?;
+        let program = &lowered.program;
+        let nodes = Arc::new(Buffer::new(&self.device, "activations", program.width * rows.count)?);
+        let (device, tables) = (&self.device, &lowered.tables);
+        let pass = Pass { device, program, rows, batch: 1, batch_pairs: 0, tables, nodes: &nodes, back: None };
+        pass.forward(|site, start, width| on_device.apply(site, rows, width, &nodes, start))?;
+        let site = |(site, node): &(String, usize)| {
+            let (start, width) = (program.column(*node) * rows.count, program.plan.nodes[*node].width);
+            (site.clone(), Values { nodes: nodes.clone(), start, rows: rows.count, width })
+        };
+        Ok(Kept { sites: program.plan.kept.iter().map(site).collect() })
+    }
+
     /// The labels of a task on the device, copied there when another task was used before.
     fn labels(&self, task: &Task) -> Result<Arc<Buffer<u32>>> {
-        let mut last = self.labels.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = lock(&self.labels);
         let host = task.shared_labels();
         if let Some(labels) = last.as_ref().filter(|labels| Arc::ptr_eq(&labels.host, host)) {
             return Ok(labels.device.clone());
@@ -195,35 +227,73 @@ impl OnDevice {
 
     /// Row blocks of consecutive pairs, of whole elements x where one fits.
     fn blocks(&self, values: usize) -> Result<impl Iterator<Item = Rows<'static>>> {
-        let (n, all) = (self.net.n, self.net.n * self.net.n);
+        let n = self.order();
+        let all = n * n;
         let at_once = self.rows_at_once(values, all)?;
         let at_once = if at_once > n { at_once / n * n } else { at_once };
         let rows = move |first| Rows { list: None, first, count: at_once.min(all - first) };
         Ok((0..all).step_by(at_once).map(rows))
     }
 
-    /// Values of a row while it passes through the model with these hooks and sites kept, at most.
-    fn row_values(&self, hooks: &Hooks, keep: &[&str]) -> usize {
-        let net = &self.net;
-        let wanted = |site: &str| keep.contains(&site) || hooks.touch(site);
-        let embeddings =
-            if ["embed_left", "embed_right", "embed_stack"].into_iter().any(wanted) { 4 * net.embed_dim } else { 0 };
-        let logits = if wanted(LOGITS) { net.n } else { 0 };
+    /// Values of a row while it passes through the network with these hooks and sites kept.
+    fn row_values(&self, hooks: &Hooks, keep: &[&str]) -> Result<usize> {
         // A projection holds copies of its channels.
-        let hooks = hooks.iter().map(|hook| 3 * width(self, &hook.site).unwrap_or(0)).max().unwrap_or(0);
-        4 * net.first.max(net.width) + net.width + embeddings + logits + hooks + 4
+        let of_hooks = hooks.iter().map(|hook| 3 * width(self, &hook.site).unwrap_or(0)).max().unwrap_or(0);
+        Ok(self.lowered(hooks, keep)?.program.width + of_hooks + 4)
     }
 
     /// Transforms and sums want the activations of one site on the device: f(rows, values) for every block.
-    fn each_block(&self, site: &str, mut f: impl FnMut(Rows<'_>, &Buffer<f32>) -> Result<()>) -> Result<()> {
+    fn each_block(&self, site: &str, mut f: impl FnMut(Rows<'_>, &Values) -> Result<()>) -> Result<()> {
         width(self, site)?;
-        let none = DeviceHooks::none();
-        for rows in self.blocks(self.row_values(&Hooks::none(), &[site]))? {
-            let mut kept = self.run(rows, &none, &[site])?;
-            f(rows, &kept.take(site))?;
+        let (none, on_device) = (Hooks::none(), DeviceHooks::none());
+        for rows in self.blocks(self.row_values(&none, &[site])?)? {
+            f(rows, &self.run(rows, &none, &on_device, &[site])?.take(site))?;
         }
         Ok(())
     }
+
+    /// What is read out, (rows, width), times the columns `classes` of weights (width, n).
+    fn read(
+        &self,
+        rows: usize,
+        read: &Buffer<f32>,
+        weights: &Buffer<f32>,
+        classes: Range<usize>,
+    ) -> Result<Buffer<f32>> {
+        let out = Buffer::new(&self.device, "logits", rows * classes.len())?;
+        Product::new(rows, classes.len(), self.width).run(
+            &self.device,
+            Matrix::new(read, 0, self.width),
+            Matrix::new(weights, classes.start, self.order()),
+            Matrix::new(&out, 0, classes.len()).output(),
+        )?;
+        Ok(out)
+    }
+
+    /// The channels `range` of a site, to `out`.
+    fn channels(&self, values: &Values, range: Range<usize>, out: Output<'_, f32>) -> Result<()> {
+        let (rows, width, count) = (values.rows, values.width, range.len());
+        let values = values.nodes.input_from(values.start + range.start);
+        let take = kernels::TakeChannels { rows, width, values, channels: None, count, out };
+        take.launch_over(&self.device, rows * count, 1)
+    }
+}
+
+/// The two maps of a network whose readout is made of such.
+fn two_maps(host: &Network, device: &Device) -> Result<Option<TwoMaps>> {
+    let prepared = host.prepared(Request { kept: vec![host.readout_site().into()], ..Request::default() });
+    let Some(value) = elementwise(&prepared.plan, prepared.plan.kept[0].1) else { return Ok(None) };
+    let Some(combination) = forward::combination(&value) else { return Ok(None) };
+    let offset = match value.offset {
+        Some(bias) => Some(host.readout(host.matrix(&prepared, bias))?.into_iter().collect::<Vec<f32>>()),
+        None => host.output_bias().map(|bias| bias.to_vec()),
+    };
+    Ok(Some(TwoMaps {
+        left: upload(device, "left map", host.matrix(&prepared, value.left))?,
+        right: upload(device, "right map", host.matrix(&prepared, value.right))?,
+        combination,
+        offset: offset.map(|offset| Buffer::from_slice(device, "b W_U + b_U", &offset)).transpose()?,
+    }))
 }
 
 impl Interpretable for OnDevice {
@@ -251,6 +321,9 @@ impl Interpretable for OnDevice {
     fn as_separable(&self) -> Option<&dyn Separable> {
         self.host.as_separable()
     }
+    fn logit_gradients(&self, pairs: &[Pair], classes: &[usize], on_gradients: &mut OnGradients<'_>) -> Result<()> {
+        self.host.logit_gradients(pairs, classes, on_gradients)
+    }
     fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
         self.host.readout(activations)
     }
@@ -262,13 +335,13 @@ impl Interpretable for OnDevice {
         let indices: Vec<u32> = pairs.iter().map(|(x, y)| (x.index() * n + y.index()) as u32).collect();
         let hooks_on_device = DeviceHooks::new(&self.device, hooks)?;
         let mut kept: Vec<(&str, Vec<f32>)> = keep.iter().map(|&site| (site, Vec::new())).collect();
-        let at_once = self.rows_at_once(self.row_values(hooks, keep), pairs.len())?;
+        let at_once = self.rows_at_once(self.row_values(hooks, keep)?, pairs.len())?;
         for block in indices.chunks(at_once) {
             let list = Buffer::from_slice(&self.device, "pairs", block)?;
-            let of_block =
-                self.run(Rows { list: Some(&list), first: 0, count: block.len() }, &hooks_on_device, keep)?;
+            let rows = Rows { list: Some(list.input()), first: 0, count: block.len() };
+            let of_block = self.run(rows, hooks, &hooks_on_device, keep)?;
             for (site, values) in &mut kept {
-                values.extend(of_block.get(site).to_vec()?);
+                values.extend(of_block.sites[*site].to_vec()?);
             }
         }
         let mut cache = ActivationCache::default();
@@ -302,7 +375,7 @@ impl Interpretable for OnDevice {
         let mut values = Array2::<f32>::zeros((n * n, range.len()));
         self.each_block(site, |rows, block| {
             let part = Buffer::new(&self.device, "channels", rows.count * range.len())?;
-            self.channels(rows.count, width(self, site)?, block, range.clone(), part.output())?;
+            self.channels(block, range.clone(), part.output())?;
             let part = part.to_vec()?;
             let part = ArrayView2::from_shape((rows.count, range.len()), &part).expect("one row a pair");
             values.slice_mut(s![rows_done..rows_done + rows.count, ..]).assign(&part);

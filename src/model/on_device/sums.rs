@@ -1,11 +1,14 @@
 //! Losses and sums over all pairs on a device.
 
-use super::forward::{Rows, combiner};
 use super::hooks::DeviceHooks;
-use super::{Kind, OnDevice};
+use super::pass::Rows;
+use super::{OnDevice, Values};
+use crate::device::kernels::{Combination, Input};
 use crate::device::{Buffer, kernels};
 use crate::error::Result;
-use crate::model::{Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite};
+use crate::model::{
+    Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite, hidden_is_read_out, hidden_site, width,
+};
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
@@ -25,6 +28,14 @@ pub(super) struct PerPair {
     pub hits: Vec<u8>,
 }
 
+/// Means of a site, (n, width) each, and the square norm of every channel.
+struct Means {
+    by_left: Array2<f64>,
+    by_right: Array2<f64>,
+    by_product: Array2<f64>,
+    energy: Array1<f64>,
+}
+
 /// Losses and hits of a block of pairs, on the device, where they are wanted.
 struct OfPairs {
     losses: Option<Buffer<f64>>,
@@ -39,25 +50,28 @@ impl OnDevice {
     pub(super) fn losses(&self, task: &Task, hooks: &Hooks, mut each: Option<&mut PerPair>) -> Result<Total> {
         let labels = self.labels(task)?;
         let on_device = DeviceHooks::new(&self.device, hooks)?;
-        let separable = hooks.is_empty() && self.net.kind != Kind::Second;
-        let on_logits = hooks.touch(LOGITS);
+        let separable = hooks.is_empty() && self.two_maps.is_some();
+        // A hook on all positions of a step comes after what is read out at the last of them.
+        let is_position_of =
+            |site: &str| self.readout_site().strip_prefix(site).is_some_and(|rest| rest.starts_with('['));
+        let on_logits = hooks.touch(LOGITS) || hooks.iter().any(|hook| is_position_of(&hook.site));
         let site = if on_logits { LOGITS } else { self.readout_site() };
-        let values = if separable { 4 } else { self.row_values(hooks, &[site]) };
+        let values = if separable { 4 } else { self.row_values(hooks, &[site])? };
         let mut total = Total::default();
         for rows in self.blocks(values)? {
-            let kept = if separable { None } else { Some(self.run(rows, &on_device, &[site])?.take(site)) };
+            let kept = if separable { None } else { Some(self.run(rows, hooks, &on_device, &[site])?.take(site)) };
             match &kept {
                 Some(logits) if on_logits => {
                     self.stored_losses(rows, &labels, logits, &mut total, each.as_deref_mut())?
                 }
-                hidden => self.fused_losses(rows, &labels, hidden.as_deref(), &mut total, each.as_deref_mut())?,
+                hidden => self.fused_losses(rows, &labels, hidden.as_ref(), &mut total, each.as_deref_mut())?,
             }
         }
         if total.loss.is_finite() && total.energy.is_finite() {
             return Ok(total);
         }
         // Found pair by pair; a loss that is not finite has a logit that is not.
-        for rows in task.labels().chunks(self.net.n).enumerate().map(|(x, row)| x * row.len()..(x + 1) * row.len()) {
+        for rows in task.labels().chunks(self.order()).enumerate().map(|(x, row)| x * row.len()..(x + 1) * row.len()) {
             let pairs = task.pairs(rows);
             let logits = self.run_with_hooks(&pairs, hooks, &[LOGITS])?.take(LOGITS)?;
             check_finite(LOGITS, logits.view(), &pairs)?;
@@ -70,29 +84,37 @@ impl OnDevice {
         &self,
         rows: Rows<'_>,
         labels: &Buffer<u32>,
-        hidden: Option<&Buffer<f32>>,
+        hidden: Option<&Values>,
         total: &mut Total,
         each: Option<&mut PerPair>,
     ) -> Result<()> {
-        let (net, pairs) = (&self.net, rows.count);
+        let (n, pairs) = (self.order(), rows.count);
         let blocks = self.device.evaluation_blocks(pairs);
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
         let of_pairs = self.per_pair(pairs, each.is_some())?;
+        let hidden = hidden.map(Values::input);
         // Stored neurons have their own bias in them.
-        let offset = if hidden.is_none() { net.offset.as_ref() } else { net.output_bias.as_ref() };
+        let (left, right, combiner, offset) = match (&self.two_maps, hidden) {
+            (Some(maps), None) => (maps.left.input(), maps.right.input(), maps.combination, maps.offset.as_ref()),
+            (_, hidden) => {
+                let unused = hidden.unwrap_or(self.unembed.input());
+                (unused, unused, Combination::Sum, self.output_bias.as_ref())
+            }
+        };
         kernels::Evaluation {
             rows: pairs,
-            n: net.n,
-            width: net.width,
-            left: net.maps[0].input(),
-            right: net.maps[1].input(),
-            hidden: hidden.map(Buffer::input),
-            combiner: combiner(net.combiner, net.kind != Kind::None),
-            unembed: net.unembed.input(),
+            n,
+            width: self.width,
+            left,
+            right,
+            hidden,
+            combiner,
+            unembed: self.unembed.input(),
             offset: offset.map(Buffer::input),
+            stride: n,
             labels: labels.input(),
-            pairs: rows.list.map(Buffer::input),
+            pairs: rows.list,
             first: rows.first(),
             losses: of_pairs.losses.as_ref().map(Buffer::output),
             hits: of_pairs.hits.as_ref().map(Buffer::output),
@@ -113,11 +135,11 @@ impl OnDevice {
         &self,
         rows: Rows<'_>,
         labels: &Buffer<u32>,
-        logits: &Buffer<f32>,
+        logits: &Values,
         total: &mut Total,
         each: Option<&mut PerPair>,
     ) -> Result<()> {
-        let (n, count) = (self.net.n, rows.count);
+        let (n, count) = (self.order(), rows.count);
         let blocks = count.div_ceil(8);
         let sums = Buffer::<f64>::new(&self.device, "losses of blocks", blocks)?;
         let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
@@ -128,7 +150,7 @@ impl OnDevice {
             logits: logits.output(),
             batch_logits: 0,
             labels: labels.input(),
-            pairs: rows.list.map(Buffer::input),
+            pairs: rows.list,
             first: rows.first(),
             batch_pairs: 0,
             weight: 0.0,
@@ -142,7 +164,7 @@ impl OnDevice {
         total.loss += sums.to_vec()?.iter().sum::<f64>();
         total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
         // Not an energy that is asked for, but infinite logits must show: a loss may be finite with them.
-        total.energy += self.block_moments(count, n, logits)?[1].sum() * 0.0;
+        total.energy += self.block_moments(count, n, logits.input())?[1].sum() * 0.0;
         of_pairs.append_to(each)
     }
 
@@ -165,9 +187,29 @@ impl OnDevice {
             }
             Evaluation::from_sums(loss, hits, count)
         };
-        let (n, d) = (self.net.n, self.net.width);
-        let site = self.readout_site();
-        let [mut left, mut right, mut product] = self.accumulators(n * d)?;
+        let Means { by_left, by_right, by_product, energy } = self.means(hidden_site(self), task)?;
+        let mean = |means: &Array2<f64>| self.readout(means.mapv(|v| v as f32).view());
+        let logits_by_product = match hidden_is_read_out(self) {
+            true => mean(&by_product)?,
+            false => mean(&self.means(self.readout_site(), task)?.by_product)?,
+        };
+        Ok(PairMeans {
+            logits_by_product,
+            sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
+            all: evaluation(None),
+            by_left,
+            by_right,
+            by_product,
+            energy,
+            logit_energy: total.energy,
+        })
+    }
+
+    /// Means of a site over the pairs of each left element, right element and product.
+    fn means(&self, site: &str, task: &Task) -> Result<Means> {
+        let (n, d) = (self.order(), width(self, site)?);
+        let zeros = || Buffer::<f64>::zeros(&self.device, "sums of activations", n * d);
+        let (left, right, product) = (zeros()?, zeros()?, zeros()?);
         let mut energy = Array1::zeros(d);
         // Where each left element x takes y = x^-1 p for every p: row p of a table over x.
         let mut divisions = vec![0u32; n * n];
@@ -175,13 +217,13 @@ impl OnDevice {
             divisions[p as usize * n + pair / n] = (pair % n) as u32;
         }
         self.each_block(site, |rows, values| {
+            let values = values.input();
             energy += &self.block_moments(rows.count, d, values)?[1];
             if rows.first % n != 0 || rows.count % n != 0 {
                 return Err(self.too_small(n * d));
             }
             let (first, xs) = (rows.first / n, rows.count / n);
             let columns = d.div_ceil(32);
-            let values = values.input();
             let over_y = kernels::GatherSums {
                 count: n,
                 width: d,
@@ -204,25 +246,10 @@ impl OnDevice {
             let by_product = kernels::GatherSums { step_o: 0, step_j: 1, table, out: product.output(), ..over_x };
             by_product.launch(&self.device, [columns, n, 1])
         })?;
-        let averages = |sums: &mut Buffer<f64>| -> Result<Array2<f64>> {
+        let averages = |sums: &Buffer<f64>| -> Result<Array2<f64>> {
             Ok(Array2::from_shape_vec((n, d), sums.to_vec()?).expect("n rows") / n as f64)
         };
-        let by_product = averages(&mut product)?;
-        Ok(PairMeans {
-            logits_by_product: self.readout(by_product.mapv(|v| v as f32).view())?,
-            sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
-            all: evaluation(None),
-            by_left: averages(&mut left)?,
-            by_right: averages(&mut right)?,
-            by_product,
-            energy,
-            logit_energy: total.energy,
-        })
-    }
-
-    fn accumulators(&self, len: usize) -> Result<[Buffer<f64>; 3]> {
-        let zeros = || Buffer::zeros(&self.device, "sums of activations", len);
-        Ok([zeros()?, zeros()?, zeros()?])
+        Ok(Means { by_left: averages(&left)?, by_right: averages(&right)?, by_product: averages(&product)?, energy })
     }
 
     fn too_small(&self, values: usize) -> crate::Error {
@@ -235,7 +262,7 @@ impl OnDevice {
     }
 
     /// Sums and sums of squares of every channel of values (rows, channel): (width) each.
-    fn block_moments(&self, rows: usize, width: usize, values: &Buffer<f32>) -> Result<[Array1<f64>; 2]> {
+    fn block_moments(&self, rows: usize, width: usize, values: Input<'_, f32>) -> Result<[Array1<f64>; 2]> {
         let cut = rectangle(rows);
         let [sums, squares] = self.region_moments(cut, cut, width, values, false)?;
         Ok([sums.sum_axis(Axis(0)), squares.sum_axis(Axis(0))])
@@ -248,7 +275,7 @@ impl OnDevice {
         n: (usize, usize),
         m: (usize, usize),
         width: usize,
-        values: &Buffer<f32>,
+        values: Input<'_, f32>,
         skip_first: bool,
     ) -> Result<[Array2<f64>; 2]> {
         let (regions, splits) = (n.0 / m.0 * (n.1 / m.1), SPLITS.min(m.0).max(1));
@@ -260,7 +287,7 @@ impl OnDevice {
             m_x: m.0,
             m_y: m.1,
             width,
-            values: values.input(),
+            values,
             skip_first,
             splits,
             sums: sums.output(),

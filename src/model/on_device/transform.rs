@@ -1,8 +1,8 @@
 //! 2-D transforms and spectra on a device.
 
 use super::OnDevice;
-use super::forward::Rows;
 use super::hooks::DeviceHooks;
+use super::pass::Rows;
 use crate::device::{Buffer, Matrix, Product, kernels};
 use crate::error::{Error, Result};
 use crate::fourier::{Direction, FourierBasis};
@@ -50,10 +50,11 @@ impl OnDevice {
 
     /// Channels that are transformed at once: two copies at all pairs, beside what a forward pass needs.
     fn channels_at_once(&self, width: usize) -> Result<usize> {
-        let pairs = self.net.n * self.net.n;
+        let n = self.order();
+        let pairs = n * n;
         let budget = self.device.budget()? / 2;
         // Values are counted in 31 bits, tiles of columns in 16.
-        let countable = (i32::MAX as usize / pairs).min((BATCH * 64 / self.net.n).max(1));
+        let countable = (i32::MAX as usize / pairs).min((BATCH * 64 / n).max(1));
         let at_once = (budget / (8 * pairs)).min(countable).min(width.max(1));
         if at_once == 0 {
             let (device, needed) = (self.device().name.clone(), 8 * pairs);
@@ -64,16 +65,16 @@ impl OnDevice {
 
     /// The channels `range` of a site at all pairs, in the order of the sectors: (x, y, channel).
     fn in_order(&self, site: &str, order: &[usize], range: Range<usize>) -> Result<Buffer<f32>> {
-        let (n, width) = (self.net.n, width(self, site)?);
+        let n = self.order();
         let out = Buffer::new(&self.device, "a site at all pairs", n * n * range.len())?;
-        let hooks = DeviceHooks::none();
-        let xs = (self.rows_at_once(self.row_values(&Hooks::none(), &[site]) + range.len(), n * n)? / n).max(1);
+        let (none, hooks) = (Hooks::none(), DeviceHooks::none());
+        let xs = (self.rows_at_once(self.row_values(&none, &[site])? + range.len(), n * n)? / n).max(1);
         for (i, block) in order.chunks(xs).enumerate() {
             let pairs: Vec<u32> = block.iter().flat_map(|&x| order.iter().map(move |&y| (x * n + y) as u32)).collect();
             let list = Buffer::from_slice(&self.device, "pairs", &pairs)?;
-            let rows = Rows { list: Some(&list), first: 0, count: pairs.len() };
-            let values = self.run(rows, &hooks, &[site])?.take(site);
-            self.channels(pairs.len(), width, &values, range.clone(), out.output_from(i * xs * n * range.len()))?;
+            let rows = Rows { list: Some(list.input()), first: 0, count: pairs.len() };
+            let values = self.run(rows, &none, &hooks, &[site])?.take(site);
+            self.channels(&values, range.clone(), out.output_from(i * xs * n * range.len()))?;
         }
         Ok(out)
     }
@@ -143,14 +144,25 @@ impl OnDevice {
         channels: Range<usize>,
         energies: &mut Energies,
     ) -> Result<Buffer<f32>> {
-        let (n, m) = (basis.n, basis.m);
         let values = self.in_order(site, &basis.order, channels.clone())?;
-        let [sums, squares] = self.region_moments((n, n), (m, m), channels.len(), &values, false)?;
+        self.add_values(basis, &values, channels, energies)?;
+        Ok(values)
+    }
+
+    /// Transforms values (x, y, channel), in their place, and adds up their energies.
+    fn add_values(
+        &self,
+        basis: &Transform,
+        values: &Buffer<f32>,
+        channels: Range<usize>,
+        energies: &mut Energies,
+    ) -> Result<()> {
+        let (n, m) = (basis.n, basis.m);
+        let [sums, squares] = self.region_moments((n, n), (m, m), channels.len(), values.input(), false)?;
         energies.sums.slice_mut(s![.., channels.clone()]).assign(&sums);
         energies.energy.slice_mut(s![channels.clone()]).assign(&squares.sum_axis(Axis(0)));
-        self.transform_2d(basis, &values, channels.len())?;
-        self.add_energies(basis, &values, channels, energies)?;
-        Ok(values)
+        self.transform_2d(basis, values, channels.len())?;
+        self.add_energies(basis, values, channels, energies)
     }
 
     /// [`Interpretable::spectrum`].
@@ -167,33 +179,55 @@ impl OnDevice {
         spectrum.by_block.is_finite().then_some(spectrum).ok_or_else(|| overflow(self, site))
     }
 
-    /// [`Interpretable::neuron_and_logit_spectra`]: the coefficients of the logits are those of the neurons times W_U, the
-    /// mean of its columns taken off.
+    /// [`Interpretable::neuron_and_logit_spectra`]: where the neurons are read out, the coefficients of the logits are theirs
+    /// times W_U, the mean of its columns taken off; otherwise the logits are made from what is read out, with that W_U.
     pub(super) fn both_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
-        let (n, width, site) = (self.net.n, self.net.width, self.neuron_site());
+        let (n, width, site) = (self.order(), self.width, self.neuron_site());
         check_order(self, basis)?;
-        // The neurons' coefficients stay while those of some of the logits are computed.
+        let centred = Centred::new(self);
+        // What is read out, or its coefficients, stays while those of some of the logits are computed.
         if self.channels_at_once(2 * width)? < 2 * width {
-            return Ok((self.site_spectrum(site, basis)?, Centred::new(self).spectrum(LOGITS, basis)?));
+            let logits = centred.spectrum(LOGITS, basis)?;
+            let neurons = if site == LOGITS { logits.clone() } else { self.site_spectrum(site, basis)? };
+            return Ok((neurons, logits));
         }
         let transform = self.transform(basis)?;
-        let centred = Centred::new(self);
-        let unembedding = centred.unembedding().expect("the models on a device have one");
+        let unembedding = centred.unembedding().expect("a network ends with one");
         let weights = Buffer::from_slice(&self.device, "W_U, centred", unembedding.as_slice().expect("row-major"))?;
+        let offset = centred.readout(Array2::zeros((1, width)).view())?;
         let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
-        let terms = self.add_channels(&transform, site, 0..width, &mut neurons)?;
+        let reads_neurons = self.readout_site() == site;
+        let read = match reads_neurons {
+            true => self.add_channels(&transform, site, 0..width, &mut neurons)?,
+            false => self.in_order(self.readout_site(), &transform.order, 0..width)?,
+        };
         let at_once = self.channels_at_once(n)?;
         for first in (0..n).step_by(at_once) {
             let classes = first..n.min(first + at_once);
-            let read = self.read(n * n, &terms, &weights, classes.clone())?;
-            let (n, m) = ((n, n), (transform.m, transform.m));
-            let [_, squares] = self.region_moments(n, m, classes.len(), &read, true)?;
-            logits.energy.slice_mut(s![classes.clone()]).assign(&squares.sum_axis(Axis(0)));
-            self.add_energies(&transform, &read, classes, &mut logits)?;
+            let values = self.read(n * n, &read, &weights, classes.clone())?;
+            if reads_neurons {
+                let (n, m) = ((n, n), (transform.m, transform.m));
+                let [_, squares] = self.region_moments(n, m, classes.len(), values.input(), true)?;
+                logits.energy.slice_mut(s![classes.clone()]).assign(&squares.sum_axis(Axis(0)));
+                self.add_energies(&transform, &values, classes, &mut logits)?;
+            } else {
+                let row = offset.slice(s![0, classes.clone()]).to_vec();
+                let row = Buffer::from_slice(&self.device, "output bias, centred", &row)?;
+                let (width, row) = (classes.len(), row.input());
+                let add = kernels::AddRow { rows: n * n, width, values: values.output(), row };
+                add.launch_over(&self.device, n * n * width, 1)?;
+                self.add_values(&transform, &values, classes, &mut logits)?;
+            }
         }
-        let offset = centred.readout(Array2::zeros((1, width)).view())?;
-        logits.read_constants(&neurons, unembedding, offset.row(0), basis);
-        let (neurons, logits) = (neurons.finish(site, basis), logits.finish(LOGITS, basis));
+        if reads_neurons {
+            logits.read_constants(&neurons, unembedding, offset.row(0), basis);
+        }
+        let logits = logits.finish(LOGITS, basis);
+        let neurons = match reads_neurons {
+            true => neurons.finish(site, basis),
+            false if site == LOGITS => logits.clone(),
+            false => self.site_spectrum(site, basis)?,
+        };
         match neurons.by_block.is_finite() && logits.by_block.is_finite() {
             true => Ok((neurons, logits)),
             false => Err(overflow(self, site)),

@@ -1,17 +1,16 @@
+//! The networks of a batch on a device, and their epochs: the program of one plan, for all seeds at once.
+
 use super::super::Trainer;
 use super::super::optimiser::Factors;
 use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
-use crate::checkpoint::{ModelKind, ModelSettings};
-use crate::device::kernels::{self, Combination, Input, Output};
-use crate::device::{Buffer, Device, Graph, Matrix, Product};
+use crate::device::kernels::{self, Input};
+use crate::device::{Buffer, Device, Graph};
 use crate::error::{Error, Result};
-use crate::model::{Evaluation, Interpretable};
+use crate::model::{Back, Evaluation, Interpretable, Pass, Program, Rows, parts};
+use std::ops::Range;
 
-/// Blocks of threads that keep a device busy: products with fewer are cut along their terms.
-const BUSY: usize = 264;
-
-/// Values of activations that an evaluation stores at once, where it stores any.
+/// Values that an evaluation of test pairs stores at once.
 const STORED: usize = 1 << 26;
 
 /// Which pairs.
@@ -24,116 +23,66 @@ pub(super) enum Set {
 /// The networks of a batch and everything an epoch needs, on the device. Arrays of all seeds begin with the seed.
 pub(super) struct Engine {
     /// Dropped before the buffers it uses.
-    pub(super) graph: Option<Graph>,
-    pub(super) device: Device,
-    pub(super) sizes: Sizes,
-    pub(super) labels: Buffer<u32>,
+    graph: Option<Graph>,
+    device: Device,
+    program: Program,
+    sizes: Sizes,
+    labels: Buffer<u32>,
     /// Of the training set and the test set: (seed, pair).
-    pub(super) train: Buffer<u32>,
-    pub(super) test: Option<Buffer<u32>>,
+    train: Buffer<u32>,
+    test: Option<Buffer<u32>>,
     /// Rows of the training pairs of every element: (seed, side, row), and where each begins (seed, side, n + 1).
-    pub(super) order: Buffer<u32>,
-    pub(super) starts: Buffer<u32>,
-    pub(super) parameters: Buffer<f32>,
-    pub(super) gradient: Buffer<f32>,
+    order: Buffer<u32>,
+    starts: Buffer<u32>,
+    /// Parameters, and the matrices made of them; gradients in the same places.
+    tables: Buffer<f32>,
+    of_tables: Buffer<f32>,
+    /// Nodes of the training pairs; gradients in the same places.
+    nodes: Buffer<f32>,
+    of_nodes: Buffer<f32>,
+    parts: Buffer<f32>,
     /// The vectors that the optimiser keeps: (seed, parameters) each.
-    pub(super) state: Vec<Buffer<f32>>,
-    /// Maps element -> neuron and the gradients with respect to them: (seed, side, n, width).
-    pub(super) maps: Option<[Buffer<f32>; 2]>,
-    /// Activations of the first layer and of the second of two, logits, gradients on the way back: (seed, row, width).
-    pub(super) activations: Buffer<f32>,
-    pub(super) neurons: Option<Buffer<f32>>,
-    pub(super) logits: Buffer<f32>,
-    pub(super) back: Buffer<f32>,
-    pub(super) back_first: Option<Buffer<f32>>,
-    /// Parts of products cut along their terms.
-    pub(super) parts: Buffer<f32>,
-    pub(super) block_losses: Buffer<f64>,
-    pub(super) block_hits: Buffer<u32>,
-    pub(super) losses: Buffer<f64>,
-    pub(super) rates: Buffer<f32>,
-    pub(super) counter: Buffer<u32>,
+    state: Vec<Buffer<f32>>,
+    /// What of the parameters is trained.
+    trained: Vec<Range<usize>>,
+    block_losses: Buffer<f64>,
+    block_hits: Buffer<u32>,
+    losses: Buffer<f64>,
+    rates: Buffer<f32>,
+    counter: Buffer<u32>,
     /// Share of the labels' weight that all elements have alike.
-    pub(super) smoothing: f64,
+    smoothing: f64,
     /// The numbers of the first step, for those that are the same in all.
-    pub(super) factors: Factors,
+    factors: Factors,
 }
 
 #[derive(Clone, Copy)]
-pub(super) struct Sizes {
-    pub(super) kind: ModelKind,
-    pub(super) seeds: usize,
-    pub(super) n: usize,
-    pub(super) embed: usize,
-    /// Width of the first layer.
-    pub(super) first: usize,
-    pub(super) hidden: usize,
+struct Sizes {
+    seeds: usize,
+    n: usize,
     /// Training and test pairs.
-    pub(super) rows: usize,
-    pub(super) test_rows: usize,
-    pub(super) parameters: usize,
-    /// Where tensors begin among the parameters.
-    pub(super) weight: usize,
-    pub(super) bias: Option<usize>,
-    pub(super) unembed: usize,
-    pub(super) output_bias: Option<usize>,
-    /// The combiner of the maps, with its activation.
-    pub(super) combiner: Combination,
-}
-
-impl Sizes {
-    fn new(trainers: &[&Trainer]) -> Result<Self> {
-        let network = trainers[0].network();
-        let (model, layers) = ModelSettings::of(network.architecture());
-        let (embed, hidden) = (layers.embed_dim, layers.hidden_dim.unwrap_or(layers.embed_dim));
-        let kind = match model {
-            ModelSettings::Published(kind) if kind != ModelKind::Transformer => kind,
-            _ => {
-                let needs = "one of the published networks without attention";
-                return Err(Error::Unsupported { analysis: "training on a device", needs });
-            }
-        };
-        let start = |name: &str| network.weights().iter().find(|w| w.name == name).map(|w| w.range.start);
-        Ok(Self {
-            kind,
-            seeds: trainers.len(),
-            n: network.order(),
-            embed,
-            first: if kind == ModelKind::TwoLayerMlp { embed } else { hidden },
-            hidden,
-            rows: trainers[0].split().train.len(),
-            test_rows: trainers[0].split().test.len(),
-            parameters: network.parameters().len(),
-            weight: start("W").unwrap_or(0),
-            bias: start("b"),
-            unembed: start("W_U").expect("every architecture has one"),
-            output_bias: start("b_U"),
-            combiner: if kind == ModelKind::Bilinear { Combination::Product } else { Combination::SumRelu },
-        })
-    }
-
-    fn has_maps(&self) -> bool {
-        matches!(self.kind, ModelKind::OneLayerMlp | ModelKind::OneLayerMlpWithBias)
-    }
-
-    fn two_layers(&self) -> bool {
-        self.kind == ModelKind::TwoLayerMlp
-    }
-
-    /// Parts that a product of (m, n) summed over all training pairs is cut into.
-    pub(super) fn splits(&self, m: usize, n: usize) -> usize {
-        let tiles = m.div_ceil(64) * n.div_ceil(64) * self.seeds;
-        (BUSY / tiles).clamp(1, self.rows.div_ceil(64))
-    }
+    rows: usize,
+    test_rows: usize,
+    parameters: usize,
 }
 
 impl Engine {
     pub(super) fn new(device: &Device, trainers: &[&Trainer]) -> Result<Self> {
         let device = device.another_stream()?;
-        let sizes = Sizes::new(trainers)?;
-        let Sizes { seeds, n, first, hidden, rows, .. } = sizes;
+        let (first, network) = (trainers[0], trainers[0].network());
+        let program = Program::of_epoch(&device, network)?;
+        let sizes = Sizes {
+            seeds: trainers.len(),
+            n: network.order(),
+            rows: first.split().train.len(),
+            test_rows: first.split().test.len(),
+            parameters: network.parameters().len(),
+        };
+        let Sizes { seeds, n, rows, parameters, .. } = sizes;
+        // Gradients of matrices use the room of those of nodes, for the elements.
+        let room = program.width * rows.max(n);
         // Distances between seeds are counted in 31 bits.
-        let largest = (rows.max(sizes.test_rows) * n.max(first).max(hidden)).max(seeds * sizes.parameters);
+        let largest = room.max(program.tables);
         if largest > i32::MAX as usize {
             let (what, name) = ("one array of a batch, of which 2^31 values are the most,", device.info().name.clone());
             return Err(Error::CudaMemory { what, device: name, needed: 4 * largest, free: device.free_memory()? });
@@ -153,41 +102,45 @@ impl Engine {
                 starts.extend(borders);
             }
         }
-        let parameters: Vec<f32> =
-            trainers.iter().flat_map(|trainer| trainer.network().parameters()).copied().collect();
+        let mut tables = vec![0.0; seeds * program.tables];
+        for (trainer, tables) in trainers.iter().zip(tables.chunks_exact_mut(program.tables)) {
+            tables[..parameters].copy_from_slice(trainer.network().parameters());
+            program.constants().for_each(|(range, number)| tables[range].fill(number));
+        }
         let of_all = |vector: usize| trainers.iter().flat_map(move |trainer| &trainer.optimiser().0[vector]).copied();
-        let state = (0..trainers[0].optimiser().0.len())
+        let state = (0..first.optimiser().0.len())
             .map(|vector| Buffer::from_slice(&device, "state of the optimiser", &of_all(vector).collect::<Vec<f32>>()))
             .collect::<Result<_>>()?;
-        let room = |what, len: usize| Buffer::<f32>::new(&device, what, seeds * len);
-        let maps = || -> Result<_> { Ok([room("maps", 2 * n * hidden)?, room("gradients of maps", 2 * n * hidden)?]) };
-        let largest = |m: usize, n: usize| sizes.splits(m, n) * m * n;
-        let parts = largest(hidden, n).max(if sizes.two_layers() { largest(first, hidden) } else { 0 });
-        let two = |what, len| sizes.two_layers().then(|| room(what, len)).transpose();
+        let mut trained: Vec<Range<usize>> = Vec::new();
+        for weight in network.weights().iter().filter(|weight| !weight.frozen) {
+            match trained.last_mut() {
+                Some(last) if last.end == weight.range.start => last.end = weight.range.end,
+                _ => trained.push(weight.range.clone()),
+            }
+        }
+        let blocks = seeds * rows.div_ceil(8);
         let engine = Self {
             graph: None,
-            labels: Buffer::from_slice(&device, "labels", trainers[0].task().labels())?,
+            labels: Buffer::from_slice(&device, "labels", first.task().labels())?,
             train: Buffer::from_slice(&device, "training pairs", &train.concat())?,
             test: (!test.is_empty()).then(|| Buffer::from_slice(&device, "test pairs", &test)).transpose()?,
             order: Buffer::from_slice(&device, "training pairs by element", &order)?,
             starts: Buffer::from_slice(&device, "training pairs by element", &starts)?,
-            gradient: Buffer::zeros(&device, "gradient", parameters.len())?,
-            parameters: Buffer::from_slice(&device, "parameters", &parameters)?,
+            of_tables: Buffer::zeros(&device, "gradient", tables.len())?,
+            tables: Buffer::from_slice(&device, "parameters", &tables)?,
+            nodes: Buffer::new(&device, "activations", seeds * program.width * rows)?,
+            of_nodes: Buffer::new(&device, "gradients of activations", seeds * room)?,
+            parts: Buffer::new(&device, "parts of products", parts(&program, seeds, rows))?,
             state,
-            maps: sizes.has_maps().then(maps).transpose()?,
-            activations: room("activations", rows * first)?,
-            neurons: two("neurons", rows * hidden)?,
-            logits: room("logits", rows * n)?,
-            back: room("gradients of neurons", rows * hidden)?,
-            back_first: two("gradients of the first layer", rows * first)?,
-            parts: room("parts of products", parts)?,
-            block_losses: Buffer::new(&device, "losses of blocks", seeds * rows.div_ceil(8))?,
-            block_hits: Buffer::new(&device, "hits of blocks", seeds * rows.div_ceil(8))?,
+            trained,
+            block_losses: Buffer::new(&device, "losses of blocks", blocks)?,
+            block_hits: Buffer::new(&device, "hits of blocks", blocks)?,
             losses: Buffer::zeros(&device, "losses", seeds * EPOCHS_AT_ONCE as usize)?,
             rates: Buffer::zeros(&device, "rates", 3 * EPOCHS_AT_ONCE as usize)?,
             counter: Buffer::zeros(&device, "epoch", 1)?,
-            smoothing: trainers[0].config().label_smoothing,
-            factors: trainers[0].config().rates(1).factors(),
+            smoothing: first.config().label_smoothing,
+            factors: first.config().rates(1).factors(),
+            program,
             device,
             sizes,
         };
@@ -216,116 +169,171 @@ impl Engine {
 
     /// Loss and accuracy of every seed over its own pairs.
     pub(super) fn evaluate(&self, set: Set) -> Result<Vec<Option<Evaluation>>> {
-        let Sizes { seeds, n, hidden, rows, test_rows, bias, unembed, output_bias, parameters, .. } = self.sizes;
-        let (pairs, rows) = match (set, &self.test) {
-            (Set::Train, _) if self.smoothing != 0.0 => return self.smoothed_losses(),
-            (Set::Train, _) => (&self.train, rows),
-            (Set::Test, Some(test)) => (test, test_rows),
-            (Set::Test, None) => return Ok(vec![None; seeds]),
+        let Sizes { seeds, rows, test_rows, .. } = self.sizes;
+        let (mut totals, count) = (vec![(0.0, 0); seeds], if matches!(set, Set::Train) { rows } else { test_rows });
+        let mut add = |losses: &Buffer<f64>, hits: &Buffer<u32>, blocks: usize| -> Result<()> {
+            let (losses, hits) = (losses.to_vec()?, hits.to_vec()?);
+            let of_seeds = losses.chunks_exact(blocks).zip(hits.chunks_exact(blocks));
+            for ((loss, correct), (losses, hits)) in totals.iter_mut().zip(of_seeds) {
+                *loss += losses.iter().sum::<f64>();
+                *correct += hits.iter().map(|&hits| hits as usize).sum::<usize>();
+            }
+            Ok(())
         };
-        self.compute_maps()?;
-        let offset = bias
-            .map(|bias| -> Result<_> {
-                let offset = Buffer::<f32>::new(&self.device, "b W_U", seeds * n)?;
-                let bias = Matrix::new(&self.parameters, bias, hidden).batch(parameters, 0);
-                let read = self.tensors(&self.parameters, unembed, n, 0);
-                let out = Matrix::new(&offset, 0, n).batch(n, 0);
-                Product::new(1, n, hidden).batch(seeds, 1).run(&self.device, bias, read, out.output())?;
-                self.add_output_bias(1, &offset)?;
-                Ok(offset)
-            })
-            .transpose()?;
-        let at_once =
-            if self.sizes.two_layers() { (STORED / (self.sizes.first + hidden)).clamp(1, rows) } else { rows };
-        let blocks = |count: usize| self.device.evaluation_blocks(count);
-        let each: usize = (0..rows).step_by(at_once).map(|start| blocks(at_once.min(rows - start))).sum();
-        let sums = Buffer::<f64>::new(&self.device, "losses of blocks", seeds * 2 * each)?;
-        let hits = Buffer::<u32>::new(&self.device, "hits of blocks", seeds * each)?;
-        for seed in 0..seeds {
-            // Of neurons' biases and the logits' together, or of the logits' alone where it lies.
-            let alone = output_bias.map(|bias| self.parameters.input_from(seed * parameters + bias));
-            let offset = offset.as_ref().map(|offset| offset.input_from(seed * n)).or(alone);
-            let mut block = seed * each;
-            for start in (0..rows).step_by(at_once) {
-                let count = at_once.min(rows - start);
-                let list = pairs.input_from(seed * rows + start);
-                let (sums, hits) = (sums.output_from(2 * block), hits.output_from(block));
-                self.evaluate_block(seed, count, list, offset, sums, hits)?;
-                block += blocks(count);
+        match (set, &self.test) {
+            (Set::Train, _) => {
+                self.training_losses(0.0)?;
+                add(&self.block_losses, &self.block_hits, rows.div_ceil(8))?;
+            }
+            (Set::Test, None) => return Ok(vec![None; seeds]),
+            (Set::Test, Some(test)) => {
+                let at_once = (STORED / (seeds * self.program.width)).clamp(1, test_rows);
+                let blocks = at_once.div_ceil(8);
+                let nodes = Buffer::new(&self.device, "activations", seeds * at_once * self.program.width)?;
+                let losses = Buffer::new(&self.device, "losses of blocks", seeds * blocks)?;
+                let hits = Buffer::new(&self.device, "hits of blocks", seeds * blocks)?;
+                for start in (0..test_rows).step_by(at_once) {
+                    let count = at_once.min(test_rows - start);
+                    self.losses(test.input_from(start), (count, test_rows), &nodes, 0.0, 0.0, (&losses, &hits))?;
+                    let blocks = count.div_ceil(8);
+                    add(&losses, &hits, blocks)?;
+                }
             }
         }
-        let (sums, hits) = (sums.to_vec()?, hits.to_vec()?);
-        let evaluation = |(sums, hits): (&[f64], &[u32])| {
-            let loss = sums.iter().step_by(2).sum();
-            Some(Evaluation::from_sums(loss, hits.iter().map(|&hits| hits as usize).sum(), rows))
-        };
-        Ok(sums.chunks_exact(2 * each).zip(hits.chunks_exact(each)).map(evaluation).collect())
+        Ok(totals.into_iter().map(|(loss, correct)| Some(Evaluation::from_sums(loss, correct, count))).collect())
     }
 
-    /// Loss of smoothed labels and accuracy of every seed over its training pairs, whose logits are stored for that.
-    fn smoothed_losses(&self) -> Result<Vec<Option<Evaluation>>> {
-        self.training_losses(0.0)?;
-        let (losses, hits) = (self.block_losses.to_vec()?, self.block_hits.to_vec()?);
-        let blocks = self.sizes.rows.div_ceil(8);
-        let evaluation = |(losses, hits): (&[f64], &[u32])| {
-            let correct = hits.iter().map(|&hits| hits as usize).sum();
-            Some(Evaluation::from_sums(losses.iter().sum(), correct, self.sizes.rows))
-        };
-        Ok(losses.chunks_exact(blocks).zip(hits.chunks_exact(blocks)).map(evaluation).collect())
+    /// A pass over pairs of every seed.
+    fn pass<'a>(&'a self, rows: Rows<'a>, batch_pairs: usize, nodes: &'a Buffer<f32>) -> Pass<'a> {
+        let (of_tables, of_nodes) = (&self.of_tables, &self.of_nodes);
+        Pass {
+            device: &self.device,
+            program: &self.program,
+            rows,
+            batch: self.sizes.seeds,
+            batch_pairs,
+            tables: &self.tables,
+            nodes,
+            back: Some(Back { of_tables, of_nodes, parts: &self.parts, order: &self.order, starts: &self.starts }),
+        }
     }
 
-    /// Sums and hits of `count` pairs of a seed, by block of threads.
-    fn evaluate_block(
+    /// The pass over the training pairs.
+    fn training_pass(&self) -> Pass<'_> {
+        let rows = Rows { list: Some(self.train.input()), first: 0, count: self.sizes.rows };
+        self.pass(rows, self.sizes.rows, &self.nodes)
+    }
+
+    /// Losses of the training pairs, by block of rows. Their logits give way to the gradient of `factor` times the sum of
+    /// the losses, or stay where it is 0.
+    fn training_losses(&self, factor: f32) -> Result<()> {
+        let of_blocks = (&self.block_losses, &self.block_hits);
+        let rows = self.sizes.rows;
+        self.losses(self.train.input(), (rows, rows), &self.nodes, factor, self.smoothing, of_blocks)
+    }
+
+    /// Losses of `count` pairs of every seed, of `all` that each has, by block of rows.
+    fn losses(
         &self,
-        seed: usize,
-        count: usize,
-        list: Input<'_, u32>,
-        offset: Option<Input<'_, f32>>,
-        sums: Output<'_, f64>,
-        hits: Output<'_, u32>,
+        pairs: Input<'_, u32>,
+        (count, all): (usize, usize),
+        nodes: &Buffer<f32>,
+        weight: f32,
+        smoothing: f64,
+        (losses, hits): (&Buffer<f64>, &Buffer<u32>),
     ) -> Result<()> {
-        let Sizes { n, first, hidden, weight, unembed, parameters, combiner, .. } = self.sizes;
-        let stored = if self.sizes.two_layers() {
-            let room = |width: usize| Buffer::<f32>::new(&self.device, "activations", count * width);
-            let (activations, neurons) = (room(first)?, room(hidden)?);
-            self.first_layer(seed, 1, count, list, 0, &activations)?;
-            Product::new(count, hidden, first).relu().run(
-                &self.device,
-                Matrix::new(&activations, 0, first),
-                Matrix::new(&self.parameters, seed * parameters + weight, hidden),
-                Matrix::new(&neurons, 0, hidden).output(),
-            )?;
-            Some(neurons)
-        } else {
-            None
-        };
-        let (maps, stride) = self.maps();
-        kernels::Evaluation {
+        let pass = self.pass(Rows { list: Some(pairs), first: 0, count }, all, nodes);
+        pass.matrices()?;
+        pass.forward(|_, _, _| Ok(()))?;
+        let losses = kernels::RowLosses {
             rows: count,
-            n,
-            width: hidden,
-            left: maps.input_from(seed * stride),
-            right: maps.input_from(seed * stride + n * first),
-            hidden: stored.as_ref().map(Buffer::input),
-            combiner,
-            unembed: self.parameters.input_from(seed * parameters + unembed),
-            offset,
+            classes: self.sizes.n,
+            logits: nodes.output_from(self.program.logits() * count),
+            batch_logits: self.program.width * count,
             labels: self.labels.input(),
-            pairs: Some(list),
+            pairs: Some(pairs),
             first: 0,
+            batch_pairs: all,
+            weight,
+            smoothing,
             losses: None,
             hits: None,
-            block_sums: sums,
-            block_hits: hits,
-        }
-        .run(&self.device)
+            block_losses: Some(losses.output()),
+            block_hits: Some(hits.output()),
+        };
+        losses.launch(&self.device, [count.div_ceil(8), self.sizes.seeds, 1])
     }
 
-    /// Parameters of a seed and what the optimiser keeps for it.
+    /// One epoch: loss, gradient, step.
+    fn epoch(&self) -> Result<()> {
+        let Sizes { seeds, rows, .. } = self.sizes;
+        self.training_losses((1.0 / rows as f64) as f32)?;
+        self.training_pass().backward()?;
+        self.trained.iter().try_for_each(|range| self.step(range.clone()))?;
+        let end = kernels::EndEpoch {
+            seeds,
+            blocks: rows.div_ceil(8),
+            block_losses: self.block_losses.input(),
+            weight: 1.0 / rows as f64,
+            epochs: EPOCHS_AT_ONCE as usize,
+            losses: self.losses.output(),
+            counter: self.counter.output(),
+        };
+        end.launch(&self.device, [1, 1, 1])
+    }
+
+    /// The optimiser's step for some of the parameters.
+    fn step(&self, range: Range<usize>) -> Result<()> {
+        let (count, start, seeds) = (range.len(), range.start, self.sizes.seeds);
+        let (batch, batch_state) = (self.program.tables, self.sizes.parameters);
+        let (parameters, gradient) = (self.tables.output_from(start), self.of_tables.input_from(start));
+        let (rates, counter) = (self.rates.input(), self.counter.input());
+        match (self.factors, &self.state[..]) {
+            (Factors::Adam(adam::Factors { decay, toward, stay, square, eps, .. }), [first, second]) => {
+                let (first, second) = (first.output_from(start), second.output_from(start));
+                let step = kernels::Adam {
+                    count,
+                    batch,
+                    batch_state,
+                    parameters,
+                    gradient,
+                    first,
+                    second,
+                    rates,
+                    counter,
+                    decay,
+                    toward,
+                    stay,
+                    square,
+                    eps,
+                };
+                step.launch_over(&self.device, count, seeds)
+            }
+            (Factors::Sgd(sgd::Factors { decay, momentum, .. }), [velocity]) => {
+                let velocity = velocity.output_from(start);
+                let step = kernels::Sgd {
+                    count,
+                    batch,
+                    batch_state,
+                    parameters,
+                    gradient,
+                    velocity,
+                    rates,
+                    counter,
+                    decay,
+                    momentum,
+                };
+                step.launch_over(&self.device, count, seeds)
+            }
+            _ => unreachable!("as many vectors as the optimiser keeps"),
+        }
+    }
+
+    /// Copies parameters and the optimiser's state of a seed to its trainer.
     pub(super) fn read(&self, seed: usize, trainer: &mut Trainer) -> Result<()> {
         let state = trainer.state_mut();
+        self.tables.read(seed * self.program.tables, state.network.parameters_mut())?;
         let start = seed * self.sizes.parameters;
-        self.parameters.read(start, state.network.parameters_mut())?;
         self.state.iter().zip(&mut state.optimiser.0).try_for_each(|(from, to)| from.read(start, to))
     }
 }

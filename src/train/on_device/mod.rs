@@ -1,5 +1,4 @@
 mod engine;
-mod epoch;
 
 use super::observer::ProgressBar;
 use super::{Outcome, Seed, TrainConfig, Trainer};
