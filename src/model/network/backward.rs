@@ -555,5 +555,10 @@ fn add_and_dot(sum: &mut [f32], gradient: &[f32], weight: f32, row: &[f32]) -> f
         *sum = weight.mul_add(gradient, *sum);
         *along = gradient.mul_add(row, *along);
     }
-    along.iter().sum()
+    // Halves onto halves: one after the other they would wait for each other.
+    for half in [32, 16, 8, 4, 2, 1] {
+        let (low, high) = along.split_at_mut(half);
+        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
+    }
+    along[0]
 }
