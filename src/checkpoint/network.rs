@@ -65,10 +65,7 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
     };
     let act_fn = match key("act_fn") {
         None => Activation::Relu,
-        Some(value) => {
-            let known = "relu, square, gelu, gelu_new, tanh, silu or identity";
-            serde_json::from_value(value.clone()).map_err(|_| bad("act_fn", known, value))?
-        }
+        Some(value) => serde_json::from_value(value.clone()).map_err(|_| bad("act_fn", Activation::NAMES, value))?,
     };
     let has_weights = tensors.contains_key("ln_final.w") || tensors.contains_key("blocks.0.ln1.w");
     let normalisation = match key("normalization_type") {

@@ -180,6 +180,18 @@ macro_rules! choices {
     )*};
 }
 
+/// An elementwise function, by its number in `cuda/layers.cu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Function(pub u32);
+
+impl Argument for Function {
+    const TYPE: &'static str = "int";
+
+    fn raw(self) -> Raw {
+        Raw::Word(self.0)
+    }
+}
+
 choices! {
     /// How two rows are put together, elementwise.
     Combination {
@@ -189,24 +201,6 @@ choices! {
         Product = 1,
         /// a + b.
         Sum = 2,
-    }
-
-    /// An elementwise function.
-    Activation {
-        /// v.
-        Identity = 0,
-        /// max(0, v); its derivative at 0 is 0.
-        Relu = 1,
-        /// v^2.
-        Square = 2,
-        /// v (1 + erf(v / sqrt(2))) / 2.
-        Gelu = 3,
-        /// v (1 + tanh(sqrt(2 / pi) (v + 0.044715 v^3))) / 2.
-        GeluTanh = 4,
-        /// tanh(v).
-        Tanh = 5,
-        /// v / (1 + exp(-v)).
-        Silu = 6,
     }
 
     /// Which row of a value belongs to a pair.

@@ -3,7 +3,7 @@
 //! What a kernel computes stands above it in `cuda/*.cu`. A test holds every declaration to the source (names, types, what is
 //! read and what is written) and to the PTX.
 
-use super::argument::{Activation, Argument, By, Combination, Epilogue, HookValues, Input, Output};
+use super::argument::{Argument, By, Combination, Epilogue, Function, HookValues, Input, Output};
 use crate::device::Device;
 use crate::error::Result;
 
@@ -206,7 +206,7 @@ kernels! {
         batch_nodes: usize,
         product: bool,
         scale: f32,
-        function: Activation,
+        function: Function,
         out: Output<'a, f32>,
         stride: usize,
         batch_out: usize,
@@ -217,7 +217,7 @@ kernels! {
     ActivationGradient<'a> = activation_gradient {
         rows: usize,
         width: usize,
-        function: Activation,
+        function: Function,
         values: Input<'a, f32>,
         stride_values: usize,
         batch_values: usize,

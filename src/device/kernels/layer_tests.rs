@@ -4,7 +4,7 @@
 //! The tests run on device 0 where there is one, and are skipped visibly elsewhere; with `IRREPLENS_REQUIRE_DEVICE` set, no device
 //! is a failure.
 
-use super::argument::{Activation, By};
+use super::argument::{By, Function};
 use super::declarations::{ActivationGradient, SumRows, SumTerms};
 use crate::device::{Buffer, Device};
 use std::io::Write;
@@ -91,27 +91,26 @@ fn erfc(z: f64) -> f64 {
     1.0 - 2.0 / std::f64::consts::PI.sqrt() * (-z * z).exp() * sum
 }
 
-const ALL: [Activation; 7] = [
-    Activation::Identity,
-    Activation::Relu,
-    Activation::Square,
-    Activation::Gelu,
-    Activation::GeluTanh,
-    Activation::Tanh,
-    Activation::Silu,
-];
+/// The functions as `cuda/layers.cu` numbers them.
+const IDENTITY: Function = Function(0);
+const RELU: Function = Function(1);
+const SQUARE: Function = Function(2);
+const GELU: Function = Function(3);
+const GELU_TANH: Function = Function(4);
+const TANH: Function = Function(5);
+const SILU: Function = Function(6);
+const ALL: [Function; 7] = [IDENTITY, RELU, SQUARE, GELU, GELU_TANH, TANH, SILU];
 
-fn activate(function: Activation, v: f64) -> f64 {
+fn activate(function: Function, v: f64) -> f64 {
     match function {
-        Activation::Identity => v,
-        Activation::Relu => v.max(0.0),
-        Activation::Square => v * v,
-        Activation::Gelu => v / 2.0 * erfc(-v / 2.0f64.sqrt()),
-        Activation::GeluTanh => {
-            v / 2.0 * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v.powi(3))).tanh())
-        }
-        Activation::Tanh => v.tanh(),
-        Activation::Silu => v / (1.0 + (-v).exp()),
+        IDENTITY => v,
+        RELU => v.max(0.0),
+        SQUARE => v * v,
+        GELU => v / 2.0 * erfc(-v / 2.0f64.sqrt()),
+        GELU_TANH => v / 2.0 * (1.0 + ((2.0 / std::f64::consts::PI).sqrt() * (v + 0.044715 * v.powi(3))).tanh()),
+        TANH => v.tanh(),
+        SILU => v / (1.0 + (-v).exp()),
+        Function(other) => panic!("no function has number {other}"),
     }
 }
 
@@ -119,7 +118,7 @@ fn activate(function: Activation, v: f64) -> f64 {
 fn activation<'a>(
     rows: usize,
     width: usize,
-    function: Activation,
+    function: Function,
     values: &'a Buffer<f32>,
     term: &'a Buffer<u32>,
     (out, stride_out): (&'a Buffer<f32>, usize),
@@ -214,7 +213,7 @@ fn activations_of_large_values() {
     let Some(device) = device() else { return };
     let values = [-1e30f32, -200.0, -60.0, 0.0, 60.0, 200.0, 1e12];
     let x = upload(&device, &values);
-    for function in [Activation::Gelu, Activation::GeluTanh, Activation::Tanh, Activation::Silu] {
+    for function in [GELU, GELU_TANH, TANH, SILU] {
         let [out, slope] = [(); 2].map(|()| room(&device, 1, 7));
         let (one, seven) = (upload(&device, &[1.0f32; 7]), 7);
         let whole = upload(&device, &term(source(0, By::Row, 0, 0, seven), None, 0, seven));
@@ -235,7 +234,7 @@ fn activations_of_large_values() {
             add: false,
         };
         backward.launch_over(&device, 7, 1).unwrap();
-        let bounded = function == Activation::Tanh;
+        let bounded = function == TANH;
         let (below, above) = if bounded { (-1.0, [1.0; 3]) } else { (0.0, [60.0, 200.0, 1e12]) };
         let expected = [below, below, below, 0.0, above[0], above[1], above[2]].map(f64::from);
         for (e, g) in expected.iter().zip(out.to_vec().unwrap()) {
@@ -290,7 +289,7 @@ fn sums_and_products_of_terms() {
                 batch_nodes,
                 product,
                 scale: -1.5,
-                function: Activation::Square,
+                function: SQUARE,
                 out: out.output(),
                 stride: stride_out,
                 batch_out: rows * stride_out,

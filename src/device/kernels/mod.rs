@@ -18,7 +18,7 @@ mod declarations;
 mod layer_tests;
 mod product;
 
-pub(crate) use argument::{Activation, By, Combination, HookValues, Input, Output};
+pub(crate) use argument::{By, Combination, Function, HookValues, Input, Output};
 pub(crate) use declarations::{
     ActivationGradient, AddRow, BlockEnergies, Deviation, DeviationGradient, Evaluation, FirstLayer, GatherSums,
     HeadProducts, HookRows, Normalise, NormaliseGradient, RegionMoments, RowLosses, Softmax, SoftmaxGradient,

@@ -39,6 +39,9 @@ impl Activation {
     pub const ALL: [Self; 7] =
         [Self::Identity, Self::Relu, Self::Square, Self::Gelu, Self::GeluNew, Self::Tanh, Self::Silu];
 
+    /// Their names, for messages.
+    pub(crate) const NAMES: &str = "identity, relu, square, gelu, gelu_new, tanh, silu";
+
     /// The function at one number; NaN stays NaN.
     ///
     /// ```
@@ -95,6 +98,55 @@ impl Activation {
                 s * (1.0 + v * (1.0 - s))
             }
         }
+    }
+}
+
+/// A loop with the function outside of it: one loop for each function, which the compiler then knows in it.
+macro_rules! with_function_known {
+    ($function:expr, $known:ident => $body:expr) => {
+        match $function {
+            Activation::Identity => with_function_known!(Activation::Identity; $known => $body),
+            Activation::Relu => with_function_known!(Activation::Relu; $known => $body),
+            Activation::Square => with_function_known!(Activation::Square; $known => $body),
+            Activation::Gelu => with_function_known!(Activation::Gelu; $known => $body),
+            Activation::GeluNew => with_function_known!(Activation::GeluNew; $known => $body),
+            Activation::Tanh => with_function_known!(Activation::Tanh; $known => $body),
+            Activation::Silu => with_function_known!(Activation::Silu; $known => $body),
+        }
+    };
+    ($case:path; $known:ident => $body:expr) => {{
+        const $known: Activation = $case;
+        $body
+    }};
+}
+
+/// Whole rows.
+impl Activation {
+    /// The function of every number.
+    #[inline(always)]
+    pub(super) fn apply_to(self, input: &[f32], out: &mut [f32]) {
+        let values = out.iter_mut().zip(input);
+        with_function_known!(self, F => values.for_each(|(out, &v)| *out = F.apply(v)));
+    }
+
+    /// The function of every number, in place.
+    #[inline(always)]
+    pub(super) fn apply_in_place(self, values: &mut [f32]) {
+        with_function_known!(self, F => values.iter_mut().for_each(|v| *v = F.apply(*v)));
+    }
+
+    /// The gradient times the derivative at every number.
+    #[inline(always)]
+    pub(super) fn take_back(self, input: &[f32], gradient: &[f32], to: &mut [f32]) {
+        let values = to.iter_mut().zip(input.iter().zip(gradient));
+        with_function_known!(self, F => values.for_each(|(to, (&v, &g))| *to = F.derivative(v) * g));
+    }
+
+    /// The function as kernels know it: `cuda/layers.cu` numbers them in the order of [`ALL`](Activation::ALL).
+    #[cfg(feature = "cuda")]
+    pub(in crate::model) fn on_device(self) -> crate::device::kernels::Function {
+        let number = Self::ALL.iter().position(|&function| function == self).expect("all are in the list");
+        crate::device::kernels::Function(number as u32)
     }
 }
 
@@ -156,7 +208,7 @@ impl FromStr for Activation {
         let name_of: StrDeserializer<'_, Unknown> = name.into_deserializer();
         Self::deserialize(name_of).map_err(|_| Error::Description {
             step: name.to_owned(),
-            expected: format!("an activation: {}", Self::ALL.map(|f| f.to_string()).join(", ")),
+            expected: format!("an activation: {}", Self::NAMES),
             got: "an unknown one".to_owned(),
         })
     }
@@ -165,6 +217,11 @@ impl FromStr for Activation {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_are_those_of_all() {
+        assert_eq!(Activation::NAMES, Activation::ALL.map(|f| f.to_string()).join(", "));
+    }
 
     #[test]
     fn derivatives_are_those_of_the_functions() {

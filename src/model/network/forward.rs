@@ -4,7 +4,7 @@ use super::activation::Activation;
 use super::matrices::{Matrices, Place, matrix, matrix_mut, product};
 use super::parameters::Parameter;
 use super::plan::{Form, Input, Node, NodeId, Plan, SmallId, TableTerm};
-use super::rows::{By, Source, activate_in_place};
+use super::rows::{By, Source};
 use crate::linalg::vectorised;
 use ndarray::s;
 
@@ -137,7 +137,7 @@ impl<'a> Numbers<'a> {
                         }
                     }
                     if let Some(f) = then {
-                        activate_in_place(f, out);
+                        f.apply_in_place(out);
                     }
                 }
             },
@@ -275,7 +275,7 @@ fn two_tables(pairs: &[[u32; 2]], a: Source<'_>, b: Source<'_>, then: Option<Act
                 let both = a.row(i, pair).iter().zip(b.row(i, pair));
                 out.iter_mut().zip(both).for_each(|(out, (a, b))| *out = a + b);
                 if let Some(f) = then {
-                    activate_in_place(f, out);
+                    f.apply_in_place(out);
                 }
             }
         },

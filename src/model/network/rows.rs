@@ -102,7 +102,7 @@ impl RowOp {
                     Self::Activate(f) => {
                         for ((i, &pair), out) in rows {
                             let input = inputs[0].row(i, pair);
-                            activate(*f, input, out);
+                            f.apply_to(input, out);
                         }
                     }
                     Self::Product => {
@@ -187,7 +187,7 @@ impl RowOp {
                     match self {
                         Self::Activate(f) => {
                             let input = inputs[0].row(i, pair);
-                            derivative(*f, input, gradient, &mut to[0][i * width..][..width]);
+                            f.take_back(input, gradient, &mut to[0][i * width..][..width]);
                         }
                         Self::Product => {
                             for (k, to) in to.iter_mut().enumerate() {
@@ -270,46 +270,6 @@ impl RowOp {
                 }
             },
         );
-    }
-}
-
-/// `f` of every number.
-#[inline(always)]
-pub(super) fn activate(f: Activation, input: &[f32], out: &mut [f32]) {
-    let values = out.iter_mut().zip(input);
-    match f {
-        Activation::Identity => values.for_each(|(out, &v)| *out = v),
-        Activation::Relu => values.for_each(|(out, &v)| *out = Activation::Relu.apply(v)),
-        Activation::Square => values.for_each(|(out, &v)| *out = v * v),
-        Activation::Gelu => values.for_each(|(out, &v)| *out = Activation::Gelu.apply(v)),
-        Activation::GeluNew => values.for_each(|(out, &v)| *out = Activation::GeluNew.apply(v)),
-        Activation::Tanh => values.for_each(|(out, &v)| *out = Activation::Tanh.apply(v)),
-        Activation::Silu => values.for_each(|(out, &v)| *out = Activation::Silu.apply(v)),
-    }
-}
-
-/// `f` of every number, in place.
-#[inline(always)]
-pub(super) fn activate_in_place(f: Activation, values: &mut [f32]) {
-    match f {
-        Activation::Identity => {}
-        Activation::Relu => values.iter_mut().for_each(|v| *v = Activation::Relu.apply(*v)),
-        Activation::Square => values.iter_mut().for_each(|v| *v = *v * *v),
-        Activation::Gelu => values.iter_mut().for_each(|v| *v = Activation::Gelu.apply(*v)),
-        Activation::GeluNew => values.iter_mut().for_each(|v| *v = Activation::GeluNew.apply(*v)),
-        Activation::Tanh => values.iter_mut().for_each(|v| *v = Activation::Tanh.apply(*v)),
-        Activation::Silu => values.iter_mut().for_each(|v| *v = Activation::Silu.apply(*v)),
-    }
-}
-
-/// The gradient times the derivative of `f` at every number.
-#[inline(always)]
-fn derivative(f: Activation, input: &[f32], gradient: &[f32], to: &mut [f32]) {
-    let values = to.iter_mut().zip(input.iter().zip(gradient));
-    match f {
-        Activation::Relu => values.for_each(|(to, (&v, &g))| *to = if v > 0.0 { g } else { 0.0 }),
-        Activation::Square => values.for_each(|(to, (&v, &g))| *to = 2.0 * v * g),
-        other => values.for_each(|(to, (&v, &g))| *to = other.derivative(v) * g),
     }
 }
 

@@ -1,12 +1,11 @@
 //! The backward pass of a plan as launches, and its matrices made of the parameters: what `backward.rs` and `matrices.rs` of
 //! `model/network` are on the processor.
 
-use super::super::network::Activation as Function;
+use super::super::network::Activation;
 use super::super::network::plan::{AtomTerm, Form, Input, Node, NodeId, Small, SmallId};
 use super::super::network::rows::{By, RowOp};
-use super::forward::function;
 use super::program::{Array, Lowering, Place, Step, Term};
-use crate::device::kernels::{self, Activation};
+use crate::device::kernels;
 use std::ops::Range;
 
 /// Where the gradient with respect to an input goes.
@@ -98,7 +97,7 @@ impl Lowering<'_> {
             let gradient = if id == logits { out } else { out.gradient() };
             match &plan.nodes[id].node {
                 Node::Sum(form, then) => {
-                    if *then == Some(Function::Relu) && !self.is_masked[id] {
+                    if *then == Some(Activation::Relu) && !self.is_masked[id] {
                         let function = Activation::Relu;
                         let (values, back, add) = (out, gradient, false);
                         self.push(Step::ActivationGradient { function, values, back, out: gradient, width, add });
@@ -187,7 +186,7 @@ impl Lowering<'_> {
         };
         let needed = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
         let count: usize = needed.map(|(other, _)| reads(&other.node)).sum();
-        count == 1 && matches!(plan.nodes[node].node, Node::Sum(_, Some(Function::Relu)))
+        count == 1 && matches!(plan.nodes[node].node, Node::Sum(_, Some(Activation::Relu)))
     }
 
     fn back_sum(&mut self, form: &Form, gradient: Place) {
@@ -302,7 +301,7 @@ impl Lowering<'_> {
         let (made, add) = self.open(&to[0], of_values, 0);
         match op {
             RowOp::Activate(f) => {
-                let function = function(*f);
+                let function = *f;
                 self.push(Step::ActivationGradient { function, values, back, out: made, width, add });
             }
             RowOp::Softmax { heads } => {

@@ -1,32 +1,19 @@
 //! The forward pass of a plan as launches: what `model/network/forward.rs` and `rows.rs` are on the processor.
 
 use super::super::Combiner;
-use super::super::network::Activation as Function;
+use super::super::network::Activation;
 use super::super::network::columns::{Elementwise, elementwise};
 use super::super::network::plan::{Form, Node, NodeId};
 use super::super::network::rows::{By, RowOp};
 use super::program::{Lowering, Place, Step, Term};
-use crate::device::kernels::{Activation, Combination};
-
-/// An activation function as the kernels know it.
-pub(super) fn function(function: Function) -> Activation {
-    match function {
-        Function::Identity => Activation::Identity,
-        Function::Relu => Activation::Relu,
-        Function::Square => Activation::Square,
-        Function::Gelu => Activation::Gelu,
-        Function::GeluNew => Activation::GeluTanh,
-        Function::Tanh => Activation::Tanh,
-        Function::Silu => Activation::Silu,
-    }
-}
+use crate::device::kernels::Combination;
 
 /// What kernels that put two maps together do to get a value, where they can.
 pub(super) fn combination(value: &Elementwise) -> Option<Combination> {
     match (value.combiner, value.function) {
-        (Combiner::Product, Function::Identity) => Some(Combination::Product),
-        (Combiner::Sum, Function::Identity) => Some(Combination::Sum),
-        (Combiner::Sum, Function::Relu) => Some(Combination::SumRelu),
+        (Combiner::Product, Activation::Identity) => Some(Combination::Product),
+        (Combiner::Sum, Activation::Identity) => Some(Combination::Sum),
+        (Combiner::Sum, Activation::Relu) => Some(Combination::SumRelu),
         _ => None,
     }
 }
@@ -39,7 +26,7 @@ impl Lowering<'_> {
             let (out, width) = (self.node(id, 0), plan.nodes[id].width);
             match &plan.nodes[id].node {
                 _ if self.first_layer(id, out, width) => {}
-                Node::Sum(form, then) => self.sum(form, then.unwrap_or(Function::Identity), out),
+                Node::Sum(form, then) => self.sum(form, then.unwrap_or(Activation::Identity), out),
                 Node::Rows(op, inputs) => {
                     let inputs: Vec<(Place, usize)> = inputs.iter().map(|input| self.input(input)).collect();
                     self.row_op(op, &inputs, out, width);
@@ -75,7 +62,7 @@ impl Lowering<'_> {
         self.push(Step::Terms { terms, product: false, scale: 1.0, function, out, width, add });
     }
 
-    fn sum(&mut self, form: &Form, then: Function, out: Place) {
+    fn sum(&mut self, form: &Form, then: Activation, out: Place) {
         let width = form.width;
         let mut terms: Vec<Term> = Vec::new();
         for table in &form.tables {
@@ -95,8 +82,8 @@ impl Lowering<'_> {
         products.sort_by_key(|&(.., width)| std::cmp::Reverse(width));
         let stored = products.first().is_some_and(|&(.., of)| of == width);
         let alone = products.len() == 1 && terms.is_empty();
-        let relu = stored && alone && then == Function::Relu;
-        let then = if relu { Activation::Identity } else { function(then) };
+        let relu = stored && alone && then == Activation::Relu;
+        let then = if relu { Activation::Identity } else { then };
         if !stored {
             let then = if products.is_empty() { then } else { Activation::Identity };
             self.sum_of(&terms, then, out, width, false);
@@ -115,7 +102,7 @@ impl Lowering<'_> {
     pub fn row_op(&mut self, op: &RowOp, inputs: &[(Place, usize)], out: Place, width: usize) {
         let (values, of_values) = inputs[0];
         let step = match op {
-            RowOp::Activate(f) => return self.sum_of(&[Term::whole(values, width)], function(*f), out, width, false),
+            RowOp::Activate(f) => return self.sum_of(&[Term::whole(values, width)], *f, out, width, false),
             RowOp::Product => {
                 let terms: Vec<Term> = inputs.iter().map(|&(source, width)| Term::whole(source, width)).collect();
                 let terms = self.terms(&terms);

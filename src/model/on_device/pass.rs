@@ -169,7 +169,7 @@ impl<'a> Pass<'a> {
                     batch_nodes,
                     product,
                     scale,
-                    function,
+                    function: function.on_device(),
                     out: self.output(out),
                     stride: out.stride,
                     batch_out: self.batch_of(out),
@@ -284,7 +284,7 @@ impl<'a> Pass<'a> {
                 let gradient = kernels::ActivationGradient {
                     rows,
                     width,
-                    function,
+                    function: function.on_device(),
                     values: self.input(values),
                     stride_values: values.stride,
                     batch_values: self.batch_of(values),

@@ -1,10 +1,11 @@
 //! The launches that the steps of a plan become, and where its matrices and nodes lie on a device.
 
+use super::super::network::Activation;
 use super::super::network::plan::{Input as PlanInput, Node, NodeId, PairNode, Plan, Small, SmallId};
 use super::super::network::rows::{self, RowOp};
 #[cfg(feature = "train")]
 use super::super::{Interpretable, Network};
-use crate::device::kernels::{Activation, By, Combination};
+use crate::device::kernels::{By, Combination};
 use crate::device::{Buffer, Device};
 use crate::error::{Error, Result};
 use std::ops::Range;
