@@ -3,6 +3,7 @@
 //! | file | what |
 //! |---|---|
 //! | `architecture` | the description: named steps over named values |
+//! | `operation` | the kinds of steps: what each reads, its parameters, the shape of its value |
 //! | `activation` | activation functions and their derivatives |
 //! | `dependence` | what a value depends on |
 //! | `parameters` | names, shapes and places of parameters |
@@ -23,6 +24,7 @@ mod dependence;
 mod forward;
 mod gradients;
 mod matrices;
+mod operation;
 mod parameters;
 mod passes;
 pub(super) mod plan;
@@ -30,9 +32,10 @@ mod published;
 pub(super) mod rows;
 
 pub use activation::Activation;
-pub use architecture::{Architecture, Initial, Layout, Operation, Step, Token};
+pub use architecture::{Architecture, Initial, Step};
 pub use dependence::Dependence;
 pub use gradients::OnGradients;
+pub use operation::{Layout, Operation, Token};
 pub use parameters::Parameter;
 #[cfg(feature = "train")]
 pub(crate) use passes::{Passes, lock};
@@ -43,10 +46,11 @@ use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Separa
 use crate::error::{Error, Result, check_shape};
 use crate::memory;
 use crate::task::Pair;
-use architecture::{Shape, at};
+use architecture::at;
 use forward::Numbers;
 use matrices::Matrices;
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
+use operation::Shape;
 use plan::{Plan, Request};
 use std::ops::Range;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};

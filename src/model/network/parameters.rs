@@ -1,6 +1,7 @@
 //! The parameters of a network: names, shapes, initial values, and where they lie in one vector.
 
-use super::architecture::{Architecture, Initial, Layout, Operation, Shape, Token};
+use super::architecture::{Architecture, Initial};
+use super::operation::{Layout, Shape, Wanted};
 use crate::error::{Error, Result};
 use ndarray::{ArrayD, ArrayView2, IxDyn};
 use std::ops::Range;
@@ -61,21 +62,12 @@ impl Parameter {
 /// The parameters of an architecture whose values have these shapes.
 pub(super) fn of(architecture: &Architecture, shapes: &[Shape], order: usize) -> Result<Vec<Parameter>> {
     let mut all: Vec<Parameter> = Vec::new();
+    let width_of = |name: &str| shapes[architecture.index(name).expect("checked with the shapes")].width;
     for step in &architecture.steps {
-        let width_of = |name: &str| shapes[architecture.index(name).expect("checked with the shapes")].width;
-        let mut add = |name: &str, matrix: [usize; 2], stored: Option<Layout>, usual: Initial| -> Result<()> {
-            // Vectors have no layout but that of their heads.
-            let (layout, is_vector) = (stored.unwrap_or_default(), stored.is_none());
-            let shape = match (layout, is_vector) {
-                (_, true) => vec![matrix[1]],
-                (Layout::Plain, _) => matrix.to_vec(),
-                (Layout::Transposed, _) => vec![matrix[1], matrix[0]],
-                (Layout::HeadsOut { heads }, _) => vec![heads, matrix[0], matrix[1] / heads],
-                (Layout::HeadsIn { heads }, _) => vec![heads, matrix[0] / heads, matrix[1]],
-            };
+        for Wanted { name, matrix, shape, layout, initial } in step.operation.parameters(order, width_of) {
             if let Some(before) = all.iter().find(|p| p.name == name) {
                 if (before.matrix, before.layout) == (matrix, layout) {
-                    return Ok(());
+                    continue;
                 }
                 return Err(Error::Description {
                     step: step.name.clone(),
@@ -90,62 +82,20 @@ pub(super) fn of(architecture: &Architecture, shapes: &[Shape], order: usize) ->
                 shape,
                 matrix,
                 layout,
-                initial: architecture.initial.get(name).copied().unwrap_or(usual),
+                initial: architecture.initial.get(name).copied().unwrap_or(initial),
                 frozen: architecture.frozen.iter().any(|frozen| frozen == name),
                 range: start..end,
                 step: step.name.clone(),
             });
-            Ok(())
-        };
-        let fan = |rows: usize| Initial::Normal(1.0 / (rows as f64).sqrt());
-        let zero = Initial::Constant(0.0);
-        match &step.operation {
-            Operation::Embed { tokens, table, width, constants } => {
-                let needed = tokens.iter().map(|t| if let Token::Constant(i) = t { i + 1 } else { 0 }).max();
-                let rows = order.saturating_add((*constants).max(needed.unwrap_or(0)));
-                add(table, [rows, *width], Some(Layout::Plain), fan(*width))?;
-            }
-            Operation::Positions { table, positions, width, rows } => {
-                add(table, [(*rows).max(*positions), *width], Some(Layout::Plain), fan(*width))?;
-            }
-            Operation::Linear { input, weight, bias, width, layout } => {
-                let rows = width_of(input);
-                add(weight, [rows, *width], Some(*layout), fan(rows))?;
-                if let Some(bias) = bias {
-                    add(bias, [1, *width], None, zero)?;
-                    if let Layout::HeadsOut { heads } = layout {
-                        let last = all.iter_mut().find(|p| &p.name == bias).expect("just added");
-                        last.shape = vec![*heads, width / heads];
-                    }
-                }
-            }
-            Operation::Activate { input, bias: Some(bias), .. } => add(bias, [1, width_of(input)], None, zero)?,
-            Operation::Normalise { input, weight, bias, .. } => {
-                let width = width_of(input);
-                if let Some(weight) = weight {
-                    add(weight, [1, width], None, Initial::Constant(1.0))?;
-                }
-                if let Some(bias) = bias {
-                    add(bias, [1, width], None, zero)?;
-                }
-            }
-            Operation::Unembed { input, weight, bias, extra, layout } => {
-                let (rows, columns) = (width_of(input), order.saturating_add(*extra));
-                add(weight, [rows, columns], Some(*layout), fan(rows))?;
-                if let Some(bias) = bias {
-                    add(bias, [1, columns], None, Initial::Uniform(1.0 / (rows as f64).sqrt()))?;
-                }
-            }
-            Operation::Activate { bias: None, .. }
-            | Operation::Sum { .. }
-            | Operation::Product { .. }
-            | Operation::Concatenate { .. }
-            | Operation::Scores { .. }
-            | Operation::Softmax { .. }
-            | Operation::Mix { .. }
-            | Operation::Deviation { .. }
-            | Operation::Select { .. } => {}
         }
     }
-    Ok(all)
+    let mut named = architecture.initial.keys().chain(&architecture.frozen);
+    match named.find(|name| all.iter().all(|parameter| parameter.name != **name)) {
+        None => Ok(all),
+        Some(name) => Err(Error::Description {
+            step: name.clone(),
+            expected: "the name of a parameter in `initial` and `frozen`".into(),
+            got: "one that no step has".into(),
+        }),
+    }
 }

@@ -5,7 +5,8 @@
 //! rows; only what a nonlinear step reads, a hook changes or a caller keeps becomes a node of n^2 rows.
 
 use super::activation::Activation;
-use super::architecture::{Architecture, MASKED, Operation, Shape, Token, at};
+use super::architecture::{Architecture, at};
+use super::operation::{MASKED, Operation, Shape, Token};
 use super::parameters::Parameter;
 use super::rows::{By, RowOp};
 use crate::model::LOGITS;

@@ -1,7 +1,8 @@
 //! The networks of the papers, as descriptions of a few lines each.
 
 use super::activation::Activation;
-use super::architecture::{Architecture, Initial, Layout, Operation, Token};
+use super::architecture::{Architecture, Initial};
+use super::operation::{Layout, Operation, Token};
 
 impl Architecture {
     /// The notebook's network, `relu([E_a[x], E_b[y]] W) W_U`, with embeddings of width `embed` and `hidden` neurons.
