@@ -36,7 +36,7 @@ fn all_pairs(n: usize) -> Vec<Pair> {
 fn biased_and_always_on(n: usize, d: usize, seed: u64) -> (Network, Network) {
     let net = models::summed(n, d, seed);
     let bias = 2.0 * models::row(n, seed + 1);
-    let ((left, right), unembed) = (net.embeddings().unwrap(), net.unembedding().unwrap());
+    let ((left, right), unembed) = (net.embeddings().unwrap(), net.readout().unembedding().unwrap());
     let (one, nothing) = (Array2::ones((n, 1)), Array2::zeros((n, 1)));
     let always_on = Network::summed(
         concatenate![Axis(1), left, one],
@@ -161,7 +161,7 @@ fn recordings_with_an_output_bias() {
     let net = models::one_layer(n, 3, 6, true, 2).with_output_bias(bias.clone()).unwrap();
     let task = Task::new(&Cyclic::new(n).unwrap());
     let mut plain = sites(&net, &["hidden", LOGITS]);
-    plain.insert("unembed".into(), tensor(&net.unembedding().unwrap().to_owned()));
+    plain.insert("unembed".into(), tensor(&net.readout().unembedding().unwrap().to_owned()));
     let hooks = Hooks::none().with(Hook::zero("hidden").on_channels(vec![1, 3]));
     let want = net.evaluate(&task, &hooks).unwrap();
     let check = |what: &str, found: Precomputed| {
@@ -190,14 +190,14 @@ fn recordings_with_an_output_bias() {
     let error = recorded(&wrong).unwrap_err().to_string();
     assert!(error.ends_with("output bias: expected shape [7], got [6]"), "{error}");
     let mut wrong = plain.clone();
-    let mut unembed = net.unembedding().unwrap().to_owned();
+    let mut unembed = net.readout().unembedding().unwrap().to_owned();
     unembed[[2, 1]] += 0.5;
     wrong.insert("unembed".into(), tensor(&unembed));
     assert!(recorded(&wrong).is_err());
     // Without a bias there is none.
     let plain_net = models::one_layer(n, 3, 6, true, 2);
     let mut tensors = sites(&plain_net, &["hidden", LOGITS]);
-    tensors.insert("W_U".into(), tensor(&net.unembedding().unwrap().to_owned()));
+    tensors.insert("W_U".into(), tensor(&net.readout().unembedding().unwrap().to_owned()));
     assert!(recorded(&tensors).unwrap().output_bias().is_none());
 }
 
@@ -389,7 +389,7 @@ fn settings_and_weights_that_disagree_on_a_bias() {
         ("W_E_a", tensor(&left.to_owned())),
         ("W_E_b", tensor(&right.to_owned())),
         ("W", tensor(&net.parameter("W").unwrap().to_owned())),
-        ("W_U", tensor(&net.unembedding().unwrap().to_owned())),
+        ("W_U", tensor(&net.readout().unembedding().unwrap().to_owned())),
     ]);
     let mut biased = weights.clone();
     biased.insert("unembed.bias".into(), vector(&bias));
@@ -469,7 +469,7 @@ fn a_biased_network_is_trained_kept_and_resumed() {
     let mean = train.iter().map(|&pair| losses[pair]).sum::<f64>() / train.len() as f64;
     assert!((outcome.metrics.train.loss / mean - 1.0).abs() < 1e-4, "{mean} against {}", outcome.metrics.train.loss);
     // Weight decay alone would leave the bias where its first values point.
-    assert!(read.readout(Array2::zeros((1, 9)).view()).unwrap().iter().any(|&b| b != 0.0));
+    assert!(read.readout().bias().unwrap().iter().any(|&b| b != 0.0));
     drop((whole, cut));
     // Another architecture does not go on from it, and weights with a bias are none of one without.
     let config = TrainConfig { epochs: 60, ..TrainConfig::default() };

@@ -213,7 +213,7 @@ fn seeds_that_do_not_belong_together_are_refused_alone() {
     let Some(device) = device() else { return };
     let ended = train_many_on_device(&device, &[1, 2, 3, 4], |seed| match seed {
         2 => Err(Error::Range { what: "seed", expected: "another", got: 2.0 }),
-        3 => Ok(trainer(Architecture::summed(8), config(20, seed))),
+        3 => Ok(trainer(&Architecture::summed(8), config(20, seed))),
         _ => Ok(trainer(&Architecture::one_layer(4, 8), config(20, seed))),
     });
     let ok: Vec<bool> = ended.iter().map(|seed| seed.outcome.is_ok()).collect();

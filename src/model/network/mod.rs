@@ -38,8 +38,7 @@ pub use parameters::Parameter;
 pub(crate) use passes::{Passes, lock};
 pub use published::{Normalisation, Transformer};
 
-use super::readout::unembed;
-use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Separable, Site};
+use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Readout, Separable, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::memory;
 use crate::task::Pair;
@@ -338,6 +337,19 @@ impl Network {
         }
     }
 
+    /// The columns of the unembedding that read elements.
+    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
+        let Operation::Unembed { weight, extra, .. } = &self.architecture().steps.last()?.operation else {
+            return None;
+        };
+        let n = self.order();
+        let whole = self.parameter(weight)?;
+        if *extra == 0 {
+            return Some(whole);
+        }
+        Some(self.derived.unembedding.get_or_init(|| whole.slice(s![.., ..n]).as_standard_layout().into_owned()).view())
+    }
+
     /// The table's rows of the first embedding of a token.
     fn embedding(&self, token: Token) -> Option<ArrayView2<'_, f32>> {
         let table = self.architecture().steps.iter().find_map(|step| match &step.operation {
@@ -371,9 +383,6 @@ impl Interpretable for Network {
     fn neuron_site(&self) -> &str {
         &self.description.architecture.neurons
     }
-    fn readout_site(&self) -> &str {
-        &self.description.readout
-    }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         ForwardPass::new(self, pairs, hooks, keep)?;
         let sorted = |names: Vec<&str>| {
@@ -404,24 +413,13 @@ impl Interpretable for Network {
         }
         Ok(cache)
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+    fn readout(&self) -> Readout<'_> {
         let unembedding = self.unembedding().expect("every network ends with an unembedding");
-        unembed(activations, unembedding, self.output_bias())
+        Readout::new(&self.description.readout, unembedding).with_bias(self.output_bias())
     }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
         let (left, right) = (self.embedding(Token::Left)?, self.embedding(Token::Right)?);
         (left.ncols() == right.ncols()).then_some((left, right))
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        let Operation::Unembed { weight, extra, .. } = &self.architecture().steps.last()?.operation else {
-            return None;
-        };
-        let n = self.order();
-        let whole = self.parameter(weight)?;
-        if *extra == 0 {
-            return Some(whole);
-        }
-        Some(self.derived.unembedding.get_or_init(|| whole.slice(s![.., ..n]).as_standard_layout().into_owned()).view())
     }
     fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
         let make = || {

@@ -236,14 +236,8 @@ impl Interpretable for OnDevice {
     fn neuron_site(&self) -> &str {
         self.host.neuron_site()
     }
-    fn readout_site(&self) -> &str {
-        self.host.readout_site()
-    }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
         self.host.embeddings()
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        self.host.unembedding()
     }
     fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
         self.host.neuron_path()
@@ -251,8 +245,8 @@ impl Interpretable for OnDevice {
     fn as_separable(&self) -> Option<&dyn Separable> {
         self.host.as_separable()
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.host.readout(activations)
+    fn readout(&self) -> super::Readout<'_> {
+        self.host.readout()
     }
 
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {

@@ -41,7 +41,7 @@ impl OnDevice {
         let on_device = DeviceHooks::new(&self.device, hooks)?;
         let separable = hooks.is_empty() && self.net.kind != Kind::Second;
         let on_logits = hooks.touch(LOGITS);
-        let site = if on_logits { LOGITS } else { self.readout_site() };
+        let site = if on_logits { LOGITS } else { self.readout().site() };
         let values = if separable { 4 } else { self.row_values(hooks, &[site]) };
         let mut total = Total::default();
         for rows in self.blocks(values)? {
@@ -166,7 +166,7 @@ impl OnDevice {
             Evaluation::from_sums(loss, hits, count)
         };
         let (n, d) = (self.net.n, self.net.width);
-        let site = self.readout_site();
+        let site = self.readout().site();
         let [mut left, mut right, mut product] = self.accumulators(n * d)?;
         let mut energy = Array1::zeros(d);
         // Where each left element x takes y = x^-1 p for every p: row p of a table over x.
@@ -209,7 +209,7 @@ impl OnDevice {
         };
         let by_product = averages(&mut product)?;
         Ok(PairMeans {
-            logits_by_product: self.readout(by_product.mapv(|v| v as f32).view())?,
+            logits_by_product: self.readout().logits(by_product.mapv(|v| v as f32).view())?,
             sets: sets.iter().map(|set| set.contains(&true).then(|| evaluation(Some(set)))).collect(),
             all: evaluation(None),
             by_left: averages(&mut left)?,

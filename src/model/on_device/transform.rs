@@ -178,7 +178,7 @@ impl OnDevice {
         }
         let transform = self.transform(basis)?;
         let centred = Centred::new(self);
-        let unembedding = centred.unembedding().expect("the models on a device have one");
+        let unembedding = centred.readout().unembedding().expect("the models on a device have one");
         let weights = Buffer::from_slice(&self.device, "W_U, centred", unembedding.as_slice().expect("row-major"))?;
         let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
         let terms = self.add_channels(&transform, site, 0..width, &mut neurons)?;
@@ -191,8 +191,7 @@ impl OnDevice {
             logits.energy.slice_mut(s![classes.clone()]).assign(&squares.sum_axis(Axis(0)));
             self.add_energies(&transform, &read, classes, &mut logits)?;
         }
-        let offset = centred.readout(Array2::zeros((1, width)).view())?;
-        logits.read_constants(&neurons, unembedding, offset.row(0), basis);
+        logits.read_constants(&neurons, unembedding, centred.readout().offset().view(), basis);
         let (neurons, logits) = (neurons.finish(site, basis), logits.finish(LOGITS, basis));
         match neurons.by_block.is_finite() && logits.by_block.is_finite() {
             true => Ok((neurons, logits)),
