@@ -1,7 +1,7 @@
 //! A model of your own: `cargo run --release --example 06_your_own_model`.
 //!
-//! A net with squares in place of ReLUs, logits = (E\[x\] + E\[y\])^2 W_U, which this library does not have. Three methods say
-//! what it computes; two more say what its weights are and get it faster and further analyses. Its weights are made by hand,
+//! A net with squares in place of ReLUs, logits = (E\[x\] + E\[y\])^2 W_U, which this library does not have. Five methods say
+//! what it computes; two more say what its other weights are and get it further analyses. Its weights are made by hand,
 //! so that what the analyses must find is known:
 //! (cos a + cos b)^2 = 1 + (cos 2a + cos 2b) / 2 + cos(a + b) + cos(a - b), and W_U reads the first three cosines.
 //!

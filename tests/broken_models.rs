@@ -42,6 +42,7 @@ enum Fault {
     // readout
     AnotherUnembedding,
     UnembeddingTransposed,
+    UnembeddingOfTheDeadNeuron,
     NarrowUnembedding,
     BiasOfItsOwn,
     LongBias,
@@ -67,6 +68,9 @@ enum Fault {
     LogitsAsTheyAre,
 }
 
+/// The neuron that is 0 at every pair.
+const DEAD: usize = 5;
+
 /// An output bias that the network does not have.
 const BIAS: [f32; 7] = [0.01; 7];
 
@@ -81,8 +85,13 @@ fn broken(fault: Fault) -> Broken {
         Array2::from_shape_fn((rows, columns), |(i, j)| (((i + phase) * (i + 5) * 7 + j * j * 3 + j) as f32).sin())
     };
     // As many neurons as elements, so that shapes alone tell nothing.
-    let net = Network::summed(wave(6, 6, 1), wave(6, 6, 2), wave(6, 6, 3)).unwrap();
-    Broken { net, fault, wrong: wave(6, 6, 4) }
+    let [mut left, mut right, unembed] = [1, 2, 3].map(|phase| wave(6, 6, phase));
+    for embed in [&mut left, &mut right] {
+        embed.column_mut(DEAD).fill(-1.0);
+    }
+    let mut wrong = if fault == Fault::UnembeddingOfTheDeadNeuron { unembed.clone() } else { wave(6, 6, 4) };
+    wrong.row_mut(DEAD).fill(0.5);
+    Broken { net: Network::summed(left, right, unembed).unwrap(), fault, wrong }
 }
 
 impl Broken {
@@ -174,7 +183,7 @@ impl Interpretable for Broken {
         let bias = |len| readout.with_bias(ArrayView1::from(&BIAS[..len]));
         match self.fault {
             Fault::ReadoutSiteAbsent => Readout::new("final", unembedding),
-            Fault::AnotherUnembedding => Readout::new("hidden", self.wrong.view()),
+            Fault::AnotherUnembedding | Fault::UnembeddingOfTheDeadNeuron => Readout::new("hidden", self.wrong.view()),
             Fault::UnembeddingTransposed => Readout::new("hidden", unembedding.reversed_axes()),
             Fault::NarrowUnembedding => Readout::new("hidden", unembedding.slice_move(ndarray::s![.., ..5])),
             Fault::BiasOfItsOwn => bias(6),
@@ -332,16 +341,16 @@ fn answers_to_impossible_questions() {
 fn readouts_of_something_else() {
     use Fault::*;
     caught("readout is logits", &[AnotherUnembedding, UnembeddingTransposed, NarrowUnembedding, BiasOfItsOwn]);
-    caught("readout is logits", &[LongBias, ReadoutOfLogitsOfAnotherOrder]);
+    caught("readout is logits", &[UnembeddingOfTheDeadNeuron, LongBias, ReadoutOfLogitsOfAnotherOrder]);
     let violation = readout_is_logits(&broken(LongBias)).unwrap_err();
-    assert_eq!(violation.left, "error: output bias: expected [6], got [7]");
+    assert_eq!(violation.left, "error: output bias: expected shape [6], got [7]");
 }
 
 #[test]
 fn paths_of_something_else() {
     use Fault::*;
     caught("neuron path", &[PathTransposed, ShortPath]);
-    assert_eq!(neuron_path(&broken(ShortPath)).unwrap_err().witness, "shape");
+    assert_eq!(neuron_path(&broken(ShortPath)).unwrap_err().witness, "\"shape\"");
 }
 
 #[test]

@@ -92,9 +92,9 @@ impl Site {
 
 /// A model that maps pairs of group elements to logits over elements.
 ///
-/// Required are the sites, a forward pass that keeps chosen sites and applies hooks, and the readout. The rest is
-/// provided: the passes over all pairs stream in blocks, and each is there to be overridden by an implementation that
-/// computes it faster (on a GPU, say), returning the same numbers.
+/// Required are the order, the sites and which of them has the neurons, a forward pass that keeps chosen sites and applies
+/// hooks, and the readout. The rest is provided: the passes over all pairs stream in blocks, and each is there to be
+/// overridden by an implementation that computes it faster (on a GPU, say), returning the same numbers.
 ///
 /// # Laws
 /// 1. site names are unique, the last is [`LOGITS`], n wide, and the neuron and the readout site are among them

@@ -17,7 +17,7 @@ use super::{ACTIVATION_TOLERANCE, EXHAUSTIVE, SEED, Violation, answer, uniform};
 use crate::group::Elem;
 use crate::model::{ActivationCache, Hook, Interpretable, LOGITS, Values};
 use crate::task::{Pair, pairs};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::fmt::Debug;
@@ -122,7 +122,8 @@ pub fn cache_equals_forward(model: &(impl Interpretable + ?Sized)) -> Result<(),
     probe.same_site(LAW, "forward", LOGITS, logits.view())
 }
 
-/// The readout of its site's activations gives the logits.
+/// The readout of its site's activations gives the logits, with a random row added to these too, where the model supports
+/// the hook: neurons that are dead say nothing of their rows of W_U.
 ///
 /// # Errors
 /// `readout is logits`: pair, element, what is read out and the logit; `sites` as [`sites`].
@@ -130,7 +131,13 @@ pub fn readout_is_logits(model: &(impl Interpretable + ?Sized)) -> Result<(), Vi
     const LAW: &str = "readout is logits";
     let (probe, readout) = (Probe::new(LAW, model)?, model.readout());
     let read = answer(LAW, "readout", readout.logits(view(LAW, &probe.cache, readout.site())?))?;
-    probe.same_site(LAW, "readout", LOGITS, read.view())
+    probe.same_site(LAW, "readout", LOGITS, read.view())?;
+    let Some(unembedding) = readout.unembedding() else { return Ok(()) };
+    let (case, keep) = ("readout with a row added", [readout.site(), LOGITS]);
+    let hook = Hook::add(readout.site(), Values::PerChannel(uniform(unembedding.nrows())));
+    let Some(cache) = hooks::hooked(LAW, case, model, &probe.pairs, hook, &keep)? else { return Ok(()) };
+    let read = answer(LAW, case, readout.logits(view(LAW, &cache, readout.site())?))?;
+    same(LAW, case, &probe.pairs, read.view(), view(LAW, &cache, LOGITS)?)
 }
 
 /// What a hook adds to the neurons adds its product with `neuron_path` to the logits, where the model gives a path.
@@ -145,9 +152,9 @@ pub fn neuron_path(model: &(impl Interpretable + ?Sized)) -> Result<(), Violatio
     let Some(path) = model.neuron_path() else { return Ok(()) };
     let (probe, site) = (Probe::new(LAW, model)?, model.neuron_site());
     Violation::unless_equal(LAW, "shape", path.dim(), (width(model, site), model.order()))?;
-    let added: Array2<f32> = uniform((1, path.nrows()));
+    let added: Array1<f32> = uniform(path.nrows());
     let expected = probe.at(LOGITS).mapv(f64::from) + added.mapv(f64::from).dot(&path.mapv(f64::from));
-    let hook = Hook::add(site, Values::PerChannel(added.row(0).to_owned()));
+    let hook = Hook::add(site, Values::PerChannel(added));
     let case = "adding to the neurons";
     let Some(cache) = hooks::hooked(LAW, case, model, &probe.pairs, hook, &[LOGITS])? else { return Ok(()) };
     same(LAW, case, &probe.pairs, view(LAW, &cache, LOGITS)?, expected.mapv(|v| v as f32).view())
