@@ -166,7 +166,7 @@ fn recordings_with_an_output_bias() {
     let want = net.evaluate(&task, &hooks).unwrap();
     let check = |what: &str, found: Precomputed| {
         same(what, found.evaluate(&task, &hooks).unwrap(), want);
-        found.output_bias().unwrap().iter().zip(&bias).for_each(|(&got, &b)| close(what, got.into(), b.into()));
+        found.readout().bias().unwrap().iter().zip(&bias).for_each(|(&got, &b)| close(what, got.into(), b.into()));
         irreplens::laws::model::check(&found).unwrap();
     };
     // Found where it is not there; read under every name, as a vector and as a row.
@@ -177,7 +177,7 @@ fn recordings_with_an_output_bias() {
             tensors.insert(name.into(), stored);
             let found = recorded(&tensors).unwrap();
             assert_eq!(found.sites().len(), 2, "{name} is no site");
-            assert_eq!(found.output_bias(), Some(&bias));
+            assert_eq!(found.readout().bias(), Some(bias.view()));
             check(name, found);
         }
     }
@@ -198,7 +198,7 @@ fn recordings_with_an_output_bias() {
     let plain_net = models::one_layer(n, 3, 6, true, 2);
     let mut tensors = sites(&plain_net, &["hidden", LOGITS]);
     tensors.insert("W_U".into(), tensor(&net.readout().unembedding().unwrap().to_owned()));
-    assert!(recorded(&tensors).unwrap().output_bias().is_none());
+    assert!(recorded(&tensors).unwrap().readout().bias().is_none());
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn the_case_of_a_bias_that_is_not_recorded() {
     let hooks = Hooks::none().with(Hook::scale("hidden", 1.0));
     let again = found.evaluate(&Task::new(&group), &hooks).unwrap();
     assert!((again.loss / evaluation.loss - 1.0).abs() < 1e-5, "{again}");
-    assert!(found.output_bias().is_some());
+    assert!(found.readout().bias().is_some());
     interpret(&found, &CyclicSubgroupBasis::cyclic(&group), &Task::new(&group)).unwrap();
 }
 

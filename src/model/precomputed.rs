@@ -224,12 +224,6 @@ impl Precomputed {
         Ok(self)
     }
 
-    /// The row (n) added to what the unembedding reads, where there is one.
-    #[must_use]
-    pub fn output_bias(&self) -> Option<&Array1<f32>> {
-        self.output_bias.as_ref()
-    }
-
     /// The arrays beside the sites that [`read_precomputed`](crate::checkpoint::read_precomputed) passed over, by name, with
     /// type and shape; empty for a model that comes from no file.
     #[must_use]

@@ -325,31 +325,6 @@ impl Network {
         self.derived.split.get_or_init(make).as_ref()
     }
 
-    /// The bias of the unembedding (n), where there is one.
-    #[must_use]
-    pub fn output_bias(&self) -> Option<ndarray::ArrayView1<'_, f32>> {
-        match &self.architecture().steps.last()?.operation {
-            Operation::Unembed { bias: Some(bias), .. } => {
-                let n = self.order();
-                self.parameter(bias).map(|bias| bias.slice_move(s![0, ..n]))
-            }
-            _ => None,
-        }
-    }
-
-    /// The columns of the unembedding that read elements.
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        let Operation::Unembed { weight, extra, .. } = &self.architecture().steps.last()?.operation else {
-            return None;
-        };
-        let n = self.order();
-        let whole = self.parameter(weight)?;
-        if *extra == 0 {
-            return Some(whole);
-        }
-        Some(self.derived.unembedding.get_or_init(|| whole.slice(s![.., ..n]).as_standard_layout().into_owned()).view())
-    }
-
     /// The table's rows of the first embedding of a token.
     fn embedding(&self, token: Token) -> Option<ArrayView2<'_, f32>> {
         let table = self.architecture().steps.iter().find_map(|step| match &step.operation {
@@ -414,8 +389,16 @@ impl Interpretable for Network {
         Ok(cache)
     }
     fn readout(&self) -> Readout<'_> {
-        let unembedding = self.unembedding().expect("every network ends with an unembedding");
-        Readout::new(&self.description.readout, unembedding).with_bias(self.output_bias())
+        let last = self.architecture().steps.last().map(|step| &step.operation);
+        let Some(Operation::Unembed { weight, bias, extra, .. }) = last else {
+            unreachable!("every network ends with an unembedding")
+        };
+        let (n, whole) = (self.order(), self.parameter(weight).expect("the architecture names it"));
+        // Without the columns of classes that are no elements.
+        let of_elements = || whole.slice(s![.., ..n]).as_standard_layout().into_owned();
+        let unembedding = if *extra == 0 { whole } else { self.derived.unembedding.get_or_init(of_elements).view() };
+        let bias = bias.as_ref().and_then(|bias| self.parameter(bias)).map(|bias| bias.slice_move(s![0, ..n]));
+        Readout::new(&self.description.readout, unembedding).with_bias(bias)
     }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
         let (left, right) = (self.embedding(Token::Left)?, self.embedding(Token::Right)?);
