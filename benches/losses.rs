@@ -64,8 +64,14 @@ fn seconds(f: impl FnOnce()) -> f64 {
 
 fn losses(c: &mut Criterion) {
     let (model, task) = (network(), Task::new(&Cyclic::new(N).expect("n >= 1")));
-    let unembed =
-        model.unembedding().expect("it has one").as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+    let unembed = model
+        .readout()
+        .unembedding()
+        .expect("it has one")
+        .as_standard_layout()
+        .into_owned()
+        .into_raw_vec_and_offset()
+        .0;
     let hidden = model.run_with_cache(&task.pairs(0..ROWS), &["hidden"]).and_then(|mut c| c.take("hidden"));
     let hidden = hidden.expect("a site of the model").into_raw_vec_and_offset().0;
     let loss = || {

@@ -70,7 +70,7 @@ pub fn read(path: &Path) -> irreplens::Result<Network> {
 fn record(net: &Network, task: &Task, path: &Path) -> irreplens::Result<()> {
     let n = net.order();
     let mut cache = net.run_with_cache(&task.pairs(0..n * n), &["hidden", "logits"])?;
-    let unembed = net.unembedding().expect("this net has one").to_owned();
+    let unembed = net.readout().unembedding().expect("this net has one").to_owned();
     let arrays = [("hidden", cache.take("hidden")?), ("logits", cache.take("logits")?), ("unembed", unembed)];
     let tensor = |a: Array2<f32>| Tensor::F32(a.as_standard_layout().into_owned().into_dyn());
     let tensors = arrays.into_iter().map(|(name, array)| (name.to_owned(), tensor(array))).collect();

@@ -1,7 +1,7 @@
 //! A model of your own: `cargo run --release --example 06_your_own_model`.
 //!
-//! A net with squares in place of ReLUs, logits = (E\[x\] + E\[y\])^2 W_U, which this library does not have. Three methods say
-//! what it computes; two more say what its weights are and get it faster and further analyses. Its weights are made by hand,
+//! A net with squares in place of ReLUs, logits = (E\[x\] + E\[y\])^2 W_U, which this library does not have. Five methods say
+//! what it computes; two more say what its other weights are and get it further analyses. Its weights are made by hand,
 //! so that what the analyses must find is known:
 //! (cos a + cos b)^2 = 1 + (cos 2a + cos 2b) / 2 + cos(a + b) + cos(a - b), and W_U reads the first three cosines.
 //!
@@ -14,7 +14,7 @@ mod print;
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::fourier::CyclicSubgroupBasis;
 use irreplens::group::Cyclic;
-use irreplens::model::{ActivationCache, Combiner, ForwardPass, Hook, Hooks, Interpretable, Separable, Site};
+use irreplens::model::{ActivationCache, Combiner, ForwardPass, Hook, Hooks, Interpretable, Readout, Separable, Site};
 use irreplens::task::{Pair, Task};
 use ndarray::{Array2, ArrayView2};
 use std::f32::consts::TAU;
@@ -55,18 +55,15 @@ impl Interpretable for Squares {
         let sum = |(i, k): (usize, usize)| self.embed[[pairs[i].0.index(), k]] + self.embed[[pairs[i].1.index(), k]];
         let sum = pass.visit("sum", Array2::from_shape_fn((pairs.len(), self.embed.ncols()), sum))?;
         let hidden = pass.visit("hidden", sum.mapv(|value| value * value))?;
-        pass.visit("logits", self.readout(hidden.view())?)?;
+        pass.visit("logits", self.readout().logits(hidden.view())?)?;
         Ok(pass.finish())
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> irreplens::Result<Array2<f32>> {
-        Ok(activations.dot(&self.unembed))
+    fn readout(&self) -> Readout<'_> {
+        Readout::new("hidden", self.unembed.view())
     }
     // From here on nothing is required.
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
         Some((self.embed.view(), self.embed.view()))
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        Some(self.unembed.view())
     }
     fn as_separable(&self) -> Option<&dyn Separable> {
         Some(self)

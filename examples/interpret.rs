@@ -158,7 +158,7 @@ fn of(
     };
     let heads = heads(&model, &*basis, &task)?;
     let clock = if heads.is_empty() { None } else { Some(clock(&model, &task)?) };
-    let neurons_alone = model.readout_site() == model.neuron_site();
+    let neurons_alone = model.readout().site() == model.neuron_site();
     let hooks = Hooks::none().with(Hook::zero(model.neuron_site()));
     let without_neurons = if neurons_alone { None } else { Some(model.evaluate(&task, &hooks)?) };
     if let Some(untrained) = untrained(&run)? {

@@ -2,16 +2,16 @@
 
 use irreplens::fourier::FourierBasis;
 use irreplens::laws::model::{
-    cache_equals_forward, check, logit_shift, no_op_hook, readout_is_logits, separable, sites, streams, unembedding,
+    cache_equals_forward, check, logit_shift, neuron_path, no_op_hook, readout_is_logits, separable, sites, streams,
     unknown_site,
 };
 use irreplens::model::{
-    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Network, Separable,
-    Site, SiteSpectrum, Values,
+    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Network, Readout,
+    Separable, Site, SiteSpectrum, Values,
 };
 use irreplens::task::{Pair, Task};
 use irreplens::{Error, Result};
-use ndarray::{Array1, Array2, Array3, ArrayView2};
+use ndarray::{Array1, Array2, Array3, ArrayView1, ArrayView2};
 use std::ops::Range;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,10 +40,16 @@ enum Fault {
     AcceptsColumns,
     AcceptsTasks,
     // readout
-    AnotherReadout,
-    ReadoutWithSquare,
-    UnembeddingTransposed,
     AnotherUnembedding,
+    UnembeddingTransposed,
+    UnembeddingOfTheDeadNeuron,
+    NarrowUnembedding,
+    BiasOfItsOwn,
+    LongBias,
+    ReadoutOfLogitsOfAnotherOrder,
+    // neuron path
+    PathTransposed,
+    ShortPath,
     // streams
     Evaluate,
     Accuracy,
@@ -62,6 +68,12 @@ enum Fault {
     LogitsAsTheyAre,
 }
 
+/// The neuron that is 0 at every pair.
+const DEAD: usize = 5;
+
+/// An output bias that the network does not have.
+const BIAS: [f32; 7] = [0.01; 7];
+
 struct Broken {
     net: Network,
     fault: Fault,
@@ -73,8 +85,13 @@ fn broken(fault: Fault) -> Broken {
         Array2::from_shape_fn((rows, columns), |(i, j)| (((i + phase) * (i + 5) * 7 + j * j * 3 + j) as f32).sin())
     };
     // As many neurons as elements, so that shapes alone tell nothing.
-    let net = Network::summed(wave(6, 6, 1), wave(6, 6, 2), wave(6, 6, 3)).unwrap();
-    Broken { net, fault, wrong: wave(6, 6, 4) }
+    let [mut left, mut right, unembed] = [1, 2, 3].map(|phase| wave(6, 6, phase));
+    for embed in [&mut left, &mut right] {
+        embed.column_mut(DEAD).fill(-1.0);
+    }
+    let mut wrong = if fault == Fault::UnembeddingOfTheDeadNeuron { unembed.clone() } else { wave(6, 6, 4) };
+    wrong.row_mut(DEAD).fill(0.5);
+    Broken { net: Network::summed(left, right, unembed).unwrap(), fault, wrong }
 }
 
 impl Broken {
@@ -98,9 +115,6 @@ impl Interpretable for Broken {
     }
     fn neuron_site(&self) -> &str {
         if self.is(Fault::NeuronSiteAbsent) { "neurons" } else { "hidden" }
-    }
-    fn readout_site(&self) -> &str {
-        if self.is(Fault::ReadoutSiteAbsent) { "final" } else { "hidden" }
     }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         match self.fault {
@@ -160,18 +174,23 @@ impl Interpretable for Broken {
         }
         let pre = pass.visit("hidden_pre", pre)?;
         let hidden = pass.visit("hidden", pre.mapv(|v| v.max(0.0)))?;
-        let logits = self.net.readout(hidden.view())?;
-        let logits = if self.is(Fault::ReadoutWithSquare) { self.readout(hidden.view())? } else { logits };
-        pass.visit("logits", logits)?;
+        pass.visit("logits", self.net.readout().logits(hidden.view())?)?;
         Ok(pass.finish())
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let read = self.net.readout(activations)?;
-        Ok(match self.fault {
-            Fault::AnotherReadout => read * 1.1,
-            Fault::ReadoutWithSquare => &read * &read,
-            _ => read,
-        })
+    fn readout(&self) -> Readout<'_> {
+        let readout = self.net.readout();
+        let unembedding = readout.unembedding().unwrap();
+        let bias = |len| readout.with_bias(ArrayView1::from(&BIAS[..len]));
+        match self.fault {
+            Fault::ReadoutSiteAbsent => Readout::new("final", unembedding),
+            Fault::AnotherUnembedding | Fault::UnembeddingOfTheDeadNeuron => Readout::new("hidden", self.wrong.view()),
+            Fault::UnembeddingTransposed => Readout::new("hidden", unembedding.reversed_axes()),
+            Fault::NarrowUnembedding => Readout::new("hidden", unembedding.slice_move(ndarray::s![.., ..5])),
+            Fault::BiasOfItsOwn => bias(6),
+            Fault::LongBias => bias(7),
+            Fault::ReadoutOfLogitsOfAnotherOrder => Readout::of_logits(5),
+            _ => readout,
+        }
     }
     fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
         let logits = self.run_with_cache(pairs, &["logits"])?.take("logits")?;
@@ -185,13 +204,13 @@ impl Interpretable for Broken {
             (left, right)
         })
     }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        match self.fault {
-            Fault::UnembeddingTransposed => self.net.unembedding().map(|u| u.reversed_axes()),
-            Fault::AnotherUnembedding => Some(self.wrong.view()),
-            Fault::AnotherReadout | Fault::ReadoutWithSquare => None,
-            _ => self.net.unembedding(),
-        }
+    fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
+        let path = self.net.neuron_path()?;
+        Some(match self.fault {
+            Fault::PathTransposed => path.reversed_axes(),
+            Fault::ShortPath => path.slice_move(ndarray::s![..5, ..]),
+            _ => path,
+        })
     }
     fn as_separable(&self) -> Option<&dyn Separable> {
         Some(self)
@@ -283,7 +302,7 @@ fn sites_that_are_no_list_of_sites() {
     assert_eq!(violation.to_string(), "law `sites` fails at \"hidden\": 0 against 4");
     // No other law panics.
     for fault in [TwiceTheSameSite, NoLogits, NeuronSiteAbsent, ReadoutSiteAbsent, ShortEmbedding] {
-        for law in [cache_equals_forward, no_op_hook, unknown_site, readout_is_logits, unembedding, streams, separable]
+        for law in [cache_equals_forward, no_op_hook, unknown_site, readout_is_logits, neuron_path, streams, separable]
         {
             let law: fn(&Broken) -> _ = law;
             assert_eq!(law(&broken(fault)).unwrap_err().law, "sites");
@@ -321,11 +340,17 @@ fn answers_to_impossible_questions() {
 #[test]
 fn readouts_of_something_else() {
     use Fault::*;
-    caught("readout is logits", &[AnotherReadout]);
-    assert_eq!(readout_is_logits(&broken(ReadoutWithSquare)).unwrap_err().law, "affine readout");
-    caught("affine readout", &[ReadoutWithSquare]);
-    caught("unembedding", &[UnembeddingTransposed, AnotherUnembedding]);
-    assert_eq!(unembedding(&broken(AnotherUnembedding)).unwrap_err().law, "unembedding");
+    caught("readout is logits", &[AnotherUnembedding, UnembeddingTransposed, NarrowUnembedding, BiasOfItsOwn]);
+    caught("readout is logits", &[UnembeddingOfTheDeadNeuron, LongBias, ReadoutOfLogitsOfAnotherOrder]);
+    let violation = readout_is_logits(&broken(LongBias)).unwrap_err();
+    assert_eq!(violation.left, "error: output bias: expected shape [6], got [7]");
+}
+
+#[test]
+fn paths_of_something_else() {
+    use Fault::*;
+    caught("neuron path", &[PathTransposed, ShortPath]);
+    assert_eq!(neuron_path(&broken(ShortPath)).unwrap_err().witness, "\"shape\"");
 }
 
 #[test]

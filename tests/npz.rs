@@ -38,19 +38,20 @@ fn near(what: &str, got: ArrayView2<'_, f32>, want: ArrayView2<'_, f32>) {
 fn recordings_are_the_network() {
     let flat = read("flat").unwrap();
     let (left, right) = flat.embeddings().unwrap();
-    let network = Network::summed(left.to_owned(), right.to_owned(), flat.unembedding().unwrap().to_owned()).unwrap();
+    let network =
+        Network::summed(left.to_owned(), right.to_owned(), flat.readout().unembedding().unwrap().to_owned()).unwrap();
     let c3 = Cyclic::new(3).unwrap();
     let (basis, task) = (CyclicSubgroupBasis::cyclic(&c3), Task::new(&c3));
     let want = interpret(&network, &basis, &task).unwrap();
     for name in ["flat", "cube", "compressed", "float64", "fortran"] {
         let recorded = read(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!((recorded.order(), recorded.neuron_site(), recorded.readout_site()), (3, "hidden", "hidden"));
+        assert_eq!((recorded.order(), recorded.neuron_site(), recorded.readout().site()), (3, "hidden", "hidden"));
         assert_eq!(
             recorded.sites().into_iter().map(|s| (s.name, s.width)).collect::<Vec<_>>(),
             [("hidden".to_owned(), 4), ("logits".to_owned(), 3)]
         );
         assert_eq!(recorded.embeddings(), network.embeddings(), "{name}");
-        assert_eq!(recorded.unembedding(), network.unembedding(), "{name}");
+        assert_eq!(recorded.readout().unembedding(), network.readout().unembedding(), "{name}");
         for site in ["hidden", "logits"] {
             let run = |model: &dyn Interpretable| model.run_with_cache(&pairs(), &[site]).unwrap().take(site).unwrap();
             near(name, run(&recorded).view(), run(&network).view());
@@ -87,8 +88,8 @@ fn recordings_are_the_network() {
 #[test]
 fn activations_alone() {
     let recorded = read("plain").unwrap();
-    assert!(recorded.embeddings().is_none() && recorded.unembedding().is_none());
-    assert_eq!(recorded.readout_site(), "logits");
+    assert!(recorded.embeddings().is_none() && recorded.readout().unembedding().is_none());
+    assert_eq!(recorded.readout().site(), "logits");
     let hooks = Hooks::none().with(Hook::zero("hidden"));
     let error = recorded.run_with_hooks(&pairs(), &hooks, &["logits"]).unwrap_err();
     assert!(matches!(error, Error::HookUnsupported { .. }), "{error}");
@@ -197,7 +198,7 @@ fn as_many_neurons_as_pairs() {
             ("logits", cache.take("logits").unwrap()),
             ("embed_left", left.to_owned()),
             ("embed_right", right.to_owned()),
-            ("unembed", network.unembedding().unwrap().to_owned()),
+            ("unembed", network.readout().unembedding().unwrap().to_owned()),
         ];
         let tensor = |a: Array2<f32>| Tensor::F32(a.as_standard_layout().into_owned().into_dyn());
         let tensors: Tensors = arrays.into_iter().map(|(name, a)| (name.to_owned(), tensor(a))).collect();
@@ -206,7 +207,7 @@ fn as_many_neurons_as_pairs() {
         write_safetensors(&file, &tensors, &BTreeMap::new()).unwrap();
         let found = read_precomputed(&file, "hidden").unwrap();
         assert_eq!((found.sites().len(), found.embeddings()), (2, network.embeddings()));
-        assert_eq!(found.unembedding(), network.unembedding());
+        assert_eq!(found.readout().unembedding(), network.readout().unembedding());
     }
 }
 
@@ -256,7 +257,7 @@ fn the_same_from_safetensors() {
     for site in ["hidden_pre", "hidden", "logits"] {
         add(site, cache.take(site).unwrap());
     }
-    add("unembed", network.unembedding().unwrap().to_owned());
+    add("unembed", network.readout().unembedding().unwrap().to_owned());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("run.safetensors");
     write_safetensors(&file, &tensors, &BTreeMap::new()).unwrap();

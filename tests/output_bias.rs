@@ -36,7 +36,7 @@ fn all_pairs(n: usize) -> Vec<Pair> {
 fn biased_and_always_on(n: usize, d: usize, seed: u64) -> (Network, Network) {
     let net = models::summed(n, d, seed);
     let bias = 2.0 * models::row(n, seed + 1);
-    let ((left, right), unembed) = (net.embeddings().unwrap(), net.unembedding().unwrap());
+    let ((left, right), unembed) = (net.embeddings().unwrap(), net.readout().unembedding().unwrap());
     let (one, nothing) = (Array2::ones((n, 1)), Array2::zeros((n, 1)));
     let always_on = Network::summed(
         concatenate![Axis(1), left, one],
@@ -161,12 +161,12 @@ fn recordings_with_an_output_bias() {
     let net = models::one_layer(n, 3, 6, true, 2).with_output_bias(bias.clone()).unwrap();
     let task = Task::new(&Cyclic::new(n).unwrap());
     let mut plain = sites(&net, &["hidden", LOGITS]);
-    plain.insert("unembed".into(), tensor(&net.unembedding().unwrap().to_owned()));
+    plain.insert("unembed".into(), tensor(&net.readout().unembedding().unwrap().to_owned()));
     let hooks = Hooks::none().with(Hook::zero("hidden").on_channels(vec![1, 3]));
     let want = net.evaluate(&task, &hooks).unwrap();
     let check = |what: &str, found: Precomputed| {
         same(what, found.evaluate(&task, &hooks).unwrap(), want);
-        found.output_bias().unwrap().iter().zip(&bias).for_each(|(&got, &b)| close(what, got.into(), b.into()));
+        found.readout().bias().unwrap().iter().zip(&bias).for_each(|(&got, &b)| close(what, got.into(), b.into()));
         irreplens::laws::model::check(&found).unwrap();
     };
     // Found where it is not there; read under every name, as a vector and as a row.
@@ -177,7 +177,7 @@ fn recordings_with_an_output_bias() {
             tensors.insert(name.into(), stored);
             let found = recorded(&tensors).unwrap();
             assert_eq!(found.sites().len(), 2, "{name} is no site");
-            assert_eq!(found.output_bias(), Some(&bias));
+            assert_eq!(found.readout().bias(), Some(bias.view()));
             check(name, found);
         }
     }
@@ -190,15 +190,15 @@ fn recordings_with_an_output_bias() {
     let error = recorded(&wrong).unwrap_err().to_string();
     assert!(error.ends_with("output bias: expected shape [7], got [6]"), "{error}");
     let mut wrong = plain.clone();
-    let mut unembed = net.unembedding().unwrap().to_owned();
+    let mut unembed = net.readout().unembedding().unwrap().to_owned();
     unembed[[2, 1]] += 0.5;
     wrong.insert("unembed".into(), tensor(&unembed));
     assert!(recorded(&wrong).is_err());
     // Without a bias there is none.
     let plain_net = models::one_layer(n, 3, 6, true, 2);
     let mut tensors = sites(&plain_net, &["hidden", LOGITS]);
-    tensors.insert("W_U".into(), tensor(&net.unembedding().unwrap().to_owned()));
-    assert!(recorded(&tensors).unwrap().output_bias().is_none());
+    tensors.insert("W_U".into(), tensor(&net.readout().unembedding().unwrap().to_owned()));
+    assert!(recorded(&tensors).unwrap().readout().bias().is_none());
 }
 
 #[test]
@@ -217,7 +217,7 @@ fn the_case_of_a_bias_that_is_not_recorded() {
     let hooks = Hooks::none().with(Hook::scale("hidden", 1.0));
     let again = found.evaluate(&Task::new(&group), &hooks).unwrap();
     assert!((again.loss / evaluation.loss - 1.0).abs() < 1e-5, "{again}");
-    assert!(found.output_bias().is_some());
+    assert!(found.readout().bias().is_some());
     interpret(&found, &CyclicSubgroupBasis::cyclic(&group), &Task::new(&group)).unwrap();
 }
 
@@ -389,7 +389,7 @@ fn settings_and_weights_that_disagree_on_a_bias() {
         ("W_E_a", tensor(&left.to_owned())),
         ("W_E_b", tensor(&right.to_owned())),
         ("W", tensor(&net.parameter("W").unwrap().to_owned())),
-        ("W_U", tensor(&net.unembedding().unwrap().to_owned())),
+        ("W_U", tensor(&net.readout().unembedding().unwrap().to_owned())),
     ]);
     let mut biased = weights.clone();
     biased.insert("unembed.bias".into(), vector(&bias));
@@ -469,7 +469,7 @@ fn a_biased_network_is_trained_kept_and_resumed() {
     let mean = train.iter().map(|&pair| losses[pair]).sum::<f64>() / train.len() as f64;
     assert!((outcome.metrics.train.loss / mean - 1.0).abs() < 1e-4, "{mean} against {}", outcome.metrics.train.loss);
     // Weight decay alone would leave the bias where its first values point.
-    assert!(read.readout(Array2::zeros((1, 9)).view()).unwrap().iter().any(|&b| b != 0.0));
+    assert!(read.readout().bias().unwrap().iter().any(|&b| b != 0.0));
     drop((whole, cut));
     // Another architecture does not go on from it, and weights with a bias are none of one without.
     let config = TrainConfig { epochs: 60, ..TrainConfig::default() };

@@ -57,18 +57,18 @@ fn close(what: &str, got: f64, want: f64) {
 /// Holds every measure to its definition.
 fn oracle(group: &dyn Group, model: &dyn Interpretable, found: &RepresentationMeasures, split: &Split) {
     let (n, task) = (group.order(), Task::new(group));
-    let width = model.sites().iter().find(|site| site.name == model.readout_site()).unwrap().width;
+    let width = model.sites().iter().find(|site| site.name == model.readout().site()).unwrap().width;
     let pairs = task.pairs(0..n * n);
-    let mut cache = model.run_with_cache(&pairs, &[model.readout_site()]).unwrap();
+    let mut cache = model.run_with_cache(&pairs, &[model.readout().site()]).unwrap();
     let wide = |values: Array2<f32>, last: usize| {
         values.mapv(f64::from).as_standard_layout().into_owned().into_shape_with_order((n, n, last)).unwrap()
     };
-    let mut hidden = wide(cache.take(model.readout_site()).unwrap(), width);
+    let mut hidden = wide(cache.take(model.readout().site()).unwrap(), width);
     let logits = wide(model.forward(&pairs).unwrap(), n);
     let product = |x: usize, y: usize| group.compose(Elem::new(x), Elem::new(y));
     let centred =
         Array3::from_shape_fn((n, n, n), |(x, y, z)| logits[[x, y, z]] - logits.slice(s![x, y, ..]).mean().unwrap());
-    if model.readout_site() == "logits" {
+    if model.readout().site() == "logits" {
         hidden = centred.clone(); // measures of logits are of these
     }
     let mean: Array1<f64> = hidden.mean_axis(ndarray::Axis(0)).unwrap().mean_axis(ndarray::Axis(0)).unwrap();
@@ -90,10 +90,9 @@ fn oracle(group: &dyn Group, model: &dyn Interpretable, found: &RepresentationMe
         })
     };
     let read = |part: &Array2<f64>| {
-        let offset = model.readout(Array2::zeros((1, width)).view()).unwrap().mapv(f64::from);
-        model.readout(part.mapv(|v| v as f32).view()).unwrap().mapv(f64::from) - offset
+        model.readout().with_bias(None).logits(part.mapv(|v| v as f32).view()).unwrap().mapv(f64::from)
     };
-    let offset = model.readout(Array2::zeros((1, width)).view()).unwrap().row(0).mapv(f64::from);
+    let offset = model.readout().bias().map_or_else(|| Array1::zeros(n), |bias| bias.mapv(f64::from));
     let spread = |rows: &Array2<f64>| Array3::from_shape_fn((n, n, n), |(x, y, z)| rows[[of_product(x, y), z]]);
     let all = || 0..n * n;
     let train = || split.train.iter().copied();
@@ -109,7 +108,7 @@ fn oracle(group: &dyn Group, model: &dyn Interpretable, found: &RepresentationMe
             close(label, m.embed_left.unwrap(), share(left));
             close(label, m.embed_right.unwrap(), share(right));
         }
-        if let Some(unembedding) = model.unembedding() {
+        if let Some(unembedding) = model.readout().unembedding() {
             let map = unembedding.t().mapv(f64::from);
             close(label, m.unembed.unwrap(), share(&map));
             let map = &map - &map.mean_axis(ndarray::Axis(0)).unwrap();

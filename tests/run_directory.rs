@@ -277,9 +277,9 @@ fn checkpoints_are_listed_by_epoch_and_loaded() {
         assert!(path.ends_with(Run::checkpoint_name(epoch)));
         let at = run.at(&path).unwrap();
         assert_eq!((&at.config, &at.tensors, at.directory()), (&run.config, &tensors, run.directory()));
-        assert!(at.model().unwrap().unembedding().unwrap().iter().all(|&w| w == 0.5));
+        assert!(at.model().unwrap().readout().unembedding().unwrap().iter().all(|&w| w == 0.5));
     }
-    assert!(run.model().unwrap().unembedding().unwrap().iter().any(|&w| w != 0.5));
+    assert!(run.model().unwrap().readout().unembedding().unwrap().iter().any(|&w| w != 0.5));
     // Errors name the checkpoint, not the final weights.
     tensors.remove("W_E_a");
     write_safetensors(folder.join(names[0]), &tensors, &BTreeMap::new()).unwrap();

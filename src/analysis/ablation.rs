@@ -60,7 +60,7 @@ pub(super) struct ClusterParts {
     members: Vec<Vec<usize>>,
     /// The cluster's rows of W_U.
     weights: Vec<Array2<f32>>,
-    /// The readout of nothing.
+    /// The output bias.
     offset: Array1<f32>,
 }
 
@@ -70,14 +70,12 @@ impl ClusterParts {
         clusters: &BTreeMap<usize, Vec<usize>>,
         what: Ablation,
     ) -> Result<Option<Self>> {
-        let Some(unembedding) = model.unembedding().filter(|_| model.readout_site() == model.neuron_site()) else {
-            return Ok(None);
-        };
+        let readout = model.readout();
+        let Some(unembedding) = readout.unembedding_of(model.neuron_site()) else { return Ok(None) };
         let width = unembedding.nrows();
         if let Some(&channel) = clusters.values().flatten().find(|&&k| k >= width) {
             return Err(Error::UnknownChannel { site: model.neuron_site().into(), channel, width });
         }
-        let offset = model.readout(Array2::zeros((1, width)).view())?.row(0).to_owned();
         // A neuron counts once, however often it is listed.
         let once = |members: &Vec<usize>| members.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
         let members: Vec<Vec<usize>> = clusters.values().map(once).collect();
@@ -86,7 +84,7 @@ impl ClusterParts {
             what,
             weights: members.iter().map(|members| unembedding.select(Axis(0), members)).collect(),
             members,
-            offset,
+            offset: readout.offset(),
         }))
     }
 
@@ -163,13 +161,12 @@ pub(super) fn add_per_class(logits: &mut Array2<f32>, by: &Array1<f32>) {
 
 /// What removing every neuron's mean adds to the logits, where the neuron site is the one read out.
 pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>) -> Result<Option<Array1<f32>>> {
-    if model.readout_site() != model.neuron_site() {
+    let readout = model.readout();
+    if readout.site() != model.neuron_site() {
         return Ok(None);
     }
-    let mut rows = Array2::zeros((2, mean.len()));
-    rows.row_mut(0).assign(&mean.mapv(|m| -m as f32));
-    let read = model.readout(rows.view())?;
-    Ok(Some(&read.row(0) - &read.row(1)))
+    let without = mean.mapv(|m| -m as f32).insert_axis(Axis(0));
+    Ok(Some(readout.with_bias(None).logits(without.view())?.row(0).to_owned()))
 }
 
 /// The notebook's open TODO: loss and accuracy when every neuron keeps the terms ({const} union block)^2 of its own
@@ -203,7 +200,7 @@ pub fn own_block_only(
         let (kind, block) = labels[channel];
         if row == 0 { kind != NeuronKind::Dim } else { block == Some(block_of[row]) }
     };
-    match model.unembedding().filter(|_| model.readout_site() == site) {
+    match model.readout().unembedding_of(site) {
         Some(unembedding) => own_block_logits(model, basis, task, site, &keeps, unembedding),
         None => keep_terms(model, basis, task, site, &|channel, i, j| keeps(channel, i) && keeps(channel, j)),
     }
@@ -256,7 +253,7 @@ fn own_block_logits(
     }
 
     // Along y back again, but behind the unembedding: logits = F^T (kept of x) W_U.
-    let offset = model.readout(Array2::zeros((1, width)).view())?.row(0).to_owned();
+    let offset = model.readout().offset();
     let losses = map_blocks(n, X_AT_ONCE, |xs| {
         let coefficients = of_x.slice(s![xs.clone(), ..]);
         let coefficients = coefficients.into_shape_with_order((xs.len() * per_x, width)).expect("row-major");

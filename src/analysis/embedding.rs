@@ -5,7 +5,7 @@ use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward};
 use crate::group::check_fingerprint;
-use crate::model::{Interpretable, less_mean};
+use crate::model::{Interpretable, hidden_readout, less_mean};
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 use std::fmt;
 
@@ -86,9 +86,9 @@ pub fn embedding(
     let (embed_left, embed_right) = model.embeddings().unzip();
     let (neuron_left, neuron_right) = model.maps().unzip();
     // Of neurons with a path of their own to the logits, that path.
-    let unembedding = model.neuron_path().or_else(|| model.unembedding());
-    let output_bias = model.unembedding().map(|u| model.readout(Array2::zeros((1, u.nrows())).view())).transpose()?;
-    let output_bias = output_bias.filter(|bias| bias.iter().any(|&b| b != 0.0));
+    let unembedding = hidden_readout(model).unembedding();
+    let output_bias = model.readout().bias().filter(|bias| bias.iter().any(|&b| b != 0.0));
+    let output_bias = output_bias.map(|bias| bias.insert_axis(Axis(0)).to_owned());
     Ok(EmbeddingSpectra {
         components: basis.row_names(),
         embed_left: embed_left.map(spectrum).transpose()?,

@@ -13,7 +13,7 @@ use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
 use crate::model::{
-    Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, fold_pairs, rounding, row_means,
+    Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, fold_pairs, hidden_readout, rounding, row_means,
 };
 use crate::task::Task;
 use ndarray::{Array1, Array2};
@@ -169,9 +169,8 @@ pub(super) fn interpret_with(
                 .into_iter()
                 .map(|(block, members)| (block, members.len()))
                 .collect(),
-            unembed_sum: model
-                .neuron_path()
-                .or_else(|| model.unembedding())
+            unembed_sum: hidden_readout(model)
+                .unembedding()
                 .map(|u| component_norms_of_sum(basis, u.t()))
                 .transpose()?,
             unembedding_by_cluster,

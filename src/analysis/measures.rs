@@ -123,7 +123,7 @@ pub fn progress_measures(
 /// The neurons' path to the logits: W_U where it reads them.
 fn unembedding_of_neurons(model: &(impl Interpretable + ?Sized)) -> Result<ArrayView2<'_, f32>> {
     let unsupported = |needs| Error::Unsupported { analysis: "progress measures", needs };
-    model.neuron_path().ok_or_else(|| match model.unembedding() {
+    model.neuron_path().ok_or_else(|| match model.readout().unembedding() {
         None => unsupported("a model with an unembedding"),
         Some(_) => unsupported("a model whose neurons reach the logits through linear steps alone"),
     })

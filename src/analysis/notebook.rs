@@ -15,7 +15,7 @@ use super::neurons::{NeuronClusters, label, neuron_energies};
 use crate::error::{Error, Result};
 use crate::fourier::{FourierBasis, forward};
 use crate::group::check_fingerprint;
-use crate::model::{BlockEnergies, Evaluation, Hook, Hooks, Interpretable, LOGITS};
+use crate::model::{BlockEnergies, Evaluation, Hook, Hooks, Interpretable, LOGITS, hidden_readout};
 use crate::task::Task;
 use ndarray::{Array1, ArrayView2, Axis};
 use std::collections::BTreeMap;
@@ -132,12 +132,12 @@ pub fn unembedding_of(
     neurons: &[usize],
 ) -> Result<Array1<f64>> {
     check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
-    let unembedding = model
-        .neuron_path()
-        .or_else(|| model.unembedding())
+    let readout = hidden_readout(model);
+    let unembedding = readout
+        .unembedding()
         .ok_or(Error::Unsupported { analysis: "spectrum of W_U by cluster", needs: "a model with an unembedding" })?;
     if let Some(&channel) = neurons.iter().find(|&&k| k >= unembedding.nrows()) {
-        let (site, width) = (model.readout_site().into(), unembedding.nrows());
+        let (site, width) = (readout.site().into(), unembedding.nrows());
         return Err(Error::UnknownChannel { site, channel, width });
     }
     component_norms_of_sum(basis, unembedding.select(Axis(0), neurons).t())

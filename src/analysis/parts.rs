@@ -7,9 +7,9 @@
 use crate::error::Result;
 use crate::fourier::{FourierBasis, forward, inverse};
 use crate::group::Elem;
-use crate::linalg::{map_blocks, matmul};
+use crate::linalg::map_blocks;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairMeans, block_rows, hidden_site, read_hidden};
+use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairMeans, block_rows, hidden_readout};
 use crate::task::{Pair, Split, Task};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::ops::Range;
@@ -64,7 +64,8 @@ pub(super) fn parts_of_blocks(
 /// n times: n rows are enough.
 pub(super) fn restricted(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32>]) -> Result<Vec<Evaluation>> {
     let labels: Vec<u32> = (0..model.order() as u32).collect();
-    parts.iter().map(|part| Ok(evaluation(read_hidden(model, part.view())?.view(), &labels))).collect()
+    let readout = hidden_readout(model);
+    parts.iter().map(|part| Ok(evaluation(readout.logits(part.view())?.view(), &labels))).collect()
 }
 
 /// Mean loss and accuracy of rows of logits.
@@ -79,19 +80,10 @@ pub(super) fn logits_of_parts(
     model: &(impl Interpretable + ?Sized),
     parts: &[Array2<f32>],
 ) -> Result<Vec<Array2<f32>>> {
-    let Some(first) = parts.first() else { return Ok(Vec::new()) };
     check_corrections(model.order(), parts.len())?;
-    // The readout is affine; where its linear part is known, one product with the result in the layout wanted.
-    let path = model.neuron_path().or_else(|| model.unembedding());
-    if let Some(unembedding) = path {
-        return Ok(map_blocks(parts.len(), 1, |i| matmul(unembedding.t(), parts[i.start].t())));
-    }
-    let offset = model.readout(Array2::zeros((1, first.ncols())).view())?;
-    let written = |part: &Array2<f32>| {
-        let logits = model.readout(part.view())? - &offset;
-        Ok(logits.reversed_axes().as_standard_layout().into_owned())
-    };
-    parts.iter().map(written).collect()
+    let linear = hidden_readout(model).with_bias(None);
+    let written = |i: Range<usize>| Ok(linear.logits(parts[i.start].view())?.reversed_axes());
+    map_blocks(parts.len(), 1, written).into_iter().collect()
 }
 
 /// Checks that there is memory for the corrections of [`excluded`].
@@ -120,18 +112,22 @@ pub(super) fn excluded_from_path(
     sets: &SplitPairs,
     corrections: &[Array2<f32>],
 ) -> Result<Option<Vec<Evaluation>>> {
-    let site = hidden_site(model);
-    let logits = |pairs: &[Pair]| read_hidden(model, model.run_with_cache(pairs, &[site])?.take(site)?.view());
+    let readout = hidden_readout(model);
+    let logits = |pairs: &[Pair]| {
+        let mut cache = model.run_with_cache(pairs, &[readout.site()])?;
+        readout.logits(cache.take(readout.site())?.view())
+    };
     excluded_from(model, task, sets, corrections, logits)
 }
 
 /// Loss and accuracy over all pairs of what the neurons' own path alone writes to the logits.
 pub(super) fn path_alone(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Evaluation> {
-    let site = hidden_site(model);
+    let readout = hidden_readout(model);
+    let site = readout.site();
     let block = |range: Range<usize>| {
         let hidden = model.run_with_cache(&task.pairs(range.clone()), &[site])?.take(site)?;
         let mut sum = LossSum::default();
-        sum.add(read_hidden(model, hidden.view())?.view(), &task.labels()[range]);
+        sum.add(readout.logits(hidden.view())?.view(), &task.labels()[range]);
         Ok(sum)
     };
     let blocks = map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;

@@ -14,7 +14,7 @@ use crate::fourier::{FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, PairMeans, check_task, hidden_is_read_out, hidden_site, rounding};
+use crate::model::{Evaluation, Interpretable, PairMeans, check_task, hidden_is_read_out, hidden_readout, rounding};
 use crate::task::{Split, Task};
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
 use std::fmt;
@@ -216,7 +216,8 @@ pub(super) fn irreps_of_pass(
     key: Option<&[usize]>,
 ) -> Result<OfIrreps> {
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
-    let path = model.neuron_path().or_else(|| model.unembedding());
+    let readout = hidden_readout(model);
+    let path = readout.unembedding();
     let shares = |map: Option<ArrayView2<'_, f32>>| map.map(|map| block_shares(basis, map)).transpose();
     let (left, right, unembed) = (shares(left)?, shares(right)?, shares(path.map(|u| u.reversed_axes()))?);
     let unembed_centred = path.map(|unembed| centred_shares(basis, unembed)).transpose()?;
@@ -257,7 +258,7 @@ pub(super) fn irreps_of_pass(
             Some(if b > 0 { sum + s * s } else { sum })
         }),
         key_losses: of_all.first().copied(),
-        along: (hidden_site(model) == model.neuron_site()).then(|| hidden.along()),
+        along: (readout.site() == model.neuron_site()).then(|| hidden.along()),
         key,
     })
 }

@@ -282,8 +282,9 @@ impl Run {
         let n = self.config.order()?;
         // The order is not the settings' word alone.
         if self.recorded.is_none() {
-            let parameters = self.architecture()?.parameters(n)?;
-            network::values(&self.weights, &self.tensors, parameters.first().expect("an unembedding at least"))?;
+            for first in self.architecture()?.parameters(n)?.iter().take(1) {
+                network::values(&self.weights, &self.tensors, first)?;
+            }
         }
         if let Some(path) = self.task_file()? {
             return task_file::split(&path, n);

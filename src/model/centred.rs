@@ -1,27 +1,30 @@
 //! Logits less their mean over the classes: what a softmax sees of them.
 
-use super::{ActivationCache, Hooks, Interpretable, LOGITS, Site, check_finite};
+use super::{ActivationCache, Hooks, Interpretable, LOGITS, Readout, Site, check_finite};
 use crate::error::Result;
 use crate::group::Fingerprint;
 use crate::linalg::vectorised;
 use crate::task::Pair;
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array2, ArrayView2, Axis};
 use std::borrow::Cow;
 
 /// A model with the mean over the classes taken off the logits of every pair: adding a function of the pair to all logits
 /// changes nothing of it. Hooks act on the logits as they were.
 ///
-/// Where the readout is linear that is W_U with the mean of its columns taken off, and costs nothing.
+/// Where the readout is linear that is W_U with the mean of its columns taken off, and costs nothing; so is the bias.
 pub(crate) struct Centred<'a, M: ?Sized> {
     model: &'a M,
     unembed: Option<Array2<f32>>,
+    bias: Option<Array2<f32>>,
 }
 
 impl<'a, M: Interpretable + ?Sized> Centred<'a, M> {
     pub(crate) fn new(model: &'a M) -> Self {
-        let unembed =
-            model.unembedding().map(|unembed| less_mean(unembed.to_owned()).as_standard_layout().into_owned());
-        Self { model, unembed }
+        let readout = model.readout();
+        let centred = |map: ArrayView2<'_, f32>| less_mean(map.to_owned()).as_standard_layout().into_owned();
+        let unembed = readout.unembedding().map(centred);
+        let bias = readout.bias().map(|bias| centred(bias.insert_axis(Axis(0))));
+        Self { model, unembed, bias }
     }
 }
 
@@ -38,9 +41,6 @@ impl<M: Interpretable + ?Sized> Interpretable for Centred<'_, M> {
     fn neuron_site(&self) -> &str {
         self.model.neuron_site()
     }
-    fn readout_site(&self) -> &str {
-        self.model.readout_site()
-    }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         let mut cache = self.model.run_with_hooks(pairs, hooks, keep)?;
         if keep.contains(&LOGITS) {
@@ -50,11 +50,12 @@ impl<M: Interpretable + ?Sized> Interpretable for Centred<'_, M> {
         }
         Ok(cache)
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        Ok(less_mean(self.model.readout(activations)?))
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        self.unembed.as_ref().map(|unembed| unembed.view())
+    fn readout(&self) -> Readout<'_> {
+        match &self.unembed {
+            Some(unembed) => Readout::new(self.model.readout().site(), unembed.view())
+                .with_bias(self.bias.as_ref().map(|bias| bias.row(0))),
+            None => Readout::of_logits(self.order()),
+        }
     }
 }
 

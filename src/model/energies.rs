@@ -72,7 +72,7 @@ pub(super) fn spectra(
     let (n, site) = (model.order(), model.neuron_site());
     check_order(model, basis)?;
     let centred = Centred::new(model);
-    let unembedding = centred.unembedding().filter(|_| model.readout_site() == site);
+    let unembedding = centred.readout().unembedding_of(site);
     let Some(unembedding) = unembedding.filter(|u| all_pairs_bytes(n, u.nrows()) <= WHOLE) else {
         let logits = centred.spectrum(LOGITS, basis)?;
         return Ok((if site == LOGITS { logits.clone() } else { model.spectrum(site, basis)? }, logits));
@@ -82,8 +82,7 @@ pub(super) fn spectra(
     memory::check("spectra of neurons and logits", needed.saturating_add(Energies::bytes(basis, n)))?;
     let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
     neurons.add(model, site, basis, 0..width, &Terms::all(basis), Some((unembedding, &mut logits)))?;
-    let offset = centred.readout(Array2::zeros((1, width)).view())?;
-    logits.read_constants(&neurons, unembedding, offset.row(0), basis);
+    logits.read_constants(&neurons, unembedding, centred.readout().offset().view(), basis);
     let (neurons, logits) = (neurons.finish(site, basis), logits.finish(LOGITS, basis));
     match neurons.by_block.is_finite() && logits.by_block.is_finite() {
         true => Ok((neurons, logits)),

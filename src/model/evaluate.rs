@@ -7,7 +7,7 @@ use crate::group::check_fingerprint;
 use crate::linalg::{map_blocks, matmul_into, vectorised};
 use crate::memory;
 use crate::task::{Pair, Task, pairs};
-use ndarray::{Array2, Array3, ArrayView2, s};
+use ndarray::{Array3, ArrayView2, s};
 use std::fmt;
 use std::ops::Range;
 
@@ -174,7 +174,9 @@ pub(crate) fn all_pairs_bytes(order: usize, width: usize) -> usize {
 pub(super) fn columns(model: &(impl Interpretable + ?Sized), site: &str, range: Range<usize>) -> Result<Array3<f32>> {
     check_columns(model, site, &range)?;
     let (n, channels) = (model.order(), range.len());
-    let unembedding = model.unembedding().filter(|_| site == LOGITS);
+    let readout = model.readout();
+    let unembedding = readout.unembedding().filter(|_| site == LOGITS);
+    let offset = readout.offset();
     // (x, channel, y): the layout in which transforms are matrix products.
     let mut out = Array3::zeros((n, channels, n));
     let per_block = block_rows(model).div_ceil(n);
@@ -188,13 +190,12 @@ pub(super) fn columns(model: &(impl Interpretable + ?Sized), site: &str, range: 
             }
             continue;
         };
-        let read = model.run_with_cache(&block, &[model.readout_site()])?.take(model.readout_site())?;
+        let read = model.run_with_cache(&block, &[readout.site()])?.take(readout.site())?;
         let weights = unembedding.slice(s![.., range.clone()]).as_standard_layout().into_owned();
-        let offset = model.readout(Array2::zeros((1, read.ncols())).view())?;
         for (i, x) in rows.enumerate() {
             let mut out = out.slice_mut(s![x, .., ..]);
             matmul_into(weights.t(), read.slice(s![i * n..(i + 1) * n, ..]).t(), out.view_mut());
-            for (mut row, &constant) in out.outer_iter_mut().zip(offset.slice(s![0, range.clone()])) {
+            for (mut row, &constant) in out.outer_iter_mut().zip(offset.slice(s![range.clone()])) {
                 row += constant;
             }
         }

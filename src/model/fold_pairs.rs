@@ -3,7 +3,7 @@
 use super::centred::less_mean;
 use super::evaluate::{block_rows, check_finite, check_task};
 use super::loss::{Outcome, outcomes};
-use super::{Evaluation, Interpretable, LOGITS, hidden_site};
+use super::{Evaluation, Interpretable, LOGITS, hidden_readout};
 use crate::error::Result;
 use crate::linalg::fold_blocks;
 use crate::task::{Pair, Task};
@@ -16,7 +16,7 @@ pub(crate) struct PairBlock<'a> {
     pub pairs: Vec<Pair>,
     /// The labels of these pairs.
     pub labels: &'a [u32],
-    /// Activations of [`hidden_site`]: (pairs, width), row-major; where that is the logits, these less each pair's mean.
+    /// Activations of the site of [`hidden_readout`]: (pairs, width), row-major; of the logits, these less each pair's mean.
     pub hidden: Array2<f32>,
     /// Activations of the readout site, row-major, where that is another site.
     pub readout: Option<Array2<f32>>,
@@ -49,7 +49,7 @@ pub(super) fn fold_pairs_into<T: Send>(
     f: impl Fn(&mut T, &PairBlock<'_>) + Sync,
 ) -> Result<Vec<T>> {
     check_task(model, task)?;
-    let (site, read) = (hidden_site(model), model.readout_site());
+    let (site, read) = (hidden_readout(model).site(), model.readout().site());
     let mut keep = vec![LOGITS, site];
     if read != site {
         keep.push(read);

@@ -1,14 +1,14 @@
 //! A model given by a closure.
 
-use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
+use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Readout, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::task::Pair;
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 use std::collections::BTreeSet;
 
 /// A model given by a closure from pairs to the activations of its sites, the logits last.
 ///
-/// Its readout site is `logits` (the readout is the identity), so hooks can be honoured there and nowhere else: the
+/// Its readout is the identity on `logits`, so hooks can be honoured there and nowhere else: the
 /// closure is opaque.
 ///
 /// ```
@@ -67,9 +67,6 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> Interpretable for FromFn<
     fn neuron_site(&self) -> &str {
         &self.neuron_site
     }
-    fn readout_site(&self) -> &str {
-        LOGITS
-    }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
         hooks_only_on(&[LOGITS], "FromFn", hooks, "its function is opaque: only logits can be changed")?;
@@ -80,9 +77,8 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> Interpretable for FromFn<
         }
         Ok(pass.finish())
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        check_shape("logits", &[activations.nrows(), self.order], activations.shape())?;
-        Ok(activations.to_owned())
+    fn readout(&self) -> Readout<'_> {
+        Readout::of_logits(self.order)
     }
 }
 

@@ -59,7 +59,8 @@ pub use on_device::OnDevice;
 pub(crate) use on_device::{Back, Pass, Program, Rows, parts};
 pub use pair_means::PairMeans;
 pub use precomputed::Precomputed;
-pub(crate) use readout::{hidden_is_read_out, hidden_site, read_hidden};
+pub use readout::Readout;
+pub(crate) use readout::{hidden_is_read_out, hidden_readout};
 pub use separable::{Combiner, Separable};
 pub(crate) use spectrum::rounding;
 pub use spectrum::{BlockEnergies, SiteSpectrum, Split2d};
@@ -93,9 +94,9 @@ impl Site {
 
 /// A model that maps pairs of group elements to logits over elements.
 ///
-/// Required are the sites, a forward pass that keeps chosen sites and applies hooks, and the readout. The rest is
-/// provided: the passes over all pairs stream in blocks, and each is there to be overridden by an implementation that
-/// computes it faster (on a GPU, say), returning the same numbers.
+/// Required are the order, the sites and which of them has the neurons, a forward pass that keeps chosen sites and applies
+/// hooks, and the readout. The rest is provided: the passes over all pairs stream in blocks, and each is there to be
+/// overridden by an implementation that computes it faster (on a GPU, say), returning the same numbers.
 ///
 /// # Laws
 /// 1. site names are unique, the last is [`LOGITS`], n wide, and the neuron and the readout site are among them
@@ -105,9 +106,10 @@ impl Site {
 /// 3. a hook that changes nothing changes nothing, one that changes something does, or is an error
 ///    ([`no_op_hook`](crate::laws::model::no_op_hook));
 /// 4. a hook on an unknown site is an error ([`unknown_site`](crate::laws::model::unknown_site));
-/// 5. `readout(cache[readout_site]) = logits`, and the readout is affine
+/// 5. the readout of its site's activations gives the logits
 ///    ([`readout_is_logits`](crate::laws::model::readout_is_logits));
-/// 6. `unembedding`, where given, is the readout's linear part ([`unembedding`](crate::laws::model::unembedding));
+/// 6. `neuron_path`, where given, takes what is added to the neurons to what that adds to the logits
+///    ([`neuron_path`](crate::laws::model::neuron_path));
 /// 7. the streaming methods give what `run_with_hooks` gives ([`streams`](crate::laws::model::streams));
 /// 8. the maps of [`as_separable`](Interpretable::as_separable), where given, reproduce the site they name
 ///    ([`separable`](crate::laws::model::separable));
@@ -118,9 +120,9 @@ impl Site {
 /// A tiny residual network, which is not separable: its second layer reads both elements through the first.
 /// ```
 /// use irreplens::group::Cyclic;
-/// use irreplens::model::{ActivationCache, ForwardPass, Hooks, Interpretable, Site};
+/// use irreplens::model::{ActivationCache, ForwardPass, Hooks, Interpretable, Readout, Site};
 /// use irreplens::task::{Pair, Task};
-/// use ndarray::{Array2, ArrayView2};
+/// use ndarray::Array2;
 ///
 /// struct Residual { embed: Array2<f32>, mix: Array2<f32>, unembed: Array2<f32> }
 ///
@@ -132,7 +134,6 @@ impl Site {
 ///              Site::new("logits", self.order())]
 ///     }
 ///     fn neuron_site(&self) -> &str { "hidden" }
-///     fn readout_site(&self) -> &str { "final" }
 ///     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> irreplens::Result<ActivationCache> {
 ///         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
 ///         let sum = Array2::from_shape_fn((pairs.len(), self.mix.nrows()), |(i, k)| {
@@ -142,12 +143,10 @@ impl Site {
 ///         let stream = pass.visit("stream", sum)?;
 ///         let hidden = pass.visit("hidden", stream.dot(&self.mix).mapv(f32::tanh))?;
 ///         let last = pass.visit("final", &stream + &hidden)?;
-///         pass.visit("logits", self.readout(last.view())?)?;
+///         pass.visit("logits", self.readout().logits(last.view())?)?;
 ///         Ok(pass.finish())
 ///     }
-///     fn readout(&self, activations: ArrayView2<'_, f32>) -> irreplens::Result<Array2<f32>> {
-///         Ok(activations.dot(&self.unembed))
-///     }
+///     fn readout(&self) -> Readout<'_> { Readout::new("final", self.unembed.view()) }
 /// }
 ///
 /// let wave = |i, j| ((3 * i + 5 * j) as f32).sin();
@@ -183,11 +182,6 @@ pub trait Interpretable: Send + Sync {
     /// The site whose channels analyses of single neurons look at.
     fn neuron_site(&self) -> &str;
 
-    /// The site the (affine) unembedding reads.
-    fn readout_site(&self) -> &str {
-        self.neuron_site()
-    }
-
     /// One forward pass over `pairs` with `hooks` applied, keeping the sites named in `keep`.
     ///
     /// # Errors
@@ -195,11 +189,9 @@ pub trait Interpretable: Send + Sync {
     /// wrong width; [`Error::HookUnsupported`] for one this model cannot honour.
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache>;
 
-    /// Logits from activations (rows, width) of the readout site.
-    ///
-    /// # Errors
-    /// [`Error::Shape`] for another width.
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>>;
+    /// What reads its logits: the site with the unembedding and the output bias, or the identity on `logits`
+    /// ([`Readout::of_logits`]) where no such map is known.
+    fn readout(&self) -> Readout<'_>;
 
     /// Logits of `pairs`: (pairs, n).
     ///
@@ -222,17 +214,11 @@ pub trait Interpretable: Send + Sync {
         None
     }
 
-    /// The unembedding W_U (width of the readout site, n), where the readout is `activations W_U`, plus an output bias (n)
-    /// where the model has one, which `readout` of zeros gives.
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        None
-    }
-
     /// The matrix (width of the neuron site, n) that takes the neurons to the logits where all steps between are linear, and
     /// what else reaches the logits does not depend on them: the neurons' own path. W_U where it reads the neurons;
     /// `W_out W_U` for a transformer without LayerNorm at its end, whose residual stream reaches the logits beside it.
     fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
-        self.unembedding().filter(|_| self.readout_site() == self.neuron_site())
+        self.readout().unembedding_of(self.neuron_site())
     }
 
     /// Gradients of single logits with respect to the vectors that embed x and y, pair by pair.
@@ -359,14 +345,11 @@ macro_rules! forwarded_methods {
         fn neuron_site(&self) -> &str {
             (**self).neuron_site()
         }
-        fn readout_site(&self) -> &str {
-            (**self).readout_site()
-        }
         fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
             (**self).run_with_hooks(pairs, hooks, keep)
         }
-        fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-            (**self).readout(activations)
+        fn readout(&self) -> $crate::model::Readout<'_> {
+            (**self).readout()
         }
         fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
             (**self).forward(pairs)
@@ -376,9 +359,6 @@ macro_rules! forwarded_methods {
         }
         fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
             (**self).embeddings()
-        }
-        fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-            (**self).unembedding()
         }
         fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
             (**self).neuron_path()

@@ -2,7 +2,7 @@
 
 use super::fold_pairs::{LossSum, MOST_TOTALS, PairBlock, fold_pairs_into};
 use super::loss::outcomes;
-use super::{Evaluation, Interpretable, hidden_is_read_out, hidden_site, width};
+use super::{Evaluation, Interpretable, hidden_is_read_out, hidden_readout, width};
 use crate::error::{Result, check_shape};
 use crate::linalg::vectorised;
 use crate::memory;
@@ -72,8 +72,8 @@ pub(super) fn check_sets(task: &Task, sets: &[&[bool]]) -> Result<()> {
 
 pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
     check_sets(task, sets)?;
-    let (n, read) = (task.order(), width(model, model.readout_site())?);
-    let (width, is_read_out) = (width(model, hidden_site(model))?, hidden_is_read_out(model));
+    let (n, read) = (task.order(), width(model, model.readout().site())?);
+    let (width, is_read_out) = (width(model, hidden_readout(model).site())?, hidden_is_read_out(model));
     let totals = (n / PAIRS_PER_ELEMENT).clamp(1, MOST_TOTALS);
     memory::check(
         "sums of activations by product",
@@ -127,7 +127,7 @@ pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, set
         .expect("a group has an element");
     let [by_left, by_right, by_product] = [by_left, total.right, total.product].map(|sums| sums / n as f64);
     // The readout is affine: of mean activations it gives mean logits.
-    let means = |means: &Array2<f64>| model.readout(means.mapv(|v| v as f32).view());
+    let means = |means: &Array2<f64>| model.readout().logits(means.mapv(|v| v as f32).view());
     let logits_by_product = match &total.readout {
         None => means(&by_product)?,
         Some(sums) => means(&(sums / n as f64))?,

@@ -2,8 +2,7 @@
 
 use super::evaluate::all_pairs_bytes;
 use super::from_fn::{hooks_only_on, unique};
-use super::readout::unembed;
-use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Site};
+use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Readout, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::memory;
 use crate::task::{Pair, pairs};
@@ -197,14 +196,11 @@ impl Precomputed {
         let unembedding = unembedding.as_standard_layout().into_owned();
         // The largest difference, or one that is too large.
         let off = |bias: Option<&Array1<f32>>| {
+            let readout = Readout::new(&self.neuron_site, unembedding.view()).with_bias(bias.map(|bias| bias.view()));
             let mut worst = 0.0;
             for first in (0..hidden.nrows()).step_by(4096) {
                 let rows = first..hidden.nrows().min(first + 4096);
-                let read = unembed(
-                    hidden.slice_axis(Axis(0), rows.clone().into()),
-                    unembedding.view(),
-                    bias.map(|b| b.view()),
-                )?;
+                let read = readout.logits(hidden.slice_axis(Axis(0), rows.clone().into()))?;
                 let given = logits.slice_axis(Axis(0), rows.into());
                 worst = worse(worst, largest(read.iter().zip(given).map(|(read, given)| given - read)));
                 if misses(worst, scale) {
@@ -226,12 +222,6 @@ impl Precomputed {
         }
         (self.unembed, self.output_bias) = (Some(unembedding), bias);
         Ok(self)
-    }
-
-    /// The row (n) added to what the unembedding reads, where there is one.
-    #[must_use]
-    pub fn output_bias(&self) -> Option<&Array1<f32>> {
-        self.output_bias.as_ref()
     }
 
     /// The arrays beside the sites that [`read_precomputed`](crate::checkpoint::read_precomputed) passed over, by name, with
@@ -295,13 +285,10 @@ impl Interpretable for Precomputed {
     fn neuron_site(&self) -> &str {
         &self.neuron_site
     }
-    fn readout_site(&self) -> &str {
-        if self.unembed.is_some() { &self.neuron_site } else { LOGITS }
-    }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         let mut pass = ForwardPass::new(self, pairs, hooks, keep)?;
         let reason = "activations are recorded: only logits, and the neuron site with its unembedding, can be changed";
-        hooks_only_on(&[LOGITS, self.readout_site()], "Precomputed", hooks, reason)?;
+        hooks_only_on(&[LOGITS, self.readout().site()], "Precomputed", hooks, reason)?;
         let after = self.sites.iter().skip_while(|(site, _)| *site != self.neuron_site).skip(1);
         if let Some((site, _)) = after
             .filter(|(site, _)| hooks.touch(&self.neuron_site) && site != LOGITS)
@@ -318,7 +305,7 @@ impl Interpretable for Precomputed {
                 continue;
             }
             let recorded = match &changed {
-                Some(read) if site == LOGITS => self.readout(ArrayView2::from(read))?,
+                Some(read) if site == LOGITS => self.readout().logits(ArrayView2::from(read))?,
                 _ => activations.select(Axis(0), &rows),
             };
             let visited = pass.visit(site, recorded)?;
@@ -328,13 +315,11 @@ impl Interpretable for Precomputed {
         }
         Ok(pass.finish())
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+    fn readout(&self) -> Readout<'_> {
+        let bias = self.output_bias.as_ref().map(|bias| bias.view());
         match &self.unembed {
-            Some(unembedding) => unembed(activations, unembedding.view(), self.output_bias.as_ref().map(|b| b.view())),
-            None => {
-                check_shape("logits", &[activations.nrows(), self.order], activations.shape())?;
-                Ok(activations.to_owned())
-            }
+            Some(unembedding) => Readout::new(&self.neuron_site, unembedding.view()).with_bias(bias),
+            None => Readout::of_logits(self.order),
         }
     }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
@@ -346,8 +331,5 @@ impl Interpretable for Precomputed {
             Maps::Embeddings => self.embeddings(),
             Maps::Given([left, right]) => Some((left.view(), right.view())),
         }
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        self.unembed.as_ref().map(|u| u.view())
     }
 }

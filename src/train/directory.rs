@@ -334,7 +334,7 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
     let (model, layers) = ModelSettings::of(network.architecture());
     let (group, group_parameter) = if Cyclic::new(n).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::CyclicGroup, n)
-    } else if n % 2 == 0 && Dihedral::new(n / 2).is_ok_and(|group| is_task_of(task, &group)) {
+    } else if n.is_multiple_of(2) && Dihedral::new(n / 2).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::DihedralGroup, n / 2)
     } else {
         (GroupKind::CayleyTable, n)

@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 fn read(model: &(impl Interpretable + ?Sized), case: &Case, activations: &[Vec<f64>]) -> Evaluation {
     let shape = (activations.len(), activations[0].len());
     let flat = Array2::from_shape_fn(shape, |(i, k)| activations[i][k] as f32);
-    case.evaluation(&rows(model.readout(flat.view()).unwrap().view()))
+    case.evaluation(&rows(model.readout().logits(flat.view()).unwrap().view()))
 }
 
 /// Activations whose channel k keeps the terms (i, j) that `keep(k, i, j)` says.
@@ -94,7 +94,7 @@ fn terms_kept_are_the_inverse_of_filtered_coefficients() {
     {
         for (kind, model) in models::all(case.n, 100) {
             let what = format!("{}, {kind}", case.name);
-            let site = model.readout_site().to_owned();
+            let site = model.readout().site().to_owned();
             let values = values(&model, &case, &site);
             let baseline = model.evaluate(&case.task, &Hooks::none()).unwrap();
             let kept = |keep: &(dyn Fn(usize, usize, usize) -> bool + Sync)| {

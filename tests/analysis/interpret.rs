@@ -69,7 +69,7 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Inte
     let published = notebook::neurons(model, basis, Labels::AsPublished).unwrap().clusters();
     assert_eq!(found.published.clusters, published.iter().map(|(&b, c)| (b, c.len())).collect(), "{what}");
     assert_eq!(found.embedding, embedding(model, basis).unwrap(), "{what}");
-    match model.unembedding() {
+    match model.readout().unembedding() {
         Some(_) => {
             for (b, members) in &clusters {
                 let want = unembedding_of(model, basis, members).unwrap();
@@ -240,11 +240,8 @@ impl irreplens::model::Interpretable for ColumnMajor {
         }
         Ok(pass.finish())
     }
-    fn readout(&self, activations: ndarray::ArrayView2<'_, f32>) -> irreplens::Result<ndarray::Array2<f32>> {
-        self.0.readout(activations)
-    }
-    fn unembedding(&self) -> Option<ndarray::ArrayView2<'_, f32>> {
-        self.0.unembedding()
+    fn readout(&self) -> irreplens::model::Readout<'_> {
+        self.0.readout()
     }
 }
 

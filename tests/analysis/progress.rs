@@ -8,7 +8,7 @@ use irreplens::analysis::{
 use irreplens::checkpoint::{Run, Tensor, Tensors, write_safetensors};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
 use irreplens::group::Dihedral;
-use irreplens::model::{ActivationCache, Evaluation, Hooks, Interpretable, Site};
+use irreplens::model::{ActivationCache, Evaluation, Hooks, Interpretable, Readout, Site};
 use irreplens::task::{Pair, Split};
 use irreplens::{Error, Result, laws};
 use ndarray::{Array2, ArrayView2, Axis};
@@ -30,12 +30,10 @@ fn evaluation(case: &Case, logits: &[Vec<f64>], pairs: &[usize]) -> Option<Evalu
 
 /// `activations W_U + offset`.
 fn read(model: &(impl Interpretable + ?Sized), activations: &[Vec<f64>], with_offset: bool) -> Vec<Vec<f64>> {
-    let weights = rows(model.unembedding().unwrap());
-    let offset = rows(model.readout(Array2::zeros((1, weights.len())).view()).unwrap().view());
-    let n = offset[0].len();
-    let logit = |row: &Vec<f64>, z: usize| {
-        (0..row.len()).map(|k| row[k] * weights[k][z]).sum::<f64>() + if with_offset { offset[0][z] } else { 0.0 }
-    };
+    let weights = rows(model.readout().unembedding().unwrap());
+    let (n, bias) = (model.order(), model.readout().bias().map(|bias| bias.to_vec()));
+    let offset = |z: usize| bias.as_ref().filter(|_| with_offset).map_or(0.0, |bias| f64::from(bias[z]));
+    let logit = |row: &Vec<f64>, z| (0..row.len()).map(|k| row[k] * weights[k][z]).sum::<f64>() + offset(z);
     activations.iter().map(|row| (0..n).map(|z| logit(row, z)).collect()).collect()
 }
 
@@ -71,7 +69,7 @@ fn same(what: &str, got: Option<Evaluation>, want: Option<Evaluation>) {
 fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized), split: &Split) {
     let keys: Vec<usize> = (0..case.blocks.len()).rev().step_by(2).collect();
     let found = progress_measures(model, &case.basis, &case.task, split, &keys).unwrap();
-    let hidden = values(model, case, model.readout_site());
+    let hidden = values(model, case, model.readout().site());
     let logits = read(model, &hidden, true);
     let all: Vec<usize> = (0..case.n * case.n).collect();
     same(&format!("{what}: train"), found.train, evaluation(case, &logits, &split.train));
@@ -107,7 +105,7 @@ fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized), split: 
         assert_eq!(key.name, case.basis.blocks()[key.block].name);
         assert_eq!(key.left_share, maps.map(|(left, _)| share(left, key.block)), "{what}");
         assert_eq!(key.right_share, maps.map(|(_, right)| share(right, key.block)), "{what}");
-        let unembed = model.unembedding().unwrap();
+        let unembed = model.readout().unembedding().unwrap();
         assert_eq!(key.unembed_share, Some(share(unembed.t(), key.block)), "{what}");
         if case.n > 1 {
             let centred = &unembed - &unembed.mean_axis(Axis(1)).unwrap().insert_axis(Axis(1));
@@ -126,10 +124,9 @@ fn the_definition_in_double_precision() {
         let split = Split::random(case.n, 0.4, 3).unwrap(); // of C1's one pair: no training pairs
         let mut models = models::all(case.n, 300);
         models.push(("recorded", Box::new(models::recorded(case.n, true, 305))));
-        models.push(("with an offset", Box::new(Offset(models::summed(case.n, 6, 306)))));
         for (kind, model) in models {
             let what = format!("{}, {kind}", case.name);
-            match model.unembedding() {
+            match model.readout().unembedding() {
                 Some(_) => check(&what, &case, &model, &split),
                 None => {
                     let error = progress_measures(&model, &case.basis, &case.task, &split, &[]).unwrap_err();
@@ -137,36 +134,6 @@ fn the_definition_in_double_precision() {
                 }
             }
         }
-    }
-}
-
-/// A model whose readout adds a constant a class.
-struct Offset<M>(M);
-
-impl<M: Interpretable> Interpretable for Offset<M> {
-    fn order(&self) -> usize {
-        self.0.order()
-    }
-    fn sites(&self) -> Vec<Site> {
-        self.0.sites()
-    }
-    fn neuron_site(&self) -> &str {
-        self.0.neuron_site()
-    }
-    fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
-        let mut pass = irreplens::model::ForwardPass::new(self, pairs, hooks, keep)?;
-        let mut cache = self.0.run_with_hooks(pairs, hooks, &["hidden"])?;
-        let hidden = pass.visit("hidden", cache.take("hidden")?)?;
-        pass.visit("logits", self.readout(hidden.view())?)?;
-        Ok(pass.finish())
-    }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let mut logits = self.0.readout(activations)?;
-        logits.axis_iter_mut(Axis(1)).enumerate().for_each(|(z, mut column)| column += (z as f32).sin());
-        Ok(logits)
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        self.0.unembedding()
     }
 }
 
@@ -236,17 +203,11 @@ fn what_is_refused() {
         fn neuron_site(&self) -> &str {
             "hidden1"
         }
-        fn readout_site(&self) -> &str {
-            "hidden"
-        }
         fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
             self.0.run_with_hooks(pairs, hooks, keep)
         }
-        fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-            self.0.readout(activations)
-        }
-        fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-            self.0.unembedding()
+        fn readout(&self) -> Readout<'_> {
+            self.0.readout()
         }
     }
     let model = Elsewhere(models::two_layer(6, 4, 5, 1));
@@ -318,7 +279,7 @@ fn a_runs_checkpoints_are_the_rows() {
         assert_eq!((row.test, row.measures.as_ref()), (of_keys.test, Some(&of_keys)));
         assert_eq!(row.embedding, embedding(&model, &case.basis).unwrap());
         let (left, right) = model.embeddings().unwrap();
-        let weights = [left, right, model.unembedding().unwrap()];
+        let weights = [left, right, model.readout().unembedding().unwrap()];
         let squares: f64 = weights.iter().flatten().map(|&w| f64::from(w).powi(2)).sum();
         near("sum of squares", [row.sum_of_squared_weights], [squares]);
         let of_irreps = representation(&model, &group, &irreps, &case.task, &split).unwrap();

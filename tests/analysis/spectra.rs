@@ -69,13 +69,13 @@ fn embedding_spectra_are_those_of_the_maps() {
             let maps = model.as_separable();
             check(&what("neuron left"), &case, &found.neuron_left, maps.map(Separable::left));
             check(&what("neuron right"), &case, &found.neuron_right, maps.map(Separable::right));
-            let unembedding = model.unembedding();
+            let unembedding = model.readout().unembedding();
             check(&what("unembed"), &case, &found.unembed, unembedding.as_ref().map(|u| u.t()));
             if let Some(u) = &unembedding {
                 let got = component_norms_of_sum(&case.basis, u.t()).unwrap();
                 near(&what("sum"), got, norms_of_sum(&case, &rows(u.t())));
             }
-            if let Some(unembedding) = model.unembedding() {
+            if let Some(unembedding) = model.readout().unembedding() {
                 let some: Vec<usize> = (0..unembedding.nrows()).step_by(2).collect();
                 let got = unembedding_of(&model, &case.basis, &some).unwrap();
                 let part = unembedding.select(ndarray::Axis(0), &some);

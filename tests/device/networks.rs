@@ -153,7 +153,7 @@ fn transformers_are_the_processors() {
             let got = on_device.neuron_and_logit_spectra(basis).unwrap();
             same_spectrum(name, &expected.0, &got.0);
             same_spectrum(name, &expected.1, &got.1);
-            let site = net.readout_site();
+            let site = net.readout().site();
             let (expected, got) = (net.spectrum(site, basis).unwrap(), on_device.spectrum(site, basis).unwrap());
             same_spectrum(name, &expected, &got);
             let expected = net.block_energies(site, basis).unwrap();

@@ -113,17 +113,7 @@ proptest! {
     #[test]
     fn the_neurons_path_carries_what_neurons_do(choices in choices()) {
         let net = descriptions::network(&choices, N);
-        let Some(path) = net.neuron_path() else { return Ok(()) };
-        let pairs: Vec<_> = (0..N * N).map(|i| (Elem::new(i / N), Elem::new(i % N))).collect();
-        let added = Array1::from_shape_fn(path.nrows(), |k| 0.3 - 0.1 * k as f32);
-        let by = added.dot(&path);
-        let hooks = Hooks::none().with(Hook::add(net.neuron_site(), Values::PerChannel(added)));
-        let before = net.forward(&pairs).unwrap();
-        let after = net.run_with_hooks(&pairs, &hooks, &["logits"]).unwrap().take("logits").unwrap();
-        let scale = before.iter().chain(&by).fold(1.0f32, |most, v| most.max(v.abs()));
-        for row in (&after - &before).outer_iter() {
-            prop_assert!(row.iter().zip(&by).all(|(got, want)| (got - want).abs() < 1e-4 * scale), "{} against {}", row, by);
-        }
+        irreplens::laws::model::neuron_path(&net).map_err(|violation| TestCaseError::fail(violation.to_string()))?;
     }
 }
 

@@ -97,7 +97,7 @@ fn sites_carry_the_names_of_transformer_lens() {
         }
     }
     assert_eq!(net.neuron_site(), "blocks.0.mlp.hook_post[2]");
-    assert_eq!(net.readout_site(), "blocks.0.hook_resid_post[2]");
+    assert_eq!(net.readout().site(), "blocks.0.hook_resid_post[2]");
 }
 
 #[test]

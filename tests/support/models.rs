@@ -2,10 +2,10 @@
 #![allow(dead_code)]
 
 use irreplens::model::{
-    ActivationCache, FromFn, Hooks, Interpretable, Network, Precomputed, Separable, Site, Transformer,
+    ActivationCache, FromFn, Hooks, Interpretable, Network, Precomputed, Readout, Separable, Site, Transformer,
 };
 use irreplens::task::Pair;
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -65,7 +65,7 @@ pub fn recorded(n: usize, with_unembedding: bool, seed: u64) -> Precomputed {
     if !with_unembedding {
         return recorded;
     }
-    recorded.with_unembedding(net.unembedding().unwrap().to_owned()).unwrap()
+    recorded.with_unembedding(net.readout().unembedding().unwrap().to_owned()).unwrap()
 }
 
 /// A closure whose neurons are its logits.
@@ -106,14 +106,11 @@ impl<M: Interpretable> Interpretable for Opaque<M> {
     fn neuron_site(&self) -> &str {
         self.0.neuron_site()
     }
-    fn readout_site(&self) -> &str {
-        self.0.readout_site()
-    }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> irreplens::Result<ActivationCache> {
         self.0.run_with_hooks(pairs, hooks, keep)
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> irreplens::Result<Array2<f32>> {
-        self.0.readout(activations)
+    fn readout(&self) -> Readout<'_> {
+        Readout::of_logits(self.0.order())
     }
     fn as_separable(&self) -> Option<&dyn Separable> {
         None

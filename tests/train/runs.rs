@@ -34,16 +34,16 @@ fn on_threads<T: Send>(threads: usize, f: impl FnOnce() -> T + Send) -> T {
 #[test]
 fn same_bits_for_any_number_of_threads() {
     for architecture in architectures() {
-        let run = || {
+        let run = &|| {
             let config = TrainConfig { epochs: 12, measure_every: 5, ..TrainConfig::default() };
             let split = Split::random(46, 0.9, 1).unwrap();
             let mut trainer = Trainer::new(&Dihedral::new(23).unwrap(), architecture.clone(), split, config).unwrap();
             let metrics = trainer.run().unwrap().metrics;
             (metrics, trainer.network().parameters().iter().map(|p| p.to_bits()).collect::<Vec<_>>())
         };
-        let one = on_threads(1, &run);
+        let one = on_threads(1, run);
         for threads in [1, 2, 3, 7] {
-            assert!(on_threads(threads, &run) == one, "{architecture:?} on {threads} threads");
+            assert!(on_threads(threads, run) == one, "{architecture:?} on {threads} threads");
         }
     }
 }

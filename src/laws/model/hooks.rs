@@ -88,8 +88,8 @@ fn honoured(model: &(impl Interpretable + ?Sized), probe: &Probe, site: &Site) -
         for earlier in names.iter().take_while(|&&s| s != name) {
             probe.same_site(LAW, format_args!("{case}, {earlier}"), earlier, view(LAW, &cache, earlier)?)?;
         }
-        if name == model.readout_site() && name != LOGITS {
-            let read = answer(LAW, "readout", model.readout(expected.view()))?;
+        if name == model.readout().site() && name != LOGITS {
+            let read = answer(LAW, "readout", model.readout().logits(expected.view()))?;
             agree(&case, probe, view(LAW, &cache, LOGITS)?, read.view())?;
         }
         // The same if the site itself is not kept.
@@ -109,7 +109,7 @@ fn agree(case: &str, probe: &Probe, got: ArrayView2<'_, f32>, expected: ArrayVie
 }
 
 /// A pass with one hook; nothing where the model cannot honour it.
-fn hooked(
+pub(super) fn hooked(
     law: &'static str,
     case: &str,
     model: &(impl Interpretable + ?Sized),

@@ -15,9 +15,9 @@ pub use streams::streams;
 
 use super::{ACTIVATION_TOLERANCE, EXHAUSTIVE, SEED, Violation, answer, uniform};
 use crate::group::Elem;
-use crate::model::{ActivationCache, Interpretable, LOGITS};
+use crate::model::{ActivationCache, Hook, Interpretable, LOGITS, Values};
 use crate::task::{Pair, pairs};
-use ndarray::{Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use std::fmt::Debug;
@@ -29,7 +29,7 @@ const PAIRS: usize = 512;
 const SINGLE: usize = 8;
 
 /// All laws, in an order in which each may rely on those before it: [`sites`], [`cache_equals_forward`],
-/// [`readout_is_logits`], [`unembedding`], [`no_op_hook`], [`unknown_site`], [`streams`], [`separable`], [`logit_shift`].
+/// [`readout_is_logits`], [`no_op_hook`], [`neuron_path`], [`unknown_site`], [`streams`], [`separable`], [`logit_shift`].
 ///
 /// ```
 /// use irreplens::laws::model::check;
@@ -52,8 +52,8 @@ pub fn check(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     sites(model)?;
     cache_equals_forward(model)?;
     readout_is_logits(model)?;
-    unembedding(model)?;
     no_op_hook(model)?;
+    neuron_path(model)?;
     unknown_site(model)?;
     streams(model)?;
     separable(model)?;
@@ -79,7 +79,7 @@ pub fn sites(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     }
     let last = sites.last().map(|s| (s.name.as_str(), s.width));
     Violation::unless_equal(LAW, "last site", last, Some((LOGITS, n)))?;
-    for (what, name) in [("neuron site", model.neuron_site()), ("readout site", model.readout_site())] {
+    for (what, name) in [("neuron site", model.neuron_site()), ("readout site", model.readout().site())] {
         if !names.contains(&name) {
             return Err(Violation::new(LAW, what, name, &names));
         }
@@ -122,57 +122,42 @@ pub fn cache_equals_forward(model: &(impl Interpretable + ?Sized)) -> Result<(),
     probe.same_site(LAW, "forward", LOGITS, logits.view())
 }
 
-/// `readout` of the readout site's activations gives the logits, and the readout is affine.
+/// The readout of its site's activations gives the logits, with a random row added to these too, where the model supports
+/// the hook: neurons that are dead say nothing of their rows of W_U.
 ///
 /// # Errors
-/// `readout is logits`: pair, element, what is read out and the logit; `affine readout`: row, element, and
-/// `readout(a + b) - readout(a)` against `readout(b) - readout(0)` for random activations; `sites` as [`sites`].
+/// `readout is logits`: pair, element, what is read out and the logit; `sites` as [`sites`].
 pub fn readout_is_logits(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     const LAW: &str = "readout is logits";
-    let probe = Probe::new(LAW, model)?;
-    let activations = view(LAW, &probe.cache, model.readout_site())?;
-    let read = answer(LAW, "readout", model.readout(activations))?;
+    let (probe, readout) = (Probe::new(LAW, model)?, model.readout());
+    let read = answer(LAW, "readout", readout.logits(view(LAW, &probe.cache, readout.site())?))?;
     probe.same_site(LAW, "readout", LOGITS, read.view())?;
-
-    const AFFINE: &str = "affine readout";
-    let random = uniform((8, activations.ncols())) * largest(activations).max(1.0) as f32;
-    let (a, b) = random.view().split_at(ndarray::Axis(0), 4);
-    let read = |activations: Array2<f32>| {
-        let rows = activations.nrows();
-        let read = answer(AFFINE, "readout", model.readout(activations.view()))?;
-        Violation::unless_equal(AFFINE, "shape", read.dim(), (rows, model.order()))?;
-        Ok(read.mapv(f64::from))
-    };
-    let (sum, ra, rb) = (read(&a + &b)?, read(a.to_owned())?, read(b.to_owned())?);
-    let zero = read(Array2::zeros(a.dim()))?;
-    let scale = [&sum, &ra, &rb, &zero].iter().flat_map(|r| r.iter()).fold(0.0f64, |m, v| m.max(v.abs()));
-    let (left, right) = (sum - ra, rb - zero);
-    left.indexed_iter().zip(&right).try_for_each(|(((row, z), &left), &right)| {
-        Violation::unless_close(AFFINE, [row, z], left, right, ACTIVATION_TOLERANCE * scale)
-    })
+    let Some(unembedding) = readout.unembedding() else { return Ok(()) };
+    let (case, keep) = ("readout with a row added", [readout.site(), LOGITS]);
+    let hook = Hook::add(readout.site(), Values::PerChannel(uniform(unembedding.nrows())));
+    let Some(cache) = hooks::hooked(LAW, case, model, &probe.pairs, hook, &keep)? else { return Ok(()) };
+    let read = answer(LAW, case, readout.logits(view(LAW, &cache, readout.site())?))?;
+    same(LAW, case, &probe.pairs, read.view(), view(LAW, &cache, LOGITS)?)
 }
 
-/// `readout(a) - readout(0) = a W_U`, where the model gives an unembedding.
+/// What a hook adds to the neurons adds its product with `neuron_path` to the logits, where the model gives a path.
+///
+/// A random row is added at all pairs. A hook the model calls unsupported is skipped.
 ///
 /// # Errors
-/// `unembedding`: its shape, if wrong; row, element, and the two sides for random activations; `sites` as [`sites`].
-pub fn unembedding(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
-    const LAW: &str = "unembedding";
-    let Some(unembedding) = model.unembedding() else { return Ok(()) };
-    sites(model)?;
-    let width = width(model, model.readout_site());
-    Violation::unless_equal(LAW, "shape", unembedding.dim(), (width, model.order()))?;
-    let random: Array2<f32> = uniform((4, width));
-    let product = random.mapv(f64::from).dot(&unembedding.mapv(f64::from));
-    let read = answer(LAW, "readout", model.readout(random.view()))?;
-    let zero = answer(LAW, "readout", model.readout(Array2::zeros((4, width)).view()))?;
-    Violation::unless_equal(LAW, "shape of the readout", (read.dim(), zero.dim()), (product.dim(), product.dim()))?;
-    let scale = largest(read.view()).max(largest(zero.view()));
-    for (((row, z), &expected), (&read, &zero)) in product.indexed_iter().zip(read.iter().zip(&zero)) {
-        let got = f64::from(read) - f64::from(zero);
-        Violation::unless_close(LAW, [row, z], got, expected, ACTIVATION_TOLERANCE * scale)?;
-    }
-    Ok(())
+/// `neuron path`: the shape of the path, if wrong; pair, element, the logit with the hook and what it should be; `sites` as
+/// [`sites`].
+pub fn neuron_path(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    const LAW: &str = "neuron path";
+    let Some(path) = model.neuron_path() else { return Ok(()) };
+    let (probe, site) = (Probe::new(LAW, model)?, model.neuron_site());
+    Violation::unless_equal(LAW, "shape", path.dim(), (width(model, site), model.order()))?;
+    let added: Array1<f32> = uniform(path.nrows());
+    let expected = probe.at(LOGITS).mapv(f64::from) + added.mapv(f64::from).dot(&path.mapv(f64::from));
+    let hook = Hook::add(site, Values::PerChannel(added));
+    let case = "adding to the neurons";
+    let Some(cache) = hooks::hooked(LAW, case, model, &probe.pairs, hook, &[LOGITS])? else { return Ok(()) };
+    same(LAW, case, &probe.pairs, view(LAW, &cache, LOGITS)?, expected.mapv(|v| v as f32).view())
 }
 
 /// The two maps of a separable model are (n, width), and combined they give the site they name.
@@ -341,7 +326,7 @@ fn largest(values: ArrayView2<'_, f32>) -> f64 {
 macro_rules! model_laws {
     ($name:ident, $model:expr $(,)?) => {
         $crate::model_laws!(@each $name, $model, sites, cache_equals_forward, no_op_hook, unknown_site,
-            readout_is_logits, unembedding, streams, separable, logit_shift);
+            readout_is_logits, neuron_path, streams, separable, logit_shift);
     };
     (@each $name:ident, $model:expr, $($law:ident),*) => {
         mod $name {

@@ -4,9 +4,9 @@ use super::hooks::cyclic;
 use crate::error::Result;
 use crate::fourier::CyclicSubgroupBasis;
 use crate::laws::{ACTIVATION_TOLERANCE, Violation, answer, uniform};
-use crate::model::{ActivationCache, Hooks, Interpretable, LOGITS, Site};
+use crate::model::{ActivationCache, Hooks, Interpretable, LOGITS, Readout, Site};
 use crate::task::Pair;
-use ndarray::{Array2, ArrayView2};
+use ndarray::Array2;
 
 /// Adding a function of the pair to all of its logits, which no softmax sees, does not change the energies of the logits that
 /// [`neuron_and_logit_spectra`](Interpretable::neuron_and_logit_spectra) gives.
@@ -64,9 +64,6 @@ impl<M: Interpretable + ?Sized> Interpretable for Shifted<'_, M> {
     fn neuron_site(&self) -> &str {
         self.model.neuron_site()
     }
-    fn readout_site(&self) -> &str {
-        LOGITS
-    }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         let mut cache = self.model.run_with_hooks(pairs, hooks, keep)?;
         if keep.contains(&LOGITS) {
@@ -78,7 +75,7 @@ impl<M: Interpretable + ?Sized> Interpretable for Shifted<'_, M> {
         }
         Ok(cache)
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        Ok(activations.to_owned())
+    fn readout(&self) -> Readout<'_> {
+        Readout::of_logits(self.order())
     }
 }

@@ -41,8 +41,7 @@ pub use parameters::Parameter;
 pub(crate) use passes::{Passes, lock};
 pub use published::{Normalisation, Transformer};
 
-use super::readout::unembed;
-use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Separable, Site};
+use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Readout, Separable, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::memory;
 use crate::task::Pair;
@@ -342,18 +341,6 @@ impl Network {
         self.derived.split.get_or_init(make).as_ref()
     }
 
-    /// The bias of the unembedding (n), where there is one.
-    #[must_use]
-    pub fn output_bias(&self) -> Option<ndarray::ArrayView1<'_, f32>> {
-        match &self.architecture().steps.last()?.operation {
-            Operation::Unembed { bias: Some(bias), .. } => {
-                let n = self.order();
-                self.parameter(bias).map(|bias| bias.slice_move(s![0, ..n]))
-            }
-            _ => None,
-        }
-    }
-
     /// The table's rows of the first embedding of a token.
     fn embedding(&self, token: Token) -> Option<ArrayView2<'_, f32>> {
         let table = self.architecture().steps.iter().find_map(|step| match &step.operation {
@@ -387,9 +374,6 @@ impl Interpretable for Network {
     fn neuron_site(&self) -> &str {
         &self.description.architecture.neurons
     }
-    fn readout_site(&self) -> &str {
-        &self.description.readout
-    }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         ForwardPass::new(self, pairs, hooks, keep)?;
         let sorted = |names: Vec<&str>| {
@@ -420,24 +404,21 @@ impl Interpretable for Network {
         }
         Ok(cache)
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        let unembedding = self.unembedding().expect("every network ends with an unembedding");
-        unembed(activations, unembedding, self.output_bias())
+    fn readout(&self) -> Readout<'_> {
+        let last = self.architecture().steps.last().map(|step| &step.operation);
+        let Some(Operation::Unembed { weight, bias, extra, .. }) = last else {
+            unreachable!("every network ends with an unembedding")
+        };
+        let (n, whole) = (self.order(), self.parameter(weight).expect("the architecture names it"));
+        // Without the columns of classes that are no elements.
+        let of_elements = || whole.slice(s![.., ..n]).as_standard_layout().into_owned();
+        let unembedding = if *extra == 0 { whole } else { self.derived.unembedding.get_or_init(of_elements).view() };
+        let bias = bias.as_ref().and_then(|bias| self.parameter(bias)).map(|bias| bias.slice_move(s![0, ..n]));
+        Readout::new(&self.description.readout, unembedding).with_bias(bias)
     }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
         let (left, right) = (self.embedding(Token::Left)?, self.embedding(Token::Right)?);
         (left.ncols() == right.ncols()).then_some((left, right))
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        let Operation::Unembed { weight, extra, .. } = &self.architecture().steps.last()?.operation else {
-            return None;
-        };
-        let n = self.order();
-        let whole = self.parameter(weight)?;
-        if *extra == 0 {
-            return Some(whole);
-        }
-        Some(self.derived.unembedding.get_or_init(|| whole.slice(s![.., ..n]).as_standard_layout().into_owned()).view())
     }
     fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
         let make = || {

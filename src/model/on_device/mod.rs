@@ -135,8 +135,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl OnDevice {
     /// Puts what evaluations of a network read on the device; the rest follows when it is asked for.
     pub(super) fn of_network(host: Network, device: &Device) -> Result<Self> {
-        let unembed = host.unembedding().expect("every network ends with an unembedding");
-        let output_bias = host.output_bias().map(|bias| bias.to_vec());
+        let unembed = host.readout().unembedding().expect("every network ends with an unembedding");
+        let output_bias = host.readout().bias().map(|bias| bias.to_vec());
         let two_maps = two_maps(&host, device)?;
         Ok(Self {
             width: unembed.nrows(),
@@ -281,12 +281,12 @@ impl OnDevice {
 
 /// The two maps of a network whose readout is made of such.
 fn two_maps(host: &Network, device: &Device) -> Result<Option<TwoMaps>> {
-    let prepared = host.prepared(Request { kept: vec![host.readout_site().into()], ..Request::default() });
+    let prepared = host.prepared(Request { kept: vec![host.readout().site().into()], ..Request::default() });
     let Some(value) = elementwise(&prepared.plan, prepared.plan.kept[0].1) else { return Ok(None) };
     let Some(combination) = forward::combination(&value) else { return Ok(None) };
     let offset = match value.offset {
-        Some(bias) => Some(host.readout(host.matrix(&prepared, bias))?.into_iter().collect::<Vec<f32>>()),
-        None => host.output_bias().map(|bias| bias.to_vec()),
+        Some(bias) => Some(host.readout().logits(host.matrix(&prepared, bias))?.into_iter().collect::<Vec<f32>>()),
+        None => host.readout().bias().map(|bias| bias.to_vec()),
     };
     Ok(Some(TwoMaps {
         left: upload(device, "left map", host.matrix(&prepared, value.left))?,
@@ -306,14 +306,8 @@ impl Interpretable for OnDevice {
     fn neuron_site(&self) -> &str {
         self.host.neuron_site()
     }
-    fn readout_site(&self) -> &str {
-        self.host.readout_site()
-    }
     fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
         self.host.embeddings()
-    }
-    fn unembedding(&self) -> Option<ArrayView2<'_, f32>> {
-        self.host.unembedding()
     }
     fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
         self.host.neuron_path()
@@ -324,8 +318,8 @@ impl Interpretable for OnDevice {
     fn logit_gradients(&self, pairs: &[Pair], classes: &[usize], on_gradients: &mut OnGradients<'_>) -> Result<()> {
         self.host.logit_gradients(pairs, classes, on_gradients)
     }
-    fn readout(&self, activations: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        self.host.readout(activations)
+    fn readout(&self) -> super::Readout<'_> {
+        self.host.readout()
     }
 
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {

@@ -7,7 +7,7 @@ use crate::device::kernels::{Combination, Input};
 use crate::device::{Buffer, kernels};
 use crate::error::Result;
 use crate::model::{
-    Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite, hidden_is_read_out, hidden_site, width,
+    Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite, hidden_is_read_out, hidden_readout, width,
 };
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
@@ -53,9 +53,9 @@ impl OnDevice {
         let separable = hooks.is_empty() && self.two_maps.is_some();
         // A hook on all positions of a step comes after what is read out at the last of them.
         let is_position_of =
-            |site: &str| self.readout_site().strip_prefix(site).is_some_and(|rest| rest.starts_with('['));
+            |site: &str| self.readout().site().strip_prefix(site).is_some_and(|rest| rest.starts_with('['));
         let on_logits = hooks.touch(LOGITS) || hooks.iter().any(|hook| is_position_of(&hook.site));
-        let site = if on_logits { LOGITS } else { self.readout_site() };
+        let site = if on_logits { LOGITS } else { self.readout().site() };
         let values = if separable { 4 } else { self.row_values(hooks, &[site])? };
         let mut total = Total::default();
         for rows in self.blocks(values)? {
@@ -187,11 +187,11 @@ impl OnDevice {
             }
             Evaluation::from_sums(loss, hits, count)
         };
-        let Means { by_left, by_right, by_product, energy } = self.means(hidden_site(self), task)?;
-        let mean = |means: &Array2<f64>| self.readout(means.mapv(|v| v as f32).view());
+        let Means { by_left, by_right, by_product, energy } = self.means(hidden_readout(self).site(), task)?;
+        let mean = |means: &Array2<f64>| self.readout().logits(means.mapv(|v| v as f32).view());
         let logits_by_product = match hidden_is_read_out(self) {
             true => mean(&by_product)?,
-            false => mean(&self.means(self.readout_site(), task)?.by_product)?,
+            false => mean(&self.means(self.readout().site(), task)?.by_product)?,
         };
         Ok(PairMeans {
             logits_by_product,

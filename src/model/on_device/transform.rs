@@ -192,14 +192,15 @@ impl OnDevice {
             return Ok((neurons, logits));
         }
         let transform = self.transform(basis)?;
-        let unembedding = centred.unembedding().expect("a network ends with one");
+        let readout = centred.readout();
+        let unembedding = readout.unembedding().expect("a network ends with one");
         let weights = Buffer::from_slice(&self.device, "W_U, centred", unembedding.as_slice().expect("row-major"))?;
-        let offset = centred.readout(Array2::zeros((1, width)).view())?;
+        let offset = readout.offset();
         let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
-        let reads_neurons = self.readout_site() == site;
+        let reads_neurons = self.readout().site() == site;
         let read = match reads_neurons {
             true => self.add_channels(&transform, site, 0..width, &mut neurons)?,
-            false => self.in_order(self.readout_site(), &transform.order, 0..width)?,
+            false => self.in_order(self.readout().site(), &transform.order, 0..width)?,
         };
         let at_once = self.channels_at_once(n)?;
         for first in (0..n).step_by(at_once) {
@@ -211,7 +212,7 @@ impl OnDevice {
                 logits.energy.slice_mut(s![classes.clone()]).assign(&squares.sum_axis(Axis(0)));
                 self.add_energies(&transform, &values, classes, &mut logits)?;
             } else {
-                let row = offset.slice(s![0, classes.clone()]).to_vec();
+                let row = offset.slice(s![classes.clone()]).to_vec();
                 let row = Buffer::from_slice(&self.device, "output bias, centred", &row)?;
                 let (width, row) = (classes.len(), row.input());
                 let add = kernels::AddRow { rows: n * n, width, values: values.output(), row };
@@ -220,7 +221,7 @@ impl OnDevice {
             }
         }
         if reads_neurons {
-            logits.read_constants(&neurons, unembedding, offset.row(0), basis);
+            logits.read_constants(&neurons, unembedding, offset.view(), basis);
         }
         let logits = logits.finish(LOGITS, basis);
         let neurons = match reads_neurons {
