@@ -296,3 +296,51 @@ fn places() {
         assert_eq!(place(Path::new(path)), (expected.0.to_owned(), expected.1));
     }
 }
+
+/// The files that `CONTRIBUTING.md` says something new touches: those in backquotes up to the first full stop behind a file.
+fn listed(what: &str) -> Vec<String> {
+    let page = include_str!("../CONTRIBUTING.md");
+    let start = page.find(&format!("- A new {what} touches: ")).expect("a line that says so");
+    let sentence = page[start..].split("`.").next().expect("a sentence");
+    let mut files: Vec<String> = sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect();
+    files.sort();
+    files
+}
+
+/// The source files that name one of these words, but for tests and what the lists do not count.
+fn naming(words: &[&str], uncounted: &[&str]) -> Vec<String> {
+    fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, files);
+            } else if path.extension().is_some_and(|e| e == "rs" || e == "cu") {
+                files.push(path);
+            }
+        }
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    ["src", "cuda"].iter().for_each(|folder| walk(&root.join(folder), &mut files));
+    let name = |path: &PathBuf| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
+    let counts = |name: &String| !name.ends_with("tests.rs") && !uncounted.contains(&name.as_str());
+    let has = |path: &PathBuf| {
+        let text = std::fs::read_to_string(path).unwrap();
+        words.iter().any(|word| text.contains(word))
+    };
+    let mut found: Vec<String> = files.iter().filter(|path| has(path)).map(name).filter(counts).collect();
+    found.sort();
+    found
+}
+
+/// An activation function and a kind of step are named in the files that `CONTRIBUTING.md` lists, and in no others.
+#[test]
+fn what_something_new_touches() {
+    let activation = listed("activation function");
+    assert_eq!(naming(&["Silu", "SILU"], &[]), activation);
+    assert!(activation.len() <= 3);
+    // The published networks use steps; a new one need not be among theirs.
+    let step = listed("kind of step");
+    assert_eq!(naming(&["Operation::Mix ", "RowOp::Mix ", "Self::Mix "], &["src/model/network/published.rs"]), step);
+    assert!(step.len() <= 6);
+}

@@ -39,7 +39,7 @@ impl Activation {
     pub const ALL: [Self; 7] =
         [Self::Identity, Self::Relu, Self::Square, Self::Gelu, Self::GeluNew, Self::Tanh, Self::Silu];
 
-    /// Their names, for messages.
+    /// The names of all functions, for messages.
     pub(crate) const NAMES: &str = "identity, relu, square, gelu, gelu_new, tanh, silu";
 
     /// The function at one number; NaN stays NaN.

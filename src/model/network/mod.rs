@@ -8,6 +8,7 @@
 //! | `dependence` | what a value depends on |
 //! | `parameters` | names, shapes and places of parameters |
 //! | `published` | the networks of the papers, as descriptions |
+//! | `lowering` | from steps to a plan |
 //! | `plan` | the description, lowered to matrices of n rows and nodes of n^2 rows |
 //! | `rows` | nonlinear steps, forward and backward |
 //! | `matrices` | the matrices of a plan, and gradients taken back to the parameters |
@@ -23,6 +24,7 @@ pub(super) mod columns;
 mod dependence;
 mod forward;
 mod gradients;
+mod lowering;
 mod matrices;
 mod operation;
 mod parameters;
