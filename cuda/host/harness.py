@@ -173,7 +173,7 @@ class Launch:
 
 
 def varied(launches):
-    """The same launches, those first that have a new shape or the largest value of a parameter, then those with new
+    """The same launches, those first that have the largest value of a parameter, then those of a new shape, then those with new
     values of parameters."""
     # Addresses are compared with nothing; floats of one sign order like the integers of their bits.
     numbers = [[int.from_bytes(value, "little") if isinstance(value, bytes) else 0 for value in launch.values]
@@ -182,7 +182,7 @@ def varied(launches):
     ranks, shapes, values = [], set(), set()
     for i, launch in enumerate(launches):
         new_shape, new_values = launch.shape not in shapes, (launch.shape, launch.values) not in values
-        ranks.append(0 if new_shape or i in largest else 1 if new_values else 2)
+        ranks.append(0 if i in largest else 1 if new_shape else 2 if new_values else 3)
         shapes.add(launch.shape)
         values.add((launch.shape, launch.values))
     return [launch for _, launch in sorted(zip(ranks, launches), key=lambda pair: pair[0])]
