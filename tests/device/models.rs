@@ -176,8 +176,10 @@ fn tiles_of_any_size_give_the_same_losses() {
         let task = Task::new(&Cyclic::new(n).unwrap());
         for (name, model) in kinds(n, 3, d, 700 + 10 * i as u64) {
             let expected = pair_losses(&model, &task);
-            for tile in [Tile::Small, Tile::Large] {
-                let on_device = model.to_device(&device.clone().with_tile(tile)).unwrap();
+            // Without a tile of its own a device takes that of the product, and the kernels of its capability for losses.
+            for tile in [None, Some(Tile::Small), Some(Tile::Large)] {
+                let placed = tile.map_or_else(|| device.clone(), |tile| device.clone().with_tile(tile));
+                let on_device = model.to_device(&placed).unwrap();
                 let got = pair_losses(&on_device, &task);
                 assert_close(&format!("{name}, {tile:?}"), LOSSES, expected.iter().copied(), got);
                 same_activations(&name, &model, &on_device, &Hooks::none());
