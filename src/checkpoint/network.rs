@@ -5,7 +5,7 @@ use super::config::RunConfig;
 use super::file::shown;
 use super::{Tensor, Tensors, floats, listed};
 use crate::error::{Error, Result};
-use crate::model::{Activation, Architecture, Network, Normalisation, Operation, Parameter, Transformer};
+use crate::model::{Activation, Architecture, Layout, Network, Normalisation, Operation, Parameter, Transformer};
 use ndarray::{ArrayD, Axis};
 use std::path::Path;
 
@@ -123,11 +123,13 @@ const NAMES: [(&str, &[&str], &[&str]); 5] = [
     (OUTPUT_BIAS[0], OUTPUT_BIAS.split_at(1).1, &[]),
 ];
 
-/// The names under which a parameter may be stored: as it is described, and as its transpose.
-fn stored_names(parameter: &str) -> (Vec<&str>, &'static [&'static str]) {
-    match NAMES.iter().find(|(name, ..)| *name == parameter) {
-        Some((_, plain, linear)) => (std::iter::once(parameter).chain(plain.iter().copied()).collect(), linear),
-        None => (vec![parameter], &[]),
+/// The names under which a parameter may be stored: as it is described, and as its transpose. One with a layout of its own has
+/// no other name.
+fn stored_names(parameter: &Parameter) -> (Vec<&str>, &'static [&'static str]) {
+    let name = parameter.name.as_str();
+    match NAMES.iter().find(|(known, ..)| *known == name && parameter.layout == Layout::Plain) {
+        Some((_, plain, linear)) => (std::iter::once(name).chain(plain.iter().copied()).collect(), linear),
+        None => (vec![name], &[]),
     }
 }
 
@@ -136,7 +138,7 @@ pub(super) fn names_of(parameters: &[Parameter]) -> Vec<Vec<&str>> {
     parameters
         .iter()
         .map(|parameter| {
-            let (mut names, linear) = stored_names(&parameter.name);
+            let (mut names, linear) = stored_names(parameter);
             names.extend(linear);
             names
         })
@@ -148,7 +150,7 @@ pub(super) fn names_of(parameters: &[Parameter]) -> Vec<Vec<&str>> {
 /// # Errors
 /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorRank`], [`Error::TensorShape`].
 pub(super) fn values(path: &Path, tensors: &Tensors, parameter: &Parameter) -> Result<(String, Vec<f32>)> {
-    let (plain, linear) = stored_names(&parameter.name);
+    let (plain, linear) = stored_names(parameter);
     let found = |names: &[&str]| names.iter().find(|&&name| tensors.contains_key(name)).map(|&name| name.to_owned());
     let transposed = found(&plain).is_none() && found(linear).is_some();
     let names = [&plain[..], linear].concat();
@@ -181,7 +183,7 @@ pub(super) fn values(path: &Path, tensors: &Tensors, parameter: &Parameter) -> R
 
 /// The extent of a matrix along an axis of its description, whichever way it is stored; `None` where it is not there.
 pub(super) fn stored_extent(tensors: &Tensors, parameter: &Parameter, axis: usize) -> Option<usize> {
-    let (plain, linear) = stored_names(&parameter.name);
+    let (plain, linear) = stored_names(parameter);
     let stored = |names: &[&str], axis: usize| {
         let tensor = names.iter().find_map(|&name| tensors.get(name))?;
         (tensor.shape().len() == 2).then(|| tensor.shape()[axis])
