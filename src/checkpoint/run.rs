@@ -282,7 +282,8 @@ impl Run {
         let n = self.config.order()?;
         // The order is not the settings' word alone.
         if self.recorded.is_none() {
-            for first in self.architecture()?.parameters(n)?.iter().take(1) {
+            let parameters = self.architecture()?.parameters(n)?;
+            if let Some(first) = parameters.first() {
                 network::values(&self.weights, &self.tensors, first)?;
             }
         }

@@ -1,9 +1,10 @@
 use crate::error::{Error, Result};
+use crate::model::lock;
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 use std::io;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// A flag that Ctrl-C (SIGINT) and SIGTERM set, for [`Trainer::interrupted_by`](super::Trainer::interrupted_by); a
 /// second one ends the process at once, with exit status 130.
@@ -14,7 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// [`Error::Io`] if the system refuses the handler.
 pub fn on_ctrl_c() -> Result<Arc<AtomicBool>> {
     static FLAG: Mutex<Option<Arc<AtomicBool>>> = Mutex::new(None);
-    let mut registered = FLAG.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut registered = lock(&FLAG);
     if let Some(flag) = &*registered {
         return Ok(Arc::clone(flag));
     }

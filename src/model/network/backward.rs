@@ -6,7 +6,7 @@ use super::matrices::{matrix, matrix_mut, product};
 use super::plan::{AtomTerm, Form, Input, Node, NodeId, Plan, SmallId};
 use super::rows::{By, Source};
 use crate::linalg::{matmul, vectorised};
-use ndarray::s;
+use ndarray::{ArrayView2, s};
 use std::ops::Range;
 
 /// Rows that are transposed at once.
@@ -226,7 +226,12 @@ impl Numbers<'_> {
             let started = std::mem::replace(&mut sums.started[u], true);
             product(started)(from.t(), of, matrix_mut(&mut sums.of[u], atom.channels.len(), atom.width));
         }
-        let map = self.place(map).view();
+        self.back_through(atom, map, of, back);
+    }
+
+    /// The gradient with respect to a node from that with respect to its product with a matrix, (rows, width).
+    fn back_through(&self, atom: &AtomTerm, map: SmallId, of: ArrayView2<'_, f32>, back: &mut Back) {
+        let (rows, node_width, map) = (of.nrows(), self.plan.nodes[atom.node].width, self.place(map).view());
         if atom.channels == (0..node_width) {
             let onto = std::mem::replace(&mut back.is_set[atom.node], true);
             let to = room(&mut back.of[atom.node], rows * node_width);
@@ -351,23 +356,13 @@ impl Numbers<'_> {
         let of = matrix(gradient, classes, rows);
         for atom in &form.atoms {
             let map = atom.map.expect("logits are a linear map of what they read");
-            let node_width = self.plan.nodes[atom.node].width;
             if let Some(u) = uses.find(map, Kind::MapByClass) {
                 let node = self.node(atom.node, values, rows);
                 let from = node.slice(s![.., atom.channels.clone()]);
                 let started = std::mem::replace(&mut sums.started[u], true);
                 product(started)(of, from, matrix_mut(&mut sums.of[u], classes, atom.channels.len()));
             }
-            let map = self.place(map).view();
-            if atom.channels == (0..node_width) {
-                let onto = std::mem::replace(&mut back.is_set[atom.node], true);
-                let to = room(&mut back.of[atom.node], rows * node_width);
-                product(onto)(of.t(), map.t(), matrix_mut(to, rows, node_width));
-            } else {
-                let part = matmul(of.t(), map.t());
-                let part = part.as_slice().expect("row-major");
-                back.add(atom.node, node_width, atom.channels.clone(), part, rows);
-            }
+            self.back_through(atom, map, of.t(), back);
         }
         if let [one] = &form.tables[..]
             && one.weight.is_none()

@@ -215,12 +215,10 @@ impl<'a> Numbers<'a> {
     }
 }
 
-/// The sum of rows, each times a number, written to `out` or added to it.
+/// [`add_terms`] for as many whole strips of columns as there are from `start` on; where they end.
 #[inline(always)]
-fn add_terms(terms: &[(&[f32], f32)], out: &mut [f32], onto: bool) {
-    let width = out.len();
-    let mut start = 0;
-    while start + COLUMNS <= width {
+fn add_strips<const COLUMNS: usize>(terms: &[(&[f32], f32)], out: &mut [f32], onto: bool, mut start: usize) -> usize {
+    while start + COLUMNS <= out.len() {
         let mut sums = [0.0f32; COLUMNS];
         if onto {
             sums.copy_from_slice(&out[start..start + COLUMNS]);
@@ -234,20 +232,14 @@ fn add_terms(terms: &[(&[f32], f32)], out: &mut [f32], onto: bool) {
         out[start..start + COLUMNS].copy_from_slice(&sums);
         start += COLUMNS;
     }
-    while start + LANES <= width {
-        let mut sums = [0.0f32; LANES];
-        if onto {
-            sums.copy_from_slice(&out[start..start + LANES]);
-        }
-        for &(row, weight) in terms {
-            let row: &[f32; LANES] = row[start..start + LANES].try_into().expect("as many columns");
-            for k in 0..LANES {
-                sums[k] = weight.mul_add(row[k], sums[k]);
-            }
-        }
-        out[start..start + LANES].copy_from_slice(&sums);
-        start += LANES;
-    }
+    start
+}
+
+/// The sum of rows, each times a number, written to `out` or added to it.
+#[inline(always)]
+fn add_terms(terms: &[(&[f32], f32)], out: &mut [f32], onto: bool) {
+    let start = add_strips::<COLUMNS>(terms, out, onto, 0);
+    let start = add_strips::<LANES>(terms, out, onto, start);
     let rest = &mut out[start..];
     if !onto {
         rest.fill(0.0);

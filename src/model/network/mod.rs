@@ -40,7 +40,8 @@ pub use gradients::OnGradients;
 pub use operation::{Layout, Operation, Token};
 pub use parameters::Parameter;
 #[cfg(feature = "train")]
-pub(crate) use passes::{Passes, lock};
+pub(crate) use passes::Passes;
+pub(crate) use passes::lock;
 pub use published::{Normalisation, Transformer};
 
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Readout, Separable, Site};
@@ -54,7 +55,7 @@ use ndarray::{Array1, Array2, Array3, ArrayView2, s};
 use operation::Shape;
 use plan::{Plan, Request};
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 
 /// Plans that a network keeps, at most.
 const PLANS: usize = 16;
@@ -292,15 +293,14 @@ impl Network {
     }
 
     pub(super) fn prepared(&self, request: Request) -> Arc<Prepared> {
-        let lock = || self.derived.prepared.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, prepared)) = lock().iter().find(|(there, _)| *there == request) {
+        if let Some((_, prepared)) = lock(&self.derived.prepared).iter().find(|(there, _)| *there == request) {
             return Arc::clone(prepared);
         }
         let plan = self.description.plan(&request);
         let mut matrices = Matrices::default();
         matrices.compute(&plan, &self.description.parameters, &self.numbers);
         let prepared = Arc::new(Prepared { plan, matrices });
-        let mut all = lock();
+        let mut all = lock(&self.derived.prepared);
         if all.len() >= PLANS {
             all.remove(0);
         }
@@ -378,14 +378,7 @@ impl Interpretable for Network {
     }
     fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
         ForwardPass::new(self, pairs, hooks, keep)?;
-        let sorted = |names: Vec<&str>| {
-            let mut names: Vec<String> = names.into_iter().map(String::from).collect();
-            names.sort_unstable();
-            names.dedup();
-            names
-        };
-        let hooked = sorted(hooks.iter().map(|hook| hook.site.as_str()).collect());
-        let prepared = self.prepared(Request { hooked, kept: sorted(keep.to_vec()), backward: false });
+        let prepared = self.prepared(Request::new(hooks, keep));
         let rows: Vec<[u32; 2]> = pairs.iter().map(|(x, y)| [x.index() as u32, y.index() as u32]).collect();
         let mut values = vec![Vec::new(); prepared.plan.nodes.len()];
         self.numbers(&prepared).forward(&rows, &mut values, |site, out, by_class| {

@@ -10,7 +10,7 @@ use super::lowering::{Lowering, Pushing};
 use super::operation::{Operation, Shape};
 use super::parameters::Parameter;
 use super::rows::{By, RowOp};
-use crate::model::LOGITS;
+use crate::model::{Hooks, LOGITS};
 use std::ops::Range;
 
 /// Number of a matrix of a plan.
@@ -123,6 +123,19 @@ pub(in crate::model) struct Request {
     pub kept: Vec<String>,
     /// Whether gradients will be asked for.
     pub backward: bool,
+}
+
+impl Request {
+    /// For a forward pass with hooks that keeps some sites.
+    pub fn new(hooks: &Hooks, keep: &[&str]) -> Self {
+        let sorted = |mut names: Vec<String>| {
+            names.sort_unstable();
+            names.dedup();
+            names
+        };
+        let hooked = sorted(hooks.iter().map(|hook| hook.site.clone()).collect());
+        Self { hooked, kept: sorted(keep.iter().map(|&site| site.into()).collect()), backward: false }
+    }
 }
 
 /// The maps x -> site and y -> site whose sum or product a site is.

@@ -20,6 +20,7 @@ mod transform;
 
 use super::evaluate::check_columns;
 use super::network::columns::elementwise;
+use super::network::lock;
 use super::network::plan::Request;
 use super::pair_means::check_sets;
 use super::{
@@ -39,7 +40,7 @@ pub(crate) use pass::{Pass, Rows};
 pub(crate) use program::Program;
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 /// Plans that a network keeps on a device, at most.
 const PLANS: usize = 8;
@@ -128,10 +129,6 @@ fn upload(device: &Device, what: &'static str, matrix: ArrayView2<'_, f32>) -> R
     Buffer::from_slice(device, what, matrix.as_slice().expect("standard layout"))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 impl OnDevice {
     /// Puts what evaluations of a network read on the device; the rest follows when it is asked for.
     pub(super) fn of_network(host: Network, device: &Device) -> Result<Self> {
@@ -158,14 +155,7 @@ impl OnDevice {
 
     /// The launches of a pass with some sites hooked and some kept, and the matrices that it reads.
     fn lowered(&self, hooks: &Hooks, keep: &[&str]) -> Result<Arc<Lowered>> {
-        let sorted = |mut names: Vec<String>| {
-            names.sort_unstable();
-            names.dedup();
-            names
-        };
-        let hooked = sorted(hooks.iter().map(|hook| hook.site.clone()).collect());
-        let kept = sorted(keep.iter().map(|&site| site.into()).collect());
-        let request = Request { hooked, kept, backward: false };
+        let request = Request::new(hooks, keep);
         if let Some((_, lowered)) = lock(&self.lowered).iter().find(|(there, _)| *there == request) {
             return Ok(Arc::clone(lowered));
         }

@@ -187,6 +187,7 @@ impl Engine {
             }
             (Set::Test, None) => return Ok(vec![None; seeds]),
             (Set::Test, Some(test)) => {
+                self.training_pass().matrices()?;
                 let at_once = (STORED / (seeds * self.program.width)).clamp(1, test_rows);
                 let blocks = at_once.div_ceil(8);
                 let nodes = Buffer::new(&self.device, "activations", seeds * at_once * self.program.width)?;
@@ -227,12 +228,13 @@ impl Engine {
     /// Losses of the training pairs, by block of rows. Their logits give way to the gradient of `factor` times the sum of
     /// the losses, or stay where it is 0.
     fn training_losses(&self, factor: f32) -> Result<()> {
+        self.training_pass().matrices()?;
         let of_blocks = (&self.block_losses, &self.block_hits);
         let rows = self.sizes.rows;
         self.losses(self.train.input(), (rows, rows), &self.nodes, factor, self.smoothing, of_blocks)
     }
 
-    /// Losses of `count` pairs of every seed, of `all` that each has, by block of rows.
+    /// Losses of `count` pairs of every seed, of `all` that each has, by block of rows; the matrices have been made.
     fn losses(
         &self,
         pairs: Input<'_, u32>,
@@ -243,7 +245,6 @@ impl Engine {
         (losses, hits): (&Buffer<f64>, &Buffer<u32>),
     ) -> Result<()> {
         let pass = self.pass(Rows { list: Some(pairs), first: 0, count }, all, nodes);
-        pass.matrices()?;
         pass.forward(|_, _, _| Ok(()))?;
         let losses = kernels::RowLosses {
             rows: count,
