@@ -70,6 +70,35 @@ pub fn fold_blocks<T: Send>(
     })
 }
 
+/// Writes the transpose of a row-major (rows, columns) matrix to `to`.
+///
+/// # Panics
+/// If either slice is shorter than the matrix.
+pub(crate) fn transpose(from: &[f32], rows: usize, columns: usize, to: &mut [f32]) {
+    // Rows at once: what is written together fills a cache line.
+    const ROWS: usize = 16;
+    vectorised(
+        #[inline(always)]
+        || {
+            let whole = rows / ROWS * ROWS;
+            for first in (0..whole).step_by(ROWS) {
+                let rows_from = &from[first * columns..(first + ROWS) * columns];
+                for (j, to) in to[..rows * columns].chunks_exact_mut(rows.max(1)).enumerate() {
+                    let to: &mut [f32; ROWS] = (&mut to[first..first + ROWS]).try_into().expect("as many rows");
+                    for (i, to) in to.iter_mut().enumerate() {
+                        *to = rows_from[i * columns + j];
+                    }
+                }
+            }
+            for i in whole..rows {
+                for (j, &v) in from[i * columns..(i + 1) * columns].iter().enumerate() {
+                    to[j * rows + i] = v;
+                }
+            }
+        },
+    );
+}
+
 /// Runs `f` in a context where the compiler may use every vector instruction this processor has.
 ///
 /// The closure and everything it calls must be `#[inline(always)]` for this to have an effect.

@@ -313,7 +313,7 @@ fn gradient_is_that_of_central_differences() {
 
 #[test]
 fn gradient_adds_up_over_segments_and_blocks() {
-    // Nine segments of one block; four segments of two blocks each, where a layer is wide.
+    // Eight segments of one block; four segments of two blocks each, where a layer is wide.
     let shapes: [(Box<dyn Group>, Vec<Architecture>); 2] = [
         (Box::new(Dihedral::new(30).unwrap()), kinds(8, 24).to_vec()),
         (Box::new(Cyclic::new(41).unwrap()), [&kinds(6, 401)[..], &[Architecture::two_layer(400, 23)]].concat()),

@@ -3,14 +3,23 @@
 use super::activation::Activation;
 use super::forward::{Numbers, room};
 use super::matrices::{matrix, matrix_mut, product};
-use super::plan::{AtomTerm, Form, Input, Node, NodeId, Plan, SmallId};
+use super::plan::{AtomTerm, Form, Input, Node, NodeId, Plan, SmallId, TableTerm};
 use super::rows::{By, Source};
-use crate::linalg::{matmul, vectorised};
+use super::weighted::WeightedRows;
+use crate::linalg::{matmul, transpose, vectorised};
 use ndarray::{ArrayView2, s};
 use std::ops::Range;
 
 /// Rows that are transposed at once.
 const LANES: usize = 16;
+
+/// Rows of a gradient, and the order in which they are worked on.
+struct Rows<'a> {
+    pairs: &'a [[u32; 2]],
+    order: &'a [u32],
+    gradient: &'a [f32],
+    width: usize,
+}
 
 /// How the nodes use a matrix.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -73,32 +82,79 @@ impl Uses {
         self.all.iter().position(|u| (u.small, u.kind) == (small, kind))
     }
 
-    /// Values that the sums over pairs with left elements in `left` take.
-    pub fn values(&self, plan: &Plan, left: usize) -> usize {
-        self.all.iter().map(|u| len(plan, u, left)).fold(0, usize::saturating_add)
+    /// Values that the sums over pairs of some elements take.
+    pub fn values(&self, plan: &Plan, elements: &Elements) -> usize {
+        self.all.iter().map(|u| len(plan, u, elements)).fold(0, usize::saturating_add)
     }
 }
 
-fn len(plan: &Plan, u: &Use, left: usize) -> usize {
+fn len(plan: &Plan, u: &Use, elements: &Elements) -> usize {
     let matrix = &plan.small[u.small];
-    let rows = if u.kind == Kind::Table(By::Left) { left } else { matrix.rows };
+    let rows = match u.kind {
+        Kind::Table(By::Left) => elements.left.len(),
+        Kind::Table(By::Right) => elements.right.len(),
+        _ => matrix.rows,
+    };
     rows.saturating_mul(matrix.columns)
 }
 
-/// Gradients summed over some pairs: of every use, and of the left tables the rows of some elements alone.
+/// The elements that some pairs have: of tables by element, only their rows are summed up.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Elements {
+    pub left: Range<usize>,
+    pub right: Range<usize>,
+}
+
+impl Elements {
+    /// The smallest ranges that all pairs lie in.
+    pub fn of(pairs: &[[u32; 2]]) -> Self {
+        let range = |side: usize| {
+            let all = pairs.iter().map(|pair| pair[side] as usize);
+            all.clone().min().unwrap_or(0)..all.max().map_or(0, |last| last + 1)
+        };
+        Self { left: range(0), right: range(1) }
+    }
+
+    /// The first of the rows by an element.
+    fn first(&self, by: By) -> usize {
+        match by {
+            By::Left => self.left.start,
+            By::Right => self.right.start,
+            By::One | By::Row => 0,
+        }
+    }
+
+    /// The number among these of the row that a pair reads.
+    #[inline(always)]
+    fn row(&self, by: By, pair: [u32; 2]) -> usize {
+        element(by, pair) - self.first(by)
+    }
+}
+
+/// The row of a table that a pair reads.
+#[inline(always)]
+fn element(by: By, [x, y]: [u32; 2]) -> usize {
+    match by {
+        By::Left => x as usize,
+        By::Right => y as usize,
+        By::One | By::Row => 0,
+    }
+}
+
+/// Gradients summed over some pairs: of every use, and of tables by element the rows of these pairs' elements alone.
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
-    left: Range<usize>,
+    elements: Elements,
     of: Vec<Vec<f32>>,
     /// Whether a map's sum has been written since [`start`](Sums::start).
     started: Vec<bool>,
 }
 
 impl Sums {
-    /// For pairs whose left elements are in a range.
-    pub fn new(plan: &Plan, uses: &Uses, left: Range<usize>) -> Self {
-        let of = uses.all.iter().map(|u| vec![0.0; len(plan, u, left.len())]).collect();
-        Self { of, started: vec![false; uses.all.len()], left }
+    /// For pairs of some elements.
+    pub fn new(plan: &Plan, uses: &Uses, elements: Elements) -> Self {
+        let of = uses.all.iter().map(|u| vec![0.0; len(plan, u, &elements)]).collect();
+        Self { of, started: vec![false; uses.all.len()], elements }
     }
 
     /// Forgets what was summed up.
@@ -159,14 +215,12 @@ impl Numbers<'_> {
                             }
                             Input::Table { table, by } => {
                                 let Some(u) = uses.find(*table, Kind::Table(*by)) else { continue };
-                                scatter(
-                                    pairs,
-                                    &mut sums.of[u],
-                                    *by,
-                                    sums.left.start,
-                                    &to,
-                                    self.plan.small[*table].columns,
-                                );
+                                let columns = self.plan.small[*table].columns;
+                                for (&pair, row) in pairs.iter().zip(to.chunks_exact(columns)) {
+                                    let at = sums.elements.row(*by, pair) * columns;
+                                    let sum = &mut sums.of[u][at..][..columns];
+                                    sum.iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
+                                }
                             }
                         }
                     }
@@ -198,7 +252,7 @@ impl Numbers<'_> {
             self.back_atom(atom, pairs.len(), gradient, width, values, uses, back, sums);
         }
         back.open(form, self.plan, pairs.len());
-        self.back_tables(form, pairs, 0, gradient, values, uses, back, sums);
+        self.back_tables(form, pairs, gradient, values, uses, back, sums);
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -243,13 +297,12 @@ impl Numbers<'_> {
         }
     }
 
-    /// Tables' part of the gradient of some rows, the first of which is number `first` of the block.
+    /// Tables' part of the gradient of some rows.
     #[allow(clippy::too_many_arguments)]
     fn back_tables(
         &self,
         form: &Form,
         pairs: &[[u32; 2]],
-        first: usize,
         gradient: &[f32],
         values: &[Vec<f32>],
         uses: &Uses,
@@ -269,74 +322,102 @@ impl Numbers<'_> {
                 return;
             };
             let [left, right] = sums.of.get_disjoint_mut([left, right]).expect("two uses");
-            return scatter_both(pairs, left, sums.left.start, right, gradient, width);
+            return scatter_both(pairs, &sums.elements, left, right, gradient, width);
         }
         for table in form.tables.iter().filter(|table| table.weight.is_none()) {
             let Some(u) = uses.find(table.table, Kind::Table(table.by)) else { continue };
             let (sum, columns) = (&mut sums.of[u], table.width);
-            let row = row_of(table.by, sums.left.start);
+            let elements = &sums.elements;
             vectorised(
                 #[inline(always)]
                 || {
                     for (&pair, gradient) in pairs.iter().zip(gradient.chunks_exact(width)) {
                         let gradient = &gradient[table.at..][..columns];
-                        let sum = &mut sum[row(pair) * columns..][..columns];
+                        let sum = &mut sum[elements.row(table.by, pair) * columns..][..columns];
                         sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += g);
                     }
                 },
             );
         }
-        self.back_weighted(form, pairs, first, gradient, values, uses, back, sums);
+        self.back_weighted(form, pairs, gradient, values, uses, back, sums);
     }
 
-    /// The part of the gradient of some rows that weighted tables have, and that of their weights: pair by pair, so that a
-    /// pair's gradient is read once for all tables.
+    /// The part of the gradient of some rows that weighted tables have, and that of their weights.
+    ///
+    /// Pairs that read one row of a table follow each other, so that the row and its sum are fetched once for all of them.
     #[allow(clippy::too_many_arguments)]
     fn back_weighted(
         &self,
         form: &Form,
         pairs: &[[u32; 2]],
-        first: usize,
         gradient: &[f32],
         values: &[Vec<f32>],
         uses: &Uses,
         back: &mut Back,
         sums: &mut Sums,
     ) {
-        // The sums that are added to, once each; one that nobody asks for is added to all the same.
-        let mut taken: Vec<(Option<usize>, Vec<f32>)> = Vec::new();
-        let weighted = form.tables.iter().filter_map(|table| Some((table, table.weight?)));
-        let weighted = weighted.map(|(table, (node, channel))| {
-            let u = uses.find(table.table, Kind::Table(table.by));
-            let slot = taken.iter().position(|(there, _)| u.is_some() && *there == u).unwrap_or_else(|| {
-                let unused = || vec![0.0; self.plan.small[table.table].rows * table.width];
-                taken.push((u, u.map_or_else(unused, |u| std::mem::take(&mut sums.of[u]))));
-                taken.len() - 1
-            });
-            let base = if u.is_some() { sums.left.start } else { 0 };
-            let source = self.place(table.table).source(table.by);
-            let weights = self.weight(table, values).expect("it has one");
-            (table, slot, row_of(table.by, base), source, weights, node, self.plan.nodes[node].width, channel)
-        });
-        let weighted: Vec<_> = weighted.collect();
-        vectorised(
-            #[inline(always)]
-            || {
-                for (i, (&pair, gradient)) in pairs.iter().zip(gradient.chunks_exact(form.width)).enumerate() {
-                    for (table, slot, row, source, weights, node, node_width, channel) in &weighted {
-                        let columns = table.width;
-                        let gradient = &gradient[table.at..][..columns];
-                        let sum = &mut taken[*slot].1[row(pair) * columns..][..columns];
-                        let weight = weights.row(first + i, pair)[0];
-                        let along = add_and_dot(sum, gradient, weight, source.row(first + i, pair));
-                        back.of[*node][(first + i) * node_width + channel] += along;
-                    }
+        let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
+        for by in [By::Left, By::One, By::Right] {
+            let alike = |a: &&TableTerm, b: &&TableTerm| (a.at, a.width) == (b.at, b.width);
+            let tables: Vec<&TableTerm> = form.tables.iter().filter(|t| t.weight.is_some() && t.by == by).collect();
+            if tables.is_empty() {
+                continue;
+            }
+            if by == By::Right {
+                order.sort_by_key(|&i| pairs[i as usize][1]);
+            }
+            for tables in tables.chunk_by(alike) {
+                let rows = Rows { pairs, order: &order, gradient, width: form.width };
+                let (fours, rest) = tables.as_chunks::<4>();
+                let (fours, twice): (Vec<_>, Vec<_>) = fours.iter().partition(|four| all_differ(&four[..]));
+                for four in fours {
+                    self.back_weighted_some(four, &rows, values, uses, back, sums);
                 }
-            },
-        );
-        for (u, sum) in taken {
-            if let Some(u) = u {
-                sums.of[u] = sum;
+                for one in twice.into_iter().flatten().chain(rest) {
+                    self.back_weighted_some(&[one], &rows, values, uses, back, sums);
+                }
+            }
+        }
+    }
+
+    /// [`back_weighted`](Self::back_weighted) for some tables by one element that stand in the same columns.
+    fn back_weighted_some<const N: usize>(
+        &self,
+        tables: &[&TableTerm; N],
+        rows: &Rows<'_>,
+        values: &[Vec<f32>],
+        uses: &Uses,
+        back: &mut Back,
+        sums: &mut Sums,
+    ) {
+        let &Rows { pairs, order, gradient, width } = rows;
+        let (by, columns) = (tables[0].by, tables[0].at..tables[0].at + tables[0].width);
+        let pair = |i: u32| pairs[i as usize];
+        let sources = tables.map(|table| self.place(table.table).source(by));
+        let weights = tables.map(|table| self.weight(table, values).expect("it has one"));
+        let used = tables.map(|table| uses.find(table.table, Kind::Table(by)));
+        // All of them, or none where gradients of the nodes alone are asked for.
+        let used = used.iter().all(Option::is_some).then(|| used.map(|u| u.expect("all of them")));
+        let mut terms: Vec<(&[f32], [f32; N])> = Vec::new();
+        let mut of_weights = Vec::new();
+        for run in order.chunk_by(|&a, &b| element(by, pair(a)) == element(by, pair(b))) {
+            terms.clear();
+            terms.extend(run.iter().map(|&i| {
+                let weights = weights.map(|weight| weight.row(i as usize, [0, 0])[0]);
+                (&gradient[i as usize * width..][columns.clone()], weights)
+            }));
+            let rows = sources.map(|source| source.row(0, pair(run[0])));
+            let row = sums.elements.row(by, pair(run[0])) * columns.len();
+            let of_rows = used.map(|used| {
+                let of = sums.of.get_disjoint_mut(used).expect("tables that differ");
+                of.map(|of| &mut of[row..row + columns.len()])
+            });
+            pulp::Arch::new().dispatch(WeightedRows { terms: &terms, rows, of_weights: &mut of_weights, of_rows });
+            for (&i, of_weights) in run.iter().zip(&of_weights) {
+                for (table, along) in tables.iter().zip(of_weights) {
+                    let (node, channel) = table.weight.expect("it has one");
+                    back.of[node][i as usize * self.plan.nodes[node].width + channel] += along;
+                }
             }
         }
     }
@@ -369,9 +450,14 @@ impl Numbers<'_> {
             && one.by == By::One
         {
             let Some(u) = uses.find(one.table, Kind::Table(By::One)) else { return };
-            for (sum, class) in sums.of[u].iter_mut().zip(gradient.chunks_exact(rows.max(1))) {
-                *sum += class.iter().sum::<f32>();
-            }
+            vectorised(
+                #[inline(always)]
+                || {
+                    for (sum, class) in sums.of[u].iter_mut().zip(gradient.chunks_exact(rows.max(1))) {
+                        *sum += sum_in_lanes(class);
+                    }
+                },
+            );
             return;
         }
         if form.tables.is_empty() {
@@ -379,15 +465,9 @@ impl Numbers<'_> {
         }
         back.open(form, self.plan, rows);
         let mut scratch = std::mem::take(&mut back.scratch);
-        for (g, group) in pairs.chunks(LANES).enumerate() {
-            let some = room(&mut scratch, group.len() * classes);
-            for (z, from) in gradient.chunks_exact(rows).enumerate() {
-                let from = &from[g * LANES..][..group.len()];
-                from.iter().enumerate().for_each(|(k, &v)| some[k * classes + z] = v);
-            }
-            let some = &scratch[..group.len() * classes];
-            self.back_tables(form, group, g * LANES, some, values, uses, back, sums);
-        }
+        let by_row = room(&mut scratch, rows * classes);
+        transpose(gradient, classes, rows, by_row);
+        self.back_tables(form, pairs, by_row, values, uses, back, sums);
         back.scratch = scratch;
     }
 
@@ -418,12 +498,11 @@ impl Numbers<'_> {
             );
         };
         match of.kind {
-            Kind::Table(By::Left) => {
+            Kind::Table(by) => {
                 for sums in segments {
-                    add(&mut total[sums.left.start * columns..][..sums.of[u].len()], &sums.of[u]);
+                    add(&mut total[sums.elements.first(by) * columns..][..sums.of[u].len()], &sums.of[u]);
                 }
             }
-            Kind::Table(_) => segments.iter().for_each(|sums| add(&mut total, &sums.of[u])),
             Kind::Map => segments.iter().filter(|sums| sums.started[u]).for_each(|sums| add(&mut total, &sums.of[u])),
             Kind::MapByClass => {
                 // Some classes at a time, so that what is written lies together.
@@ -477,6 +556,25 @@ impl Back {
     }
 }
 
+/// The sum of some numbers, in lanes: faster than one after the other, and closer.
+#[inline(always)]
+fn sum_in_lanes(values: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let (chunks, rest) = values.as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for chunk in chunks {
+        for k in 0..LANES {
+            sums[k] += chunk[k];
+        }
+    }
+    let all = sums.iter().chain(rest).map(|&v| f64::from(v));
+    all.sum::<f64>() as f32
+}
+
+fn all_differ(tables: &[&TableTerm]) -> bool {
+    tables.iter().enumerate().all(|(i, a)| tables[..i].iter().all(|b| a.table != b.table))
+}
+
 /// Zeroes the gradient where the activation is not positive.
 fn mask(gradient: &mut [f32], activations: &[f32]) {
     vectorised(
@@ -485,23 +583,11 @@ fn mask(gradient: &mut [f32], activations: &[f32]) {
     );
 }
 
-/// Adds every pair's row to that of its element.
-fn scatter(pairs: &[[u32; 2]], sum: &mut [f32], by: By, first_left: usize, rows: &[f32], width: usize) {
-    for (pair, row) in pairs.iter().zip(rows.chunks_exact(width)) {
-        let at = match by {
-            By::Left => pair[0] as usize - first_left,
-            By::Right => pair[1] as usize,
-            By::One | By::Row => 0,
-        };
-        sum[at * width..][..width].iter_mut().zip(row).for_each(|(sum, v)| *sum += v);
-    }
-}
-
 /// Adds every pair's row to that of its left element and to that of its right one.
 fn scatter_both(
     pairs: &[[u32; 2]],
+    elements: &Elements,
     left: &mut [f32],
-    first_left: usize,
     right: &mut [f32],
     gradient: &[f32],
     width: usize,
@@ -509,9 +595,9 @@ fn scatter_both(
     vectorised(
         #[inline(always)]
         || {
-            for (&[x, y], gradient) in pairs.iter().zip(gradient.chunks_exact(width)) {
-                let left = &mut left[(x as usize - first_left) * width..][..width];
-                let right = &mut right[y as usize * width..][..width];
+            for (&pair, gradient) in pairs.iter().zip(gradient.chunks_exact(width)) {
+                let left = &mut left[elements.row(By::Left, pair) * width..][..width];
+                let right = &mut right[elements.row(By::Right, pair) * width..][..width];
                 for k in 0..width {
                     left[k] += gradient[k];
                     right[k] += gradient[k];
@@ -519,41 +605,4 @@ fn scatter_both(
             }
         },
     );
-}
-
-/// The row of a table's sum that a pair's gradient goes to, where the first row is that of left element `base`.
-fn row_of(by: By, base: usize) -> impl Fn([u32; 2]) -> usize {
-    move |[x, y]| match by {
-        By::Left => x as usize - base,
-        By::Right => y as usize,
-        By::One | By::Row => 0,
-    }
-}
-
-/// Adds `weight gradient` to a sum; the product of the gradient and a row.
-#[inline(always)]
-fn add_and_dot(sum: &mut [f32], gradient: &[f32], weight: f32, row: &[f32]) -> f32 {
-    // As many sums at once as hide the time that an addition takes.
-    const COLUMNS: usize = 64;
-    let mut along = [0.0f32; COLUMNS];
-    let (sums, rest_sum) = sum.as_chunks_mut::<COLUMNS>();
-    let (gradients, rest_gradient) = gradient.as_chunks::<COLUMNS>();
-    let (rows, rest_row) = row.as_chunks::<COLUMNS>();
-    for ((sum, gradient), row) in sums.iter_mut().zip(gradients).zip(rows) {
-        for k in 0..COLUMNS {
-            sum[k] = weight.mul_add(gradient[k], sum[k]);
-            along[k] = gradient[k].mul_add(row[k], along[k]);
-        }
-    }
-    let rest = rest_sum.iter_mut().zip(rest_gradient).zip(rest_row);
-    for (((sum, &gradient), &row), along) in rest.zip(&mut along) {
-        *sum = weight.mul_add(gradient, *sum);
-        *along = gradient.mul_add(row, *along);
-    }
-    // Halves onto halves: one after the other they would wait for each other.
-    for half in [32, 16, 8, 4, 2, 1] {
-        let (low, high) = along.split_at_mut(half);
-        low.iter_mut().zip(high).for_each(|(low, high)| *low += *high);
-    }
-    along[0]
 }

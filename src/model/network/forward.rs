@@ -5,14 +5,11 @@ use super::matrices::{Matrices, Place, matrix, matrix_mut, product};
 use super::parameters::Parameter;
 use super::plan::{Form, Input, Node, NodeId, Plan, SmallId, TableTerm};
 use super::rows::{By, Source};
-use crate::linalg::vectorised;
+use crate::linalg::{transpose, vectorised};
 use ndarray::s;
 
-/// Rows that are transposed at once.
-const LANES: usize = 16;
-
-/// Columns that are summed in registers.
-const COLUMNS: usize = 64;
+/// Columns that are summed in registers: in strips of the first number, then of the second.
+const COLUMNS: [usize; 2] = [64, 16];
 
 /// What a pass reads: a plan and the numbers for it.
 #[derive(Clone, Copy)]
@@ -113,6 +110,20 @@ impl<'a> Numbers<'a> {
         {
             return two_tables(pairs, self.table(a), self.table(b), then, out);
         }
+        self.add_tables(form, then, pairs, before, out, started);
+    }
+
+    /// Tables' part of a sum, written to (rows, width) or added to it, and the activation function of all of it.
+    fn add_tables(
+        &self,
+        form: &Form,
+        then: Option<Activation>,
+        pairs: &[[u32; 2]],
+        before: &[Vec<f32>],
+        out: &mut [f32],
+        started: bool,
+    ) {
+        let width = form.width;
         let sources: Vec<Source<'_>> = form.tables.iter().map(|table| self.table(table)).collect();
         let weights: Vec<Option<Source<'_>>> = form.tables.iter().map(|table| self.weight(table, before)).collect();
         let whole = form.tables.iter().all(|table| (table.at, table.width) == (0, width));
@@ -165,7 +176,9 @@ impl<'a> Numbers<'a> {
         let is_offset = |table: &TableTerm| table.weight.is_none() && table.by == By::One;
         let mut started = false;
         if form.tables.iter().any(|table| !is_offset(table)) {
-            self.tables_by_class(form, pairs, before, out);
+            let mut by_row = vec![0.0; rows * classes];
+            self.add_tables(form, None, pairs, before, &mut by_row, false);
+            transpose(&by_row, rows, classes, out);
             started = true;
         }
         let offsets = form.tables.iter().filter(|table| !started && is_offset(table));
@@ -185,33 +198,6 @@ impl<'a> Numbers<'a> {
                 class.iter_mut().for_each(|logit| *logit += offset);
             }
         }
-    }
-
-    fn tables_by_class(&self, form: &Form, pairs: &[[u32; 2]], before: &[Vec<f32>], out: &mut [f32]) {
-        let (rows, classes) = (pairs.len(), form.width);
-        let sources: Vec<Source<'_>> = form.tables.iter().map(|table| self.table(table)).collect();
-        let weights: Vec<Option<Source<'_>>> = form.tables.iter().map(|table| self.weight(table, before)).collect();
-        let mut scratch = vec![0.0; LANES * classes];
-        vectorised(
-            #[inline(always)]
-            || {
-                let mut terms: Vec<(&[f32], f32)> = Vec::with_capacity(sources.len());
-                for (g, group) in pairs.chunks(LANES).enumerate() {
-                    for ((k, &pair), out) in group.iter().enumerate().zip(scratch.chunks_exact_mut(classes)) {
-                        let i = g * LANES + k;
-                        terms.clear();
-                        for (source, weight) in sources.iter().zip(&weights) {
-                            terms.push((source.row(i, pair), weight.map_or(1.0, |weight| weight.row(i, pair)[0])));
-                        }
-                        add_terms(&terms, out, false);
-                    }
-                    for (z, out) in out.chunks_exact_mut(rows).enumerate() {
-                        let out = &mut out[g * LANES..][..group.len()];
-                        out.iter_mut().enumerate().for_each(|(k, out)| *out = scratch[k * classes + z]);
-                    }
-                }
-            },
-        );
     }
 }
 
@@ -238,8 +224,8 @@ fn add_strips<const COLUMNS: usize>(terms: &[(&[f32], f32)], out: &mut [f32], on
 /// The sum of rows, each times a number, written to `out` or added to it.
 #[inline(always)]
 fn add_terms(terms: &[(&[f32], f32)], out: &mut [f32], onto: bool) {
-    let start = add_strips::<COLUMNS>(terms, out, onto, 0);
-    let start = add_strips::<LANES>(terms, out, onto, start);
+    let start = add_strips::<{ COLUMNS[0] }>(terms, out, onto, 0);
+    let start = add_strips::<{ COLUMNS[1] }>(terms, out, onto, start);
     let rest = &mut out[start..];
     if !onto {
         rest.fill(0.0);

@@ -1,7 +1,7 @@
 //! Gradients of logits with respect to the vectors that embed the two elements.
 
 use super::architecture::at;
-use super::backward::{Back, Sums, Uses};
+use super::backward::{Back, Elements, Sums, Uses};
 use super::plan::{Node, NodeId, Request};
 use super::{Network, Operation, Token};
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ impl Network {
         let logits = plan.logits.expect("logits are kept");
         // Nothing is summed over pairs.
         let uses = Uses::none();
-        let (mut back, mut sums) = (Back::default(), Sums::new(plan, &uses, 0..0));
+        let (mut back, mut sums) = (Back::default(), Sums::new(plan, &uses, Elements::default()));
         for &class in classes {
             let of = &mut values[logits][..order * rows.len()];
             of.fill(0.0);

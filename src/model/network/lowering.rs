@@ -162,8 +162,16 @@ impl<'a> Lowering<'a> {
         self.slice(of, rows, columns)
     }
 
+    /// The product of two matrices; `(p q) b` as `p (q b)` where that takes fewer operations.
     fn multiply(&mut self, a: SmallId, b: SmallId) -> SmallId {
         let (rows, columns) = (self.small[a].rows, self.small[b].columns);
+        if let Small::Multiply(p, q) = self.small[a].small {
+            let (inner, between) = (self.small[q].rows, self.small[q].columns);
+            if inner * between * columns + rows * inner * columns < rows * between * columns {
+                let right = self.multiply(q, b);
+                return self.multiply(p, right);
+            }
+        }
         self.add_small(Small::Multiply(a, b), rows, columns)
     }
 

@@ -3,7 +3,7 @@
 use super::parameters::Parameter;
 use super::plan::{Plan, Small, SmallId};
 use super::rows::{By, Source};
-use crate::linalg::{add_matmul, matmul_into};
+use crate::linalg::{add_matmul, matmul_into, vectorised};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
@@ -163,7 +163,7 @@ impl Matrices {
             if whole == id {
                 return match gradients[id].is_empty() {
                     true => gradients[id] = part,
-                    false => gradients[id].iter_mut().zip(part).for_each(|(sum, more)| *sum += more),
+                    false => add_to(&mut gradients[id], part.len(), (0, 0), &part, part.len()),
                 };
             }
             let (rows, columns) = (plan.small[whole].rows, plan.small[whole].columns);
@@ -262,10 +262,15 @@ fn offset(plan: &Plan, id: SmallId) -> (usize, usize) {
 
 /// Adds a matrix of `width` columns to part of one of `columns`.
 fn add_to(whole: &mut [f32], columns: usize, (row, column): (usize, usize), part: &[f32], width: usize) {
-    for (i, part) in part.chunks_exact(width).enumerate() {
-        let to = &mut whole[(row + i) * columns + column..][..width];
-        to.iter_mut().zip(part).for_each(|(to, part)| *to += part);
-    }
+    vectorised(
+        #[inline(always)]
+        || {
+            for (i, part) in part.chunks_exact(width).enumerate() {
+                let to = &mut whole[(row + i) * columns + column..][..width];
+                to.iter_mut().zip(part).for_each(|(to, part)| *to += part);
+            }
+        },
+    );
 }
 
 /// As many elements, as pairs of each with itself: the rows of a table.

@@ -32,6 +32,7 @@ mod passes;
 pub(super) mod plan;
 mod published;
 pub(super) mod rows;
+mod weighted;
 
 pub use activation::Activation;
 pub use architecture::{Architecture, Initial, Step};

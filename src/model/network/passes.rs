@@ -1,7 +1,7 @@
 //! Loss and gradient of a network over a set of pairs: what training is made of.
 
 use super::Network;
-use super::backward::{Back, Sums, Uses};
+use super::backward::{Back, Elements, Sums, Uses};
 use super::forward::Numbers;
 use super::matrices::Matrices;
 use super::plan::{Plan, Request};
@@ -17,6 +17,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 /// Pairs of a segment, at least, and segments of a set of pairs, at most: fixed by the task, never by the threads.
 const SEGMENT_PAIRS: usize = 384;
 const SEGMENTS: usize = 32;
+
+/// Values that a pair works on for each value of its segment's sums, at most: these cost little beside the pairs then.
+const SUMS_OF_PAIR: usize = 3;
 
 /// Values that the sums of all segments take, at most, where this leaves eight segments: adding them up is then little beside
 /// a pass.
@@ -119,21 +122,26 @@ impl Passes {
         }
         let plan = network.description.plan(&request(backward));
         let uses = Uses::new(&plan);
-        let pairs: Vec<[u32; 2]> = sorted.iter().map(|&pair| [(pair / order) as u32, (pair % order) as u32]).collect();
-        let count = segments(&plan, &uses, order, sorted.len());
-        let tiles = sorted.len().div_ceil(TILE);
-        let border = |s: usize| (s * tiles / count * TILE).min(sorted.len());
+        let (count, bands) = segments(&plan, &uses, order, sorted.len());
+        let band = |pair: [u32; 2]| pair[1] as usize * bands / order;
+        let mut pairs: Vec<[u32; 2]> = sorted.iter().map(|&p| [(p / order) as u32, (p % order) as u32]).collect();
+        pairs.sort_by_key(|&pair| band(pair));
         let row_values = row_values(&plan);
-        let segment = |range: Range<usize>| {
-            let blocks = range.len().div_ceil((BLOCK_VALUES / row_values).max(TILE));
-            let block = range.len().div_ceil(blocks).next_multiple_of(TILE).min(range.len());
-            // The pairs are sorted.
-            let left = pairs[range.start][0] as usize..pairs[range.end - 1][0] as usize + 1;
-            let sums = backward.then(|| Sums::new(&plan, &uses, left));
-            Segment { range, block, sums, loss: 0.0, correct: 0 }
-        };
-        let segments = (0..count).map(|s| segment(border(s)..border(s + 1))).collect();
-        let labels = sorted.iter().map(|&pair| task.labels()[pair]).collect();
+        let mut segments = Vec::with_capacity(count);
+        let mut start = 0;
+        for some in pairs.chunk_by(|&a, &b| band(a) == band(b)) {
+            let tiles = some.len().div_ceil(TILE);
+            let count = (count / bands).min(tiles);
+            let border = |s: usize| start + (s * tiles / count * TILE).min(some.len());
+            for range in (0..count).map(|s| border(s)..border(s + 1)) {
+                let blocks = range.len().div_ceil((BLOCK_VALUES / row_values).max(TILE));
+                let block = range.len().div_ceil(blocks).next_multiple_of(TILE).min(range.len());
+                let sums = backward.then(|| Sums::new(&plan, &uses, Elements::of(&pairs[range.clone()])));
+                segments.push(Segment { range, block, sums, loss: 0.0, correct: 0 });
+            }
+            start += some.len();
+        }
+        let labels = pairs.iter().map(|&[x, y]| task.labels()[x as usize * order + y as usize]).collect();
         let (matrices, buffers, stop) = (Matrices::default(), Mutex::default(), Arc::default());
         Ok(Self { pairs, labels, plan, uses, matrices, segments, buffers, smoothing: 0.0, stop })
     }
@@ -195,10 +203,11 @@ mod training {
         pub(crate) fn bytes(architecture: &Architecture, order: usize, pairs: usize, backward: bool) -> Result<usize> {
             let plan = Description::new(architecture.clone(), order)?.plan(&request(backward));
             let uses = Uses::new(&plan);
-            let count = segments(&plan, &uses, order, pairs);
-            // Of the left tables, every row in one or two segments.
-            let few = uses.values(&plan, 0).saturating_mul(count);
-            let sums = few.saturating_add(uses.values(&plan, order).saturating_mul(2));
+            let (count, bands) = segments(&plan, &uses, order, pairs);
+            // A segment more or less begins and ends within an element.
+            let left = 0..(order * bands).div_ceil(count).saturating_add(1).min(order);
+            let of_segment = Elements { left, right: 0..order.div_ceil(bands) };
+            let sums = uses.values(&plan, &of_segment).saturating_mul(count);
             let matrices = plan.values();
             let all = if backward { sums.saturating_add(matrices).saturating_add(matrices) } else { matrices };
             // Three numbers of 32 bits a pair.
@@ -248,10 +257,17 @@ fn numbers<'a>(plan: &'a Plan, matrices: &'a Matrices, network: &'a Network) -> 
     Numbers { plan, parameters: &network.description.parameters, numbers: &network.numbers, matrices }
 }
 
-/// Segments of a set of pairs.
-fn segments(plan: &Plan, uses: &Uses, order: usize, pairs: usize) -> usize {
-    let most = (SUMS / uses.values(plan, order / SEGMENTS).max(1)).clamp(8, SEGMENTS);
-    (pairs / SEGMENT_PAIRS).clamp(1, most)
+/// Segments of a set of pairs, and bands of right elements that they lie in: powers of two.
+///
+/// Each segment sums up gradients of its own, which costs what their values are; two sides that are about as long leave the
+/// fewest of these.
+fn segments(plan: &Plan, uses: &Uses, order: usize, pairs: usize) -> (usize, usize) {
+    let side = 0..order.div_ceil(4);
+    let values = uses.values(plan, &Elements { left: side.clone(), right: side });
+    let least = SEGMENT_PAIRS.max(SUMS_OF_PAIR.saturating_mul(values) / row_values(plan));
+    let most = (SUMS / values.max(1)).clamp(8, SEGMENTS);
+    let count = 1 << (pairs / least).clamp(1, most).ilog2();
+    (count, 1 << (count.ilog2() / 2))
 }
 
 /// Values of a pair: all nodes, and the gradients with respect to all but the logits.
