@@ -1,8 +1,9 @@
 //! Gradients of logits with respect to the vectors that embed the two elements.
 
 use super::architecture::at;
-use super::backward::{Back, Elements, Sums, Uses};
+use super::backward::Back;
 use super::plan::{Node, NodeId, Request};
+use super::sums::{Elements, Sums, Uses};
 use super::{Network, Operation, Token};
 use crate::error::{Error, Result};
 use crate::model::{Interpretable, LOGITS};

@@ -32,6 +32,7 @@ mod passes;
 pub(super) mod plan;
 mod published;
 pub(super) mod rows;
+mod sums;
 mod weighted;
 
 pub use activation::Activation;

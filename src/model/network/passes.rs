@@ -1,10 +1,11 @@
 //! Loss and gradient of a network over a set of pairs: what training is made of.
 
 use super::Network;
-use super::backward::{Back, Elements, Sums, Uses};
+use super::backward::Back;
 use super::forward::Numbers;
 use super::matrices::Matrices;
 use super::plan::{Plan, Request};
+use super::sums::{Elements, Sums, Uses};
 use crate::error::{Error, Result, check_shape};
 use crate::model::loss::loss_gradient;
 use crate::model::{Evaluation, Interpretable, LOGITS};
