@@ -13,9 +13,11 @@
 //! threads, so results are the same bits for any thread count. (A LAPACK of the program's own, feature `lapack`, may have
 //! threads of its own.)
 
+mod aligned;
 mod eigen;
 mod gemm;
 
+pub(crate) use aligned::Aligned;
 pub use eigen::{Field, hermitian_eigen, symmetric_eigen};
 pub(crate) use gemm::{Onto, product, times};
 pub use gemm::{add_matmul, matmul, matmul_into, subtract_matmul};

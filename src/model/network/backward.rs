@@ -1,13 +1,13 @@
 //! The backward pass of a plan over a block of pairs: gradients with respect to its tables and maps, summed over pairs.
 
 use super::activation::Activation;
-use super::forward::{Numbers, room};
+use super::forward::Numbers;
 use super::matrices::{matrix, matrix_mut, product};
 use super::plan::{AtomTerm, Form, Input, Node, NodeId, Plan, SmallId, TableTerm};
 use super::rows::{By, Source};
 use super::sums::{Elements, Kind, Sums, Uses, element};
 use super::weighted::WeightedRows;
-use crate::linalg::{matmul, transpose, vectorised};
+use crate::linalg::{Aligned, matmul, transpose, vectorised};
 use ndarray::{ArrayView2, s};
 use std::ops::Range;
 
@@ -22,18 +22,18 @@ struct Rows<'a> {
 /// Memory for the gradients with respect to the nodes of a block.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Back {
-    of: Vec<Vec<f32>>,
+    of: Vec<Aligned>,
     is_set: Vec<bool>,
-    scratch: Vec<f32>,
+    scratch: Aligned,
 }
 
 impl Numbers<'_> {
     /// Takes the gradient with respect to the logits, in their own buffer, back through all nodes.
     ///
     /// `values`: what [`forward`](Numbers::forward) left, the logits replaced by the gradient with respect to them.
-    pub fn backward(&self, pairs: &[[u32; 2]], values: &[Vec<f32>], uses: &Uses, back: &mut Back, sums: &mut Sums) {
+    pub fn backward(&self, pairs: &[[u32; 2]], values: &[Aligned], uses: &Uses, back: &mut Back, sums: &mut Sums) {
         let nodes = &self.plan.nodes;
-        back.of.resize_with(nodes.len(), Vec::new);
+        back.of.resize_with(nodes.len(), Aligned::default);
         back.is_set.clear();
         back.is_set.resize(nodes.len(), false);
         let logits = self.plan.logits.expect("gradients are of the logits");
@@ -89,7 +89,7 @@ impl Numbers<'_> {
         pairs: &[[u32; 2]],
         out: &[f32],
         gradient: &mut [f32],
-        values: &[Vec<f32>],
+        values: &[Aligned],
         uses: &Uses,
         back: &mut Back,
         sums: &mut Sums,
@@ -112,7 +112,7 @@ impl Numbers<'_> {
         rows: usize,
         gradient: &[f32],
         width: usize,
-        values: &[Vec<f32>],
+        values: &[Aligned],
         uses: &Uses,
         back: &mut Back,
         sums: &mut Sums,
@@ -138,7 +138,7 @@ impl Numbers<'_> {
         let (rows, node_width, map) = (of.nrows(), self.plan.nodes[atom.node].width, self.place(map).view());
         if atom.channels == (0..node_width) {
             let onto = std::mem::replace(&mut back.is_set[atom.node], true);
-            let to = room(&mut back.of[atom.node], rows * node_width);
+            let to = back.of[atom.node].room(rows * node_width);
             product(onto)(of, map.t(), matrix_mut(to, rows, node_width));
         } else {
             let part = matmul(of, map.t());
@@ -154,7 +154,7 @@ impl Numbers<'_> {
         form: &Form,
         pairs: &[[u32; 2]],
         gradient: &[f32],
-        values: &[Vec<f32>],
+        values: &[Aligned],
         uses: &Uses,
         back: &mut Back,
         sums: &mut Sums,
@@ -201,7 +201,7 @@ impl Numbers<'_> {
         form: &Form,
         pairs: &[[u32; 2]],
         gradient: &[f32],
-        values: &[Vec<f32>],
+        values: &[Aligned],
         uses: &Uses,
         back: &mut Back,
         sums: &mut Sums,
@@ -235,7 +235,7 @@ impl Numbers<'_> {
         &self,
         tables: &[&TableTerm; N],
         rows: &Rows<'_>,
-        values: &[Vec<f32>],
+        values: &[Aligned],
         uses: &Uses,
         back: &mut Back,
         sums: &mut Sums,
@@ -278,7 +278,7 @@ impl Numbers<'_> {
         form: &Form,
         pairs: &[[u32; 2]],
         gradient: &[f32],
-        values: &[Vec<f32>],
+        values: &[Aligned],
         uses: &Uses,
         back: &mut Back,
         sums: &mut Sums,
@@ -315,7 +315,7 @@ impl Numbers<'_> {
         }
         back.open(form, self.plan, rows);
         let mut scratch = std::mem::take(&mut back.scratch);
-        let by_row = room(&mut scratch, rows * classes);
+        let by_row = scratch.room(rows * classes);
         transpose(gradient, classes, rows, by_row);
         self.back_tables(form, pairs, by_row, values, uses, back, sums);
         back.scratch = scratch;
@@ -327,7 +327,7 @@ impl Back {
     fn open(&mut self, form: &Form, plan: &Plan, rows: usize) {
         for (node, _) in form.tables.iter().filter_map(|table| table.weight) {
             if !std::mem::replace(&mut self.is_set[node], true) {
-                room(&mut self.of[node], rows * plan.nodes[node].width).fill(0.0);
+                self.of[node].room(rows * plan.nodes[node].width).fill(0.0);
             }
         }
     }
@@ -340,7 +340,7 @@ impl Back {
     /// Adds (rows, channels) to some channels of a node's gradient.
     fn add(&mut self, node: NodeId, width: usize, channels: Range<usize>, part: &[f32], rows: usize) {
         let fresh = !std::mem::replace(&mut self.is_set[node], true);
-        let to = room(&mut self.of[node], rows * width);
+        let to = self.of[node].room(rows * width);
         if fresh && channels.len() == width {
             return to.copy_from_slice(part);
         }

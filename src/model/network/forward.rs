@@ -5,7 +5,7 @@ use super::matrices::{Matrices, Place, matrix, matrix_mut, product};
 use super::parameters::Parameter;
 use super::plan::{Form, Input, Node, NodeId, Plan, SmallId, TableTerm};
 use super::rows::{By, Source};
-use crate::linalg::{transpose, vectorised};
+use crate::linalg::{Aligned, transpose, vectorised};
 use ndarray::s;
 
 /// Columns that are summed in registers: in strips of the first number, then of the second.
@@ -31,12 +31,12 @@ impl<'a> Numbers<'a> {
 
     /// Computes all nodes that are needed, (rows, width) each, the logits (classes, rows).
     ///
-    /// `hooks(site, rows by width or its transpose, is by class)` acts on a hooked site's values.
+    /// `hooks(site, rows by width or its transpose, is by class)` returns what a hooked site's values become.
     pub fn forward(
         &self,
         pairs: &[[u32; 2]],
-        values: &mut [Vec<f32>],
-        mut hooks: impl FnMut(&str, &mut Vec<f32>, bool),
+        values: &mut [Aligned],
+        mut hooks: impl FnMut(&str, Vec<f32>, bool) -> Vec<f32>,
     ) {
         for id in 0..self.plan.nodes.len() {
             if !self.plan.node_needed[id] {
@@ -45,9 +45,13 @@ impl<'a> Numbers<'a> {
             let width = self.plan.nodes[id].width;
             let (before, rest) = values.split_at_mut(id);
             let out = &mut rest[0];
+            let len = pairs.len() * width;
+            // Whoever keeps a node takes it as a vector.
+            let is_kept = self.plan.kept.iter().any(|&(_, node)| node == id);
+            let room = if is_kept { Aligned::room_of_vec } else { Aligned::room };
             match &self.plan.nodes[id].node {
                 Node::Sum(form, then) => {
-                    let out = room(out, pairs.len() * width);
+                    let out = room(out, len);
                     if self.plan.by_class(id) {
                         self.sum_by_class(form, pairs, before, out);
                     } else {
@@ -56,18 +60,16 @@ impl<'a> Numbers<'a> {
                 }
                 Node::Rows(op, inputs) => {
                     let sources: Vec<Source<'_>> = inputs.iter().map(|input| self.source(input, before)).collect();
-                    op.forward(pairs, &sources, width, room(out, pairs.len() * width));
+                    op.forward(pairs, &sources, width, room(out, len));
                 }
                 Node::Hooked(of, site) => {
-                    out.clear();
-                    out.extend_from_slice(&before[*of][..pairs.len() * width]);
-                    hooks(site, out, self.plan.by_class(id));
+                    *out = hooks(site, before[*of].to_vec(), self.plan.by_class(id)).into();
                 }
             }
         }
     }
 
-    pub fn source<'b>(&self, input: &Input, values: &'b [Vec<f32>]) -> Source<'b>
+    pub fn source<'b>(&self, input: &Input, values: &'b [Aligned]) -> Source<'b>
     where
         'a: 'b,
     {
@@ -83,7 +85,7 @@ impl<'a> Numbers<'a> {
         }
     }
 
-    fn sum(&self, form: &Form, then: Option<Activation>, pairs: &[[u32; 2]], before: &[Vec<f32>], out: &mut [f32]) {
+    fn sum(&self, form: &Form, then: Option<Activation>, pairs: &[[u32; 2]], before: &[Aligned], out: &mut [f32]) {
         let (rows, width) = (pairs.len(), form.width);
         let mut started = false;
         for atom in form.atoms.iter().filter(|atom| atom.map.is_some() && (atom.at, atom.width) == (0, width)) {
@@ -119,7 +121,7 @@ impl<'a> Numbers<'a> {
         form: &Form,
         then: Option<Activation>,
         pairs: &[[u32; 2]],
-        before: &[Vec<f32>],
+        before: &[Aligned],
         out: &mut [f32],
         started: bool,
     ) {
@@ -156,7 +158,7 @@ impl<'a> Numbers<'a> {
     }
 
     /// The channel of a node that a table is weighted by.
-    pub fn weight<'b>(&self, table: &TableTerm, values: &'b [Vec<f32>]) -> Option<Source<'b>> {
+    pub fn weight<'b>(&self, table: &TableTerm, values: &'b [Aligned]) -> Option<Source<'b>> {
         table.weight.map(|(node, channel)| Source {
             values: &values[node],
             stride: self.plan.nodes[node].width,
@@ -166,17 +168,17 @@ impl<'a> Numbers<'a> {
         })
     }
 
-    pub fn node<'b>(&self, id: NodeId, values: &'b [Vec<f32>], rows: usize) -> ndarray::ArrayView2<'b, f32> {
+    pub fn node<'b>(&self, id: NodeId, values: &'b [Aligned], rows: usize) -> ndarray::ArrayView2<'b, f32> {
         matrix(&values[id], rows, self.plan.nodes[id].width)
     }
 
     /// (classes, rows).
-    fn sum_by_class(&self, form: &Form, pairs: &[[u32; 2]], before: &[Vec<f32>], out: &mut [f32]) {
+    fn sum_by_class(&self, form: &Form, pairs: &[[u32; 2]], before: &[Aligned], out: &mut [f32]) {
         let (rows, classes) = (pairs.len(), form.width);
         let is_offset = |table: &TableTerm| table.weight.is_none() && table.by == By::One;
         let mut started = false;
         if form.tables.iter().any(|table| !is_offset(table)) {
-            let mut by_row = vec![0.0; rows * classes];
+            let mut by_row = Aligned::zeros(rows * classes);
             self.add_tables(form, None, pairs, before, &mut by_row, false);
             transpose(&by_row, rows, classes, out);
             started = true;
@@ -258,12 +260,4 @@ fn two_tables(pairs: &[[u32; 2]], a: Source<'_>, b: Source<'_>, then: Option<Act
             }
         },
     );
-}
-
-/// The first `len` values of a buffer, whatever they are.
-pub(super) fn room(buffer: &mut Vec<f32>, len: usize) -> &mut [f32] {
-    if buffer.len() < len {
-        buffer.resize(len, 0.0);
-    }
-    &mut buffer[..len]
 }

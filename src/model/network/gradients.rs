@@ -6,6 +6,7 @@ use super::plan::{Node, NodeId, Request};
 use super::sums::{Elements, Sums, Uses};
 use super::{Network, Operation, Token};
 use crate::error::{Error, Result};
+use crate::linalg::Aligned;
 use crate::model::{Interpretable, LOGITS};
 use crate::task::Pair;
 use ndarray::ArrayView2;
@@ -58,8 +59,8 @@ impl Network {
         let [left, right] = [node(&sites[0]), node(&sites[1])];
         let numbers = self.numbers(&prepared);
         let rows: Vec<[u32; 2]> = pairs.iter().map(|(x, y)| [x.index() as u32, y.index() as u32]).collect();
-        let mut values = vec![Vec::new(); plan.nodes.len()];
-        numbers.forward(&rows, &mut values, |_, _, _| {});
+        let mut values = vec![Aligned::default(); plan.nodes.len()];
+        numbers.forward(&rows, &mut values, |_, of, _| of);
         let logits = plan.logits.expect("logits are kept");
         // Nothing is summed over pairs.
         let uses = Uses::none();

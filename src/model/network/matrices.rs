@@ -3,14 +3,14 @@
 use super::parameters::Parameter;
 use super::plan::{Plan, Small, SmallId};
 use super::rows::{By, Source};
-use crate::linalg::{add_matmul, matmul_into, vectorised};
+use crate::linalg::{Aligned, add_matmul, matmul_into, vectorised};
 use ndarray::{ArrayView2, ArrayViewMut2, Axis, s};
 use rayon::prelude::*;
 
 /// Values of the matrices of a plan; those that are parameters, or parts of other matrices, are not copied.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Matrices {
-    values: Vec<Vec<f32>>,
+    values: Vec<Aligned>,
 }
 
 /// Where a matrix lies.
@@ -67,11 +67,11 @@ impl Matrices {
 
     /// Computes all matrices that the plan needs, those that do not wait for each other in parallel.
     pub fn compute(&mut self, plan: &Plan, parameters: &[Parameter], numbers: &[f32]) {
-        self.values.resize_with(plan.small.len(), Vec::new);
+        self.values.resize_with(plan.small.len(), Aligned::default);
         for wave in plan.waves() {
-            let mut buffers: Vec<(SmallId, Vec<f32>)> =
+            let mut buffers: Vec<(SmallId, Aligned)> =
                 wave.iter().map(|&id| (id, std::mem::take(&mut self.values[id]))).collect();
-            let one = |(id, out): &mut (SmallId, Vec<f32>)| self.compute_one(plan, parameters, numbers, *id, out);
+            let one = |(id, out): &mut (SmallId, Aligned)| self.compute_one(plan, parameters, numbers, *id, out);
             match &mut buffers[..] {
                 [only] => one(only),
                 several => several.par_iter_mut().for_each(one),
@@ -80,23 +80,22 @@ impl Matrices {
         }
     }
 
-    fn compute_one(&self, plan: &Plan, parameters: &[Parameter], numbers: &[f32], id: SmallId, out: &mut Vec<f32>) {
+    fn compute_one(&self, plan: &Plan, parameters: &[Parameter], numbers: &[f32], id: SmallId, out: &mut Aligned) {
         let matrix = &plan.small[id];
         let (rows, columns) = (matrix.rows, matrix.columns);
         let place = |id: SmallId| self.place(plan, parameters, numbers, id);
         match &matrix.small {
             Small::Parameter(_) | Small::Slice { .. } => {}
             Small::Fill(number) => {
-                out.clear();
-                out.resize(rows * columns, *number);
+                out.room(rows * columns).fill(*number);
             }
             Small::Multiply(a, b) => {
-                out.resize(rows * columns, 0.0);
-                matmul_into(place(*a).view(), place(*b).view(), matrix_mut(out, rows, columns));
+                let out = matrix_mut(out.room(rows * columns), rows, columns);
+                matmul_into(place(*a).view(), place(*b).view(), out);
             }
             Small::Assemble(parts) => {
-                out.clear();
-                out.resize(rows * columns, 0.0);
+                let out = out.room(rows * columns);
+                out.fill(0.0);
                 let mut all = matrix_mut(out, rows, columns);
                 for &(part, at) in parts {
                     let part = place(part).view();
@@ -105,9 +104,8 @@ impl Matrices {
                 }
             }
             Small::Rows(op, inputs) => {
-                out.resize(rows * columns, 0.0);
                 let sources: Vec<Source<'_>> = inputs.iter().map(|&id| of_elements(place(id), rows)).collect();
-                op.forward(&elements(rows), &sources, columns, out);
+                op.forward(&elements(rows), &sources, columns, out.room(rows * columns));
             }
         }
     }

@@ -48,6 +48,7 @@ pub use published::{Normalisation, Transformer};
 
 use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Readout, Separable, Site};
 use crate::error::{Error, Result, check_shape};
+use crate::linalg::Aligned;
 use crate::memory;
 use crate::task::Pair;
 use architecture::at;
@@ -382,20 +383,20 @@ impl Interpretable for Network {
         ForwardPass::new(self, pairs, hooks, keep)?;
         let prepared = self.prepared(Request::new(hooks, keep));
         let rows: Vec<[u32; 2]> = pairs.iter().map(|(x, y)| [x.index() as u32, y.index() as u32]).collect();
-        let mut values = vec![Vec::new(); prepared.plan.nodes.len()];
-        self.numbers(&prepared).forward(&rows, &mut values, |site, out, by_class| {
-            let width = out.len().checked_div(pairs.len()).unwrap_or(0);
-            let mut array = as_array(std::mem::take(out), pairs.len(), width, by_class);
+        let mut values = vec![Aligned::default(); prepared.plan.nodes.len()];
+        self.numbers(&prepared).forward(&rows, &mut values, |site, of, by_class| {
+            let width = of.len().checked_div(pairs.len()).unwrap_or(0);
+            let mut array = as_array(of, pairs.len(), width, by_class);
             hooks.apply(site, pairs, self.order(), &mut array);
             let array = if by_class { array.reversed_axes() } else { array };
-            *out = array.as_standard_layout().into_owned().into_raw_vec_and_offset().0;
+            array.as_standard_layout().into_owned().into_raw_vec_and_offset().0
         });
         let mut cache = ActivationCache::default();
         let kept = &prepared.plan.kept;
         for (i, (site, node)) in kept.iter().enumerate() {
             // The last that keeps a node takes it.
             let again = kept[i + 1..].iter().any(|(_, other)| other == node);
-            let of = if again { values[*node].clone() } else { std::mem::take(&mut values[*node]) };
+            let of = if again { values[*node].clone() } else { std::mem::take(&mut values[*node]) }.into_vec();
             let (width, by_class) = (prepared.plan.nodes[*node].width, prepared.plan.by_class(*node));
             cache.insert(site, as_array(of, pairs.len(), width, by_class));
         }

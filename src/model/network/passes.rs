@@ -7,6 +7,7 @@ use super::matrices::Matrices;
 use super::plan::{Plan, Request};
 use super::sums::{Elements, Sums, Uses};
 use crate::error::{Error, Result, check_shape};
+use crate::linalg::Aligned;
 use crate::model::loss::loss_gradient;
 use crate::model::{Evaluation, Interpretable, LOGITS};
 use crate::task::Task;
@@ -85,7 +86,7 @@ pub(crate) struct Passes {
 /// What a block of pairs is worked on in.
 #[derive(Default)]
 struct Buffers {
-    values: Vec<Vec<f32>>,
+    values: Vec<Aligned>,
     back: Back,
 }
 
@@ -173,7 +174,7 @@ impl Passes {
         self.segments.par_iter_mut().for_each(|segment| {
             let taken = lock(buffers).pop();
             let mut taken = taken.unwrap_or_default();
-            taken.values.resize_with(all.numbers.plan.nodes.len(), Vec::new);
+            taken.values.resize_with(all.numbers.plan.nodes.len(), Aligned::default);
             f(segment, &mut taken, &all);
             lock(buffers).push(taken);
         });
@@ -229,7 +230,7 @@ mod training {
                 if all.stop.load(Ordering::Relaxed) {
                     return;
                 }
-                all.numbers.forward(&all.pairs[block.clone()], &mut buffers.values, |_, _, _| {});
+                all.numbers.forward(&all.pairs[block.clone()], &mut buffers.values, |_, of, _| of);
                 let shape = (all.order, block.len());
                 let values = &buffers.values[logits][..shape.0 * shape.1];
                 self.loss += smoothing_loss(values, &all.labels[block.clone()], all.smoothing);
@@ -300,7 +301,7 @@ impl Segment {
                 return;
             }
             let pairs = &all.pairs[block.clone()];
-            all.numbers.forward(pairs, &mut buffers.values, |_, _, _| {});
+            all.numbers.forward(pairs, &mut buffers.values, |_, of, _| of);
             let of = &mut buffers.values[logits][..all.order * block.len()];
             let (loss, correct) = loss_gradient(of, &all.labels[block], weight, all.smoothing);
             self.loss += loss;

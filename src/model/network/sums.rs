@@ -4,7 +4,7 @@
 use super::forward::Numbers;
 use super::plan::{Input, Node, Plan, SmallId};
 use super::rows::By;
-use crate::linalg::vectorised;
+use crate::linalg::{Aligned, vectorised};
 use std::ops::Range;
 
 /// Classes whose totals are transposed at once.
@@ -134,7 +134,7 @@ pub(super) fn element(by: By, [x, y]: [u32; 2]) -> usize {
 #[derive(Clone, Debug)]
 pub(super) struct Sums {
     pub elements: Elements,
-    pub of: Vec<Vec<f32>>,
+    pub of: Vec<Aligned>,
     /// Whether a map's sum has been written since [`start`](Sums::start).
     pub started: Vec<bool>,
 }
@@ -142,7 +142,7 @@ pub(super) struct Sums {
 impl Sums {
     /// For pairs of some elements.
     pub fn new(plan: &Plan, uses: &Uses, elements: Elements) -> Self {
-        let of = uses.all.iter().map(|u| vec![0.0; len(plan, u, &elements)]).collect();
+        let of = uses.all.iter().map(|u| Aligned::zeros(len(plan, u, &elements))).collect();
         Self { of, started: vec![false; uses.all.len()], elements }
     }
 
