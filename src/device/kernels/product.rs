@@ -1,7 +1,6 @@
 //! Matrix products and all-pairs losses: which entry computes them, and on what grid.
 
-use super::argument::{Epilogue, Input};
-use super::declarations::{Evaluation, Matmul};
+use super::{Epilogue, Evaluation, Input, Matmul};
 use crate::device::{Buffer, Device, Tile};
 use crate::error::Result;
 

@@ -2,14 +2,15 @@
 
 use super::super::Hooks;
 use super::super::hooks::{Action, Values};
-use super::pass::Rows;
+use super::program::Block;
 use crate::device::kernels::{self, HookValues, Input};
 use crate::device::{Buffer, Device, Matrix, Product};
 use crate::error::Result;
 use ndarray::Array2;
 
 /// Hooks with what they need on the device.
-pub(super) struct DeviceHooks {
+pub(crate) struct DeviceHooks<'a> {
+    pub(super) host: &'a Hooks,
     hooks: Vec<DeviceHook>,
 }
 
@@ -29,14 +30,9 @@ enum DeviceAction {
     Project { keep: f32, weight: f32, rows: Buffer<f32>, count: usize },
 }
 
-impl DeviceHooks {
-    /// No intervention.
-    pub fn none() -> Self {
-        Self { hooks: Vec::new() }
-    }
-
+impl<'a> DeviceHooks<'a> {
     /// Hooks that were checked before, with their values on the device.
-    pub fn new(device: &Device, hooks: &Hooks) -> Result<Self> {
+    pub(super) fn new(device: &Device, host: &'a Hooks) -> Result<Self> {
         let matrix = |what, matrix: &Array2<f32>| {
             let matrix = matrix.as_standard_layout();
             Buffer::from_slice(device, what, matrix.as_slice().expect("standard layout"))
@@ -72,17 +68,24 @@ impl DeviceHooks {
                 },
             })
         };
-        Ok(Self { hooks: hooks.iter().map(hook).collect::<Result<_>>()? })
+        Ok(Self { host, hooks: host.iter().map(hook).collect::<Result<_>>()? })
     }
 
     /// Applies those on `site` to its activations (rows, width), which begin at `start` of a buffer, in order.
-    pub fn apply(&self, site: &str, rows: Rows<'_>, width: usize, values: &Buffer<f32>, start: usize) -> Result<()> {
-        self.hooks.iter().filter(|hook| hook.site == site).try_for_each(|hook| hook.apply(rows, width, values, start))
+    pub(super) fn apply(
+        &self,
+        site: &str,
+        block: Block<'_>,
+        width: usize,
+        values: &Buffer<f32>,
+        start: usize,
+    ) -> Result<()> {
+        self.hooks.iter().filter(|hook| hook.site == site).try_for_each(|hook| hook.apply(block, width, values, start))
     }
 }
 
 impl DeviceHook {
-    fn apply(&self, rows: Rows<'_>, width: usize, values: &Buffer<f32>, start: usize) -> Result<()> {
+    fn apply(&self, block: Block<'_>, width: usize, values: &Buffer<f32>, start: usize) -> Result<()> {
         let device = values.device().clone();
         let channels = self.count.unwrap_or(width);
         let component;
@@ -90,25 +93,25 @@ impl DeviceHook {
             DeviceAction::Affine { keep, weight, table, place } => (*keep, *weight, table.as_ref(), *place),
             DeviceAction::Project { keep, weight, rows: span, count } => {
                 let from = values.input_from(start);
-                component = self.component(&device, (rows.count, width), channels, from, span, *count)?;
+                component = self.component(&device, (block.count, width), channels, from, span, *count)?;
                 (*keep, *weight, Some(&component), HookValues::ByRow)
             }
         };
         let hook = kernels::HookRows {
-            rows: rows.count,
+            rows: block.count,
             width,
             values: values.output_from(start),
             channels: self.channels.as_ref().map(Buffer::input),
             count: channels,
-            pairs: rows.list,
-            first: rows.first(),
+            pairs: block.list,
+            first: block.first(),
             mask: self.mask.as_ref().map(Buffer::input),
             keep,
             weight,
             table: table.map(Buffer::input),
             place,
         };
-        hook.launch_over(&device, rows.count * channels, 1)
+        hook.launch_over(&device, block.count * channels, 1)
     }
 
     /// The component of the chosen channels in the span of orthonormal rows: (rows, channels).

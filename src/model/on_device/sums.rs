@@ -1,7 +1,7 @@
 //! Losses and sums over all pairs on a device.
 
 use super::hooks::DeviceHooks;
-use super::pass::Rows;
+use super::program::Block;
 use super::{OnDevice, Values};
 use crate::device::kernels::{Combination, Input};
 use crate::device::{Buffer, kernels};
@@ -59,7 +59,7 @@ impl OnDevice {
         let values = if separable { 4 } else { self.row_values(hooks, &[site])? };
         let mut total = Total::default();
         for rows in self.blocks(values)? {
-            let kept = if separable { None } else { Some(self.run(rows, hooks, &on_device, &[site])?.take(site)) };
+            let kept = if separable { None } else { Some(self.run_to(rows, &on_device, site)?) };
             match &kept {
                 Some(logits) if on_logits => {
                     self.stored_losses(rows, &labels, logits, &mut total, each.as_deref_mut())?
@@ -82,7 +82,7 @@ impl OnDevice {
     /// Losses of a block whose logits are never stored; of stored neurons, or of those that the maps make.
     fn fused_losses(
         &self,
-        rows: Rows<'_>,
+        rows: Block<'_>,
         labels: &Buffer<u32>,
         hidden: Option<&Values>,
         total: &mut Total,
@@ -133,7 +133,7 @@ impl OnDevice {
     /// Losses of a block of stored logits.
     fn stored_losses(
         &self,
-        rows: Rows<'_>,
+        rows: Block<'_>,
         labels: &Buffer<u32>,
         logits: &Values,
         total: &mut Total,

@@ -2,7 +2,7 @@
 
 use super::OnDevice;
 use super::hooks::DeviceHooks;
-use super::pass::Rows;
+use super::program::Block;
 use crate::device::{Buffer, Matrix, Product, kernels};
 use crate::error::{Error, Result};
 use crate::fourier::{Direction, FourierBasis};
@@ -67,13 +67,14 @@ impl OnDevice {
     fn in_order(&self, site: &str, order: &[usize], range: Range<usize>) -> Result<Buffer<f32>> {
         let n = self.order();
         let out = Buffer::new(&self.device, "a site at all pairs", n * n * range.len())?;
-        let (none, hooks) = (Hooks::none(), DeviceHooks::none());
+        let none = Hooks::none();
+        let hooks = DeviceHooks::new(&self.device, &none)?;
         let xs = (self.rows_at_once(self.row_values(&none, &[site])? + range.len(), n * n)? / n).max(1);
         for (i, block) in order.chunks(xs).enumerate() {
             let pairs: Vec<u32> = block.iter().flat_map(|&x| order.iter().map(move |&y| (x * n + y) as u32)).collect();
             let list = Buffer::from_slice(&self.device, "pairs", &pairs)?;
-            let rows = Rows { list: Some(list.input()), first: 0, count: pairs.len() };
-            let values = self.run(rows, &none, &hooks, &[site])?.take(site);
+            let block = Block { list: Some(list.input()), first: 0, count: pairs.len() };
+            let values = self.run_to(block, &hooks, site)?;
             self.channels(&values, range.clone(), out.output_from(i * xs * n * range.len()))?;
         }
         Ok(out)

@@ -7,7 +7,7 @@ use super::EPOCHS_AT_ONCE;
 use crate::device::kernels::{self, Input};
 use crate::device::{Buffer, Device, Graph};
 use crate::error::{Error, Result};
-use crate::model::{Back, Evaluation, Interpretable, Pass, Program, Rows, parts};
+use crate::model::{Back, Block, Evaluation, Interpretable, Pass, Program};
 use std::ops::Range;
 
 /// Values that an evaluation of test pairs stores at once.
@@ -130,7 +130,7 @@ impl Engine {
             tables: Buffer::from_slice(&device, "parameters", &tables)?,
             nodes: Buffer::new(&device, "activations", seeds * program.width * rows)?,
             of_nodes: Buffer::new(&device, "gradients of activations", seeds * room)?,
-            parts: Buffer::new(&device, "parts of products", parts(&program, seeds, rows))?,
+            parts: Buffer::new(&device, "parts of products", program.parts(seeds, rows))?,
             state,
             trained,
             block_losses: Buffer::new(&device, "losses of blocks", blocks)?,
@@ -205,24 +205,25 @@ impl Engine {
     }
 
     /// A pass over pairs of every seed.
-    fn pass<'a>(&'a self, rows: Rows<'a>, batch_pairs: usize, nodes: &'a Buffer<f32>) -> Pass<'a> {
+    fn pass<'a>(&'a self, block: Block<'a>, batch_pairs: usize, nodes: &'a Buffer<f32>) -> Pass<'a> {
         let (of_tables, of_nodes) = (&self.of_tables, &self.of_nodes);
         Pass {
             device: &self.device,
             program: &self.program,
-            rows,
+            block,
             batch: self.sizes.seeds,
             batch_pairs,
             tables: &self.tables,
             nodes,
+            hooks: None,
             back: Some(Back { of_tables, of_nodes, parts: &self.parts, order: &self.order, starts: &self.starts }),
         }
     }
 
     /// The pass over the training pairs.
     fn training_pass(&self) -> Pass<'_> {
-        let rows = Rows { list: Some(self.train.input()), first: 0, count: self.sizes.rows };
-        self.pass(rows, self.sizes.rows, &self.nodes)
+        let block = Block { list: Some(self.train.input()), first: 0, count: self.sizes.rows };
+        self.pass(block, self.sizes.rows, &self.nodes)
     }
 
     /// Losses of the training pairs, by block of rows. Their logits give way to the gradient of `factor` times the sum of
@@ -244,8 +245,8 @@ impl Engine {
         smoothing: f64,
         (losses, hits): (&Buffer<f64>, &Buffer<u32>),
     ) -> Result<()> {
-        let pass = self.pass(Rows { list: Some(pairs), first: 0, count }, all, nodes);
-        pass.forward(|_, _, _| Ok(()))?;
+        let pass = self.pass(Block { list: Some(pairs), first: 0, count }, all, nodes);
+        pass.forward()?;
         let losses = kernels::RowLosses {
             rows: count,
             classes: self.sizes.n,
@@ -262,7 +263,7 @@ impl Engine {
             block_losses: Some(losses.output()),
             block_hits: Some(hits.output()),
         };
-        losses.launch(&self.device, [count.div_ceil(8), self.sizes.seeds, 1])
+        losses.launch_warps(&self.device, count, self.sizes.seeds)
     }
 
     /// One epoch: loss, gradient, step.
