@@ -56,8 +56,8 @@ pub struct OnDevice {
     two_maps: Option<TwoMaps>,
     /// The plans that were used last.
     lowered: Recent<Lowered, 8>,
-    /// The labels that were used last.
-    labels: Mutex<Option<Labels>>,
+    /// The labels of a task that were used last, here and on the device.
+    labels: Mutex<Option<(Arc<[u32]>, Arc<Buffer<u32>>)>>,
 }
 
 /// A plan as launches, and its matrices.
@@ -73,12 +73,6 @@ struct TwoMaps {
     combination: Combination,
     /// What the biases of the neurons and of the logits come to: (n).
     offset: Option<Buffer<f32>>,
-}
-
-/// The labels of a task, here and on the device.
-struct Labels {
-    host: Arc<[u32]>,
-    device: Arc<Buffer<u32>>,
 }
 
 /// Activations of a site at the pairs of a block, (rows, width), on the device.
@@ -182,13 +176,13 @@ impl OnDevice {
     fn labels(&self, task: &Task) -> Result<Arc<Buffer<u32>>> {
         let mut last = lock(&self.labels);
         let host = task.shared_labels();
-        if let Some(labels) = last.as_ref().filter(|labels| Arc::ptr_eq(&labels.host, host)) {
-            return Ok(labels.device.clone());
+        if let Some((_, labels)) = last.as_ref().filter(|(of, _)| Arc::ptr_eq(of, host)) {
+            return Ok(labels.clone());
         }
         *last = None;
-        let device = Arc::new(Buffer::from_slice(&self.device, "labels", host)?);
-        *last = Some(Labels { host: host.clone(), device: device.clone() });
-        Ok(device)
+        let labels = Arc::new(Buffer::from_slice(&self.device, "labels", host)?);
+        *last = Some((host.clone(), labels.clone()));
+        Ok(labels)
     }
 
     /// Rows of a block whose rows take so many values of four bytes each, beside what stays.
@@ -332,7 +326,7 @@ impl Interpretable for OnDevice {
     fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
         check_task(self, task)?;
         hooks.check(&self.sites(), self.order())?;
-        let total = self.losses(task, hooks, None)?;
+        let total = self.losses(task, hooks, false)?;
         Ok(Evaluation::from_sums(total.loss, total.hits, task.labels().len()))
     }
 
