@@ -73,7 +73,7 @@ static __device__ float derivative(int function, float v) {
     }
 }
 
-// The arrays that terms read, numbered as `Array` in src/model/on_device/program.rs: matrices, values of nodes, and the
+// The arrays that terms read, numbered as by `Place` in src/model/on_device/program.rs: matrices, values of nodes, and the
 // gradients of both. Nodes lie one after the other, (rows, width) each: they begin `rows` times their offset on.
 struct Arrays {
     const float* of[4];

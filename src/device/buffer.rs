@@ -1,7 +1,7 @@
 //! Memory of a device, with its length and type.
 
 use super::{Device, check};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use cust::sys;
 use std::marker::PhantomData;
 
@@ -33,8 +33,7 @@ impl<T: Plain> Buffer<T> {
             // SAFETY: a place to write an address to.
             let code = unsafe { sys::cuMemAlloc_v2(&mut pointer, needed) };
             if code == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
-                let free = device.free_memory().unwrap_or(0);
-                return Err(Error::CudaMemory { what, device: device.info().name.clone(), needed, free });
+                return Err(device.too_large(what, needed, device.free_memory().unwrap_or(0)));
             }
             check("cuMemAlloc", code)?;
         }

@@ -56,7 +56,7 @@ macro_rules! elements {
 elements!(f32 = "float", f64 = "double", u32 = "unsigned", u8 = "unsigned char");
 
 /// Values of a buffer, or none, that a kernel reads.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Input<'a, T> {
     address: u64,
     values: PhantomData<&'a Buffer<T>>,
@@ -65,7 +65,7 @@ pub(crate) struct Input<'a, T> {
 /// Values of a buffer, or none, that a kernel writes, whether or not it reads them too.
 ///
 /// A shared reference to the buffer is enough: what uses it runs in the order of the device's stream.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct Output<'a, T> {
     address: u64,
     values: PhantomData<&'a Buffer<T>>,
@@ -95,14 +95,6 @@ impl<T: Plain> Buffer<T> {
 
 macro_rules! pointers {
     ($($pointer:ident $type:ident),*) => {$(
-        impl<T> Clone for $pointer<'_, T> {
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
-
-        impl<T> Copy for $pointer<'_, T> {}
-
         impl<T: Element> Argument for $pointer<'_, T> {
             const PARAMETERS: &'static [(&'static str, &'static str)] = &[("*", T::$type)];
 

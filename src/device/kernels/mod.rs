@@ -20,8 +20,10 @@ mod product;
 
 use super::Device;
 use crate::error::Result;
-use argument::{Argument, Epilogue};
-pub(crate) use argument::{By, Combination, Function, HookValues, Input, InputRows, Output, OutputRows, Pairs};
+use argument::Argument;
+pub(crate) use argument::{
+    By, Combination, Epilogue, Function, HookValues, Input, InputRows, Output, OutputRows, Pairs,
+};
 #[cfg(feature = "train")]
 pub(crate) use launch::Graph;
 pub(super) use launch::Kernels;

@@ -27,7 +27,7 @@ use super::{
 };
 use crate::device::kernels::{self, Combination, Input, Output};
 use crate::device::{Buffer, Device, DeviceInfo, Matrix, Product};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fourier::FourierBasis;
 use crate::task::{Pair, Task};
 use hooks::DeviceHooks;
@@ -161,7 +161,7 @@ impl OnDevice {
         };
         pass.forward()?;
         let site = |(site, node): &(String, usize)| {
-            let (start, width) = (program.column(*node) * rows, program.plan.nodes[*node].width);
+            let (start, width) = (program.columns[*node] * rows, program.plan.nodes[*node].width);
             (site.clone(), Values { nodes: nodes.clone(), start, rows, width })
         };
         Ok(program.plan.kept.iter().map(site).collect())
@@ -191,8 +191,7 @@ impl OnDevice {
         let budget = self.device.budget()?;
         let rows = (budget / row).min(i32::MAX as usize / values.max(1));
         if rows == 0 {
-            let device = self.device().name.clone();
-            return Err(Error::CudaMemory { what: "activations of one pair", device, needed: row, free: budget });
+            return Err(self.device.too_large("activations of one pair", row, budget));
         }
         Ok(rows.min(all.max(1)))
     }
@@ -236,7 +235,7 @@ impl OnDevice {
             &self.device,
             Matrix::new(read, 0, self.width),
             Matrix::new(weights, classes.start, self.order()),
-            Matrix::new(&out, 0, classes.len()).output(),
+            Matrix::new(&out, 0, classes.len()),
         )?;
         Ok(out)
     }

@@ -7,27 +7,18 @@ use super::super::{Interpretable, Network};
 use super::hooks::DeviceHooks;
 use crate::device::kernels::{By, InputRows, OutputRows, Pairs};
 use crate::device::{Buffer, Device, Matrix, kernels};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// An array on the device, as `sum_terms` in `cuda/layers.cu` numbers them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Array {
-    /// Matrices of few rows.
-    Tables = 0,
-    /// Values of the nodes at all rows, node after node.
-    Nodes = 1,
-    /// Gradients with respect to the matrices.
-    OfTables = 2,
-    /// Gradients with respect to the nodes, and room for rows that are summed up.
-    OfNodes = 3,
-}
-
-/// Some columns of a matrix or a node.
+/// Some columns of a matrix or a node, or of the gradient with respect to it.
+///
+/// There are four arrays on the device, as `sum_terms` in `cuda/layers.cu` numbers them: matrices of few rows; values of the
+/// nodes at all rows, node after node; the gradients of the former; those of the latter, with room for rows that are summed up.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    pub array: Array,
+    pub is_node: bool,
+    pub is_gradient: bool,
     /// Where the matrix begins or, in columns of all rows, the node.
     pub start: usize,
     /// First column.
@@ -47,17 +38,13 @@ impl Place {
 
     /// The place of the gradient with respect to what is here.
     pub fn gradient(self) -> Self {
-        let array = match self.array {
-            Array::Tables => Array::OfTables,
-            Array::Nodes => Array::OfNodes,
-            of => of,
-        };
-        Self { array, ..self }
+        Self { is_gradient: true, ..self }
     }
 
     fn words(self) -> [u32; 3] {
         let word = |number: usize| u32::try_from(number).expect("arrays of a plan are checked to be short enough");
-        [word(self.array as usize + 4 * self.by as usize + 16 * self.first), word(self.start), word(self.stride)]
+        let array = usize::from(self.is_node) + 2 * usize::from(self.is_gradient);
+        [word(array + 4 * self.by as usize + 16 * self.first), word(self.start), word(self.stride)]
     }
 }
 
@@ -86,10 +73,8 @@ impl Term {
         })
     }
 
-    /// Numbers of a term in `sum_terms`.
-    const WORDS: usize = 8;
-
-    fn words(self) -> [u32; Self::WORDS] {
+    /// The term as `sum_terms` reads it.
+    pub fn words(self) -> [u32; 8] {
         let [a, b, c] = self.source.words();
         let [d, e, f] = self.weight.map_or([u32::MAX, 0, 0], Place::words);
         [a, b, c, d, e, f, self.at as u32, self.source.width as u32]
@@ -102,13 +87,6 @@ struct Launch {
     run: Box<dyn Fn(&Pass<'_>) -> Result<()> + Send + Sync>,
 }
 
-/// A product of (k, width) summed over rows.
-struct OverRows {
-    elements: Option<usize>,
-    k: usize,
-    width: usize,
-}
-
 /// A plan as launches.
 pub(crate) struct Program {
     pub(in crate::model) plan: Plan,
@@ -119,7 +97,7 @@ pub(crate) struct Program {
     /// Values of all matrices.
     pub tables: usize,
     /// First column of every node, counting those of all nodes.
-    columns: Vec<usize>,
+    pub(super) columns: Vec<usize>,
     /// Columns of all nodes that are needed.
     pub width: usize,
     /// Launches that make the matrices of the parameters.
@@ -128,8 +106,9 @@ pub(crate) struct Program {
     forward: Vec<Launch>,
     #[cfg_attr(not(feature = "train"), allow(dead_code))]
     backward: Vec<Launch>,
+    /// Products summed over rows: for how many elements, or pairs, and their size.
     #[cfg_attr(not(feature = "train"), allow(dead_code))]
-    over_rows: Vec<OverRows>,
+    over_rows: Vec<(Option<usize>, [usize; 2])>,
     /// The numbers of all terms.
     pub(super) terms: Buffer<u32>,
 }
@@ -143,8 +122,9 @@ pub(super) struct Lowering<'a> {
     width: usize,
     scratch: usize,
     launches: Vec<Launch>,
-    over_rows: Vec<OverRows>,
-    words: Vec<u32>,
+    pub over_rows: Vec<(Option<usize>, [usize; 2])>,
+    /// The numbers of all terms.
+    pub words: Vec<u32>,
     /// Rows of the matrix that launches are for.
     pub elements: Option<usize>,
     /// First columns of the nodes that have a gradient.
@@ -208,8 +188,7 @@ impl Program {
         let all = width + if scratch > 0 { 2 * scratch + 1 } else { 0 };
         // Places are counted in 31 bits, columns in 28.
         if tables > i32::MAX as usize || all >= 1 << 28 {
-            let (what, device, free) = ("the tables of a network", device.info().name.clone(), device.free_memory()?);
-            return Err(Error::CudaMemory { what, device, needed: 4 * tables.max(all), free });
+            return Err(device.too_large("the tables of a network", 4 * tables.max(all), device.free_memory()?));
         }
         let mut lowering = Lowering {
             plan: &plan,
@@ -259,15 +238,10 @@ impl Program {
     /// Values of the parts of the largest product over rows that is cut, for a batch of networks with so many pairs.
     #[cfg(feature = "train")]
     pub fn parts(&self, batch: usize, pairs: usize) -> usize {
-        let of = |&OverRows { elements, k, width }: &OverRows| {
+        let of = |&(elements, [k, width]): &(Option<usize>, [usize; 2])| {
             batch * splits(k, width, batch, elements.unwrap_or(pairs)) * k * width
         };
         self.over_rows.iter().map(of).max().unwrap_or(0)
-    }
-
-    /// Where a node begins, in columns of all rows.
-    pub fn column(&self, node: NodeId) -> usize {
-        self.columns[node]
     }
 
     /// Where a matrix begins among the tables.
@@ -335,13 +309,15 @@ impl Lowering<'_> {
             rows::By::Right => By::Right,
             rows::By::One => By::One,
         };
-        Place { array: Array::Tables, start, first: 0, width: self.plan.small[id].columns, stride, by }
+        let width = self.plan.small[id].columns;
+        Place { is_node: false, is_gradient: false, start, first: 0, width, stride, by }
     }
 
     /// Some channels of a node.
     pub fn node(&self, node: NodeId, channels: Range<usize>) -> Place {
         let (start, stride) = (self.columns[node], self.plan.nodes[node].width);
-        Place { array: Array::Nodes, start, first: channels.start, width: channels.len(), stride, by: By::Row }
+        let (first, width, by) = (channels.start, channels.len(), By::Row);
+        Place { is_node: true, is_gradient: false, start, first, width, stride, by }
     }
 
     /// All channels of a node.
@@ -352,24 +328,12 @@ impl Lowering<'_> {
     /// Room for rows of at most the width of what nonlinear steps read, beside the gradients; of one column for index 1.
     pub fn scratch(&self, index: usize, width: usize) -> Place {
         let start = self.width + [0, self.scratch, self.scratch + 1][index];
-        Place { array: Array::OfNodes, start, first: 0, width, stride: width, by: By::Row }
+        Place { is_node: true, is_gradient: true, start, first: 0, width, stride: width, by: By::Row }
     }
 
     /// Adds a launch, or a few.
     pub fn push(&mut self, run: impl Fn(&Pass<'_>) -> Result<()> + Send + Sync + 'static) {
         self.launches.push(Launch { elements: self.elements, run: Box::new(run) });
-    }
-
-    /// Numbers of terms, to be read by a launch: where they begin.
-    pub fn words_of(&mut self, terms: &[Term]) -> usize {
-        let first = self.words.len();
-        self.words.extend(terms.iter().flat_map(|term| term.words()));
-        first
-    }
-
-    /// Notes that there is a product of (k, width) summed over rows.
-    pub fn note_over_rows(&mut self, k: usize, width: usize) {
-        self.over_rows.push(OverRows { elements: self.elements, k, width });
     }
 }
 
@@ -455,12 +419,13 @@ impl<'a> Pass<'a> {
     /// Where a place begins in its array, and the distance between two networks'.
     pub(super) fn at(&self, place: Place) -> (&'a Buffer<f32>, usize, usize) {
         let rows = self.block.count;
-        let (of_tables, of_nodes) = (self.program.tables, self.program.width * rows);
-        match place.array {
-            Array::Tables => (self.tables, place.start + place.first, of_tables),
-            Array::Nodes => (self.nodes, place.start * rows + place.first, of_nodes),
-            Array::OfTables => (self.back().of_tables, place.start + place.first, of_tables),
-            Array::OfNodes => (self.back().of_nodes, place.start * rows + place.first, of_nodes),
+        let [tables, nodes] = match place.is_gradient {
+            false => [self.tables, self.nodes],
+            true => [self.back().of_tables, self.back().of_nodes],
+        };
+        match place.is_node {
+            false => (tables, place.start + place.first, self.program.tables),
+            true => (nodes, place.start * rows + place.first, self.program.width * rows),
         }
     }
 

@@ -3,8 +3,8 @@
 
 use super::super::network::Activation;
 use super::super::network::rows::RowOp;
-use super::program::{Array, Lowering, Place, Term, splits};
-use crate::device::kernels::{self, By};
+use super::program::{Lowering, Place, Term, splits};
+use crate::device::kernels::{self, By, Epilogue};
 use crate::device::{Matrix, Product};
 
 /// What is done with terms: `function` of `scale` times their sum or product, plus what is there where `add` is set.
@@ -211,7 +211,8 @@ impl Lowering<'_> {
 
     /// Terms put together.
     pub fn terms(&mut self, terms: &[Term], how: Combined, out: Place) {
-        let (first, count) = (self.words_of(terms), terms.len());
+        let (first, count) = (self.words.len(), terms.len());
+        self.words.extend(terms.iter().flat_map(|term| term.words()));
         let Combined { product, scale, function, add } = how;
         self.push(move |pass| {
             let (program, rows) = (pass.program, pass.block.count);
@@ -242,12 +243,21 @@ impl Lowering<'_> {
     /// Rows times a matrix.
     pub fn product(&mut self, a: Place, b: Place, how: Multiplied, out: Place) {
         let Multiplied { transposed, add, relu, mask } = how;
+        let epilogue = match mask {
+            _ if relu => Epilogue::Relu,
+            Some(_) => Epilogue::Mask,
+            None if add => Epilogue::Add,
+            None => Epilogue::Store,
+        };
         self.push(move |pass| {
-            let product = Product::new(pass.block.count, out.width, a.width).batch(pass.batch, 1).onto(add);
-            let product = if transposed { product.transpose_b() } else { product };
-            let product = product.masked(mask.map(|mask| pass.input(mask).values));
-            let product = if relu { product.relu() } else { product };
-            product.run(pass.device, pass.matrix(a), pass.matrix(b), pass.matrix(out).output())
+            let product = Product {
+                transpose_b: transposed,
+                outer: pass.batch,
+                epilogue,
+                mask: mask.map(|mask| pass.input(mask).values),
+                ..Product::new(pass.block.count, out.width, a.width)
+            };
+            product.run(pass.device, pass.matrix(a), pass.matrix(b), pass.matrix(out))
         });
     }
 
@@ -307,18 +317,18 @@ impl Lowering<'_> {
     /// Adds the transpose of rows (k) times rows (width), a matrix (k, width).
     pub fn over_rows(&mut self, a: Place, b: Place, out: Place) {
         let (k, width) = (a.width, b.width);
-        self.note_over_rows(k, width);
+        self.over_rows.push((self.elements, [k, width]));
         self.push(move |pass| {
             let (rows, batch, count) = (pass.block.count, pass.batch, k * width);
             let splits = splits(k, width, batch, rows);
-            let product = Product::new(k, width, rows).batch(batch, 1).transpose_a();
+            let product = Product { transpose_a: true, outer: batch, ..Product::new(k, width, rows) };
             let (a, b) = (pass.matrix(a), pass.matrix(b));
             if splits == 1 {
-                return product.onto(true).run(pass.device, a, b, pass.matrix(out).output());
+                return Product { epilogue: Epilogue::Add, ..product }.run(pass.device, a, b, pass.matrix(out));
             }
             let (parts, batch_parts) = (pass.back().parts, splits * count);
             let of_batch = Matrix::new(parts, 0, width).batch(batch_parts, 0);
-            Product { splits, split_stride: count, ..product }.run(pass.device, a, b, of_batch.output())?;
+            Product { splits, split_stride: count, ..product }.run(pass.device, a, b, of_batch)?;
             let (parts, out) = (parts.input(), pass.output(out));
             let sum = kernels::SumSplits { rows: k, width, splits, parts, batch_parts, out, add: true };
             sum.launch_over(pass.device, count, batch)
@@ -332,12 +342,12 @@ impl Lowering<'_> {
 
     /// [`gradient_of`](Self::gradient_of), by way of one of the rooms of [`scratch`](Self::scratch) where rows are to be summed.
     fn gradient_into(&mut self, input: Place, room: usize, make: impl FnOnce(&mut Self, Place, bool)) {
-        match (input.array, input.by) {
-            (Array::Nodes, _) => {
+        match (input.is_node, input.by) {
+            (true, _) => {
                 let add = self.claim(input);
                 make(self, input.gradient(), add);
             }
-            (_, By::Row) => make(self, input.gradient(), true),
+            (false, By::Row) => make(self, input.gradient(), true),
             _ => {
                 let rows = self.scratch(room, input.width);
                 make(self, rows, false);

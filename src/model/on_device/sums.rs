@@ -5,7 +5,7 @@ use super::program::Block;
 use super::{OnDevice, Values};
 use crate::device::kernels::{Combination, Input};
 use crate::device::{Buffer, kernels};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{
     Evaluation, Hooks, Interpretable, LOGITS, PairMeans, check_finite, hidden_is_read_out, hidden_readout, width,
 };
@@ -195,12 +195,8 @@ impl OnDevice {
             let values = values.input();
             energy += &self.square_norms(block.count, d, values)?;
             if block.first % n != 0 || block.count % n != 0 {
-                return Err(Error::CudaMemory {
-                    what: "activations of the pairs of one element",
-                    device: self.device().name.clone(),
-                    needed: 4 * n * d,
-                    free: self.device.budget().unwrap_or(0),
-                });
+                let free = self.device.budget().unwrap_or(0);
+                return Err(self.device.too_large("activations of the pairs of one element", 4 * n * d, free));
             }
             let (first, xs) = (block.first / n, block.count / n);
             let columns = d.div_ceil(32);

@@ -6,7 +6,7 @@ use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
 use crate::device::kernels::{self, Input};
 use crate::device::{Buffer, Device, Graph};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{Back, Block, Evaluation, Interpretable, Pass, Program};
 use std::ops::Range;
 
@@ -66,8 +66,8 @@ impl Engine {
         // Distances between seeds are counted in 31 bits.
         let largest = room.max(program.tables);
         if largest > i32::MAX as usize {
-            let (what, name) = ("one array of a batch, of which 2^31 values are the most,", device.info().name.clone());
-            return Err(Error::CudaMemory { what, device: name, needed: 4 * largest, free: device.free_memory()? });
+            let what = "one array of a batch, of which 2^31 values are the most,";
+            return Err(device.too_large(what, 4 * largest, device.free_memory()?));
         }
         let sorted = |set: &[usize]| -> Vec<u32> {
             let mut sorted: Vec<u32> = set.iter().map(|&pair| pair as u32).collect();
