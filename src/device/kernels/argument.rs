@@ -39,37 +39,34 @@ fn count(value: usize) -> u64 {
     i32::try_from(value).expect("counts and strides of a launch are below 2^31") as u64
 }
 
-/// Types of the values behind pointers.
+/// Types of the values behind pointers, as they are read and as they are written.
 pub(super) trait Element {
-    const INPUT: &'static str;
-    const OUTPUT: &'static str;
+    const POINTERS: [&'static str; 2];
 }
 
 macro_rules! elements {
     ($($type:ty = $name:literal),*) => {$(
         impl Element for $type {
-            const INPUT: &'static str = concat!("const ", $name, "*");
-            const OUTPUT: &'static str = concat!($name, "*");
+            const POINTERS: [&'static str; 2] = [concat!("const ", $name, "*"), concat!($name, "*")];
         }
     )*};
 }
 elements!(f32 = "float", f64 = "double", u32 = "unsigned", u8 = "unsigned char");
 
-/// Values of a buffer, or none, that a kernel reads.
+/// Values of a buffer that a kernel reads or, where `WRITES` is set, writes, whether or not it reads them too.
+///
+/// A shared reference to the buffer is enough: what uses it runs in the order of the device's stream.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Input<'a, T> {
+pub(crate) struct Pointer<'a, T, const WRITES: bool> {
     address: u64,
     values: PhantomData<&'a Buffer<T>>,
 }
 
-/// Values of a buffer, or none, that a kernel writes, whether or not it reads them too.
-///
-/// A shared reference to the buffer is enough: what uses it runs in the order of the device's stream.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Output<'a, T> {
-    address: u64,
-    values: PhantomData<&'a Buffer<T>>,
-}
+/// Values of a buffer that a kernel reads.
+pub(crate) type Input<'a, T> = Pointer<'a, T, false>;
+
+/// Values of a buffer that a kernel writes.
+pub(crate) type Output<'a, T> = Pointer<'a, T, true>;
 
 impl<T: Plain> Buffer<T> {
     /// All values, for a kernel that reads them.
@@ -79,7 +76,7 @@ impl<T: Plain> Buffer<T> {
 
     /// The values from `start` on, for a kernel that reads them.
     pub fn input_from(&self, start: usize) -> Input<'_, T> {
-        Input { address: self.at(start), values: PhantomData }
+        Pointer { address: self.at(start), values: PhantomData }
     }
 
     /// All values, for a kernel that writes them.
@@ -89,31 +86,29 @@ impl<T: Plain> Buffer<T> {
 
     /// The values from `start` on, for a kernel that writes them.
     pub fn output_from(&self, start: usize) -> Output<'_, T> {
-        Output { address: self.at(start), values: PhantomData }
+        Pointer { address: self.at(start), values: PhantomData }
     }
 }
 
-macro_rules! pointers {
-    ($($pointer:ident $type:ident),*) => {$(
-        impl<T: Element> Argument for $pointer<'_, T> {
-            const PARAMETERS: &'static [(&'static str, &'static str)] = &[("*", T::$type)];
+impl<T: Element, const WRITES: bool> Argument for Pointer<'_, T, WRITES> {
+    const PARAMETERS: &'static [(&'static str, &'static str)] = &[("*", T::POINTERS[WRITES as usize])];
 
-            fn push(self, words: &mut Vec<u64>) {
-                words.push(self.address);
-            }
-        }
-
-        impl<T: Element> Argument for Option<$pointer<'_, T>> {
-            const PARAMETERS: &'static [(&'static str, &'static str)] = &[("*", T::$type)];
-
-            /// A null pointer where there is none.
-            fn push(self, words: &mut Vec<u64>) {
-                words.push(self.map_or(0, |pointer| pointer.address));
-            }
-        }
-    )*};
+    fn push(self, words: &mut Vec<u64>) {
+        words.push(self.address);
+    }
 }
-pointers!(Input INPUT, Output OUTPUT);
+
+impl<A: Argument> Argument for Option<A> {
+    const PARAMETERS: &'static [(&'static str, &'static str)] = A::PARAMETERS;
+
+    /// Null pointers where there is none.
+    fn push(self, words: &mut Vec<u64>) {
+        match self {
+            Some(argument) => argument.push(words),
+            None => words.extend(A::PARAMETERS.iter().map(|_| 0)),
+        }
+    }
+}
 
 /// Rows of numbers: where they begin, the distance between rows, and that between the networks of a batch.
 #[derive(Clone, Copy, Debug)]
@@ -137,17 +132,6 @@ impl<P: Argument> Argument for Rows<P> {
         self.values.push(words);
         self.stride.push(words);
         self.batch.push(words);
-    }
-}
-
-impl Argument for Option<InputRows<'_>> {
-    const PARAMETERS: &'static [(&'static str, &'static str)] = InputRows::PARAMETERS;
-
-    fn push(self, words: &mut Vec<u64>) {
-        match self {
-            Some(rows) => rows.push(words),
-            None => words.extend([0; 3]),
-        }
     }
 }
 

@@ -1,5 +1,4 @@
-//! The kernels of `layers.cu`, and sums of rows by element, against the formulas in `f64`; gradients against finite differences
-//! of these. Every launch is of two networks side by side, with numbers that are not to be touched between all rows.
+//! The kernels of `layers.cu` against the formulas in `f64`; gradients against finite differences of these. Every launch is of two networks side by side, with numbers that are not to be touched between all rows.
 //!
 //! The tests run on device 0 where there is one, and are skipped visibly elsewhere; with `IRREPLENS_REQUIRE_DEVICE` set, no device
 //! is a failure.
@@ -288,57 +287,6 @@ fn sums_and_products_of_terms() {
                 };
                 (0..width).map(value).collect()
             });
-        }
-    }
-}
-
-/// The rows of every element summed up, weighted or not: the gradient of rows of a table; and all rows.
-#[test]
-fn sums_of_the_rows_of_elements() {
-    let Some(device) = device() else { return };
-    for (n, rows, width) in [(2, 1, 1), (5, 40, 33), (6, 19, 12), (7, 300, 32)] {
-        for (side, weighted) in [(0, false), (1, true)] {
-            let pairs = numbers_of_pairs(n, rows);
-            let element = |row: usize| if side == 0 { pairs[row] as usize / n } else { pairs[row] as usize % n };
-            let values = Padded::new(&device, rows, width, 2, draw(12));
-            let weights = Padded::new(&device, rows, 1, 2, draw(13));
-            // Rows by element, each network for itself.
-            let (mut order, mut starts) = (Vec::new(), Vec::new());
-            for b in 0..BATCH {
-                for of in 0..n {
-                    starts.push((order.len() - b * rows) as u32);
-                    order.extend((0..rows as u32).filter(|&row| element(b * rows + row as usize) == of));
-                }
-                starts.push(rows as u32);
-            }
-            let (order, starts) = (upload(&device, &order), upload(&device, &starts));
-            // One row an element, or one for all.
-            for count in [n, 1] {
-                let out = Padded::out(&device, count, width, 1);
-                let listed = count == n;
-                let sums = SumRows {
-                    rows,
-                    width,
-                    values: values.input(),
-                    order: listed.then(|| order.input()),
-                    batch_order: rows,
-                    starts: listed.then(|| starts.input()),
-                    batch_starts: n + 1,
-                    weights: weighted.then(|| weights.input()),
-                    out: out.output(),
-                    add: false,
-                };
-                let launch = |add| SumRows { add, ..sums }.launch(&device, [width.div_ceil(32), count, BATCH]);
-                out.check_twice(&format!("order {n}, {rows} rows of {width}, {side}, {count}"), launch, |i| {
-                    let mut sum = vec![0.0; width];
-                    let of_network = i / count * rows..(i / count + 1) * rows;
-                    for row in of_network.filter(|&row| !listed || element(row) == i % count) {
-                        let weight = if weighted { weights.row(row)[0] } else { 1.0 };
-                        sum.iter_mut().zip(values.row(row)).for_each(|(sum, v)| *sum += weight * v);
-                    }
-                    sum
-                });
-            }
         }
     }
 }

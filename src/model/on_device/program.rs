@@ -1,7 +1,7 @@
 //! A plan as launches: where its matrices and nodes lie on a device, and passes of the launches over a block of pairs.
 
 use super::super::network::plan::{Input, Node, NodeId, PairNode, Plan, Small, SmallId};
-use super::super::network::rows::{self, RowOp};
+use super::super::network::rows;
 #[cfg(feature = "train")]
 use super::super::{Interpretable, Network};
 use super::hooks::DeviceHooks;
@@ -118,9 +118,10 @@ pub(super) struct Lowering<'a> {
     pub plan: &'a Plan,
     matrices: &'a [Option<(usize, usize)>],
     columns: &'a [usize],
-    /// Columns of all nodes, and width of the rows that there is room for behind them.
+    /// Columns of all nodes, width of the rows that there is room for behind them, and that of the widest that need it.
     width: usize,
-    scratch: usize,
+    room: usize,
+    widest: usize,
     launches: Vec<Launch>,
     pub over_rows: Vec<(Option<usize>, [usize; 2])>,
     /// The numbers of all terms.
@@ -184,33 +185,45 @@ impl Program {
             start
         };
         let columns: Vec<usize> = plan.nodes.iter().zip(&plan.node_needed).map(column).collect();
-        let scratch = if backward { scratch(&plan) } else { 0 };
-        let all = width + if scratch > 0 { 2 * scratch + 1 } else { 0 };
         // Places are counted in 31 bits, columns in 28.
-        if tables > i32::MAX as usize || all >= 1 << 28 {
-            return Err(device.too_large("the tables of a network", 4 * tables.max(all), device.free_memory()?));
-        }
-        let mut lowering = Lowering {
-            plan: &plan,
-            matrices: &matrices,
-            columns: &columns,
-            width,
-            scratch,
-            launches: Vec::new(),
-            over_rows: Vec::new(),
-            words: Vec::new(),
-            elements: None,
-            set: BTreeSet::new(),
-            masked: BTreeSet::new(),
+        let check = |columns: usize| match tables > i32::MAX as usize || columns >= 1 << 28 {
+            true => Err(device.too_large("the tables of a network", 4 * tables.max(columns), device.free_memory()?)),
+            false => Ok(()),
         };
-        lowering.forward();
-        let forward = std::mem::take(&mut lowering.launches);
-        let mut of_matrices = Vec::new();
-        if backward {
-            lowering.matrices();
-            of_matrices = std::mem::take(&mut lowering.launches);
-            lowering.backward();
-        }
+        check(width)?;
+        // How much room rows need that are summed up shows when all launches are there.
+        let mut room = 0;
+        let (of_matrices, forward, lowering) = loop {
+            let mut lowering = Lowering {
+                plan: &plan,
+                matrices: &matrices,
+                columns: &columns,
+                width,
+                room,
+                widest: 0,
+                launches: Vec::new(),
+                over_rows: Vec::new(),
+                words: Vec::new(),
+                elements: None,
+                set: BTreeSet::new(),
+                masked: BTreeSet::new(),
+            };
+            lowering.forward();
+            let forward = std::mem::take(&mut lowering.launches);
+            if backward {
+                lowering.matrices();
+            }
+            let of_matrices = std::mem::take(&mut lowering.launches);
+            if backward {
+                lowering.backward();
+            }
+            if lowering.widest == room {
+                break (of_matrices, forward, lowering);
+            }
+            room = lowering.widest;
+        };
+        let all = width + if room > 0 { 2 * room + 1 } else { 0 };
+        check(all)?;
         let Lowering { launches: backward, over_rows, words, .. } = lowering;
         let terms = Buffer::from_slice(device, "terms of a plan", &words)?;
         let width = all;
@@ -259,27 +272,6 @@ pub(super) fn splits(m: usize, n: usize, batch: usize, rows: usize) -> usize {
     if rows < 128 { 1 } else { (BUSY / tiles).clamp(1, rows.div_ceil(64)) }
 }
 
-/// Width of the widest rows that gradients with respect to tables are summed up from.
-fn scratch(plan: &Plan) -> usize {
-    let of_nodes = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
-    let of_node = of_nodes.filter_map(|(node, _)| match &node.node {
-        Node::Rows(op, inputs) => {
-            let width = |input: &Input| match input {
-                Input::Table { table, .. } => plan.small[*table].columns,
-                Input::Node { .. } if matches!(op, RowOp::Normalise { .. }) => node.width,
-                Input::Node { .. } => 0,
-            };
-            inputs.iter().map(width).max()
-        }
-        _ => None,
-    });
-    let of_small = plan.small.iter().filter_map(|matrix| match &matrix.small {
-        Small::Rows(_, inputs) => inputs.iter().map(|&id| plan.small[id].columns).max(),
-        _ => None,
-    });
-    of_node.chain(of_small).max().unwrap_or(0)
-}
-
 /// The matrices that nodes read.
 pub(super) fn read(plan: &Plan) -> BTreeSet<SmallId> {
     let mut all = BTreeSet::new();
@@ -325,9 +317,10 @@ impl Lowering<'_> {
         self.node(node, 0..self.plan.nodes[node].width)
     }
 
-    /// Room for rows of at most the width of what nonlinear steps read, beside the gradients; of one column for index 1.
-    pub fn scratch(&self, index: usize, width: usize) -> Place {
-        let start = self.width + [0, self.scratch, self.scratch + 1][index];
+    /// Room for rows beside the gradients; of one column for index 1.
+    pub fn scratch(&mut self, index: usize, width: usize) -> Place {
+        self.widest = self.widest.max(width);
+        let start = self.width + [0, self.room, self.room + 1][index];
         Place { is_node: true, is_gradient: true, start, first: 0, width, stride: width, by: By::Row }
     }
 
