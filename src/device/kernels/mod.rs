@@ -93,7 +93,7 @@ macro_rules! kernels {
 }
 
 kernels! {
-    /// A batch of matrix products; [`Product`](super::Product) is the way to it.
+    /// A batch of matrix products; [`Product`] is the way to it.
     Matmul<'a> = matmul_nn_64 | matmul_nt_64 | matmul_tn_64 | matmul_nn_128 | matmul_nt_128 | matmul_tn_128 {
         m: usize,
         n: usize,
@@ -199,8 +199,8 @@ kernels! {
     /// Losses of pairs whose logits are never stored, by block of pairs: `run` launches it.
     ///
     /// Neurons are those of `hidden` (rows, width), or else the two maps (n, width) combined; `unembed` is (width, n), its
-    /// rows `stride` apart, and `offset` (n) is added to the logits. Of every block `block_sums` has the loss and the square norm of the centred logits,
-    /// `block_hits` the number of right pairs; `losses` and `hits` have one of each pair.
+    /// rows `stride` apart, and `offset` (n) is added to the logits. Of every block `block_sums` has the loss and the square
+    /// norm of the centred logits, `block_hits` the number of right pairs; `losses` and `hits` have one of each pair.
     Evaluation<'a> = evaluate_64 | evaluate_128 | evaluate_tf32 {
         rows: usize,
         n: usize,

@@ -56,9 +56,12 @@ pub struct OnDevice {
     two_maps: Option<TwoMaps>,
     /// The plans that were used last.
     lowered: Recent<Lowered, 8>,
-    /// The labels of a task that were used last, here and on the device.
-    labels: Mutex<Option<(Arc<[u32]>, Arc<Buffer<u32>>)>>,
+    /// The labels that were used last.
+    labels: Mutex<Option<Labels>>,
 }
+
+/// The labels of a task, here and on the device.
+type Labels = (Arc<[u32]>, Arc<Buffer<u32>>);
 
 /// A plan as launches, and its matrices.
 struct Lowered {

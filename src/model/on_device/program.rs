@@ -81,10 +81,13 @@ impl Term {
     }
 }
 
+/// Makes a launch, or a few.
+type Run = dyn Fn(&Pass<'_>) -> Result<()> + Send + Sync;
+
 /// A launch, or a few, and for how many elements; `None` for pairs.
 struct Launch {
     elements: Option<usize>,
-    run: Box<dyn Fn(&Pass<'_>) -> Result<()> + Send + Sync>,
+    run: Box<Run>,
 }
 
 /// A plan as launches.

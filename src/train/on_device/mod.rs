@@ -35,6 +35,10 @@ const EPOCHS_AT_ONCE: u64 = 256;
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn train_many_on_device(device: &Device, seeds: &[u64], make: impl Fn(u64) -> Result<Trainer>) -> Vec<Seed> {
+    train_seeds(device, seeds, make)
+}
+
+fn train_seeds(device: &Device, seeds: &[u64], make: impl Fn(u64) -> Result<Trainer>) -> Vec<Seed> {
     let mut made: Vec<Result<Trainer>> = seeds.iter().map(|&seed| make(seed)).collect();
     // All go at one pace: one bar shows it.
     if let Some(first) = made.iter_mut().find_map(|trainer| trainer.as_mut().ok()) {
