@@ -1,6 +1,8 @@
 //! A plan as launches: where its matrices and nodes lie on a device, and passes of the launches over a block of pairs.
 
-use super::super::network::plan::{Input, Node, NodeId, PairNode, Plan, Small, SmallId};
+#[cfg(feature = "train")]
+use super::super::network::plan::Small;
+use super::super::network::plan::{Input, Node, NodeId, PairNode, Plan, SmallId};
 use super::super::network::rows;
 #[cfg(feature = "train")]
 use super::super::{Interpretable, Network};
