@@ -29,7 +29,7 @@ static __device__ __forceinline__ Pairs pairs_of(const unsigned* pairs, unsigned
     return {pairs ? pairs + (size_t)blockIdx.y * batch_pairs : pairs, first, n};
 }
 
-// Elementwise functions, numbered as `Activation` in src/device/kernels/argument.rs.
+// Elementwise functions, numbered as `Activation` in src/model/network/activation.rs.
 enum Activation { IDENTITY = 0, RELU = 1, SQUARE = 2, GELU = 3, GELU_TANH = 4, TANH = 5, SILU = 6 };
 
 // 1 / (1 + exp(-v)), to the rounding of its value at both ends.
@@ -73,7 +73,7 @@ static __device__ float derivative(int function, float v) {
     }
 }
 
-// The arrays that terms read, numbered as `Array` in src/model/on_device/layout.rs: matrices, values of nodes, and the
+// The arrays that terms read, numbered as by `Place` in src/model/on_device/program.rs: matrices, values of nodes, and the
 // gradients of both. Nodes lie one after the other, (rows, width) each: they begin `rows` times their offset on.
 struct Arrays {
     const float* of[4];
@@ -95,7 +95,7 @@ extern "C" __global__ void __launch_bounds__(256)
     sum_terms(int rows, int width, int n, const unsigned* __restrict__ pairs, unsigned first, int batch_pairs,
               const unsigned* __restrict__ terms, int count, const float* tables, const float* nodes,
               const float* of_tables, const float* of_nodes, int batch_tables, int batch_nodes, int product, float scale,
-              int function, float* out, int stride, int batch_out, int add) {
+              int function, float* out, int stride_out, int batch_out, int add) {
     const size_t at = (size_t)blockIdx.x * blockDim.x + threadIdx.x, batch = blockIdx.y;
     if (at >= (size_t)rows * width) return;
     const size_t i = at / width;
@@ -111,7 +111,7 @@ extern "C" __global__ void __launch_bounds__(256)
         if (term[3] != NOTHING) part *= arrays.at(term + 3, of_rows, i, rows, 0);
         v = product ? v * part : v + part;
     }
-    float& to = out[batch * batch_out + i * stride + k];
+    float& to = out[batch * batch_out + i * stride_out + k];
     v *= scale;
     to = activate(function, add ? to + v : v);
 }

@@ -75,13 +75,13 @@ MATMUL(matmul_tn_128, 128, true, false)
 // out (rows, width), its rows `stride` apart = the sum over s of parts (splits, rows, width), in order, added to what is there
 // if asked for; batch blockIdx.y.
 extern "C" __global__ void __launch_bounds__(256)
-    sum_splits(int rows, int width, int splits, const float* __restrict__ parts, int batch_parts, float* out, int stride,
-               int batch_out, int add) {
+    sum_splits(int rows, int width, int splits, const float* __restrict__ parts, int batch_parts, float* out,
+               int stride_out, int batch_out, int add) {
     const size_t i = (size_t)blockIdx.x * blockDim.x + threadIdx.x, count = (size_t)rows * width;
     if (i >= count) return;
     const float* from = parts + (size_t)blockIdx.y * batch_parts + i;
     float sum = from[0];
     for (int s = 1; s < splits; s++) sum += from[s * count];
-    float& to = out[(size_t)blockIdx.y * batch_out + i / width * stride + i % width];
+    float& to = out[(size_t)blockIdx.y * batch_out + i / width * stride_out + i % width];
     to = add ? to + sum : sum;
 }

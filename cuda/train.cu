@@ -7,9 +7,10 @@ using namespace tile;
 // weights (rows, 1), added to what is there if asked for; always in the same order. The rows of element blockIdx.y are those
 // that `order` lists from its entry of `starts` to the next, or all rows where there is no `order`. Batch blockIdx.z.
 extern "C" __global__ void __launch_bounds__(256)
-    sum_rows(int rows, int width, const float* values, int stride, int batch_values, const unsigned* __restrict__ order,
-             int batch_order, const unsigned* __restrict__ starts, int batch_starts, const float* weights,
-             int stride_weights, int batch_weights, float* out, int stride_out, int batch_out, int add) {
+    sum_rows(int rows, int width, const float* values, int stride_values, int batch_values,
+             const unsigned* __restrict__ order, int batch_order, const unsigned* __restrict__ starts, int batch_starts,
+             const float* weights, int stride_weights, int batch_weights, float* out, int stride_out, int batch_out,
+             int add) {
     __shared__ float parts[8][33];
     const int channel = blockIdx.x * 32 + threadIdx.x % 32, part = threadIdx.x / 32;
     const size_t batch = blockIdx.z;
@@ -20,7 +21,7 @@ extern "C" __global__ void __launch_bounds__(256)
     if (channel < width)
         for (unsigned i = begin + part; i < end; i += 8) {
             const size_t row = list ? list[i] : i;
-            float v = values[batch * batch_values + row * stride + channel];
+            float v = values[batch * batch_values + row * stride_values + channel];
             if (weights) v *= weights[batch * batch_weights + row * stride_weights];
             sum += v;
         }

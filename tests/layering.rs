@@ -297,10 +297,10 @@ fn places() {
     }
 }
 
-/// The files that `CONTRIBUTING.md` says something new touches: those in backquotes up to the first full stop behind a file.
-fn listed(what: &str) -> Vec<String> {
+/// The files that `CONTRIBUTING.md` lists behind some words: those in backquotes up to the first full stop behind a file.
+fn listed(behind: &str) -> Vec<String> {
     let page = include_str!("../CONTRIBUTING.md");
-    let start = page.find(&format!("- A new {what} touches: ")).expect("a line that says so");
+    let start = page.find(behind).expect("a line that says so");
     let sentence = page[start..].split("`.").next().expect("a sentence");
     let mut files: Vec<String> = sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect();
     files.sort();
@@ -333,14 +333,18 @@ fn naming(words: &[&str], uncounted: &[&str]) -> Vec<String> {
     found
 }
 
-/// An activation function and a kind of step are named in the files that `CONTRIBUTING.md` lists, and in no others.
+/// An activation function, a kind of step and a kernel of its own are named in the files that `CONTRIBUTING.md` lists, and in no
+/// others.
 #[test]
 fn what_something_new_touches() {
-    let activation = listed("activation function");
+    let activation = listed("- A new activation function touches: ");
     assert_eq!(naming(&["Silu", "SILU"], &[]), activation);
     assert!(activation.len() <= 3);
     // The published networks use steps; a new one need not be among theirs.
-    let step = listed("kind of step");
+    let step = listed("- A new kind of step touches: ");
     assert_eq!(naming(&["Operation::Mix ", "RowOp::Mix ", "Self::Mix "], &["src/model/network/published.rs"]), step);
-    assert!(step.len() <= 6);
+    let kernel = listed("also brings its own, in: ");
+    let found = naming(&["SoftmaxGradient", "softmax_gradient("], &[]);
+    assert_eq!(found, [&kernel[..], &["src/model/on_device/steps.rs".to_owned()]].concat());
+    assert!(step.len() + kernel.len() <= 6);
 }

@@ -1,7 +1,7 @@
 //! Memory of a device, with its length and type.
 
 use super::{Device, check};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use cust::sys;
 use std::marker::PhantomData;
 
@@ -33,8 +33,7 @@ impl<T: Plain> Buffer<T> {
             // SAFETY: a place to write an address to.
             let code = unsafe { sys::cuMemAlloc_v2(&mut pointer, needed) };
             if code == sys::CUresult::CUDA_ERROR_OUT_OF_MEMORY {
-                let free = device.free_memory().unwrap_or(0);
-                return Err(Error::CudaMemory { what, device: device.info().name.clone(), needed, free });
+                return Err(device.too_large(what, needed, device.free_memory().unwrap_or(0)));
             }
             check("cuMemAlloc", code)?;
         }
@@ -63,10 +62,9 @@ impl<T: Plain> Buffer<T> {
         if self.len == 0 {
             return Ok(());
         }
+        let bytes = self.len * size_of::<T>();
         // SAFETY: so many bytes are the buffer's.
-        check("cuMemsetD8Async", unsafe {
-            sys::cuMemsetD8Async(self.pointer, 0, self.bytes(), self.device.stream.handle)
-        })
+        check("cuMemsetD8Async", unsafe { sys::cuMemsetD8Async(self.pointer, 0, bytes, self.device.stream.handle) })
     }
 
     /// Overwrites the values from `start` on.
@@ -79,14 +77,10 @@ impl<T: Plain> Buffer<T> {
             return Ok(());
         }
         self.device.enter()?;
+        let (to, from) = (self.at(start), values.as_ptr().cast());
         // SAFETY: the values lie within the buffer, and the copy has ended before they can be dropped.
         check("cuMemcpyHtoDAsync", unsafe {
-            sys::cuMemcpyHtoDAsync_v2(
-                self.at(start),
-                values.as_ptr().cast(),
-                size_of_val(values),
-                self.device.stream.handle,
-            )
+            sys::cuMemcpyHtoDAsync_v2(to, from, size_of_val(values), self.device.stream.handle)
         })?;
         self.device.synchronise()
     }
@@ -101,15 +95,9 @@ impl<T: Plain> Buffer<T> {
             return Ok(());
         }
         self.device.enter()?;
+        let (to, from, bytes) = (into.as_mut_ptr().cast(), self.at(start), size_of_val(into));
         // SAFETY: the values lie within the buffer, and the copy has ended when this returns.
-        check("cuMemcpyDtoHAsync", unsafe {
-            sys::cuMemcpyDtoHAsync_v2(
-                into.as_mut_ptr().cast(),
-                self.at(start),
-                size_of_val(into),
-                self.device.stream.handle,
-            )
-        })?;
+        check("cuMemcpyDtoHAsync", unsafe { sys::cuMemcpyDtoHAsync_v2(to, from, bytes, self.device.stream.handle) })?;
         self.device.synchronise()
     }
 
@@ -133,10 +121,6 @@ impl<T: Plain> Buffer<T> {
     /// Address of value `start`.
     pub(super) fn at(&self, start: usize) -> u64 {
         self.pointer + (start * size_of::<T>()) as u64
-    }
-
-    fn bytes(&self) -> usize {
-        self.len * size_of::<T>()
     }
 }
 

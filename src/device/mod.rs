@@ -167,7 +167,8 @@ impl Device {
         let context = Context::new(raw).map_err(|e| cuda("cuDevicePrimaryCtxRetain", e))?;
         CurrentContext::set_current(&context).map_err(|e| cuda("cuCtxSetCurrent", e))?;
         let kernels = Kernels::load(&info)?;
-        Shared { kernels, info, context }.into_device()
+        let stream = Stream::new(Arc::new(Shared { kernels, info, context }))?;
+        Ok(Self { stream: Arc::new(stream), limit: usize::MAX, tile: None })
     }
 
     /// What it is.
@@ -206,7 +207,12 @@ impl Device {
     /// The device with a stream of its own.
     #[cfg(feature = "train")]
     pub(crate) fn another_stream(&self) -> Result<Self> {
-        Ok(Self { stream: Arc::new(Stream::new(self.stream.shared.clone())?), limit: self.limit, tile: self.tile })
+        Ok(Self { stream: Arc::new(Stream::new(self.stream.shared.clone())?), ..*self })
+    }
+
+    /// The error of work that needs more memory than there is.
+    pub(crate) fn too_large(&self, what: &'static str, needed: usize, free: usize) -> Error {
+        Error::CudaMemory { what, device: self.info().name.clone(), needed, free }
     }
 
     /// Bytes that a piece of work should keep to.
@@ -230,12 +236,6 @@ impl Device {
 impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Device").field(self.info()).finish()
-    }
-}
-
-impl Shared {
-    fn into_device(self) -> Result<Device> {
-        Ok(Device { stream: Arc::new(Stream::new(Arc::new(self))?), limit: usize::MAX, tile: None })
     }
 }
 

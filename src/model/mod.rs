@@ -56,7 +56,7 @@ pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;
 #[cfg(all(feature = "cuda", feature = "train"))]
-pub(crate) use on_device::{Back, Pass, Program, Rows, parts};
+pub(crate) use on_device::{Back, Block, Pass, Program};
 pub use pair_means::PairMeans;
 pub use precomputed::Precomputed;
 pub use readout::Readout;

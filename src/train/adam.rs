@@ -46,7 +46,7 @@ pub(super) fn factors(rates: &Rates) -> Factors {
 /// `p = keep p - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
 ///
 /// Source: Kingma and Ba 2015, algorithm 1; `torch.optim.Adam`.
-pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [Vec<f32>], factors: Factors) {
+pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [&mut [f32]], factors: Factors) {
     if factors.decay == 0.0 {
         step_along::<false>(parameters, gradient, state, factors);
     } else {
@@ -55,7 +55,7 @@ pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [Vec<f3
 }
 
 /// The step, with or without coupled weight decay.
-fn step_along<const DECAY: bool>(parameters: &mut [f32], gradient: &[f32], state: &mut [Vec<f32>], factors: Factors) {
+fn step_along<const DECAY: bool>(parameters: &mut [f32], gradient: &[f32], state: &mut [&mut [f32]], factors: Factors) {
     let Factors { keep, decay, step_size, correction, toward, stay, square, eps } = factors;
     let [first, second] = state else { unreachable!("Adam keeps two vectors") };
     let chunks = parameters

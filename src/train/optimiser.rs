@@ -11,6 +11,8 @@
 
 use super::{adam, adamw, sgd};
 use crate::checkpoint::Optimiser;
+use crate::model::Network;
+use std::ops::Range;
 
 /// Parameters updated by one task.
 pub(super) const CHUNK: usize = 1 << 13;
@@ -53,13 +55,29 @@ impl OptimiserState {
         Self(kept(optimiser).iter().map(|_| vec![0.0; parameters]).collect())
     }
 
-    /// One step along minus `gradient`.
-    pub(super) fn step(&mut self, parameters: &mut [f32], gradient: &[f32], rates: &Rates) {
-        match rates.factors() {
-            Factors::Adam(factors) => adam::step(parameters, gradient, &mut self.0, factors),
-            Factors::Sgd(factors) => sgd::step(parameters, gradient, &mut self.0, factors),
+    /// One step along minus `gradient` of the parameters in these ranges.
+    pub(super) fn step(&mut self, trained: &[Range<usize>], parameters: &mut [f32], gradient: &[f32], rates: &Rates) {
+        for range in trained {
+            let (parameters, gradient) = (&mut parameters[range.clone()], &gradient[range.clone()]);
+            let mut state: Vec<&mut [f32]> = self.0.iter_mut().map(|vector| &mut vector[range.clone()]).collect();
+            match rates.factors() {
+                Factors::Adam(factors) => adam::step(parameters, gradient, &mut state, factors),
+                Factors::Sgd(factors) => sgd::step(parameters, gradient, &mut state, factors),
+            }
         }
     }
+}
+
+/// Where the parameters lie that are trained, all but the frozen ones; neighbours are one range.
+pub(super) fn trained(network: &Network) -> Vec<Range<usize>> {
+    let mut trained: Vec<Range<usize>> = Vec::new();
+    for weight in network.weights().iter().filter(|weight| !weight.frozen) {
+        match trained.last_mut() {
+            Some(last) if last.end == weight.range.start => last.end = weight.range.end,
+            _ => trained.push(weight.range.clone()),
+        }
+    }
+    trained
 }
 
 impl Rates {

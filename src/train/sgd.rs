@@ -24,7 +24,7 @@ pub(super) fn factors(rates: &Rates, momentum: f64) -> Factors {
 /// The momentum v starts at 0, so the first step is along the gradient, as PyTorch's without dampening.
 ///
 /// Source: `torch.optim.SGD`; Sutskever, Martens, Dahl and Hinton 2013, section 2.
-pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [Vec<f32>], factors: Factors) {
+pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [&mut [f32]], factors: Factors) {
     let Factors { lr, decay, momentum } = factors;
     let [velocity] = state else { unreachable!("SGD keeps one vector") };
     let chunks = parameters.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK)).zip(velocity.par_chunks_mut(CHUNK));

@@ -1,6 +1,6 @@
 use super::directory::{Notice, RunDirectory, State, run_config};
 use super::initial::trainer_bytes;
-use super::optimiser::OptimiserState;
+use super::optimiser::{OptimiserState, trained};
 use super::{Metrics, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
@@ -220,23 +220,18 @@ impl Trainer {
                 return Ok(outcome);
             }
             let start = Instant::now();
-            self.step(&mut gradient);
+            self.step(&gradient);
             seconds += start.elapsed().as_secs_f64();
             self.epoch_seconds.push(seconds as f32);
         }
     }
 
-    /// One step along minus the gradient; what is frozen stays, and has none.
-    fn step(&mut self, gradient: &mut [f32]) {
+    /// One step along minus the gradient; what is frozen stays.
+    fn step(&mut self, gradient: &[f32]) {
         let rates = self.config.rates(self.epoch() + 1);
         let State { network, optimiser, epoch, .. } = &mut self.state;
-        let frozen = network.weights().iter().filter(|parameter| parameter.frozen);
-        let frozen: Vec<_> =
-            frozen.map(|p| (p.range.clone(), network.parameters()[p.range.clone()].to_vec())).collect();
-        frozen.iter().for_each(|(range, _)| gradient[range.clone()].fill(0.0));
-        let parameters = network.parameters_mut();
-        optimiser.step(parameters, gradient, &rates);
-        frozen.into_iter().for_each(|(range, values)| parameters[range].copy_from_slice(&values));
+        let trained = trained(network);
+        optimiser.step(&trained, network.parameters_mut(), gradient, &rates);
         *epoch += 1;
     }
 

@@ -1,112 +1,72 @@
-//! What a kernel takes: numbers, choices, and buffers that it reads or writes, each with the type it has in CUDA C++.
+//! What a kernel takes: numbers, choices, and values that it reads or writes, each with the type it has in CUDA C++.
 
 use crate::device::buffer::{Buffer, Plain};
-use std::ffi::c_void;
 use std::marker::PhantomData;
 
-/// An argument as the driver takes it.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Raw {
-    /// `int` or `unsigned`, as bits.
-    Word(u32),
-    Float(f32),
-    Double(f64),
-    Pointer(u64),
-}
-
-impl Raw {
-    /// Where the argument lies, for as long as `self` stays there.
-    pub fn address(&self) -> *mut c_void {
-        match self {
-            Self::Word(value) => std::ptr::from_ref(value) as *mut c_void,
-            Self::Float(value) => std::ptr::from_ref(value) as *mut c_void,
-            Self::Double(value) => std::ptr::from_ref(value) as *mut c_void,
-            Self::Pointer(value) => std::ptr::from_ref(value) as *mut c_void,
-        }
-    }
-}
-
-/// A type of the parameters of kernels.
+/// A type of the fields of kernels: one parameter, or a few that go together.
 pub(super) trait Argument {
-    /// The parameter's type in the source of the kernel.
-    const TYPE: &'static str;
+    /// Names of the parameters, where `*` is the field's, and their types in the source of the kernel.
+    const PARAMETERS: &'static [(&'static str, &'static str)];
 
-    fn raw(self) -> Raw;
+    /// Adds the arguments, as bits: the driver reads as many of the low ones as the parameter has.
+    fn push(self, words: &mut Vec<u64>);
 }
 
-impl Argument for usize {
-    const TYPE: &'static str = "int";
+macro_rules! numbers {
+    ($($type:ty = $name:literal, $word:expr;)*) => {$(
+        impl Argument for $type {
+            const PARAMETERS: &'static [(&'static str, &'static str)] = &[("*", $name)];
 
-    /// # Panics
-    /// Beyond 2^31: the callers cut their work so that counts stay below.
-    fn raw(self) -> Raw {
-        Raw::Word(i32::try_from(self).expect("counts and strides of a launch are below 2^31") as u32)
-    }
+            fn push(self, words: &mut Vec<u64>) {
+                words.push($word(self));
+            }
+        }
+    )*};
 }
 
-impl Argument for u32 {
-    const TYPE: &'static str = "unsigned";
-
-    fn raw(self) -> Raw {
-        Raw::Word(self)
-    }
+numbers! {
+    usize = "int", count;
+    u32 = "unsigned", u64::from;
+    bool = "int", u64::from;
+    f32 = "float", |v: f32| u64::from(v.to_bits());
+    f64 = "double", f64::to_bits;
+    Function = "int", |function: Function| u64::from(function.0);
 }
 
-impl Argument for bool {
-    const TYPE: &'static str = "int";
-
-    fn raw(self) -> Raw {
-        Raw::Word(self.into())
-    }
+/// # Panics
+/// Beyond 2^31: the callers cut their work so that counts stay below.
+fn count(value: usize) -> u64 {
+    i32::try_from(value).expect("counts and strides of a launch are below 2^31") as u64
 }
 
-impl Argument for f32 {
-    const TYPE: &'static str = "float";
-
-    fn raw(self) -> Raw {
-        Raw::Float(self)
-    }
-}
-
-impl Argument for f64 {
-    const TYPE: &'static str = "double";
-
-    fn raw(self) -> Raw {
-        Raw::Double(self)
-    }
-}
-
-/// Types of the values behind pointers.
+/// Types of the values behind pointers, as they are read and as they are written.
 pub(super) trait Element {
-    const INPUT: &'static str;
-    const OUTPUT: &'static str;
+    const POINTERS: [&'static str; 2];
 }
 
 macro_rules! elements {
     ($($type:ty = $name:literal),*) => {$(
         impl Element for $type {
-            const INPUT: &'static str = concat!("const ", $name, "*");
-            const OUTPUT: &'static str = concat!($name, "*");
+            const POINTERS: [&'static str; 2] = [concat!("const ", $name, "*"), concat!($name, "*")];
         }
     )*};
 }
 elements!(f32 = "float", f64 = "double", u32 = "unsigned", u8 = "unsigned char");
 
-/// Values of a buffer, or none, that a kernel reads.
-#[derive(Debug)]
-pub(crate) struct Input<'a, T> {
+/// Values of a buffer that a kernel reads or, where `WRITES` is set, writes, whether or not it reads them too.
+///
+/// A shared reference to the buffer is enough: what uses it runs in the order of the device's stream.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pointer<'a, T, const WRITES: bool> {
     address: u64,
     values: PhantomData<&'a Buffer<T>>,
 }
 
-/// Values of a buffer, or none, that a kernel writes, whether or not it reads them too.
-///
-/// A shared reference to the buffer is enough: what uses it runs in the order of the device's stream.
-#[derive(Debug)]
-pub(crate) struct Output<'a, T> {
-    address: u64,
-    values: PhantomData<&'a Buffer<T>>,
-}
+/// Values of a buffer that a kernel reads.
+pub(crate) type Input<'a, T> = Pointer<'a, T, false>;
+
+/// Values of a buffer that a kernel writes.
+pub(crate) type Output<'a, T> = Pointer<'a, T, true>;
 
 impl<T: Plain> Buffer<T> {
     /// All values, for a kernel that reads them.
@@ -116,7 +76,7 @@ impl<T: Plain> Buffer<T> {
 
     /// The values from `start` on, for a kernel that reads them.
     pub fn input_from(&self, start: usize) -> Input<'_, T> {
-        Input { address: self.at(start), values: PhantomData }
+        Pointer { address: self.at(start), values: PhantomData }
     }
 
     /// All values, for a kernel that writes them.
@@ -126,39 +86,80 @@ impl<T: Plain> Buffer<T> {
 
     /// The values from `start` on, for a kernel that writes them.
     pub fn output_from(&self, start: usize) -> Output<'_, T> {
-        Output { address: self.at(start), values: PhantomData }
+        Pointer { address: self.at(start), values: PhantomData }
     }
 }
 
-macro_rules! pointers {
-    ($($pointer:ident $type:ident),*) => {$(
-        impl<T> Clone for $pointer<'_, T> {
-            fn clone(&self) -> Self {
-                *self
-            }
-        }
+impl<T: Element, const WRITES: bool> Argument for Pointer<'_, T, WRITES> {
+    const PARAMETERS: &'static [(&'static str, &'static str)] = &[("*", T::POINTERS[WRITES as usize])];
 
-        impl<T> Copy for $pointer<'_, T> {}
-
-        impl<T: Element> Argument for $pointer<'_, T> {
-            const TYPE: &'static str = T::$type;
-
-            fn raw(self) -> Raw {
-                Raw::Pointer(self.address)
-            }
-        }
-
-        impl<T: Element> Argument for Option<$pointer<'_, T>> {
-            const TYPE: &'static str = T::$type;
-
-            /// A null pointer where there is none.
-            fn raw(self) -> Raw {
-                Raw::Pointer(self.map_or(0, |pointer| pointer.address))
-            }
-        }
-    )*};
+    fn push(self, words: &mut Vec<u64>) {
+        words.push(self.address);
+    }
 }
-pointers!(Input INPUT, Output OUTPUT);
+
+impl<A: Argument> Argument for Option<A> {
+    const PARAMETERS: &'static [(&'static str, &'static str)] = A::PARAMETERS;
+
+    /// Null pointers where there is none.
+    fn push(self, words: &mut Vec<u64>) {
+        match self {
+            Some(argument) => argument.push(words),
+            None => words.extend(A::PARAMETERS.iter().map(|_| 0)),
+        }
+    }
+}
+
+/// Rows of numbers: where they begin, the distance between rows, and that between the networks of a batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rows<P> {
+    pub values: P,
+    pub stride: usize,
+    pub batch: usize,
+}
+
+/// Rows that a kernel reads.
+pub(crate) type InputRows<'a> = Rows<Input<'a, f32>>;
+
+/// Rows that a kernel writes.
+pub(crate) type OutputRows<'a> = Rows<Output<'a, f32>>;
+
+impl<P: Argument> Argument for Rows<P> {
+    const PARAMETERS: &'static [(&'static str, &'static str)] =
+        &[("*", P::PARAMETERS[0].1), ("stride_*", "int"), ("batch_*", "int")];
+
+    fn push(self, words: &mut Vec<u64>) {
+        self.values.push(words);
+        self.stride.push(words);
+        self.batch.push(words);
+    }
+}
+
+/// The pairs x n + y of rows: listed, the lists of networks `batch` apart, or numbered from `first` on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pairs<'a> {
+    /// Order of the group.
+    pub n: usize,
+    pub list: Option<Input<'a, u32>>,
+    pub first: u32,
+    pub batch: usize,
+}
+
+impl Argument for Pairs<'_> {
+    const PARAMETERS: &'static [(&'static str, &'static str)] =
+        &[("n", "int"), ("*", "const unsigned*"), ("first", "unsigned"), ("batch_*", "int")];
+
+    fn push(self, words: &mut Vec<u64>) {
+        self.n.push(words);
+        self.list.push(words);
+        self.first.push(words);
+        self.batch.push(words);
+    }
+}
+
+/// An elementwise function, by its number in `cuda/layers.cu`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Function(pub u32);
 
 /// An enumeration that kernels take as the number of its case.
 macro_rules! choices {
@@ -170,26 +171,8 @@ macro_rules! choices {
             $($(#[$case_doc])* $case = $number,)*
         }
 
-        impl Argument for $name {
-            const TYPE: &'static str = "int";
-
-            fn raw(self) -> Raw {
-                Raw::Word(self as u32)
-            }
-        }
+        numbers! { $name = "int", |choice: $name| choice as u64; }
     )*};
-}
-
-/// An elementwise function, by its number in `cuda/layers.cu`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Function(pub u32);
-
-impl Argument for Function {
-    const TYPE: &'static str = "int";
-
-    fn raw(self) -> Raw {
-        Raw::Word(self.0)
-    }
 }
 
 choices! {

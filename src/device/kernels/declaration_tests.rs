@@ -1,7 +1,7 @@
 //! Declarations against the sources and the PTX.
 
-use super::declarations::DECLARATIONS;
-use super::{SOURCES, entries};
+use super::DECLARATIONS;
+use super::launch::{SOURCES, entries};
 use std::collections::BTreeMap;
 
 /// Type and name of every parameter.
@@ -37,14 +37,22 @@ fn sources() -> BTreeMap<String, Parameters> {
     kernels
 }
 
+/// The parameters of every kernel as they are declared.
+fn declared() -> BTreeMap<String, Parameters> {
+    let of_declaration = |(entries, fields): &(&[&str], super::Fields)| {
+        let of_field = |&(field, parameters): &(&str, &[(&str, &str)])| {
+            let parameter = |&(name, kind): &(&str, &str)| (kind.to_owned(), name.replace('*', field));
+            parameters.iter().map(parameter).collect::<Parameters>()
+        };
+        let parameters: Parameters = fields.iter().flat_map(of_field).collect();
+        entries.iter().map(|&entry| (entry.to_owned(), parameters.clone())).collect::<Vec<_>>()
+    };
+    DECLARATIONS.iter().flat_map(of_declaration).collect()
+}
+
 #[test]
 fn declarations_are_the_sources() {
-    let declared = DECLARATIONS.iter().flat_map(|(entries, parameters)| {
-        let parameters: Parameters = parameters.iter().map(|&(name, kind)| (kind.into(), name.into())).collect();
-        entries.iter().map(move |&entry| (entry.to_owned(), parameters.clone()))
-    });
-    let declared: BTreeMap<_, _> = declared.collect();
-    let sources = sources();
+    let (declared, sources) = (declared(), sources());
     assert!(declared.keys().eq(sources.keys()), "{:?}, {:?}", declared.keys(), sources.keys());
     for (entry, parameters) in declared {
         assert_eq!(parameters, sources[&entry], "{entry}");
@@ -63,10 +71,9 @@ fn declarations_are_the_ptx() {
     for (name, rest) in SOURCES.iter().flat_map(|(text, _)| entries(text)) {
         let (list, _) = rest.split_once(')').unwrap();
         let types = list.lines().filter_map(|line| line.trim().strip_prefix(".param")?.split_whitespace().next());
-        compiled.insert(name, types.collect::<Vec<_>>());
+        compiled.insert(name.to_owned(), types.collect::<Vec<_>>());
     }
-    let declared = DECLARATIONS.iter().flat_map(|(entries, parameters)| {
-        entries.iter().map(|&entry| (entry, parameters.iter().map(|(_, kind)| ptx(kind)).collect::<Vec<_>>()))
-    });
+    let types = |parameters: Parameters| parameters.iter().map(|(kind, _)| ptx(kind)).collect::<Vec<_>>();
+    let declared = declared().into_iter().map(|(entry, parameters)| (entry, types(parameters)));
     assert_eq!(declared.collect::<BTreeMap<_, _>>(), compiled);
 }

@@ -1,7 +1,6 @@
 //! Matrix products and all-pairs losses: which entry computes them, and on what grid.
 
-use super::argument::{Epilogue, Input};
-use super::declarations::{Evaluation, Matmul};
+use super::{Epilogue, Evaluation, Input, Matmul};
 use crate::device::{Buffer, Device, Tile};
 use crate::error::Result;
 
@@ -25,19 +24,10 @@ impl<'a> Matrix<'a> {
         Self { batch: (outer, inner), ..self }
     }
 
-    /// This matrix, to be written.
-    pub fn output(self) -> MatrixOutput<'a> {
-        MatrixOutput(self)
-    }
-
     fn input(self) -> Input<'a, f32> {
         self.buffer.input_from(self.start)
     }
 }
-
-/// A matrix, or a batch of matrices, that a product writes.
-#[derive(Clone, Copy)]
-pub(crate) struct MatrixOutput<'a>(Matrix<'a>);
 
 /// A matrix product, or a batch of products: `C (m, n) = A (m, k) B (k, n)`.
 #[derive(Clone, Copy)]
@@ -59,7 +49,7 @@ pub(crate) struct Product<'a> {
     pub mask: Option<Input<'a, f32>>,
 }
 
-impl<'a> Product<'a> {
+impl Product<'_> {
     /// One product, stored.
     pub fn new(m: usize, n: usize, k: usize) -> Self {
         Self {
@@ -82,33 +72,8 @@ impl<'a> Product<'a> {
         Self { outer, inner, ..self }
     }
 
-    /// With max(0, v) of the result.
-    pub fn relu(self) -> Self {
-        Self { epilogue: Epilogue::Relu, ..self }
-    }
-
-    /// Added to what is there, or stored.
-    pub fn onto(self, add: bool) -> Self {
-        if add { Self { epilogue: Epilogue::Add, ..self } } else { self }
-    }
-
-    /// With 0 where other values, in the place of C, are not positive; as it is where there are none.
-    pub fn masked(self, by: Option<Input<'a, f32>>) -> Self {
-        if by.is_some() { Self { epilogue: Epilogue::Mask, mask: by, ..self } } else { self }
-    }
-
-    /// A stored (k, m).
-    pub fn transpose_a(self) -> Self {
-        Self { transpose_a: true, ..self }
-    }
-
-    /// B stored (n, k).
-    pub fn transpose_b(self) -> Self {
-        Self { transpose_b: true, ..self }
-    }
-
-    /// Computes the product.
-    pub fn run(self, device: &Device, a: Matrix<'_>, b: Matrix<'_>, MatrixOutput(c): MatrixOutput<'_>) -> Result<()> {
+    /// Computes the product, to `c`.
+    pub fn run(self, device: &Device, a: Matrix<'_>, b: Matrix<'_>, c: Matrix<'_>) -> Result<()> {
         let Self { m, n, k, outer, inner, splits, split_stride, epilogue, mask, .. } = self;
         let batches = outer * inner * splits;
         let size = device.tile(m.div_ceil(128) * n.div_ceil(128) * batches).size();

@@ -56,12 +56,10 @@ use forward::Numbers;
 use matrices::Matrices;
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
 use operation::Shape;
-use plan::{Plan, Request};
+use plan::{Plan, Recent, Request};
+use std::convert::Infallible;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, OnceLock};
-
-/// Plans that a network keeps, at most.
-const PLANS: usize = 16;
+use std::sync::{Arc, OnceLock};
 
 /// A network: an [`Architecture`], the order of its group, and numbers for its parameters.
 ///
@@ -94,7 +92,7 @@ struct Description {
 /// What follows from the numbers.
 #[derive(Default)]
 struct Derived {
-    prepared: Mutex<Vec<(Request, Arc<Prepared>)>>,
+    prepared: Recent<Prepared, 16>,
     split: OnceLock<Option<Split>>,
     path: OnceLock<Option<Array2<f32>>>,
     unembedding: OnceLock<Array2<f32>>,
@@ -296,18 +294,13 @@ impl Network {
     }
 
     pub(super) fn prepared(&self, request: Request) -> Arc<Prepared> {
-        if let Some((_, prepared)) = lock(&self.derived.prepared).iter().find(|(there, _)| *there == request) {
-            return Arc::clone(prepared);
-        }
-        let plan = self.description.plan(&request);
-        let mut matrices = Matrices::default();
-        matrices.compute(&plan, &self.description.parameters, &self.numbers);
-        let prepared = Arc::new(Prepared { plan, matrices });
-        let mut all = lock(&self.derived.prepared);
-        if all.len() >= PLANS {
-            all.remove(0);
-        }
-        all.push((request, Arc::clone(&prepared)));
+        let make = |request: &Request| {
+            let plan = self.description.plan(request);
+            let mut matrices = Matrices::default();
+            matrices.compute(&plan, &self.description.parameters, &self.numbers);
+            Ok::<_, Infallible>(Prepared { plan, matrices })
+        };
+        let Ok(prepared) = self.derived.prepared.get(request, make);
         prepared
     }
 

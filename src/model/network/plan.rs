@@ -6,12 +6,14 @@
 
 use super::activation::Activation;
 use super::architecture::{Architecture, at};
+use super::lock;
 use super::lowering::{Lowering, Pushing};
 use super::operation::{Operation, Shape};
 use super::parameters::Parameter;
 use super::rows::{By, RowOp};
 use crate::model::{Hooks, LOGITS};
 use std::ops::Range;
+use std::sync::{Arc, Mutex};
 
 /// Number of a matrix of a plan.
 pub(in crate::model) type SmallId = usize;
@@ -135,6 +137,31 @@ impl Request {
         };
         let hooked = sorted(hooks.iter().map(|hook| hook.site.clone()).collect());
         Self { hooked, kept: sorted(keep.iter().map(|&site| site.into()).collect()), backward: false }
+    }
+}
+
+/// What was made for the requests that came last, `MOST` of them.
+pub(in crate::model) struct Recent<T, const MOST: usize>(Mutex<Vec<(Request, Arc<T>)>>);
+
+impl<T, const MOST: usize> Default for Recent<T, MOST> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<T, const MOST: usize> Recent<T, MOST> {
+    /// What there is for a request, made now where there is nothing.
+    pub fn get<E>(&self, request: Request, make: impl FnOnce(&Request) -> Result<T, E>) -> Result<Arc<T>, E> {
+        if let Some((_, made)) = lock(&self.0).iter().find(|(there, _)| *there == request) {
+            return Ok(Arc::clone(made));
+        }
+        let made = Arc::new(make(&request)?);
+        let mut all = lock(&self.0);
+        if all.len() >= MOST {
+            all.remove(0);
+        }
+        all.push((request, Arc::clone(&made)));
+        Ok(made)
     }
 }
 

@@ -2,26 +2,24 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | `program` | where matrices and nodes of a plan lie, and the launches that it becomes |
-//! | `forward` | the forward pass as launches |
-//! | `backward` | the backward pass as launches, and those that make the matrices of the parameters |
-//! | `pass` | launches made over a block of pairs |
+//! | `program` | a plan as launches: where its matrices and nodes lie, passes over a block of pairs |
+//! | `lowering` | the launches of nodes and matrices, forward and backward |
+//! | `steps` | the kinds of steps: all that each takes, forward and backward |
 //! | `hooks` | interventions |
 //! | `sums` | losses and sums over all pairs |
 //! | `transform` | 2-D transforms and spectra |
 
-mod backward;
-mod forward;
 mod hooks;
-mod pass;
+mod lowering;
 mod program;
+mod steps;
 mod sums;
 mod transform;
 
 use super::evaluate::check_columns;
 use super::network::columns::elementwise;
 use super::network::lock;
-use super::network::plan::Request;
+use super::network::plan::{Recent, Request};
 use super::pair_means::check_sets;
 use super::{
     ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, LOGITS, Network, OnGradients, PairMeans,
@@ -29,21 +27,17 @@ use super::{
 };
 use crate::device::kernels::{self, Combination, Input, Output};
 use crate::device::{Buffer, Device, DeviceInfo, Matrix, Product};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fourier::FourierBasis;
 use crate::task::{Pair, Task};
 use hooks::DeviceHooks;
 use ndarray::{Array2, Array3, ArrayView2, s};
 #[cfg(feature = "train")]
-pub(crate) use pass::{Back, parts};
-pub(crate) use pass::{Pass, Rows};
-pub(crate) use program::Program;
+pub(crate) use program::Back;
+pub(crate) use program::{Block, Pass, Program};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
-
-/// Plans that a network keeps on a device, at most.
-const PLANS: usize = 8;
 
 /// A network on a CUDA device: what [`Interpretable::to_device`] returns.
 ///
@@ -61,10 +55,13 @@ pub struct OnDevice {
     output_bias: Option<Buffer<f32>>,
     two_maps: Option<TwoMaps>,
     /// The plans that were used last.
-    lowered: Mutex<Vec<(Request, Arc<Lowered>)>>,
+    lowered: Recent<Lowered, 8>,
     /// The labels that were used last.
     labels: Mutex<Option<Labels>>,
 }
+
+/// The labels of a task, here and on the device.
+type Labels = (Arc<[u32]>, Arc<Buffer<u32>>);
 
 /// A plan as launches, and its matrices.
 struct Lowered {
@@ -81,12 +78,6 @@ struct TwoMaps {
     offset: Option<Buffer<f32>>,
 }
 
-/// The labels of a task, here and on the device.
-struct Labels {
-    host: Arc<[u32]>,
-    device: Arc<Buffer<u32>>,
-}
-
 /// Activations of a site at the pairs of a block, (rows, width), on the device.
 #[derive(Clone)]
 struct Values {
@@ -94,11 +85,6 @@ struct Values {
     start: usize,
     rows: usize,
     width: usize,
-}
-
-/// The sites that a block kept.
-struct Kept {
-    sites: BTreeMap<String, Values>,
 }
 
 impl Values {
@@ -114,13 +100,6 @@ impl Values {
         let mut values = vec![0.0; self.rows * self.width];
         self.nodes.read(self.start, &mut values)?;
         Ok(values)
-    }
-}
-
-impl Kept {
-    /// The activations of a site, taken out of the rest.
-    fn take(&mut self, site: &str) -> Values {
-        self.sites.remove(site).expect("a site that was asked for")
     }
 }
 
@@ -141,7 +120,7 @@ impl OnDevice {
             output_bias: output_bias.map(|bias| Buffer::from_slice(device, "b_U", &bias)).transpose()?,
             two_maps,
             device: device.clone(),
-            lowered: Mutex::default(),
+            lowered: Recent::default(),
             labels: Mutex::default(),
             host,
         })
@@ -155,52 +134,58 @@ impl OnDevice {
 
     /// The launches of a pass with some sites hooked and some kept, and the matrices that it reads.
     fn lowered(&self, hooks: &Hooks, keep: &[&str]) -> Result<Arc<Lowered>> {
-        let request = Request::new(hooks, keep);
-        if let Some((_, lowered)) = lock(&self.lowered).iter().find(|(there, _)| *there == request) {
-            return Ok(Arc::clone(lowered));
-        }
-        let prepared = self.host.prepared(request.clone());
-        let program = Program::new(&self.device, prepared.plan.clone(), self.order())?;
-        let mut tables = Buffer::new(&self.device, "tables of a network", program.tables)?;
-        for id in program::read(&prepared.plan) {
-            let matrix = self.host.matrix(&prepared, id);
-            tables.write(program.start(id), matrix.as_standard_layout().as_slice().expect("standard layout"))?;
-        }
-        let lowered = Arc::new(Lowered { program, tables });
-        let mut all = lock(&self.lowered);
-        if all.len() >= PLANS {
-            all.remove(0);
-        }
-        all.push((request, Arc::clone(&lowered)));
-        Ok(lowered)
+        self.lowered.get(Request::new(hooks, keep), |request| {
+            let prepared = self.host.prepared(request.clone());
+            let program = Program::new(&self.device, prepared.plan.clone(), self.order())?;
+            let mut tables = Buffer::new(&self.device, "tables of a network", program.tables)?;
+            for id in program::read(&prepared.plan) {
+                let matrix = self.host.matrix(&prepared, id);
+                tables.write(program.start(id), matrix.as_standard_layout().as_slice().expect("standard layout"))?;
+            }
+            Ok(Lowered { program, tables })
+        })
     }
 
-    /// One forward pass over a block of pairs; `on_device` are `hooks` with what they need there.
-    fn run(&self, rows: Rows<'_>, hooks: &Hooks, on_device: &DeviceHooks, keep: &[&str]) -> Result<Kept> {
-        let lowered = self.lowered(hooks, keep)?;
-        let program = &lowered.program;
-        let nodes = Arc::new(Buffer::new(&self.device, "activations", program.width * rows.count)?);
-        let (device, tables) = (&self.device, &lowered.tables);
-        let pass = Pass { device, program, rows, batch: 1, batch_pairs: 0, tables, nodes: &nodes, back: None };
-        pass.forward(|site, start, width| on_device.apply(site, rows, width, &nodes, start))?;
-        let site = |(site, node): &(String, usize)| {
-            let (start, width) = (program.column(*node) * rows.count, program.plan.nodes[*node].width);
-            (site.clone(), Values { nodes: nodes.clone(), start, rows: rows.count, width })
+    /// One forward pass over a block of pairs: the sites that it keeps.
+    fn run(&self, block: Block<'_>, hooks: &DeviceHooks<'_>, keep: &[&str]) -> Result<BTreeMap<String, Values>> {
+        let lowered = self.lowered(hooks.host, keep)?;
+        let (program, rows) = (&lowered.program, block.count);
+        let nodes = Arc::new(Buffer::new(&self.device, "activations", program.width * rows)?);
+        let pass = Pass {
+            device: &self.device,
+            program,
+            block,
+            batch: 1,
+            batch_pairs: 0,
+            tables: &lowered.tables,
+            nodes: &nodes,
+            hooks: Some(hooks),
+            back: None,
         };
-        Ok(Kept { sites: program.plan.kept.iter().map(site).collect() })
+        pass.forward()?;
+        let site = |(site, node): &(String, usize)| {
+            let (start, width) = (program.columns[*node] * rows, program.plan.nodes[*node].width);
+            (site.clone(), Values { nodes: nodes.clone(), start, rows, width })
+        };
+        Ok(program.plan.kept.iter().map(site).collect())
+    }
+
+    /// The activations of one site at a block of pairs.
+    fn run_to(&self, block: Block<'_>, hooks: &DeviceHooks<'_>, site: &str) -> Result<Values> {
+        Ok(self.run(block, hooks, &[site])?.remove(site).expect("a site that was asked for"))
     }
 
     /// The labels of a task on the device, copied there when another task was used before.
     fn labels(&self, task: &Task) -> Result<Arc<Buffer<u32>>> {
         let mut last = lock(&self.labels);
         let host = task.shared_labels();
-        if let Some(labels) = last.as_ref().filter(|labels| Arc::ptr_eq(&labels.host, host)) {
-            return Ok(labels.device.clone());
+        if let Some((_, labels)) = last.as_ref().filter(|(of, _)| Arc::ptr_eq(of, host)) {
+            return Ok(labels.clone());
         }
         *last = None;
-        let device = Arc::new(Buffer::from_slice(&self.device, "labels", host)?);
-        *last = Some(Labels { host: host.clone(), device: device.clone() });
-        Ok(device)
+        let labels = Arc::new(Buffer::from_slice(&self.device, "labels", host)?);
+        *last = Some((host.clone(), labels.clone()));
+        Ok(labels)
     }
 
     /// Rows of a block whose rows take so many values of four bytes each, beside what stays.
@@ -209,20 +194,19 @@ impl OnDevice {
         let budget = self.device.budget()?;
         let rows = (budget / row).min(i32::MAX as usize / values.max(1));
         if rows == 0 {
-            let device = self.device().name.clone();
-            return Err(Error::CudaMemory { what: "activations of one pair", device, needed: row, free: budget });
+            return Err(self.device.too_large("activations of one pair", row, budget));
         }
         Ok(rows.min(all.max(1)))
     }
 
     /// Row blocks of consecutive pairs, of whole elements x where one fits.
-    fn blocks(&self, values: usize) -> Result<impl Iterator<Item = Rows<'static>>> {
+    fn blocks(&self, values: usize) -> Result<impl Iterator<Item = Block<'static>>> {
         let n = self.order();
         let all = n * n;
         let at_once = self.rows_at_once(values, all)?;
         let at_once = if at_once > n { at_once / n * n } else { at_once };
-        let rows = move |first| Rows { list: None, first, count: at_once.min(all - first) };
-        Ok((0..all).step_by(at_once).map(rows))
+        let block = move |first| Block { list: None, first, count: at_once.min(all - first) };
+        Ok((0..all).step_by(at_once).map(block))
     }
 
     /// Values of a row while it passes through the network with these hooks and sites kept.
@@ -232,14 +216,13 @@ impl OnDevice {
         Ok(self.lowered(hooks, keep)?.program.width + of_hooks + 4)
     }
 
-    /// Transforms and sums want the activations of one site on the device: f(rows, values) for every block.
-    fn each_block(&self, site: &str, mut f: impl FnMut(Rows<'_>, &Values) -> Result<()>) -> Result<()> {
+    /// Calls f(block, values) with the activations of one site at every block.
+    fn each_block(&self, site: &str, mut f: impl FnMut(Block<'_>, &Values) -> Result<()>) -> Result<()> {
         width(self, site)?;
-        let (none, on_device) = (Hooks::none(), DeviceHooks::none());
-        for rows in self.blocks(self.row_values(&none, &[site])?)? {
-            f(rows, &self.run(rows, &none, &on_device, &[site])?.take(site))?;
-        }
-        Ok(())
+        let none = Hooks::none();
+        let hooks = DeviceHooks::new(&self.device, &none)?;
+        self.blocks(self.row_values(&none, &[site])?)?
+            .try_for_each(|block| f(block, &self.run_to(block, &hooks, site)?))
     }
 
     /// What is read out, (rows, width), times the columns `classes` of weights (width, n).
@@ -255,7 +238,7 @@ impl OnDevice {
             &self.device,
             Matrix::new(read, 0, self.width),
             Matrix::new(weights, classes.start, self.order()),
-            Matrix::new(&out, 0, classes.len()).output(),
+            Matrix::new(&out, 0, classes.len()),
         )?;
         Ok(out)
     }
@@ -273,7 +256,7 @@ impl OnDevice {
 fn two_maps(host: &Network, device: &Device) -> Result<Option<TwoMaps>> {
     let prepared = host.prepared(Request { kept: vec![host.readout().site().into()], ..Request::default() });
     let Some(value) = elementwise(&prepared.plan, prepared.plan.kept[0].1) else { return Ok(None) };
-    let Some(combination) = forward::combination(&value) else { return Ok(None) };
+    let Some(combination) = lowering::combination(&value) else { return Ok(None) };
     let offset = match value.offset {
         Some(bias) => Some(host.readout().logits(host.matrix(&prepared, bias))?.into_iter().collect::<Vec<f32>>()),
         None => host.readout().bias().map(|bias| bias.to_vec()),
@@ -317,15 +300,15 @@ impl Interpretable for OnDevice {
         super::ForwardPass::new(self, pairs, hooks, keep)?;
         let n = self.order();
         let indices: Vec<u32> = pairs.iter().map(|(x, y)| (x.index() * n + y.index()) as u32).collect();
-        let hooks_on_device = DeviceHooks::new(&self.device, hooks)?;
+        let on_device = DeviceHooks::new(&self.device, hooks)?;
         let mut kept: Vec<(&str, Vec<f32>)> = keep.iter().map(|&site| (site, Vec::new())).collect();
         let at_once = self.rows_at_once(self.row_values(hooks, keep)?, pairs.len())?;
         for block in indices.chunks(at_once) {
             let list = Buffer::from_slice(&self.device, "pairs", block)?;
-            let rows = Rows { list: Some(list.input()), first: 0, count: block.len() };
-            let of_block = self.run(rows, hooks, &hooks_on_device, keep)?;
+            let of_block =
+                self.run(Block { list: Some(list.input()), first: 0, count: block.len() }, &on_device, keep)?;
             for (site, values) in &mut kept {
-                values.extend(of_block.sites[*site].to_vec()?);
+                values.extend(of_block[*site].to_vec()?);
             }
         }
         let mut cache = ActivationCache::default();
@@ -333,7 +316,10 @@ impl Interpretable for OnDevice {
             let shape = (pairs.len(), width(self, site)?);
             // Logits column by column, as the models of the host leave them: losses read them so.
             let array = Array2::from_shape_vec(shape, values).expect("one row a pair");
-            let array = if site == LOGITS { by_column(&array) } else { array };
+            let array = match site {
+                LOGITS => array.t().as_standard_layout().into_owned().reversed_axes(),
+                _ => array,
+            };
             cache.insert(site, array);
         }
         Ok(cache)
@@ -342,7 +328,7 @@ impl Interpretable for OnDevice {
     fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
         check_task(self, task)?;
         hooks.check(&self.sites(), self.order())?;
-        let total = self.losses(task, hooks, None)?;
+        let total = self.losses(task, hooks, false)?;
         Ok(Evaluation::from_sums(total.loss, total.hits, task.labels().len()))
     }
 
@@ -380,8 +366,4 @@ impl Interpretable for OnDevice {
     fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
         self.both_spectra(basis)
     }
-}
-
-fn by_column(array: &Array2<f32>) -> Array2<f32> {
-    array.t().as_standard_layout().into_owned().reversed_axes()
 }

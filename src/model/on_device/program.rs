@@ -1,36 +1,31 @@
-//! The launches that the steps of a plan become, and where its matrices and nodes lie on a device.
+//! A plan as launches: where its matrices and nodes lie on a device, and passes of the launches over a block of pairs.
 
-use super::super::network::Activation;
-use super::super::network::plan::{Input as PlanInput, Node, NodeId, PairNode, Plan, Small, SmallId};
-use super::super::network::rows::{self, RowOp};
+#[cfg(feature = "train")]
+use super::super::network::plan::Small;
+use super::super::network::plan::{Input, Node, NodeId, PairNode, Plan, SmallId};
+use super::super::network::rows;
 #[cfg(feature = "train")]
 use super::super::{Interpretable, Network};
-use crate::device::kernels::{By, Combination};
-use crate::device::{Buffer, Device};
-use crate::error::{Error, Result};
+use super::hooks::DeviceHooks;
+use crate::device::kernels::{By, InputRows, OutputRows, Pairs};
+use crate::device::{Buffer, Device, Matrix, kernels};
+use crate::error::Result;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// An array on the device, as `sum_terms` in `cuda/layers.cu` numbers them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Array {
-    /// Matrices of few rows.
-    Tables = 0,
-    /// Values of the nodes at all rows, node after node.
-    Nodes = 1,
-    /// Gradients with respect to the matrices.
-    OfTables = 2,
-    /// Gradients with respect to the nodes, and room for rows that are summed up.
-    OfNodes = 3,
-}
-
-/// Rows of numbers within an array.
+/// Some columns of a matrix or a node, or of the gradient with respect to it.
+///
+/// There are four arrays on the device, as `sum_terms` in `cuda/layers.cu` numbers them: matrices of few rows; values of the
+/// nodes at all rows, node after node; the gradients of the former; those of the latter, with room for rows that are summed up.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Place {
-    pub array: Array,
-    /// Where it begins; of nodes, in columns of all rows.
+pub(super) struct Place {
+    pub is_node: bool,
+    pub is_gradient: bool,
+    /// Where the matrix begins or, in columns of all rows, the node.
     pub start: usize,
     /// First column.
     pub first: usize,
+    pub width: usize,
     /// Distance between rows.
     pub stride: usize,
     /// Which row belongs to a pair.
@@ -38,14 +33,20 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// From a column on.
-    pub fn column(self, column: usize) -> Self {
-        Self { first: self.first + column, ..self }
+    /// Some of its columns.
+    pub fn columns(self, at: usize, width: usize) -> Self {
+        Self { first: self.first + at, width, ..self }
+    }
+
+    /// The place of the gradient with respect to what is here.
+    pub fn gradient(self) -> Self {
+        Self { is_gradient: true, ..self }
     }
 
     fn words(self) -> [u32; 3] {
         let word = |number: usize| u32::try_from(number).expect("arrays of a plan are checked to be short enough");
-        [word(self.array as usize + 4 * self.by as usize + 16 * self.first), word(self.start), word(self.stride)]
+        let array = usize::from(self.is_node) + 2 * usize::from(self.is_gradient);
+        [word(array + 4 * self.by as usize + 16 * self.first), word(self.start), word(self.stride)]
     }
 }
 
@@ -55,149 +56,40 @@ pub(super) struct Term {
     pub source: Place,
     /// A column by which it is multiplied.
     pub weight: Option<Place>,
+    /// Its first column in the value.
     pub at: usize,
-    pub width: usize,
 }
 
 impl Term {
     /// A value as it is, in columns from the first on.
-    pub fn whole(source: Place, width: usize) -> Self {
-        Self { source, weight: None, at: 0, width }
+    pub fn whole(source: Place) -> Self {
+        Self { source, weight: None, at: 0 }
     }
 
-    /// Numbers of a term in `sum_terms`.
-    const WORDS: usize = 8;
+    /// Columns (head, `of_head`) of a value, each head times a column of weights.
+    pub fn by_head(source: Place, weights: Place, heads: usize) -> impl Iterator<Item = Self> {
+        let of_head = source.width / heads;
+        (0..heads).map(move |h| {
+            let (source, weight) = (source.columns(h * of_head, of_head), Some(weights.columns(h, 1)));
+            Self { source, weight, at: h * of_head }
+        })
+    }
 
-    fn words(self) -> [u32; Self::WORDS] {
+    /// The term as `sum_terms` reads it.
+    pub fn words(self) -> [u32; 8] {
         let [a, b, c] = self.source.words();
         let [d, e, f] = self.weight.map_or([u32::MAX, 0, 0], Place::words);
-        [a, b, c, d, e, f, self.at as u32, self.width as u32]
+        [a, b, c, d, e, f, self.at as u32, self.source.width as u32]
     }
 }
 
-/// A launch, or a few.
-#[derive(Clone, Debug)]
-pub(super) enum Step {
-    /// `f` of a sum, or a product, of terms, and of what is there if asked for.
-    Terms {
-        terms: Range<usize>,
-        product: bool,
-        scale: f32,
-        function: Activation,
-        out: Place,
-        width: usize,
-        add: bool,
-    },
-    /// Two tables combined.
-    FirstLayer {
-        left: Place,
-        right: Place,
-        combination: Combination,
-        out: Place,
-        width: usize,
-    },
-    /// Rows (k) times a matrix (k, width), or its transpose, added to what is there or stored, and max(0, v) of it where asked
-    /// for.
-    Product {
-        a: Place,
-        k: usize,
-        b: Place,
-        transposed: bool,
-        out: Place,
-        width: usize,
-        add: bool,
-        relu: bool,
-        /// Its columns are kept where these are positive, and 0 elsewhere.
-        mask: Option<Place>,
-    },
-    /// Dot products by head, each of `width` columns.
-    Scores {
-        a: Place,
-        b: Place,
-        heads: usize,
-        width: usize,
-        scale: f32,
-        out: Place,
-        add: bool,
-    },
-    Softmax {
-        values: Place,
-        heads: usize,
-        positions: usize,
-        out: Place,
-    },
-    Deviation {
-        values: Place,
-        width: usize,
-        eps: f64,
-        out: Place,
-    },
-    Normalise {
-        values: Place,
-        width: usize,
-        deviation: Place,
-        weight: Option<Place>,
-        bias: Option<Place>,
-        out: Place,
-    },
-    /// The hooks on a site, in place.
-    Hook {
-        site: String,
-        out: Place,
-        width: usize,
-    },
-    /// The gradient of what an elementwise function was given.
-    ActivationGradient {
-        function: Activation,
-        values: Place,
-        back: Place,
-        out: Place,
-        width: usize,
-        add: bool,
-    },
-    SoftmaxGradient {
-        weights: Place,
-        back: Place,
-        heads: usize,
-        positions: usize,
-        out: Place,
-        add: bool,
-    },
-    DeviationGradient {
-        values: Place,
-        deviation: Place,
-        back: Place,
-        width: usize,
-        out: Place,
-        add: bool,
-    },
-    NormaliseGradient {
-        values: Place,
-        width: usize,
-        deviation: Place,
-        weight: Option<Place>,
-        back: Place,
-        out: Place,
-        add: bool,
-        of_deviation: Place,
-        add_deviation: bool,
-        scaled: Option<Place>,
-    },
-    /// Adds rows to those of their element, or to the only row.
-    SumRows {
-        values: Place,
-        weight: Option<Place>,
-        width: usize,
-        out: Place,
-    },
-    /// Adds the transpose of rows (k) times rows (width), a matrix (k, width).
-    OverRows {
-        a: Place,
-        k: usize,
-        b: Place,
-        width: usize,
-        out: Place,
-    },
+/// Makes a launch, or a few.
+type Run = dyn Fn(&Pass<'_>) -> Result<()> + Send + Sync;
+
+/// A launch, or a few, and for how many elements; `None` for pairs.
+struct Launch {
+    elements: Option<usize>,
+    run: Box<Run>,
 }
 
 /// A plan as launches.
@@ -210,38 +102,41 @@ pub(crate) struct Program {
     /// Values of all matrices.
     pub tables: usize,
     /// First column of every node, counting those of all nodes.
-    columns: Vec<usize>,
+    pub(super) columns: Vec<usize>,
     /// Columns of all nodes that are needed.
     pub width: usize,
     /// Launches that make the matrices of the parameters.
     #[cfg_attr(not(feature = "train"), allow(dead_code))]
-    pub(super) matrices_made: Vec<Launch>,
-    pub(super) forward: Vec<Launch>,
+    of_matrices: Vec<Launch>,
+    forward: Vec<Launch>,
     #[cfg_attr(not(feature = "train"), allow(dead_code))]
-    pub(super) backward: Vec<Launch>,
+    backward: Vec<Launch>,
+    /// Products summed over rows: for how many elements, or pairs, and their size.
+    #[cfg_attr(not(feature = "train"), allow(dead_code))]
+    over_rows: Vec<(Option<usize>, [usize; 2])>,
     /// The numbers of all terms.
     pub(super) terms: Buffer<u32>,
 }
-
-/// A step, and for how many elements; `None` for pairs.
-pub(super) type Launch = (Option<usize>, Step);
 
 /// A program in the making.
 pub(super) struct Lowering<'a> {
     pub plan: &'a Plan,
     matrices: &'a [Option<(usize, usize)>],
     columns: &'a [usize],
-    /// Columns of all nodes, and width of the rows that there is room for behind them.
+    /// Columns of all nodes, width of the rows that there is room for behind them, and that of the widest that need it.
     width: usize,
-    scratch: usize,
-    pub steps: Vec<Launch>,
-    words: Vec<u32>,
-    /// Rows of the matrix that steps are for.
+    room: usize,
+    widest: usize,
+    launches: Vec<Launch>,
+    pub over_rows: Vec<(Option<usize>, [usize; 2])>,
+    /// The numbers of all terms.
+    pub words: Vec<u32>,
+    /// Rows of the matrix that launches are for.
     pub elements: Option<usize>,
-    /// Whether there is a gradient with respect to a node.
-    pub is_set: Vec<bool>,
-    /// Whether the gradient with respect to a node is that before its ReLU.
-    pub is_masked: Vec<bool>,
+    /// First columns of the nodes that have a gradient.
+    pub set: BTreeSet<usize>,
+    /// First columns of the nodes whose gradient is that before their ReLU.
+    pub masked: BTreeSet<usize>,
 }
 
 impl Program {
@@ -295,37 +190,49 @@ impl Program {
             start
         };
         let columns: Vec<usize> = plan.nodes.iter().zip(&plan.node_needed).map(column).collect();
-        let scratch = if backward { scratch(&plan) } else { 0 };
-        let all = width + if scratch > 0 { 2 * scratch + 1 } else { 0 };
         // Places are counted in 31 bits, columns in 28.
-        if tables > i32::MAX as usize || all >= 1 << 28 {
-            let (what, device, free) = ("the tables of a network", device.info().name.clone(), device.free_memory()?);
-            return Err(Error::CudaMemory { what, device, needed: 4 * tables.max(all), free });
-        }
-        let mut lowering = Lowering {
-            plan: &plan,
-            matrices: &matrices,
-            columns: &columns,
-            width,
-            scratch,
-            steps: Vec::new(),
-            words: Vec::new(),
-            elements: None,
-            is_set: Vec::new(),
-            is_masked: Vec::new(),
+        let check = |columns: usize| match tables > i32::MAX as usize || columns >= 1 << 28 {
+            true => Err(device.too_large("the tables of a network", 4 * tables.max(columns), device.free_memory()?)),
+            false => Ok(()),
         };
-        lowering.forward();
-        let forward = std::mem::take(&mut lowering.steps);
-        let (mut matrices_made, mut back) = (Vec::new(), Vec::new());
-        if backward {
-            lowering.matrices();
-            matrices_made = std::mem::take(&mut lowering.steps);
-            lowering.backward();
-            back = std::mem::take(&mut lowering.steps);
-        }
-        let terms = Buffer::from_slice(device, "terms of a plan", &lowering.words)?;
+        check(width)?;
+        // How much room rows need that are summed up shows when all launches are there.
+        let mut room = 0;
+        let (of_matrices, forward, lowering) = loop {
+            let mut lowering = Lowering {
+                plan: &plan,
+                matrices: &matrices,
+                columns: &columns,
+                width,
+                room,
+                widest: 0,
+                launches: Vec::new(),
+                over_rows: Vec::new(),
+                words: Vec::new(),
+                elements: None,
+                set: BTreeSet::new(),
+                masked: BTreeSet::new(),
+            };
+            lowering.forward();
+            let forward = std::mem::take(&mut lowering.launches);
+            if backward {
+                lowering.matrices();
+            }
+            let of_matrices = std::mem::take(&mut lowering.launches);
+            if backward {
+                lowering.backward();
+            }
+            if lowering.widest == room {
+                break (of_matrices, forward, lowering);
+            }
+            room = lowering.widest;
+        };
+        let all = width + if room > 0 { 2 * room + 1 } else { 0 };
+        check(all)?;
+        let Lowering { launches: backward, over_rows, words, .. } = lowering;
+        let terms = Buffer::from_slice(device, "terms of a plan", &words)?;
         let width = all;
-        Ok(Self { plan, order, matrices, tables, columns, width, matrices_made, forward, backward: back, terms })
+        Ok(Self { plan, order, matrices, tables, columns, width, of_matrices, forward, backward, over_rows, terms })
     }
 
     /// The numbers of all matrices that are neither parameters nor made of them: where they begin, and what they are.
@@ -346,9 +253,13 @@ impl Program {
         self.columns[self.plan.logits.expect("logits are kept")]
     }
 
-    /// Where a node begins, in columns of all rows.
-    pub fn column(&self, node: NodeId) -> usize {
-        self.columns[node]
+    /// Values of the parts of the largest product over rows that is cut, for a batch of networks with so many pairs.
+    #[cfg(feature = "train")]
+    pub fn parts(&self, batch: usize, pairs: usize) -> usize {
+        let of = |&(elements, [k, width]): &(Option<usize>, [usize; 2])| {
+            batch * splits(k, width, batch, elements.unwrap_or(pairs)) * k * width
+        };
+        self.over_rows.iter().map(of).max().unwrap_or(0)
     }
 
     /// Where a matrix begins among the tables.
@@ -357,30 +268,18 @@ impl Program {
     }
 }
 
-/// Width of the widest rows that gradients with respect to tables are summed up from.
-fn scratch(plan: &Plan) -> usize {
-    let of_nodes = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
-    let of_node = of_nodes.filter_map(|(node, _)| match &node.node {
-        Node::Rows(op, inputs) => {
-            let width = |input: &PlanInput| match input {
-                PlanInput::Table { table, .. } => plan.small[*table].columns,
-                PlanInput::Node { .. } if matches!(op, RowOp::Normalise { .. }) => node.width,
-                PlanInput::Node { .. } => 0,
-            };
-            inputs.iter().map(width).max()
-        }
-        _ => None,
-    });
-    let of_small = plan.small.iter().filter_map(|matrix| match &matrix.small {
-        Small::Rows(_, inputs) => inputs.iter().map(|&id| plan.small[id].columns).max(),
-        _ => None,
-    });
-    of_node.chain(of_small).max().unwrap_or(0)
+/// Parts that a product of (m, n) summed over rows is cut into.
+pub(super) fn splits(m: usize, n: usize, batch: usize, rows: usize) -> usize {
+    /// Blocks of threads that keep a device busy: products over rows with fewer are cut along these.
+    const BUSY: usize = 264;
+    let tiles = m.div_ceil(64) * n.div_ceil(64) * batch;
+    // Fewer terms than these are not worth a launch more.
+    if rows < 128 { 1 } else { (BUSY / tiles).clamp(1, rows.div_ceil(64)) }
 }
 
 /// The matrices that nodes read.
-pub(in crate::model) fn read(plan: &Plan) -> Vec<SmallId> {
-    let mut all = Vec::new();
+pub(super) fn read(plan: &Plan) -> BTreeSet<SmallId> {
+    let mut all = BTreeSet::new();
     for (node, _) in plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed) {
         match &node.node {
             Node::Sum(form, _) => {
@@ -388,14 +287,12 @@ pub(in crate::model) fn read(plan: &Plan) -> Vec<SmallId> {
                 all.extend(form.atoms.iter().filter_map(|atom| atom.map));
             }
             Node::Rows(_, inputs) => all.extend(inputs.iter().filter_map(|input| match input {
-                PlanInput::Table { table, .. } => Some(*table),
-                PlanInput::Node { .. } => None,
+                Input::Table { table, .. } => Some(*table),
+                Input::Node { .. } => None,
             })),
             Node::Hooked(..) => {}
         }
     }
-    all.sort_unstable();
-    all.dedup();
     all
 }
 
@@ -409,38 +306,144 @@ impl Lowering<'_> {
             rows::By::Right => By::Right,
             rows::By::One => By::One,
         };
-        Place { array: Array::Tables, start, first: 0, stride, by }
+        let width = self.plan.small[id].columns;
+        Place { is_node: false, is_gradient: false, start, first: 0, width, stride, by }
     }
 
     /// Some channels of a node.
-    pub fn node(&self, node: NodeId, first: usize) -> Place {
+    pub fn node(&self, node: NodeId, channels: Range<usize>) -> Place {
         let (start, stride) = (self.columns[node], self.plan.nodes[node].width);
-        Place { array: Array::Nodes, start, first, stride, by: By::Row }
+        let (first, width, by) = (channels.start, channels.len(), By::Row);
+        Place { is_node: true, is_gradient: false, start, first, width, stride, by }
     }
 
-    /// What a nonlinear step reads, and its width.
-    pub fn input(&self, input: &PlanInput) -> (Place, usize) {
-        match input {
-            PlanInput::Node { node, channels } => (self.node(*node, channels.start), channels.len()),
-            PlanInput::Table { table, by } => (self.matrix(*table, *by), self.plan.small[*table].columns),
+    /// All channels of a node.
+    pub fn whole(&self, node: NodeId) -> Place {
+        self.node(node, 0..self.plan.nodes[node].width)
+    }
+
+    /// Room for rows beside the gradients; of one column for index 1.
+    pub fn scratch(&mut self, index: usize, width: usize) -> Place {
+        self.widest = self.widest.max(width);
+        let start = self.width + [0, self.room, self.room + 1][index];
+        Place { is_node: true, is_gradient: true, start, first: 0, width, stride: width, by: By::Row }
+    }
+
+    /// Adds a launch, or a few.
+    pub fn push(&mut self, run: impl Fn(&Pass<'_>) -> Result<()> + Send + Sync + 'static) {
+        self.launches.push(Launch { elements: self.elements, run: Box::new(run) });
+    }
+}
+
+/// Pairs of a block: listed, or `count` consecutive ones.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a> {
+    pub list: Option<kernels::Input<'a, u32>>,
+    pub first: usize,
+    pub count: usize,
+}
+
+impl Block<'_> {
+    /// The number of the first pair, as kernels count pairs.
+    pub fn first(&self) -> u32 {
+        u32::try_from(self.first).expect("pairs have numbers below 2^32")
+    }
+}
+
+/// What the launches of a program work on. Networks side by side have their arrays one after the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Pass<'a> {
+    pub device: &'a Device,
+    pub program: &'a Program,
+    pub block: Block<'a>,
+    /// Networks side by side, each with as many pairs.
+    pub batch: usize,
+    /// Distance between the pairs of two networks.
+    pub batch_pairs: usize,
+    /// (batch, tables)
+    pub tables: &'a Buffer<f32>,
+    /// (batch, nodes, row, channel)
+    pub nodes: &'a Buffer<f32>,
+    pub hooks: Option<&'a DeviceHooks<'a>>,
+    /// What gradients are made in.
+    pub back: Option<Back<'a>>,
+}
+
+/// Gradients, and what they take.
+#[derive(Clone, Copy)]
+pub(crate) struct Back<'a> {
+    /// In the places of the tables.
+    pub of_tables: &'a Buffer<f32>,
+    /// In the places of the nodes.
+    pub of_nodes: &'a Buffer<f32>,
+    /// Parts of products that are cut along their rows.
+    pub parts: &'a Buffer<f32>,
+    /// The rows of every element: (batch, side, rows).
+    pub order: &'a Buffer<u32>,
+    /// Where those of an element begin: (batch, side, n + 1).
+    pub starts: &'a Buffer<u32>,
+}
+
+impl<'a> Pass<'a> {
+    /// Makes the launches of the forward pass.
+    pub fn forward(&self) -> Result<()> {
+        self.launch(&self.program.forward)
+    }
+
+    /// Makes the matrices of the parameters.
+    #[cfg(feature = "train")]
+    pub fn matrices(&self) -> Result<()> {
+        self.launch(&self.program.of_matrices)
+    }
+
+    /// From the gradient with respect to the logits, in their place, to that with respect to the parameters.
+    #[cfg(feature = "train")]
+    pub fn backward(&self) -> Result<()> {
+        self.back().of_tables.clear()?;
+        self.launch(&self.program.backward)
+    }
+
+    fn launch(&self, launches: &[Launch]) -> Result<()> {
+        launches.iter().try_for_each(|launch| match launch.elements {
+            None => (launch.run)(self),
+            Some(count) => (launch.run)(&Self { block: Block { list: None, first: 0, count }, ..*self }),
+        })
+    }
+
+    pub(super) fn back(&self) -> Back<'a> {
+        self.back.expect("gradients are made in passes that have room for them")
+    }
+
+    /// Where a place begins in its array, and the distance between two networks'.
+    pub(super) fn at(&self, place: Place) -> (&'a Buffer<f32>, usize, usize) {
+        let rows = self.block.count;
+        let [tables, nodes] = match place.is_gradient {
+            false => [self.tables, self.nodes],
+            true => [self.back().of_tables, self.back().of_nodes],
+        };
+        match place.is_node {
+            false => (tables, place.start + place.first, self.program.tables),
+            true => (nodes, place.start * rows + place.first, self.program.width * rows),
         }
     }
 
-    /// Adds a launch.
-    pub fn push(&mut self, step: Step) {
-        self.steps.push((self.elements, step));
+    pub(super) fn input(&self, place: Place) -> InputRows<'a> {
+        let (buffer, start, batch) = self.at(place);
+        InputRows { values: buffer.input_from(start), stride: place.stride, batch }
     }
 
-    /// Room for rows of at most the width of what nonlinear steps read, beside the gradients; of one column for index 1.
-    pub fn scratch(&self, index: usize, width: usize) -> Place {
-        let start = self.width + [0, self.scratch, self.scratch + 1][index];
-        Place { array: Array::OfNodes, start, first: 0, stride: width, by: By::Row }
+    pub(super) fn output(&self, place: Place) -> OutputRows<'a> {
+        let (buffer, start, batch) = self.at(place);
+        OutputRows { values: buffer.output_from(start), stride: place.stride, batch }
     }
 
-    /// Numbers of terms, to be read by a launch.
-    pub fn terms(&mut self, terms: &[Term]) -> Range<usize> {
-        let first = self.words.len() / Term::WORDS;
-        self.words.extend(terms.iter().flat_map(|term| term.words()));
-        first..first + terms.len()
+    pub(super) fn matrix(&self, place: Place) -> Matrix<'a> {
+        let (buffer, start, batch) = self.at(place);
+        Matrix::new(buffer, start, place.stride).batch(batch, 0)
+    }
+
+    pub(super) fn pairs(&self) -> Pairs<'a> {
+        let Block { list, .. } = self.block;
+        Pairs { n: self.program.order, list, first: self.block.first(), batch: self.batch_pairs }
     }
 }

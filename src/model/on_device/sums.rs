@@ -1,7 +1,7 @@
 //! Losses and sums over all pairs on a device.
 
 use super::hooks::DeviceHooks;
-use super::pass::Rows;
+use super::program::Block;
 use super::{OnDevice, Values};
 use crate::device::kernels::{Combination, Input};
 use crate::device::{Buffer, kernels};
@@ -12,34 +12,14 @@ use crate::model::{
 use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView2, Axis};
 
-/// Sums over pairs.
+/// Sums over pairs, and the losses and hits of each, row-major, where they are wanted.
 #[derive(Default)]
 pub(super) struct Total {
     pub loss: f64,
     pub hits: usize,
     /// Square norm of the logits less their mean; only where no hook acts on them.
-    pub energy: f64,
-}
-
-/// What every pair came to, row-major.
-#[derive(Default)]
-pub(super) struct PerPair {
-    pub losses: Vec<f64>,
-    pub hits: Vec<u8>,
-}
-
-/// Means of a site, (n, width) each, and the square norm of every channel.
-struct Means {
-    by_left: Array2<f64>,
-    by_right: Array2<f64>,
-    by_product: Array2<f64>,
-    energy: Array1<f64>,
-}
-
-/// Losses and hits of a block of pairs, on the device, where they are wanted.
-struct OfPairs {
-    losses: Option<Buffer<f64>>,
-    hits: Option<Buffer<u8>>,
+    energy: f64,
+    each: Option<(Vec<f64>, Vec<u8>)>,
 }
 
 /// Blocks of x whose moments are summed up apart.
@@ -47,7 +27,7 @@ const SPLITS: usize = 16;
 
 impl OnDevice {
     /// Losses over all pairs; logits are stored only where hooks act on them.
-    pub(super) fn losses(&self, task: &Task, hooks: &Hooks, mut each: Option<&mut PerPair>) -> Result<Total> {
+    pub(super) fn losses(&self, task: &Task, hooks: &Hooks, each: bool) -> Result<Total> {
         let labels = self.labels(task)?;
         let on_device = DeviceHooks::new(&self.device, hooks)?;
         let separable = hooks.is_empty() && self.two_maps.is_some();
@@ -57,15 +37,10 @@ impl OnDevice {
         let on_logits = hooks.touch(LOGITS) || hooks.iter().any(|hook| is_position_of(&hook.site));
         let site = if on_logits { LOGITS } else { self.readout().site() };
         let values = if separable { 4 } else { self.row_values(hooks, &[site])? };
-        let mut total = Total::default();
-        for rows in self.blocks(values)? {
-            let kept = if separable { None } else { Some(self.run(rows, hooks, &on_device, &[site])?.take(site)) };
-            match &kept {
-                Some(logits) if on_logits => {
-                    self.stored_losses(rows, &labels, logits, &mut total, each.as_deref_mut())?
-                }
-                hidden => self.fused_losses(rows, &labels, hidden.as_ref(), &mut total, each.as_deref_mut())?,
-            }
+        let mut total = Total { each: each.then(Default::default), ..Total::default() };
+        for block in self.blocks(values)? {
+            let read = if separable { None } else { Some(self.run_to(block, &on_device, site)?) };
+            self.add_losses(block, &labels, read.as_ref(), on_logits, &mut total)?;
         }
         if total.loss.is_finite() && total.energy.is_finite() {
             return Ok(total);
@@ -79,119 +54,118 @@ impl OnDevice {
         Ok(total)
     }
 
-    /// Losses of a block whose logits are never stored; of stored neurons, or of those that the maps make.
-    fn fused_losses(
+    /// Losses of a block: from its logits where `on_logits` is set; otherwise logits are never stored, and made from what is
+    /// read out or, where nothing is given, from the two maps.
+    fn add_losses(
         &self,
-        rows: Rows<'_>,
+        block: Block<'_>,
         labels: &Buffer<u32>,
-        hidden: Option<&Values>,
+        read: Option<&Values>,
+        on_logits: bool,
         total: &mut Total,
-        each: Option<&mut PerPair>,
     ) -> Result<()> {
-        let (n, pairs) = (self.order(), rows.count);
-        let blocks = self.device.evaluation_blocks(pairs);
-        let sums = Buffer::<f64>::new(&self.device, "losses of blocks", 2 * blocks)?;
-        let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
-        let of_pairs = self.per_pair(pairs, each.is_some())?;
-        let hidden = hidden.map(Values::input);
-        // Stored neurons have their own bias in them.
-        let (left, right, combiner, offset) = match (&self.two_maps, hidden) {
-            (Some(maps), None) => (maps.left.input(), maps.right.input(), maps.combination, maps.offset.as_ref()),
-            (_, hidden) => {
-                let unused = hidden.unwrap_or(self.unembed.input());
-                (unused, unused, Combination::Sum, self.output_bias.as_ref())
+        let (device, n, rows) = (&self.device, self.order(), block.count);
+        let blocks = if on_logits { rows.div_ceil(8) } else { device.evaluation_blocks(rows) };
+        let sums = Buffer::<f64>::new(device, "losses of blocks", if on_logits { blocks } else { 2 * blocks })?;
+        let hits_of_blocks = Buffer::<u32>::new(device, "hits of blocks", blocks)?;
+        let of_pairs = match total.each {
+            None => None,
+            Some(_) => Some((
+                Buffer::<f64>::new(device, "losses of pairs", rows)?,
+                Buffer::<u8>::new(device, "hits of pairs", rows)?,
+            )),
+        };
+        let (labels, pairs, first) = (labels.input(), block.list, block.first());
+        let losses = of_pairs.as_ref().map(|(losses, _)| losses.output());
+        let hits = of_pairs.as_ref().map(|(_, hits)| hits.output());
+        let (block_sums, block_hits) = (sums.output(), hits_of_blocks.output());
+        match read {
+            Some(logits) if on_logits => {
+                let row_losses = kernels::RowLosses {
+                    rows,
+                    classes: n,
+                    logits: logits.output(),
+                    batch_logits: 0,
+                    labels,
+                    pairs,
+                    first,
+                    batch_pairs: 0,
+                    weight: 0.0,
+                    smoothing: 0.0,
+                    losses,
+                    hits,
+                    block_losses: Some(block_sums),
+                    block_hits: Some(block_hits),
+                };
+                row_losses.launch_warps(device, rows, 1)?;
+                total.loss += sums.to_vec()?.iter().sum::<f64>();
+                // Not an energy that is asked for, but infinite logits must show: a loss may be finite with them.
+                total.energy += self.square_norms(rows, n, logits.input())?.sum() * 0.0;
             }
-        };
-        kernels::Evaluation {
-            rows: pairs,
-            n,
-            width: self.width,
-            left,
-            right,
-            hidden,
-            combiner,
-            unembed: self.unembed.input(),
-            offset: offset.map(Buffer::input),
-            stride: n,
-            labels: labels.input(),
-            pairs: rows.list,
-            first: rows.first(),
-            losses: of_pairs.losses.as_ref().map(Buffer::output),
-            hits: of_pairs.hits.as_ref().map(Buffer::output),
-            block_sums: sums.output(),
-            block_hits: hits.output(),
+            hidden => {
+                let hidden = hidden.map(Values::input);
+                // Stored neurons have their own bias in them.
+                let (left, right, combiner, offset) = match (&self.two_maps, hidden) {
+                    (Some(maps), None) => {
+                        (maps.left.input(), maps.right.input(), maps.combination, maps.offset.as_ref())
+                    }
+                    (_, hidden) => {
+                        let unused = hidden.unwrap_or(self.unembed.input());
+                        (unused, unused, Combination::Sum, self.output_bias.as_ref())
+                    }
+                };
+                let evaluation = kernels::Evaluation {
+                    rows,
+                    n,
+                    width: self.width,
+                    left,
+                    right,
+                    hidden,
+                    combiner,
+                    unembed: self.unembed.input(),
+                    offset: offset.map(Buffer::input),
+                    stride: n,
+                    labels,
+                    pairs,
+                    first,
+                    losses,
+                    hits,
+                    block_sums,
+                    block_hits,
+                };
+                evaluation.run(device)?;
+                for sums in sums.to_vec()?.chunks_exact(2) {
+                    total.loss += sums[0];
+                    total.energy += sums[1];
+                }
+            }
         }
-        .run(&self.device)?;
-        for sums in sums.to_vec()?.chunks_exact(2) {
-            total.loss += sums[0];
-            total.energy += sums[1];
+        total.hits += hits_of_blocks.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
+        if let (Some((losses, hits)), Some(each)) = (&of_pairs, &mut total.each) {
+            each.0.extend(losses.to_vec()?);
+            each.1.extend(hits.to_vec()?);
         }
-        total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
-        of_pairs.append_to(each)
-    }
-
-    /// Losses of a block of stored logits.
-    fn stored_losses(
-        &self,
-        rows: Rows<'_>,
-        labels: &Buffer<u32>,
-        logits: &Values,
-        total: &mut Total,
-        each: Option<&mut PerPair>,
-    ) -> Result<()> {
-        let (n, count) = (self.order(), rows.count);
-        let blocks = count.div_ceil(8);
-        let sums = Buffer::<f64>::new(&self.device, "losses of blocks", blocks)?;
-        let hits = Buffer::<u32>::new(&self.device, "hits of blocks", blocks)?;
-        let of_pairs = self.per_pair(count, each.is_some())?;
-        let losses = kernels::RowLosses {
-            rows: count,
-            classes: n,
-            logits: logits.output(),
-            batch_logits: 0,
-            labels: labels.input(),
-            pairs: rows.list,
-            first: rows.first(),
-            batch_pairs: 0,
-            weight: 0.0,
-            smoothing: 0.0,
-            losses: of_pairs.losses.as_ref().map(Buffer::output),
-            hits: of_pairs.hits.as_ref().map(Buffer::output),
-            block_losses: Some(sums.output()),
-            block_hits: Some(hits.output()),
-        };
-        losses.launch(&self.device, [blocks, 1, 1])?;
-        total.loss += sums.to_vec()?.iter().sum::<f64>();
-        total.hits += hits.to_vec()?.iter().map(|&hits| hits as usize).sum::<usize>();
-        // Not an energy that is asked for, but infinite logits must show: a loss may be finite with them.
-        total.energy += self.block_moments(count, n, logits.input())?[1].sum() * 0.0;
-        of_pairs.append_to(each)
-    }
-
-    fn per_pair(&self, count: usize, wanted: bool) -> Result<OfPairs> {
-        let losses = || Buffer::new(&self.device, "losses of pairs", count);
-        let hits = || Buffer::new(&self.device, "hits of pairs", count);
-        Ok(OfPairs { losses: wanted.then(losses).transpose()?, hits: wanted.then(hits).transpose()? })
+        Ok(())
     }
 
     /// [`Interpretable::pair_means`].
     pub(super) fn sums(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
-        let mut each = PerPair::default();
-        let total = self.losses(task, &Hooks::none(), Some(&mut each))?;
+        let total = self.losses(task, &Hooks::none(), true)?;
+        let (losses, hits) = total.each.unwrap_or_default();
         let evaluation = |set: Option<&[bool]>| {
-            let (mut loss, mut hits, mut count) = (0.0, 0, 0);
-            for (i, (&l, &h)) in each.losses.iter().zip(&each.hits).enumerate() {
+            let (mut loss, mut right, mut count) = (0.0, 0, 0);
+            for (i, (&l, &h)) in losses.iter().zip(&hits).enumerate() {
                 if set.is_none_or(|set| set[i]) {
-                    (loss, hits, count) = (loss + l, hits + usize::from(h), count + 1);
+                    (loss, right, count) = (loss + l, right + usize::from(h), count + 1);
                 }
             }
-            Evaluation::from_sums(loss, hits, count)
+            Evaluation::from_sums(loss, right, count)
         };
-        let Means { by_left, by_right, by_product, energy } = self.means(hidden_readout(self).site(), task)?;
+        let ([by_left, by_right, by_product], energy) = self.means(hidden_readout(self).site(), task)?;
         let mean = |means: &Array2<f64>| self.readout().logits(means.mapv(|v| v as f32).view());
         let logits_by_product = match hidden_is_read_out(self) {
             true => mean(&by_product)?,
-            false => mean(&self.means(self.readout().site(), task)?.by_product)?,
+            false => mean(&self.means(self.readout().site(), task)?.0[2])?,
         };
         Ok(PairMeans {
             logits_by_product,
@@ -205,8 +179,9 @@ impl OnDevice {
         })
     }
 
-    /// Means of a site over the pairs of each left element, right element and product.
-    fn means(&self, site: &str, task: &Task) -> Result<Means> {
+    /// Means of a site over the pairs of each left element, right element and product, (n, width) each, and the square norm of
+    /// every channel.
+    fn means(&self, site: &str, task: &Task) -> Result<([Array2<f64>; 3], Array1<f64>)> {
         let (n, d) = (self.order(), width(self, site)?);
         let zeros = || Buffer::<f64>::zeros(&self.device, "sums of activations", n * d);
         let (left, right, product) = (zeros()?, zeros()?, zeros()?);
@@ -216,13 +191,14 @@ impl OnDevice {
         for (pair, &p) in task.labels().iter().enumerate() {
             divisions[p as usize * n + pair / n] = (pair % n) as u32;
         }
-        self.each_block(site, |rows, values| {
+        self.each_block(site, |block, values| {
             let values = values.input();
-            energy += &self.block_moments(rows.count, d, values)?[1];
-            if rows.first % n != 0 || rows.count % n != 0 {
-                return Err(self.too_small(n * d));
+            energy += &self.square_norms(block.count, d, values)?;
+            if block.first % n != 0 || block.count % n != 0 {
+                let free = self.device.budget().unwrap_or(0);
+                return Err(self.device.too_large("activations of the pairs of one element", 4 * n * d, free));
             }
-            let (first, xs) = (rows.first / n, rows.count / n);
+            let (first, xs) = (block.first / n, block.count / n);
             let columns = d.div_ceil(32);
             let over_y = kernels::GatherSums {
                 count: n,
@@ -249,23 +225,16 @@ impl OnDevice {
         let averages = |sums: &Buffer<f64>| -> Result<Array2<f64>> {
             Ok(Array2::from_shape_vec((n, d), sums.to_vec()?).expect("n rows") / n as f64)
         };
-        Ok(Means { by_left: averages(&left)?, by_right: averages(&right)?, by_product: averages(&product)?, energy })
+        Ok(([averages(&left)?, averages(&right)?, averages(&product)?], energy))
     }
 
-    fn too_small(&self, values: usize) -> crate::Error {
-        crate::Error::CudaMemory {
-            what: "activations of the pairs of one element",
-            device: self.device().name.clone(),
-            needed: 4 * values,
-            free: self.device.budget().unwrap_or(0),
-        }
-    }
-
-    /// Sums and sums of squares of every channel of values (rows, channel): (width) each.
-    fn block_moments(&self, rows: usize, width: usize, values: Input<'_, f32>) -> Result<[Array1<f64>; 2]> {
-        let cut = rectangle(rows);
-        let [sums, squares] = self.region_moments(cut, cut, width, values, false)?;
-        Ok([sums.sum_axis(Axis(0)), squares.sum_axis(Axis(0))])
+    /// Sums of squares of every channel of values (rows, channel): (width).
+    fn square_norms(&self, rows: usize, width: usize, values: Input<'_, f32>) -> Result<Array1<f64>> {
+        // Any cut will do, but x is summed up in parts.
+        let x = (1..=SPLITS).rev().find(|&x| rows.is_multiple_of(x)).unwrap_or(1);
+        let cut = (x, rows / x);
+        let [_, squares] = self.region_moments(cut, cut, width, values, false)?;
+        Ok(squares.sum_axis(Axis(0)))
     }
 
     /// Sums and sums of squares of every channel of values (x, y, channel) over regions of m.0 by m.1 pairs: (regions,
@@ -303,21 +272,5 @@ impl OnDevice {
             Ok(total)
         };
         Ok([total(sums)?, total(squares)?])
-    }
-}
-
-/// Some x y = `rows` with x near their root, for sums that any cut will do for.
-fn rectangle(rows: usize) -> (usize, usize) {
-    let x = (1..=SPLITS).rev().find(|&x| rows.is_multiple_of(x)).unwrap_or(1);
-    (x, rows / x)
-}
-
-impl OfPairs {
-    fn append_to(&self, each: Option<&mut PerPair>) -> Result<()> {
-        if let (Some(each), Some(losses), Some(hits)) = (each, &self.losses, &self.hits) {
-            each.losses.extend(losses.to_vec()?);
-            each.hits.extend(hits.to_vec()?);
-        }
-        Ok(())
     }
 }

@@ -1,10 +1,10 @@
 //! 2-D transforms and spectra on a device.
 
-use super::OnDevice;
 use super::hooks::DeviceHooks;
-use super::pass::Rows;
+use super::program::Block;
+use super::{OnDevice, upload};
 use crate::device::{Buffer, Matrix, Product, kernels};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::fourier::{Direction, FourierBasis};
 use crate::model::energies::{Energies, check_order};
 use crate::model::evaluate::overflow;
@@ -36,13 +36,12 @@ impl OnDevice {
         basis.transform(Direction::Forward, Array2::eye(m).view(), forward.view_mut());
         let mut starts: Vec<u32> = basis.blocks().iter().map(|block| block.rows.start as u32).collect();
         starts.push(m as u32);
-        let forward = forward.as_standard_layout();
         Ok(Transform {
             n: basis.order(),
             m,
             sectors: basis.sectors().len(),
             order: basis.sectors().iter().flatten().map(|e| e.index()).collect(),
-            forward: Buffer::from_slice(&self.device, "basis", forward.as_slice().expect("standard layout"))?,
+            forward: upload(&self.device, "basis", forward.view())?,
             blocks: starts.len() - 1,
             starts: Buffer::from_slice(&self.device, "blocks of a basis", &starts)?,
         })
@@ -57,8 +56,7 @@ impl OnDevice {
         let countable = (i32::MAX as usize / pairs).min((BATCH * 64 / n).max(1));
         let at_once = (budget / (8 * pairs)).min(countable).min(width.max(1));
         if at_once == 0 {
-            let (device, needed) = (self.device().name.clone(), 8 * pairs);
-            return Err(Error::CudaMemory { what: "one channel at all pairs, twice", device, needed, free: budget });
+            return Err(self.device.too_large("one channel at all pairs, twice", 8 * pairs, budget));
         }
         Ok(at_once)
     }
@@ -67,13 +65,14 @@ impl OnDevice {
     fn in_order(&self, site: &str, order: &[usize], range: Range<usize>) -> Result<Buffer<f32>> {
         let n = self.order();
         let out = Buffer::new(&self.device, "a site at all pairs", n * n * range.len())?;
-        let (none, hooks) = (Hooks::none(), DeviceHooks::none());
+        let none = Hooks::none();
+        let hooks = DeviceHooks::new(&self.device, &none)?;
         let xs = (self.rows_at_once(self.row_values(&none, &[site])? + range.len(), n * n)? / n).max(1);
         for (i, block) in order.chunks(xs).enumerate() {
             let pairs: Vec<u32> = block.iter().flat_map(|&x| order.iter().map(move |&y| (x * n + y) as u32)).collect();
             let list = Buffer::from_slice(&self.device, "pairs", &pairs)?;
-            let rows = Rows { list: Some(list.input()), first: 0, count: pairs.len() };
-            let values = self.run(rows, &none, &hooks, &[site])?.take(site);
+            let block = Block { list: Some(list.input()), first: 0, count: pairs.len() };
+            let values = self.run_to(block, &hooks, site)?;
             self.channels(&values, range.clone(), out.output_from(i * xs * n * range.len()))?;
         }
         Ok(out)
@@ -89,16 +88,11 @@ impl OnDevice {
         for first in (0..n).step_by(at_once) {
             let xs = at_once.min(n - first);
             let slab = |buffer| Matrix::new(buffer, first * n * channels, channels).batch(n * channels, m * channels);
-            Product::new(m, channels, m).batch(xs, sectors).run(
-                &self.device,
-                matrix,
-                slab(values),
-                slab(&along_y).output(),
-            )?;
+            Product::new(m, channels, m).batch(xs, sectors).run(&self.device, matrix, slab(values), slab(&along_y))?;
         }
         let columns = n * channels;
         let slab = |buffer| Matrix::new(buffer, 0, columns).batch(m * columns, 0);
-        Product::new(m, columns, m).batch(sectors, 1).run(&self.device, matrix, slab(&along_y), slab(values).output())
+        Product::new(m, columns, m).batch(sectors, 1).run(&self.device, matrix, slab(&along_y), slab(values))
     }
 
     /// Adds the energies of coefficients (x, y, channel); those of the channels alone without the constant.
@@ -136,19 +130,6 @@ impl OnDevice {
         Ok(())
     }
 
-    /// Transforms a range of channels of a site and adds up their energies; returns the coefficients.
-    fn add_channels(
-        &self,
-        basis: &Transform,
-        site: &str,
-        channels: Range<usize>,
-        energies: &mut Energies,
-    ) -> Result<Buffer<f32>> {
-        let values = self.in_order(site, &basis.order, channels.clone())?;
-        self.add_values(basis, &values, channels, energies)?;
-        Ok(values)
-    }
-
     /// Transforms values (x, y, channel), in their place, and adds up their energies.
     fn add_values(
         &self,
@@ -173,7 +154,9 @@ impl OnDevice {
         let mut energies = Energies::zeros(basis, width);
         let at_once = self.channels_at_once(width)?;
         for first in (0..width).step_by(at_once) {
-            self.add_channels(&transform, site, first..width.min(first + at_once), &mut energies)?;
+            let channels = first..width.min(first + at_once);
+            let values = self.in_order(site, &transform.order, channels.clone())?;
+            self.add_values(&transform, &values, channels, &mut energies)?;
         }
         let spectrum = energies.finish(site, basis);
         spectrum.by_block.is_finite().then_some(spectrum).ok_or_else(|| overflow(self, site))
@@ -194,14 +177,14 @@ impl OnDevice {
         let transform = self.transform(basis)?;
         let readout = centred.readout();
         let unembedding = readout.unembedding().expect("a network ends with one");
-        let weights = Buffer::from_slice(&self.device, "W_U, centred", unembedding.as_slice().expect("row-major"))?;
+        let weights = upload(&self.device, "W_U, centred", unembedding)?;
         let offset = readout.offset();
         let (mut neurons, mut logits) = (Energies::zeros(basis, width), Energies::zeros(basis, n));
         let reads_neurons = self.readout().site() == site;
-        let read = match reads_neurons {
-            true => self.add_channels(&transform, site, 0..width, &mut neurons)?,
-            false => self.in_order(self.readout().site(), &transform.order, 0..width)?,
-        };
+        let read = self.in_order(self.readout().site(), &transform.order, 0..width)?;
+        if reads_neurons {
+            self.add_values(&transform, &read, 0..width, &mut neurons)?;
+        }
         let at_once = self.channels_at_once(n)?;
         for first in (0..n).step_by(at_once) {
             let classes = first..n.min(first + at_once);

@@ -1,24 +1,17 @@
 //! The networks of a batch on a device, and their epochs: the program of one plan, for all seeds at once.
 
 use super::super::Trainer;
-use super::super::optimiser::Factors;
+use super::super::optimiser::{Factors, trained};
 use super::super::{adam, sgd};
 use super::EPOCHS_AT_ONCE;
 use crate::device::kernels::{self, Input};
 use crate::device::{Buffer, Device, Graph};
-use crate::error::{Error, Result};
-use crate::model::{Back, Evaluation, Interpretable, Pass, Program, Rows, parts};
+use crate::error::Result;
+use crate::model::{Back, Block, Evaluation, Interpretable, Pass, Program};
 use std::ops::Range;
 
 /// Values that an evaluation of test pairs stores at once.
 const STORED: usize = 1 << 26;
-
-/// Which pairs.
-#[derive(Clone, Copy)]
-pub(super) enum Set {
-    Train,
-    Test,
-}
 
 /// The networks of a batch and everything an epoch needs, on the device. Arrays of all seeds begin with the seed.
 pub(super) struct Engine {
@@ -26,11 +19,16 @@ pub(super) struct Engine {
     graph: Option<Graph>,
     device: Device,
     program: Program,
-    sizes: Sizes,
+    seeds: usize,
+    /// Training and test pairs of a seed.
+    rows: usize,
+    test_rows: usize,
+    /// Parameters of a seed.
+    parameters: usize,
     labels: Buffer<u32>,
     /// Of the training set and the test set: (seed, pair).
     train: Buffer<u32>,
-    test: Option<Buffer<u32>>,
+    test: Buffer<u32>,
     /// Rows of the training pairs of every element: (seed, side, row), and where each begins (seed, side, n + 1).
     order: Buffer<u32>,
     starts: Buffer<u32>,
@@ -56,36 +54,20 @@ pub(super) struct Engine {
     factors: Factors,
 }
 
-#[derive(Clone, Copy)]
-struct Sizes {
-    seeds: usize,
-    n: usize,
-    /// Training and test pairs.
-    rows: usize,
-    test_rows: usize,
-    parameters: usize,
-}
-
 impl Engine {
     pub(super) fn new(device: &Device, trainers: &[&Trainer]) -> Result<Self> {
         let device = device.another_stream()?;
         let (first, network) = (trainers[0], trainers[0].network());
         let program = Program::of_epoch(&device, network)?;
-        let sizes = Sizes {
-            seeds: trainers.len(),
-            n: network.order(),
-            rows: first.split().train.len(),
-            test_rows: first.split().test.len(),
-            parameters: network.parameters().len(),
-        };
-        let Sizes { seeds, n, rows, parameters, .. } = sizes;
+        let (seeds, n, parameters) = (trainers.len(), network.order(), network.parameters().len());
+        let (rows, test_rows) = (first.split().train.len(), first.split().test.len());
         // Gradients of matrices use the room of those of nodes, for the elements.
         let room = program.width * rows.max(n);
         // Distances between seeds are counted in 31 bits.
         let largest = room.max(program.tables);
         if largest > i32::MAX as usize {
-            let (what, name) = ("one array of a batch, of which 2^31 values are the most,", device.info().name.clone());
-            return Err(Error::CudaMemory { what, device: name, needed: 4 * largest, free: device.free_memory()? });
+            let what = "one array of a batch, of which 2^31 values are the most,";
+            return Err(device.too_large(what, 4 * largest, device.free_memory()?));
         }
         let sorted = |set: &[usize]| -> Vec<u32> {
             let mut sorted: Vec<u32> = set.iter().map(|&pair| pair as u32).collect();
@@ -111,28 +93,21 @@ impl Engine {
         let state = (0..first.optimiser().0.len())
             .map(|vector| Buffer::from_slice(&device, "state of the optimiser", &of_all(vector).collect::<Vec<f32>>()))
             .collect::<Result<_>>()?;
-        let mut trained: Vec<Range<usize>> = Vec::new();
-        for weight in network.weights().iter().filter(|weight| !weight.frozen) {
-            match trained.last_mut() {
-                Some(last) if last.end == weight.range.start => last.end = weight.range.end,
-                _ => trained.push(weight.range.clone()),
-            }
-        }
         let blocks = seeds * rows.div_ceil(8);
         let engine = Self {
             graph: None,
             labels: Buffer::from_slice(&device, "labels", first.task().labels())?,
             train: Buffer::from_slice(&device, "training pairs", &train.concat())?,
-            test: (!test.is_empty()).then(|| Buffer::from_slice(&device, "test pairs", &test)).transpose()?,
+            test: Buffer::from_slice(&device, "test pairs", &test)?,
             order: Buffer::from_slice(&device, "training pairs by element", &order)?,
             starts: Buffer::from_slice(&device, "training pairs by element", &starts)?,
             of_tables: Buffer::zeros(&device, "gradient", tables.len())?,
             tables: Buffer::from_slice(&device, "parameters", &tables)?,
             nodes: Buffer::new(&device, "activations", seeds * program.width * rows)?,
             of_nodes: Buffer::new(&device, "gradients of activations", seeds * room)?,
-            parts: Buffer::new(&device, "parts of products", parts(&program, seeds, rows))?,
+            parts: Buffer::new(&device, "parts of products", program.parts(seeds, rows))?,
             state,
-            trained,
+            trained: trained(network),
             block_losses: Buffer::new(&device, "losses of blocks", blocks)?,
             block_hits: Buffer::new(&device, "hits of blocks", blocks)?,
             losses: Buffer::zeros(&device, "losses", seeds * EPOCHS_AT_ONCE as usize)?,
@@ -141,8 +116,11 @@ impl Engine {
             smoothing: first.config().label_smoothing,
             factors: first.config().rates(1).factors(),
             program,
+            seeds,
+            rows,
+            test_rows,
+            parameters,
             device,
-            sizes,
         };
         engine.device.synchronise()?;
         Ok(engine)
@@ -167,62 +145,55 @@ impl Engine {
         Ok(losses.chunks_exact(EPOCHS_AT_ONCE as usize).map(of_seed).collect())
     }
 
-    /// Loss and accuracy of every seed over its own pairs.
-    pub(super) fn evaluate(&self, set: Set) -> Result<Vec<Option<Evaluation>>> {
-        let Sizes { seeds, rows, test_rows, .. } = self.sizes;
-        let (mut totals, count) = (vec![(0.0, 0); seeds], if matches!(set, Set::Train) { rows } else { test_rows });
-        let mut add = |losses: &Buffer<f64>, hits: &Buffer<u32>, blocks: usize| -> Result<()> {
-            let (losses, hits) = (losses.to_vec()?, hits.to_vec()?);
-            let of_seeds = losses.chunks_exact(blocks).zip(hits.chunks_exact(blocks));
-            for ((loss, correct), (losses, hits)) in totals.iter_mut().zip(of_seeds) {
-                *loss += losses.iter().sum::<f64>();
-                *correct += hits.iter().map(|&hits| hits as usize).sum::<usize>();
-            }
-            Ok(())
-        };
-        match (set, &self.test) {
-            (Set::Train, _) => {
-                self.training_losses(0.0)?;
-                add(&self.block_losses, &self.block_hits, rows.div_ceil(8))?;
-            }
-            (Set::Test, None) => return Ok(vec![None; seeds]),
-            (Set::Test, Some(test)) => {
-                self.training_pass().matrices()?;
-                let at_once = (STORED / (seeds * self.program.width)).clamp(1, test_rows);
-                let blocks = at_once.div_ceil(8);
-                let nodes = Buffer::new(&self.device, "activations", seeds * at_once * self.program.width)?;
-                let losses = Buffer::new(&self.device, "losses of blocks", seeds * blocks)?;
-                let hits = Buffer::new(&self.device, "hits of blocks", seeds * blocks)?;
-                for start in (0..test_rows).step_by(at_once) {
-                    let count = at_once.min(test_rows - start);
-                    self.losses(test.input_from(start), (count, test_rows), &nodes, 0.0, 0.0, (&losses, &hits))?;
-                    let blocks = count.div_ceil(8);
-                    add(&losses, &hits, blocks)?;
-                }
-            }
+    /// Loss and accuracy of every seed over its training pairs.
+    pub(super) fn evaluate_train(&self) -> Result<Vec<Evaluation>> {
+        self.training_losses(0.0)?;
+        let mut totals = vec![(0.0, 0); self.seeds];
+        add_blocks(&mut totals, self.rows, &self.block_losses, &self.block_hits)?;
+        Ok(evaluations(totals, self.rows))
+    }
+
+    /// Loss and accuracy of every seed over its test pairs, where there are such.
+    pub(super) fn evaluate_test(&self) -> Result<Option<Vec<Evaluation>>> {
+        let Self { seeds, test_rows, .. } = *self;
+        if test_rows == 0 {
+            return Ok(None);
         }
-        Ok(totals.into_iter().map(|(loss, correct)| Some(Evaluation::from_sums(loss, correct, count))).collect())
+        self.training_pass().matrices()?;
+        let at_once = (STORED / (seeds * self.program.width)).clamp(1, test_rows);
+        let blocks = at_once.div_ceil(8);
+        let nodes = Buffer::new(&self.device, "activations", seeds * at_once * self.program.width)?;
+        let losses = Buffer::new(&self.device, "losses of blocks", seeds * blocks)?;
+        let hits = Buffer::new(&self.device, "hits of blocks", seeds * blocks)?;
+        let mut totals = vec![(0.0, 0); seeds];
+        for start in (0..test_rows).step_by(at_once) {
+            let count = at_once.min(test_rows - start);
+            self.losses(self.test.input_from(start), (count, test_rows), &nodes, 0.0, 0.0, (&losses, &hits))?;
+            add_blocks(&mut totals, count, &losses, &hits)?;
+        }
+        Ok(Some(evaluations(totals, test_rows)))
     }
 
     /// A pass over pairs of every seed.
-    fn pass<'a>(&'a self, rows: Rows<'a>, batch_pairs: usize, nodes: &'a Buffer<f32>) -> Pass<'a> {
+    fn pass<'a>(&'a self, block: Block<'a>, batch_pairs: usize, nodes: &'a Buffer<f32>) -> Pass<'a> {
         let (of_tables, of_nodes) = (&self.of_tables, &self.of_nodes);
         Pass {
             device: &self.device,
             program: &self.program,
-            rows,
-            batch: self.sizes.seeds,
+            block,
+            batch: self.seeds,
             batch_pairs,
             tables: &self.tables,
             nodes,
+            hooks: None,
             back: Some(Back { of_tables, of_nodes, parts: &self.parts, order: &self.order, starts: &self.starts }),
         }
     }
 
     /// The pass over the training pairs.
     fn training_pass(&self) -> Pass<'_> {
-        let rows = Rows { list: Some(self.train.input()), first: 0, count: self.sizes.rows };
-        self.pass(rows, self.sizes.rows, &self.nodes)
+        let block = Block { list: Some(self.train.input()), first: 0, count: self.rows };
+        self.pass(block, self.rows, &self.nodes)
     }
 
     /// Losses of the training pairs, by block of rows. Their logits give way to the gradient of `factor` times the sum of
@@ -230,7 +201,7 @@ impl Engine {
     fn training_losses(&self, factor: f32) -> Result<()> {
         self.training_pass().matrices()?;
         let of_blocks = (&self.block_losses, &self.block_hits);
-        let rows = self.sizes.rows;
+        let rows = self.rows;
         self.losses(self.train.input(), (rows, rows), &self.nodes, factor, self.smoothing, of_blocks)
     }
 
@@ -244,11 +215,11 @@ impl Engine {
         smoothing: f64,
         (losses, hits): (&Buffer<f64>, &Buffer<u32>),
     ) -> Result<()> {
-        let pass = self.pass(Rows { list: Some(pairs), first: 0, count }, all, nodes);
-        pass.forward(|_, _, _| Ok(()))?;
+        let pass = self.pass(Block { list: Some(pairs), first: 0, count }, all, nodes);
+        pass.forward()?;
         let losses = kernels::RowLosses {
             rows: count,
-            classes: self.sizes.n,
+            classes: self.program.order,
             logits: nodes.output_from(self.program.logits() * count),
             batch_logits: self.program.width * count,
             labels: self.labels.input(),
@@ -262,12 +233,12 @@ impl Engine {
             block_losses: Some(losses.output()),
             block_hits: Some(hits.output()),
         };
-        losses.launch(&self.device, [count.div_ceil(8), self.sizes.seeds, 1])
+        losses.launch_warps(&self.device, count, self.seeds)
     }
 
     /// One epoch: loss, gradient, step.
     fn epoch(&self) -> Result<()> {
-        let Sizes { seeds, rows, .. } = self.sizes;
+        let Self { seeds, rows, .. } = *self;
         self.training_losses((1.0 / rows as f64) as f32)?;
         self.training_pass().backward()?;
         self.trained.iter().try_for_each(|range| self.step(range.clone()))?;
@@ -285,8 +256,8 @@ impl Engine {
 
     /// The optimiser's step for some of the parameters.
     fn step(&self, range: Range<usize>) -> Result<()> {
-        let (count, start, seeds) = (range.len(), range.start, self.sizes.seeds);
-        let (batch, batch_state) = (self.program.tables, self.sizes.parameters);
+        let (count, start, seeds) = (range.len(), range.start, self.seeds);
+        let (batch, batch_state) = (self.program.tables, self.parameters);
         let (parameters, gradient) = (self.tables.output_from(start), self.of_tables.input_from(start));
         let (rates, counter) = (self.rates.input(), self.counter.input());
         match (self.factors, &self.state[..]) {
@@ -334,9 +305,23 @@ impl Engine {
     pub(super) fn read(&self, seed: usize, trainer: &mut Trainer) -> Result<()> {
         let state = trainer.state_mut();
         self.tables.read(seed * self.program.tables, state.network.parameters_mut())?;
-        let start = seed * self.sizes.parameters;
+        let start = seed * self.parameters;
         self.state.iter().zip(&mut state.optimiser.0).try_for_each(|(from, to)| from.read(start, to))
     }
+}
+
+/// Adds the losses and hits of the blocks of so many rows to those of every seed.
+fn add_blocks(totals: &mut [(f64, usize)], rows: usize, losses: &Buffer<f64>, hits: &Buffer<u32>) -> Result<()> {
+    let (losses, hits, blocks) = (losses.to_vec()?, hits.to_vec()?, rows.div_ceil(8));
+    for (total, (losses, hits)) in totals.iter_mut().zip(losses.chunks_exact(blocks).zip(hits.chunks_exact(blocks))) {
+        total.0 += losses.iter().sum::<f64>();
+        total.1 += hits.iter().map(|&hits| hits as usize).sum::<usize>();
+    }
+    Ok(())
+}
+
+fn evaluations(totals: Vec<(f64, usize)>, count: usize) -> Vec<Evaluation> {
+    totals.into_iter().map(|(loss, hits)| Evaluation::from_sums(loss, hits, count)).collect()
 }
 
 /// The rows of sorted pairs with each element on one side, element after element, and where each begins.

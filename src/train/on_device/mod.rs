@@ -4,7 +4,7 @@ use super::observer::ProgressBar;
 use super::{Outcome, Seed, TrainConfig, Trainer};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use engine::{Engine, Set};
+use engine::Engine;
 use indicatif::MultiProgress;
 use std::time::Instant;
 
@@ -109,7 +109,7 @@ fn run_batch(
     let mut epoch = trainers[batch[0]].epoch();
     let mut saved: Vec<Instant> = batch.iter().map(|_| Instant::now()).collect();
     loop {
-        let train = engine.evaluate(Set::Train)?;
+        let train = engine.evaluate_train()?;
         let mut test = None;
         for (seed, &i) in batch.iter().enumerate() {
             if ended[i].is_some() {
@@ -117,12 +117,11 @@ fn run_batch(
             }
             let of_test = |_: &mut Trainer| {
                 if test.is_none() {
-                    test = Some(engine.evaluate(Set::Test)?);
+                    test = Some(engine.evaluate_test()?);
                 }
-                Ok(test.as_ref().and_then(|test| test[seed]))
+                Ok(test.iter().flatten().next().map(|test| test[seed]))
             };
-            let all = train[seed].expect("there are training pairs");
-            match trainers[i].arrive(all, of_test, &mut saved[seed]) {
+            match trainers[i].arrive(train[seed], of_test, &mut saved[seed]) {
                 Ok(None) => {}
                 Ok(Some(outcome)) => ended[i] = Some(Ok(outcome)),
                 Err(error) => ended[i] = Some(Err(error)),
