@@ -20,7 +20,7 @@ use irreplens::analysis::{
     notebook, published_triples, untrained,
 };
 use irreplens::checkpoint::{Run, RunConfig};
-use irreplens::fourier::{FourierBasis, IrrepBasis};
+use irreplens::fourier::{BlockId, FourierBasis, IrrepBasis};
 use irreplens::model::{Evaluation, Hook, Hooks, Interpretable};
 use irreplens::task::Task;
 use serde_json::{Map, Value, json};
@@ -232,7 +232,7 @@ fn clock_json(out: &mut Value, of: &Clock) {
     out["clock_notes"] = json!(of.notes);
 }
 
-fn losses(by_block: &Option<BTreeMap<usize, irreplens::model::Evaluation>>) -> Map<String, Value> {
+fn losses(by_block: &Option<BTreeMap<BlockId, Evaluation>>) -> Map<String, Value> {
     by_block.iter().flatten().map(|(b, e)| (b.to_string(), json!(e.loss))).collect()
 }
 

@@ -280,6 +280,16 @@ pub enum Error {
         /// The number there are.
         blocks: usize,
     },
+    /// A block of another basis than the one it is used with.
+    #[error("block {block}: expected one of {expected}, got one of another basis ({got})", expected = shown(expected))]
+    OtherBasis {
+        /// Index of the block.
+        block: usize,
+        /// The basis it is used with: its name and, in brackets, its mark.
+        expected: String,
+        /// The mark of the basis it is of.
+        got: String,
+    },
     /// An element beyond the group's order.
     #[error("the model's group has order {order}, asked for element {got}")]
     UnknownElement {

@@ -3,6 +3,7 @@
 use super::heads::{Carried, Head, HeadLosses, LayerHeads, Written, listed};
 use super::table::{Cell, Table, Term};
 use super::terms::*;
+use crate::fourier::BlockId;
 use crate::model::Evaluation;
 use std::fmt;
 
@@ -91,8 +92,8 @@ impl LayerHeads {
         Some(format!("In attention ({}) {}.", self.patterns.site, said.join("; ")))
     }
 
-    fn named(&self, blocks: &[(usize, f64)]) -> String {
-        let name = |&(b, share): &(usize, f64)| format!("{} {}", self.blocks[b].name, Cell::Share(share));
+    fn named(&self, blocks: &[(BlockId, f64)]) -> String {
+        let name = |&(b, share): &(BlockId, f64)| format!("{} {}", self.blocks[b.index()].name, Cell::Share(share));
         blocks.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
@@ -138,7 +139,7 @@ impl LayerHeads {
                 [&energies.linear_x, &energies.linear_y, &energies.product].map(|of| of.row(c).iter().sum::<f64>());
             let of_block = |b: usize| energies.linear_x[[c, b]] + energies.linear_y[[c, b]] + energies.product[[c, b]];
             let of_pattern: Vec<f64> = (0..self.blocks.len()).map(of_block).collect();
-            let named = |blocks: &[(usize, f64)], none: &'static str| match blocks.is_empty() {
+            let named = |blocks: &[(BlockId, f64)], none: &'static str| match blocks.is_empty() {
                 true => Cell::Missing(none.into()),
                 false => Cell::text(self.named(blocks)),
             };

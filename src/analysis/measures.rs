@@ -2,13 +2,13 @@
 
 use super::ablation::check_ablated;
 use super::embedding::component_norms;
-use super::logits::check_blocks;
+use super::logits::check_basis;
 use super::neurons::{NeuronKind, neurons};
 use super::parts::{SplitPairs, excluded, logits_of_parts, parts_of_blocks, restricted};
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result};
-use crate::fourier::FourierBasis;
+use crate::fourier::{BlockId, FourierBasis};
 use crate::model::{Evaluation, Interpretable, PairMeans, check_task, less_mean, rounding};
 use crate::task::{Split, Task};
 use ndarray::{ArrayView2, Axis};
@@ -19,7 +19,7 @@ use std::fmt;
 #[non_exhaustive]
 pub struct KeyBlock {
     /// The block of the basis.
-    pub block: usize,
+    pub block: BlockId,
     /// Its name.
     pub name: String,
     /// Neurons labelled with it.
@@ -76,14 +76,15 @@ pub struct ProgressMeasures {
 ///
 /// # Errors
 /// [`Error::Unsupported`] unless the model has an unembedding that reads its neuron site; [`Error::Shape`] for a basis or
-/// task of another order, [`Error::OtherGroup`] for one of another group; [`Error::UnknownBlock`]; those of
+/// task of another order, [`Error::OtherGroup`] for one of another group; [`Error::OtherBasis`] for a block of another basis; those of
 /// [`Split::check`]; [`Error::Memory`] where the sums by product, or one n x n matrix a key block, exceed the budget.
 ///
 /// Cost: the block energies of the neurons, a pass over all pairs and one over the training pairs; no n^3 array.
 ///
 /// ```
 /// use irreplens::analysis::progress_measures;
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network, task::{Split, Task}};
+/// use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
+/// use irreplens::{group::Cyclic, model::Network, task::{Split, Task}};
 /// use ndarray::Array2;
 /// // cos cos - sin sin and sin cos + cos sin: cosine and sine of x + y at frequency 2.
 /// let angle = |t: usize| std::f32::consts::TAU * 2.0 * t as f32 / 7.0;
@@ -98,7 +99,7 @@ pub struct ProgressMeasures {
 ///
 /// let group = Cyclic::new(7)?;
 /// let (basis, split) = (CyclicSubgroupBasis::cyclic(&group), Split::random(7, 0.5, 1)?);
-/// let found = progress_measures(&net, &basis, &Task::new(&group), &split, &[2])?;
+/// let found = progress_measures(&net, &basis, &Task::new(&group), &split, &[basis.block_id(2)?])?;
 /// assert!(found.test.unwrap().loss < 1e-3 && found.restricted.loss < 1e-3); // block 2 is all there is
 /// assert!((found.excluded.unwrap().loss - 7f64.ln()).abs() < 1e-3); // without it: a guess
 /// # Ok::<(), irreplens::Error>(())
@@ -111,11 +112,11 @@ pub fn progress_measures(
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     split: &Split,
-    keys: &[usize],
+    keys: &[BlockId],
 ) -> Result<ProgressMeasures> {
     unembedding_of_neurons(model)?;
     check_task(model, task)?;
-    check_blocks(basis, task, keys)?;
+    check_basis(basis, task, keys)?;
     let sets = SplitPairs::new(task, split)?;
     measures_of_pass(model, basis, task, &sets, &sets.sums(model, task)?, keys)
 }
@@ -136,12 +137,12 @@ pub(super) fn measures_of_pass(
     task: &Task,
     sets: &SplitPairs,
     pass: &PairMeans,
-    keys: &[usize],
+    keys: &[BlockId],
 ) -> Result<ProgressMeasures> {
     let unembedding = unembedding_of_neurons(model)?;
     let clusters = neurons(model, basis)?;
-    let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
-    let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
+    let labels: Vec<Option<BlockId>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
+    let labelled = |with: &dyn Fn(Option<BlockId>) -> bool| labels.iter().filter(|&&label| with(label)).count();
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
     let left = left.map(|map| block_shares(basis, map)).transpose()?;
     let right = right.map(|map| block_shares(basis, map)).transpose()?;
@@ -149,7 +150,7 @@ pub(super) fn measures_of_pass(
     let unembed_centred = centred_shares(basis, unembedding)?;
 
     // One set for every key block, and last all of them.
-    let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
+    let sets_of_blocks: Vec<Vec<BlockId>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
     let parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
     let excluded = excluded(model, task, sets, &logits_of_parts(model, &parts)?)?;
@@ -158,14 +159,14 @@ pub(super) fn measures_of_pass(
         .chain(excluded.iter().flatten())
         .try_for_each(|&evaluation| check_ablated(evaluation).map(drop))?;
 
-    let key = |(i, &b): (usize, &usize)| KeyBlock {
+    let key = |(i, &b): (usize, &BlockId)| KeyBlock {
         block: b,
-        name: basis.blocks()[b].name.clone(),
+        name: basis.blocks()[b.index()].name.clone(),
         neurons: labelled(&|label| label == Some(b)),
-        left_share: left.as_ref().and_then(|shares| shares[b]),
-        right_share: right.as_ref().and_then(|shares| shares[b]),
-        unembed_share: unembed[b],
-        unembed_share_centred: unembed_centred[b],
+        left_share: left.as_ref().and_then(|shares| shares[b.index()]),
+        right_share: right.as_ref().and_then(|shares| shares[b.index()]),
+        unembed_share: unembed[b.index()],
+        unembed_share_centred: unembed_centred[b.index()],
         restricted: restricted[i],
         excluded: excluded.as_ref().map(|excluded| excluded[i]),
     };

@@ -4,7 +4,7 @@ use super::notebook::Labels;
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::Result;
-use crate::fourier::{Block, FourierBasis};
+use crate::fourier::{Block, BlockId, FourierBasis};
 use crate::model::{BlockEnergies, Centred, Interpretable, LOGITS, rounding};
 use ndarray::Array2;
 use std::collections::BTreeMap;
@@ -37,7 +37,7 @@ pub struct Neuron {
     /// What it is.
     pub kind: NeuronKind,
     /// The block whose terms ({const} union block)^2 hold most of its square norm; `None` unless it is labelled.
-    pub block: Option<usize>,
+    pub block: Option<BlockId>,
     /// The largest share that such terms hold of its square norm, of a tied neuron too; `None` for one that is constant or dim.
     pub fraction_explained: Option<f64>,
     /// The next best block's share.
@@ -74,8 +74,8 @@ pub struct NeuronClusters {
 impl NeuronClusters {
     /// The neurons of every block that has any.
     #[must_use]
-    pub fn clusters(&self) -> BTreeMap<usize, Vec<usize>> {
-        let mut clusters = BTreeMap::<usize, Vec<usize>>::new();
+    pub fn clusters(&self) -> BTreeMap<BlockId, Vec<usize>> {
+        let mut clusters = BTreeMap::<BlockId, Vec<usize>>::new();
         for (k, neuron) in self.neurons.iter().enumerate() {
             if let Some(block) = neuron.block {
                 clusters.entry(block).or_default().push(k);
@@ -99,7 +99,7 @@ impl NeuronClusters {
             random.shares_centred.columns().into_iter().map(|c| c.iter().copied().fold(0.0, f64::max)).collect();
         for neuron in &mut self.neurons {
             let label = neuron.block.zip(neuron.fraction_centred);
-            neuron.no_better_than_random = label.map(|(block, share)| share <= bar[block]);
+            neuron.no_better_than_random = label.map(|(block, share)| share <= bar[block.index()]);
         }
     }
 
@@ -111,8 +111,10 @@ impl NeuronClusters {
     pub fn name_ties(&mut self, in_irreps: &Self) {
         assert_eq!(in_irreps.neurons.len(), self.neurons.len(), "neurons of the two bases");
         for (neuron, other) in self.neurons.iter_mut().zip(&in_irreps.neurons) {
-            let name =
-                other.block.filter(|_| neuron.kind == NeuronKind::Tied).map(|b| in_irreps.blocks[b].name.clone());
+            let name = other
+                .block
+                .filter(|_| neuron.kind == NeuronKind::Tied)
+                .map(|b| in_irreps.blocks[b.index()].name.clone());
             neuron.elsewhere = name;
         }
     }
@@ -158,7 +160,7 @@ impl NeuronClusters {
 /// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
 /// let net = Network::summed(wave(2.0), wave(2.0), Array2::ones((1, 9)))?;
 /// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?))?;
-/// assert_eq!(found.neurons[0].block, Some(2));
+/// assert_eq!(found.neurons[0].block.unwrap(), 2);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn neurons(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized)) -> Result<NeuronClusters> {
@@ -200,7 +202,7 @@ pub(super) fn label(
     let in_block =
         |k: usize, b: usize| energies.linear_x[[k, b]] + energies.linear_y[[k, b]] + energies.product[[k, b]];
     let (width, total) = (energies.energy.len(), energies.energy.sum());
-    let rounding = rounding(basis.rows());
+    let (rounding, ids) = (rounding(basis.rows()), basis.block_ids());
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let shares = Array2::from_shape_fn((width, blocks.len()), |(k, b)| {
         share(energies.constant[k] + in_block(k, b), energies.energy[k])
@@ -255,7 +257,7 @@ pub(super) fn label(
         let lead = in_block(k, best) - second.map_or(0.0, |second| in_block(k, second));
         let leads = lead > 2.0 * rounding * (energies.energy[k] * energies.energy_centred[k]).sqrt();
         neuron.kind = if leads || forced { NeuronKind::Labelled } else { NeuronKind::Tied };
-        neuron.block = (neuron.kind == NeuronKind::Labelled).then_some(best);
+        neuron.block = (neuron.kind == NeuronKind::Labelled).then(|| ids[best]);
         neuron
     };
     NeuronClusters {
@@ -272,15 +274,15 @@ impl NeuronClusters {
     /// The neurons of every block that has any: how many, and how well the block explains them on average.
     #[must_use]
     pub fn table(&self) -> Table {
-        let row = |(&block, members): (&usize, &Vec<usize>)| {
+        let row = |(&block, members): (&BlockId, &Vec<usize>)| {
             let mean = |value: fn(&Neuron) -> Option<f64>, none| Cell::share(self.mean_over(members, value), none);
             vec![
-                Cell::text(&self.blocks[block].name),
+                Cell::text(&self.blocks[block.index()].name),
                 Cell::Count(members.len()),
                 mean(|n| n.fraction_explained, NO_BLOCK),
                 mean(|n| n.fraction_centred, NO_MEAN),
                 mean(|n| n.runner_up, ONE_BLOCK),
-                Cell::Share(self.chance[block]),
+                Cell::Share(self.chance[block.index()]),
                 Cell::count(self.as_random(members), NOT_COMPARED),
             ]
         };
@@ -350,7 +352,7 @@ impl NeuronClusters {
     pub(crate) fn what(&self, k: usize) -> String {
         let neuron = &self.neurons[k];
         match (neuron.kind, neuron.block, &neuron.elsewhere) {
-            (_, Some(block), _) => self.blocks[block].name.clone(),
+            (_, Some(block), _) => self.blocks[block.index()].name.clone(),
             (NeuronKind::Constant, ..) => "constant".into(),
             (NeuronKind::Dim, ..) => "dim".into(),
             (_, _, Some(name)) => format!("tied ({name})"),

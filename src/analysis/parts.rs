@@ -5,7 +5,7 @@
 //! projection of H onto the rows of b in every sector.
 
 use crate::error::Result;
-use crate::fourier::{FourierBasis, forward, inverse};
+use crate::fourier::{BlockId, FourierBasis, forward, inverse};
 use crate::group::Elem;
 use crate::linalg::map_blocks;
 use crate::memory;
@@ -46,13 +46,13 @@ impl SplitPairs {
 pub(super) fn parts_of_blocks(
     basis: &(impl FourierBasis + ?Sized),
     by_product: ArrayView2<'_, f32>,
-    sets_of_blocks: &[Vec<usize>],
+    sets_of_blocks: &[Vec<BlockId>],
 ) -> Result<Vec<Array2<f32>>> {
     let coefficients = forward(basis, by_product)?;
-    let part = |blocks: &Vec<usize>| {
+    let part = |blocks: &Vec<BlockId>| {
         let mut kept = Array3::zeros(coefficients.dim());
         for &b in blocks {
-            let rows = s![.., basis.blocks()[b].rows.clone(), ..];
+            let rows = s![.., basis.blocks()[b.index()].rows.clone(), ..];
             kept.slice_mut(rows).assign(&coefficients.slice(rows));
         }
         inverse(basis, kept.view())

@@ -10,7 +10,7 @@ use super::parts::{
 use super::table::{Cell, Table, Term};
 use super::terms::*;
 use crate::error::{Result, check_shape};
-use crate::fourier::{FourierBasis, IrrepBasis};
+use crate::fourier::{BlockId, FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::memory;
@@ -87,7 +87,7 @@ pub struct RepresentationMeasures {
     /// nontrivial irreps; `None` for logits that are equal over the classes.
     pub logit_fve: Option<f64>,
     /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
-    pub key: Vec<usize>,
+    pub key: Vec<BlockId>,
     /// What the parts of all key irreps together are worth; `None` without key irreps.
     pub key_losses: Option<KeyLosses>,
     /// Every neuron with the irrep that explains it best; [`NeuronClusters::compare_with`] marks labels that say nothing.
@@ -103,7 +103,7 @@ pub struct RepresentationMeasures {
 impl RepresentationMeasures {
     /// A share added up over the key irreps.
     pub fn over_key(&self, share: impl Fn(&IrrepMeasures) -> Option<f64>) -> Option<f64> {
-        self.key.iter().map(|&i| share(&self.irreps[i])).try_fold(0.0, |sum, share| Some(sum + share?))
+        self.key.iter().map(|&i| share(&self.irreps[i.index()])).try_fold(0.0, |sum, share| Some(sum + share?))
     }
 
     /// Share of the centred hidden layer's square norm in functions of x, of y and of xy in the key irreps; `None` for one
@@ -201,7 +201,7 @@ pub fn representation(
 pub(super) struct OfIrreps {
     pub(super) irreps: Vec<IrrepMeasures>,
     pub(super) logit_fve: Option<f64>,
-    pub(super) key: Vec<usize>,
+    pub(super) key: Vec<BlockId>,
     pub(super) key_losses: Option<KeyLosses>,
     along: Option<[Array2<f64>; 3]>,
 }
@@ -213,7 +213,7 @@ pub(super) fn irreps_of_pass(
     task: &Task,
     sets: &SplitPairs,
     pass: &PairMeans,
-    key: Option<&[usize]>,
+    key: Option<&[BlockId]>,
 ) -> Result<OfIrreps> {
     let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
     let readout = hidden_readout(model);
@@ -225,7 +225,7 @@ pub(super) fn irreps_of_pass(
 
     let hidden = Hidden::new(pass, basis);
     let logits = Logits::new(task, basis, pass)?;
-    let key = key.map_or_else(|| logits.key(), <[usize]>::to_vec);
+    let key = key.map_or_else(|| logits.key(basis), <[BlockId]>::to_vec);
     let losses = losses(model, task, sets, basis, pass, &logits, &key)?;
     let (of_keys, of_all) = losses.split_at(key.len());
 
@@ -264,8 +264,8 @@ pub(super) fn irreps_of_pass(
 }
 
 /// The key irreps of a model, from a pass that has been made.
-pub(super) fn key_irreps(basis: &IrrepBasis, task: &Task, pass: &PairMeans) -> Result<Vec<usize>> {
-    Ok(Logits::new(task, basis, pass)?.key())
+pub(super) fn key_irreps(basis: &IrrepBasis, task: &Task, pass: &PairMeans) -> Result<Vec<BlockId>> {
+    Ok(Logits::new(task, basis, pass)?.key(basis))
 }
 
 /// Square norms of the centred hidden layer's functions of x, of y and of xy.
@@ -365,15 +365,15 @@ impl Logits {
     }
 
     /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
-    fn key(&self) -> Vec<usize> {
-        (1..self.similarities.len()).filter(|&b| self.similarities[b] > Some(KEY_SIMILARITY)).collect()
+    fn key(&self, basis: &IrrepBasis) -> Vec<BlockId> {
+        basis.block_ids().into_iter().skip(1).filter(|b| self.similarities[b.index()] > Some(KEY_SIMILARITY)).collect()
     }
 
     /// The part of the centred logits along some characters, which depends on xy alone: (class, product).
-    fn part(&self, basis: &IrrepBasis, irreps: &[usize]) -> Array2<f32> {
+    fn part(&self, basis: &IrrepBasis, irreps: &[BlockId]) -> Array2<f32> {
         let mut along = Array1::<f64>::zeros(basis.order());
         for &b in irreps {
-            along.scaled_add(self.coefficients[b], &basis.irreps()[b].character);
+            along.scaled_add(self.coefficients[b.index()], &basis.irreps()[b.index()].character);
         }
         self.quotients.mapv(|h| along[h.index()] as f32)
     }
@@ -387,12 +387,12 @@ fn losses(
     basis: &IrrepBasis,
     pass: &PairMeans,
     logits: &Logits,
-    key: &[usize],
+    key: &[BlockId],
 ) -> Result<Vec<KeyLosses>> {
     if key.is_empty() {
         return Ok(Vec::new());
     }
-    let which: Vec<Vec<usize>> = key.iter().map(|&b| vec![b]).chain([key.to_vec()]).collect();
+    let which: Vec<Vec<BlockId>> = key.iter().map(|&b| vec![b]).chain([key.to_vec()]).collect();
     check_corrections(task.order(), 2 * which.len())?;
     let hidden_parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
     let hidden_restricted = restricted(model, &hidden_parts)?;
@@ -497,12 +497,12 @@ impl RepresentationMeasures {
     #[must_use]
     pub fn neuron_table(&self) -> Option<Table> {
         let along = self.along.as_ref()?;
-        let row = |(b, members): (usize, Vec<usize>)| {
+        let row = |(b, members): (BlockId, Vec<usize>)| {
             // Members of a cluster vary, and there is at least one.
             let mean = |shares: &Array2<f64>| {
-                Cell::Share(members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64)
+                Cell::Share(members.iter().map(|&k| shares[[k, b.index()]]).sum::<f64>() / members.len() as f64)
             };
-            [Cell::text(&self.irreps[b].irrep.label)].into_iter().chain(along.iter().map(mean)).collect()
+            [Cell::text(&self.irreps[b.index()].irrep.label)].into_iter().chain(along.iter().map(mean)).collect()
         };
         let of = |name: &'static str| {
             let means = "Share of a neuron's centred square norm that is such a function in its irrep, the mean over the neurons.";
