@@ -116,7 +116,7 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
 /// `None` for an analysis that the model or the group has no place for.
 fn if_supported<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
-        Err(Error::Unsupported { .. } | Error::HookUnsupported { .. } | Error::TooManySubgroups { .. }) => Ok(None),
+        Err(Error::Unsupported { .. } | Error::HookUnsupported { .. } | Error::OverLimit { .. }) => Ok(None),
         other => other.map(Some),
     }
 }
