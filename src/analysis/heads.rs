@@ -1,6 +1,6 @@
 //! What each head of a transformer carries to its neurons, and what the loss needs of it.
 
-use super::attention::{AttentionPatterns, ROUNDING, Variance, at_all_pairs, attention};
+use super::attention::{AttentionPatterns, ROUNDING, Variance, at_all_pairs, attention, positions};
 use super::embedding::component_norms;
 use super::parts::path_alone;
 use crate::error::{Error, Result};
@@ -177,8 +177,7 @@ impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
             analysis: "heads",
             needs: "a pattern from one position, named as TransformerLens names it: `blocks.0.attn.hook_pattern[2]`",
         })?;
-        let sites = model.sites();
-        let positions = (0..).take_while(|p| sites.iter().any(|site| site.name == format!("{step}[{p}]"))).count();
+        let positions = positions(&model.sites(), step);
         Ok(Self { model, pattern, block, position, positions, heads: wide / positions.max(1) })
     }
 

@@ -199,18 +199,16 @@ pub(super) fn label(
         Some(Labels::AsPublished) => (basis.rows() / 2).min(blocks.len()),
         _ => blocks.len(),
     };
-    let in_block =
-        |k: usize, b: usize| energies.linear_x[[k, b]] + energies.linear_y[[k, b]] + energies.product[[k, b]];
     let (width, total) = (energies.energy.len(), energies.energy.sum());
     let (rounding, ids) = (rounding(basis.rows()), basis.block_ids());
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let shares = Array2::from_shape_fn((width, blocks.len()), |(k, b)| {
-        share(energies.constant[k] + in_block(k, b), energies.energy[k])
+        share(energies.constant[k] + energies.in_block(k, b), energies.energy[k])
     });
     let varies = |k: usize| energies.energy_centred[k] > energies.energy[k] * rounding.powi(2);
     let varying: f64 = (0..width).filter(|&k| varies(k)).map(|k| energies.energy[k]).sum();
     let shares_centred = Array2::from_shape_fn((width, blocks.len()), |(k, b)| match varies(k) {
-        true => (energies.constant_centred[k] + in_block(k, b)) / energies.energy_centred[k],
+        true => (energies.constant_centred[k] + energies.in_block(k, b)) / energies.energy_centred[k],
         false => 0.0,
     });
     let neuron = |k: usize| {
@@ -254,7 +252,7 @@ pub(super) fn label(
         neuron.fraction_explained = Some(shares[[k, best]]);
         neuron.runner_up = second.map(|b| shares[[k, b]]);
         neuron.fraction_centred = varies(k).then(|| shares_centred[[k, best]]);
-        let lead = in_block(k, best) - second.map_or(0.0, |second| in_block(k, second));
+        let lead = energies.in_block(k, best) - second.map_or(0.0, |second| energies.in_block(k, second));
         let leads = lead > 2.0 * rounding * (energies.energy[k] * energies.energy_centred[k]).sqrt();
         neuron.kind = if leads || forced { NeuronKind::Labelled } else { NeuronKind::Tied };
         neuron.block = (neuron.kind == NeuronKind::Labelled).then(|| ids[best]);
