@@ -13,14 +13,20 @@ use std::fmt;
 /// A neuron with less than this share of its layer's square norm is dim: it gets no label and is in no cluster.
 pub const DIM: f64 = 1e-6;
 
+/// A neuron whose best block leads the next by less than this share of its square norm, the mean removed, is tied.
+///
+/// The shares of one network differ by about as much between machines: activations in `f32` that were summed in another order,
+/// on a device or in PyTorch, agree to some 1e-6 of their norm. A label that rests on a smaller lead is not the network's.
+pub const LEAD: f64 = 1e-5;
+
 /// What a neuron is, as far as the blocks of a basis can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum NeuronKind {
     /// The neuron has a block.
     Labelled,
-    /// The neuron varies, but no block holds more of it than the next one does, or than none, beyond the rounding of its values. A
-    /// neuron that is constant in every region is such a one: all blocks explain it equally well.
+    /// The neuron varies, but no block leads the next one, or none, by [`LEAD`] of what varies and beyond the rounding of its
+    /// values. A neuron that is constant in every region is such a one: all blocks explain it equally well.
     Tied,
     /// The neuron has the same value at all pairs, up to rounding.
     Constant,
@@ -145,10 +151,10 @@ impl NeuronClusters {
 /// Which block does each neuron of the neuron site compute with? From its
 /// [`block_energies`](Interpretable::block_energies).
 ///
-/// A neuron is labelled if its best block leads the next beyond rounding: if changing the neuron, of norm |h| and centred norm
-/// |h_c|, by `r |h|` can not make the two change places, `E_1 - E_2 > 2 r |h| |h_c|` with E the energies in the blocks' own
-/// terms and `r = 1.2e-7 sqrt(m)` the rounding of a 2-D transform in `f32`, m the number of rows. With
-/// `|h_c| <= r |h|` it is constant. Where the neurons are the logits, these are taken less each pair's mean.
+/// A neuron, of norm |h| and centred norm |h_c|, is labelled if its best block leads the next by [`LEAD`] and beyond rounding:
+/// `E_1 - E_2 > max(1e-5 |h_c|^2, 2 r |h| |h_c|)` with E the energies in the blocks' own terms and `r = 1.2e-7 sqrt(m)` the
+/// rounding of a 2-D transform in `f32`, m the number of rows; changing the neuron by `r |h|` can not make the two change places
+/// then. With `|h_c| <= r |h|` it is constant. Where the neurons are the logits, these are taken less each pair's mean.
 ///
 /// # Errors
 /// The errors of [`Interpretable::block_energies`].
@@ -187,7 +193,7 @@ pub fn label_neurons(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Siz
     label(energies, basis, None)
 }
 
-/// Labels by a rule of the notebook's, or by what leads beyond rounding.
+/// Labels by a rule of the notebook's, or by what leads the next clearly.
 pub(super) fn label(
     energies: &BlockEnergies,
     basis: &(impl FourierBasis + ?Sized),
@@ -253,7 +259,8 @@ pub(super) fn label(
         neuron.runner_up = second.map(|b| shares[[k, b]]);
         neuron.fraction_centred = varies(k).then(|| shares_centred[[k, best]]);
         let lead = energies.in_block(k, best) - second.map_or(0.0, |second| energies.in_block(k, second));
-        let leads = lead > 2.0 * rounding * (energies.energy[k] * energies.energy_centred[k]).sqrt();
+        let (energy, centred) = (energies.energy[k], energies.energy_centred[k]);
+        let leads = lead > (LEAD * centred).max(2.0 * rounding * (energy * centred).sqrt());
         neuron.kind = if leads || forced { NeuronKind::Labelled } else { NeuronKind::Tied };
         neuron.block = (neuron.kind == NeuronKind::Labelled).then(|| ids[best]);
         neuron
