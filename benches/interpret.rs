@@ -35,7 +35,7 @@ fn stages(c: &mut Criterion) {
     let spectrum = model.spectrum(model.neuron_site(), &basis).expect("orders agree");
     let neurons = label_neurons(&spectrum.by_block, &basis);
     let clusters = neurons.clusters();
-    let keys: Vec<usize> = clusters.keys().copied().collect();
+    let keys: Vec<_> = clusters.keys().copied().collect();
 
     let mut c = c.benchmark_group("D53");
     c.sample_size(30).warm_up_time(Duration::from_millis(500)).measurement_time(Duration::from_secs(2));

@@ -15,7 +15,7 @@ mod print;
 use irreplens::analysis::{
     Ablation, NeuronClusters, RepresentationMeasures, cluster_losses, component_norms, neurons, representation,
 };
-use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
+use irreplens::fourier::{BlockId, CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Cyclic;
 use irreplens::irrep::cyclic;
 use irreplens::model::{Architecture, Evaluation, Interpretable};
@@ -32,7 +32,7 @@ pub struct Explained {
     /// The frequency of every neuron.
     pub neurons: NeuronClusters,
     /// The loss without the neurons of one frequency, by frequency.
-    pub without: BTreeMap<usize, Evaluation>,
+    pub without: BTreeMap<BlockId, Evaluation>,
     /// The measures by irrep: irrep k of a cyclic group is frequency k, with character 2 cos w(x + y - z).
     pub measures: RepresentationMeasures,
 }

@@ -13,7 +13,7 @@ mod print;
 
 use irreplens::analysis::{Interpretation, RepresentationMeasures, interpret, neuron_spectrum, representation};
 use irreplens::checkpoint::Run;
-use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
+use irreplens::fourier::{BlockId, CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::Dihedral;
 use irreplens::irrep::dihedral;
 use irreplens::model::Interpretable;
@@ -30,7 +30,7 @@ pub struct Retold {
     /// All of its measurements.
     pub found: Interpretation,
     /// The frequencies the product is written with: over 90 % of their logits, rotation by rotation, are a function of x + y.
-    pub key: Vec<usize>,
+    pub key: Vec<BlockId>,
     /// Of the first of these: the neuron that holds most of the layer's square norm.
     pub neuron: usize,
     /// Its 2-D coefficients: (kind of x, kind of y, row of x, row of y).
@@ -54,8 +54,8 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
 
     // Which frequencies write a function of x + y? Entry (frequency, kind of x, kind of y, which of x + y and x - y).
     let share = found.directions.product_share.as_ref();
-    let is_key = |(i, &k): (usize, &usize)| share.is_some_and(|share| share[[i, 0, 0, 0]] > Some(0.9)).then_some(k);
-    let key: Vec<usize> = found.directions.blocks.iter().enumerate().filter_map(is_key).collect();
+    let is_key = |(i, &k): (usize, &BlockId)| share.is_some_and(|share| share[[i, 0, 0, 0]] > Some(0.9)).then_some(k);
+    let key: Vec<BlockId> = found.directions.blocks.iter().enumerate().filter_map(is_key).collect();
 
     // One neuron from near.
     let neurons = &found.neurons.neurons;

@@ -20,7 +20,7 @@ use irreplens::analysis::{
     notebook, published_triples, untrained,
 };
 use irreplens::checkpoint::{Run, RunConfig};
-use irreplens::fourier::{FourierBasis, IrrepBasis};
+use irreplens::fourier::{BlockId, FourierBasis, IrrepBasis};
 use irreplens::model::{Evaluation, Hook, Hooks, Interpretable};
 use irreplens::task::Task;
 use serde_json::{Map, Value, json};
@@ -188,14 +188,14 @@ fn milliseconds(start: Instant) -> f64 {
 /// The findings, with the keys, array shapes and meanings of the published golden files, and those that tell more beside.
 ///
 /// The published keys have every neuron in some cluster, tied or constant as it may be, and measure the logits as they are.
-/// `neuron_tied` lists neurons whose best block hardly leads the next. `neuron_kind`, and the keys that end in `_untied` and `_centred`, leave neurons without a block where they are, and measure
-/// the logits less each pair's mean over the classes.
+/// `neuron_tied` lists neurons of which no block leads the next. `neuron_kind`, and the keys that end in `_untied` and
+/// `_centred`, leave neurons without a block where they are, and measure the logits less each pair's mean over the classes.
 pub fn to_json(explained: &Explained) -> Value {
     let mut out = published(explained);
     let found = &explained.found;
     let column = |value: fn(&Neuron) -> Value| found.neurons.neurons.iter().map(value).collect::<Value>();
     let more = json!({
-        "neuron_tied": near_ties(&found.neurons.neurons),
+        "neuron_tied": found.neurons.of_kind(NeuronKind::Tied),
         "neuron_kind": column(|n| json!(n.kind)),
         "neuron_block_untied": column(|n| json!(n.block)),
         "neuron_tied_irrep": column(|n| json!(n.elsewhere)),
@@ -232,7 +232,7 @@ fn clock_json(out: &mut Value, of: &Clock) {
     out["clock_notes"] = json!(of.notes);
 }
 
-fn losses(by_block: &Option<BTreeMap<usize, irreplens::model::Evaluation>>) -> Map<String, Value> {
+fn losses(by_block: &Option<BTreeMap<BlockId, Evaluation>>) -> Map<String, Value> {
     by_block.iter().flatten().map(|(b, e)| (b.to_string(), json!(e.loss))).collect()
 }
 
@@ -313,14 +313,6 @@ fn published(explained: &Explained) -> Value {
         out["loss_parity_ablated"] = json!(parity.loss);
     }
     out
-}
-
-/// Whether a neuron's best block leads the next by less than this share of its norm: whatever its label is, it says little.
-const NEAR_TIE: f64 = 1e-5;
-
-fn near_ties(neurons: &[Neuron]) -> Vec<usize> {
-    let lead = |neuron: &Neuron| Some(neuron.fraction_explained? - neuron.runner_up?);
-    (0..neurons.len()).filter(|&k| lead(&neurons[k]).is_some_and(|lead| lead < NEAR_TIE)).collect()
 }
 
 fn list(norms: &Option<ndarray::Array1<f64>>) -> Value {

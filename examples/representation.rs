@@ -18,7 +18,7 @@ use irreplens::analysis::{
     neurons, representation, untrained, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
-use irreplens::fourier::{FourierBasis, IrrepBasis};
+use irreplens::fourier::{BlockId, FourierBasis, IrrepBasis};
 use irreplens::group::{Group, GroupExt, subgroup_classes};
 use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
@@ -133,7 +133,7 @@ pub fn controls(run: &Run, order: Option<&Path>) -> irreplens::Result<Explanatio
 pub fn side_by_side(
     irreps: &RepresentationMeasures,
     cosets: &CosetMeasures,
-) -> BTreeMap<(Option<usize>, Option<usize>), usize> {
+) -> BTreeMap<(Option<BlockId>, Option<usize>), usize> {
     let mut counts = BTreeMap::new();
     for (irrep, coset) in irreps.neurons.neurons.iter().zip(&cosets.neurons) {
         *counts.entry((irrep.block, coset.class)).or_default() += 1;
@@ -151,7 +151,7 @@ fn print_controls(controls: &Explanations) {
             "irrep", "subgroups of order", "conjugates", "neurons"
         );
         for ((irrep, class), neurons) in side_by_side(irreps, cosets) {
-            let label = irrep.map_or("-", |b| irreps.irreps[b].irrep.label.as_str());
+            let label = irrep.map_or("-", |b| irreps.irreps[b.index()].irrep.label.as_str());
             let [order, conjugates] = match class.map(|c| &cosets.classes[c]) {
                 Some(class) => [class.order().to_string(), class.conjugates.to_string()],
                 None => ["-", "-"].map(String::from),
@@ -227,7 +227,7 @@ pub fn to_json(measured: &Measured) -> Value {
         "unembed_fve_key": found.over_key(|m| m.unembed),
         "unembed_centred_fve_key": found.over_key(|m| m.unembed_centred),
         "clusters": found.neurons.clusters().iter().map(|(&b, members)| json!({
-            "irrep": b, "label": found.irreps[b].irrep.label, "neurons": members,
+            "irrep": b, "label": found.irreps[b.index()].irrep.label, "neurons": members,
             "no_better_than_random": members.iter()
                 .map(|&k| found.neurons.neurons[k].no_better_than_random)
                 .collect::<Value>(),

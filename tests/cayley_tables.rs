@@ -13,7 +13,7 @@ type Rows = Vec<Vec<usize>>;
 
 /// Whether the witness of a rejection really violates the law it names, both sides as reported.
 fn holds(error: &Error, t: &Rows) -> bool {
-    let Error::NotAGroup { law, witness, left, right } = error else {
+    let Error::LawFails { of: "a group", law, witness, left, right } = error else {
         return false;
     };
     let sides = match (*law, witness.as_slice()) {

@@ -148,7 +148,7 @@ fn what_cannot_be_measured_is_named() {
     assert!(matches!(cosets(&opaque, &group, &classes), Err(Error::Unsupported { .. })));
     let error = cosets(&models::summed(5, 3, 0), &group, &classes).unwrap_err();
     assert_eq!(error.to_string(), "group of the cosets: expected shape [5], got [6]");
-    assert!(matches!(subgroup_classes(&group, 3), Err(Error::TooManySubgroups { .. })));
+    assert!(matches!(subgroup_classes(&group, 3), Err(Error::OverLimit { .. })));
     let larger = subgroup_classes(&Symmetric::new(4).unwrap(), 100).unwrap();
     let error = cosets(&models::summed(6, 3, 0), &group, &larger).unwrap_err();
     assert!(matches!(error, Error::UnknownElement { order: 6, .. }), "{error}");

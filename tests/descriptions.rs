@@ -2,6 +2,7 @@
 
 use irreplens::analysis::neurons;
 use irreplens::checkpoint::{ModelKind, ModelSettings, Run, RunConfig, Tensor, Tensors, write_safetensors};
+use irreplens::error::TensorFault;
 use irreplens::fourier::CyclicSubgroupBasis;
 use irreplens::group::Cyclic;
 use irreplens::model::{
@@ -99,7 +100,9 @@ fn what_is_stored_otherwise_is_read_and_what_does_not_fit_is_named() {
     assert_eq!(write(&tensors).unwrap().parameters(), network.parameters());
     let mut surplus = tensors.clone();
     surplus.insert("W3".into(), Tensor::F32(ndarray::ArrayD::zeros(vec![2, 2])));
-    assert!(matches!(write(&surplus).unwrap_err(), Error::SurplusTensor { tensor, .. } if tensor == "W3"));
+    assert!(
+        matches!(write(&surplus).unwrap_err(), Error::Tensor { tensor, fault: TensorFault::Surplus { .. }, .. } if tensor == "W3")
+    );
     let mut missing = tensors.clone();
     missing.remove("b2");
     let error = write(&missing).unwrap_err().to_string();

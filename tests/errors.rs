@@ -1,6 +1,7 @@
 //! Every error about a file: its message starts with the path, has a bound, and shows nothing that a terminal would obey.
 
 use irreplens::Error;
+use irreplens::error::TensorFault;
 use std::path::PathBuf;
 
 macro_rules! listed {
@@ -16,29 +17,37 @@ fn about(path: &str, text: &str, many: usize) -> Vec<(&'static str, Error)> {
         Io { path: p(), source: std::io::Error::other(t()) },
         Format { path: p(), expected: "a file", got: t() },
         Damaged { path: p(), expected: t(), got: t() },
-        LfsPointer { path: p() },
-        Duplicate { path: p(), name: t() },
         UnsafePickle { path: p(), global: t() },
         Pickle { path: p(), offset: usize::MAX, expected: "an opcode", got: t() },
-        TensorLayout { path: p(), tensor: t(), expected: "strides", got: t() },
-        TensorOutOfRange { path: p(), tensor: t(), expected: usize::MAX, got: usize::MAX },
-        TensorsTooLarge { path: p(), tensor: t(), expected: usize::MAX, got: usize::MAX },
-        TensorDtype { path: p(), tensor: t(), expected: "floats", got: t() },
-        TensorRank { path: p(), tensor: t(), expected: 2, got: numbers.clone() },
-        NonFinite { path: p(), tensor: t(), index: numbers.clone(), got: f64::MIN },
+        Tensor { path: p(), tensor: t(), fault: TensorFault::Unfit { expected: "strides", got: t() } },
+        Tensor { path: p(), tensor: t(), fault: TensorFault::OutOfRange { expected: usize::MAX, got: usize::MAX } },
+        Tensor { path: p(), tensor: t(), fault: TensorFault::TooLarge { expected: usize::MAX, got: usize::MAX } },
+        Tensor { path: p(), tensor: t(), fault: TensorFault::Rank { expected: 2, got: numbers.clone() } },
+        Tensor { path: p(), tensor: t(), fault: TensorFault::NonFinite { index: numbers.clone(), got: f64::MIN } },
         MissingTensor { path: p(), expected: texts.clone(), got: texts.clone(), step: Some(t()) },
         Config { path: p(), key: "lr", expected: "a number", got: t() },
-        TensorShape { path: p(), tensor: t(), expected: numbers.clone(), got: numbers.clone(), because: t() },
+        Tensor {
+            path: p(),
+            tensor: t(),
+            fault: TensorFault::Shape { expected: numbers.clone(), got: numbers.clone(), because: t() }
+        },
         RunLocked { path: p() },
         RunDiffers { path: p(), what: t(), expected: t(), got: t() },
         RunIncomplete { path: p(), beside: p() },
         LogMissing { path: p(), epoch: u64::MAX },
         SeveralWeights { path: p(), what: "file", got: texts.clone(), how: "name one" },
-        UnusedBias { path: p(), tensor: t(), shape: numbers.clone() },
-        SurplusTensor { path: p(), tensor: t(), shape: numbers.clone() },
+        Tensor { path: p(), tensor: t(), fault: TensorFault::Surplus { what: "bias", shape: numbers.clone() } },
         InFile { path: p(), source: Box::new(Error::UnknownSite { site: t(), known: texts.clone() }) },
         InFile { path: p(), source: Box::new(Error::NotAPermutation { index: 1, degree: many, got: numbers.clone() }) },
-        InFile { path: p(), source: Box::new(Error::MapsMismatch { site: t(), difference: 1.0, scale: 1.0 }) },
+        InFile {
+            path: p(),
+            source: Box::new(Error::RecordingMismatch {
+                what: "maps do not give",
+                site: t(),
+                difference: 1.0,
+                scale: 1.0
+            })
+        },
         InFile { path: p(), source: Box::new(Error::OtherGroup { what: t(), expected: "1".into(), got: "2".into() }) },
         InFile {
             path: p(),
@@ -49,7 +58,7 @@ fn about(path: &str, text: &str, many: usize) -> Vec<(&'static str, Error)> {
 
 /// The variants of the enum's source that have a path.
 fn variants_with_a_path() -> Vec<String> {
-    let source = include_str!("../src/error.rs");
+    let source = include_str!("../src/error/mod.rs");
     let variants =
         source.split("\n    #[error(").skip(1).filter(|variant| variant.contains("\n        path: PathBuf,"));
     let name = |variant: &str| {

@@ -13,7 +13,7 @@ use irreplens::analysis::{
     progress_measures, representation, with_controls,
 };
 use irreplens::checkpoint::History;
-use irreplens::fourier::{Block, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
+use irreplens::fourier::{Block, BlockId, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral, Group, Subgroup, SubgroupClass, subgroup_classes};
 use irreplens::irrep::{Irrep, Kind};
 use irreplens::model::{
@@ -52,6 +52,7 @@ fn every_result_is_read_back() {
     let (task, split) = (Task::new(&group), Split::random(8, 0.5, 1).unwrap());
 
     back::<Block>(&basis.blocks()[1]);
+    back::<BlockId>(&basis.block_ids()[1]);
     [Direction::Forward, Direction::Inverse].iter().for_each(back::<Direction>);
     back::<Irrep>(&irreps.irreps()[2]);
     [Kind::Real, Kind::Complex, Kind::Quaternionic].iter().for_each(back::<Kind>);
@@ -80,7 +81,7 @@ fn every_result_is_read_back() {
     measures.irreps.iter().for_each(back::<IrrepMeasures>);
     measures.key_losses.iter().for_each(back::<KeyLosses>);
 
-    let keys = progress_measures(&net, &basis, &task, &split, &[1, 2]).unwrap();
+    let keys = progress_measures(&net, &basis, &task, &split, &basis.block_ids()[1..]).unwrap();
     back::<ProgressMeasures>(&keys);
     keys.keys.iter().for_each(back::<KeyBlock>);
     let of_irreps: Vec<IrrepRow> = measures.irreps.iter().cloned().map(IrrepRow::from).collect();

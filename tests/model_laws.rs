@@ -415,9 +415,9 @@ fn recordings_that_do_not_fit() {
     assert!(matches!(FromFn::new(3, sites, "logits", |_| vec![]).err(), Some(Error::RepeatedSite { .. })));
     let net = recorded(3, false);
     let wrong = net.clone().with_unembedding(Array2::ones((6, 3))).unwrap_err();
-    assert!(matches!(wrong, Error::ReadoutMismatch { .. }));
+    assert!(matches!(wrong, Error::RecordingMismatch { .. }));
     let nan = net.clone().with_unembedding(Array2::from_elem((6, 3), f32::NAN)).unwrap_err();
-    assert!(matches!(nan, Error::ReadoutMismatch { difference, .. } if difference.is_nan()));
+    assert!(matches!(nan, Error::RecordingMismatch { difference, .. } if difference.is_nan()));
     let unsupported = net.run_with_hooks(&all_pairs(3), &Hooks::none().with(Hook::zero("hidden")), &["logits"]);
     assert!(matches!(unsupported, Err(Error::HookUnsupported { model: "Precomputed", .. })));
 }

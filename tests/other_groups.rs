@@ -44,14 +44,18 @@ fn split() -> Split {
 /// Of a basis and a task.
 const BOTH: [Analysis; 8] = [
     ("interpret", |m, basis, task| interpret(m, &basis.irreps, &task.task).map(drop)),
-    ("logit_directions", |m, basis, task| logit_directions(m, &basis.irreps, &task.task, &[1]).map(drop)),
-    ("parity", |m, basis, task| parity(m, &basis.irreps, &task.task, &[1]).map(drop)),
+    ("logit_directions", |m, basis, task| {
+        logit_directions(m, &basis.irreps, &task.task, &basis.irreps.block_ids()[1..2]).map(drop)
+    }),
+    ("parity", |m, basis, task| parity(m, &basis.irreps, &task.task, &basis.irreps.block_ids()[1..2]).map(drop)),
     ("keep_terms", |m, basis, task| keep_terms(m, &basis.irreps, &task.task, "hidden", &|_, _, _| true).map(drop)),
     ("own_block_only", |m, basis, task| {
         let found = neurons(m.without_group().unwrap_or(m), &basis.irreps)?;
         own_block_only(m, &basis.irreps, &task.task, &found).map(drop)
     }),
-    ("progress_measures", |m, basis, task| progress_measures(m, &basis.irreps, &task.task, &split(), &[1]).map(drop)),
+    ("progress_measures", |m, basis, task| {
+        progress_measures(m, &basis.irreps, &task.task, &split(), &basis.irreps.block_ids()[1..2]).map(drop)
+    }),
     ("representation", |m, basis, task| representation(m, task.group, &basis.irreps, &task.task, &split()).map(drop)),
     ("representation on another group", |m, basis, task| {
         representation(m, basis.group, &task.irreps, &task.task, &split()).map(drop)

@@ -8,6 +8,7 @@ mod models;
 use irreplens::Error;
 use irreplens::analysis::{Ablation, cluster_losses, cosets, embedding, interpret, representation};
 use irreplens::checkpoint::{Run, Tensor, Tensors, read_precomputed, write_safetensors};
+use irreplens::error::TensorFault;
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral, Elem, subgroup_classes};
 use irreplens::model::{Architecture, Evaluation, Hook, Hooks, Interpretable, LOGITS, Network, Precomputed};
@@ -287,7 +288,7 @@ fn maps_beside_recorded_activations() {
     assert!(matches!(recorded(&wrong), Err(Error::MissingTensor { .. })));
     let nan = Array2::from_elem((8, 6), f32::NAN);
     let pre = Precomputed::record(&net, &["hidden_pre", "hidden", LOGITS], "hidden").unwrap();
-    assert!(matches!(pre.with_maps(nan.clone(), nan), Err(Error::MapsMismatch { .. })));
+    assert!(matches!(pre.with_maps(nan.clone(), nan), Err(Error::RecordingMismatch { .. })));
 }
 
 // ---- run directories ------------------------------------------------------------------------------
@@ -369,7 +370,7 @@ fn run_directories_with_an_output_bias() {
         // A bias before the ReLU has no place, unless it does nothing.
         let error = read("OneLayerMLP", None, &with(modules.clone(), "linear.bias", vector(&hidden))).err().unwrap();
         assert!(
-            matches!(&error, Error::UnusedBias { tensor, shape, .. } if tensor == "linear.bias" && shape == &[5]),
+            matches!(&error, Error::Tensor { tensor, fault: TensorFault::Surplus { shape, .. }, .. } if tensor == "linear.bias" && shape == &[5]),
             "{error}"
         );
         assert!(read("OneLayerMLP", None, &with(modules, "linear.bias", vector(&Array1::zeros(5)))).is_ok());
@@ -412,7 +413,10 @@ fn settings_and_weights_that_disagree_on_a_bias() {
         message(None, &wrong).contains("`b_U`: expected shape [6] (step `logits` and the order of the group), got [5]")
     );
     wrong.insert("b_U".into(), vector(&Array1::from_elem(6, f32::NAN)));
-    assert!(matches!(read("OneLayerMLP", None, &wrong), Err(Error::NonFinite { .. })));
+    assert!(matches!(
+        read("OneLayerMLP", None, &wrong),
+        Err(Error::Tensor { fault: TensorFault::NonFinite { .. }, .. })
+    ));
     let mut wrong = weights.clone();
     wrong.insert("b".into(), vector(&Array1::ones(5)));
     assert!(message(None, &wrong).contains("tensor `b`: expected no bias"));
@@ -478,5 +482,8 @@ fn a_biased_network_is_trained_kept_and_resumed() {
     let error = other.in_directory(folder.path().join("whole")).err().unwrap();
     assert!(matches!(&error, Error::RunDiffers { what, .. } if what == "layers"), "{error}");
     let error = Network::from_tensors(Architecture::one_layer(6, 9), 6, Path::new("m"), &run.tensors).unwrap_err();
-    assert!(matches!(&error, Error::SurplusTensor { tensor, .. } if tensor == "b_U"), "{error}");
+    assert!(
+        matches!(&error, Error::Tensor { tensor, fault: TensorFault::Surplus { .. }, .. } if tensor == "b_U"),
+        "{error}"
+    );
 }

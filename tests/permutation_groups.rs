@@ -49,7 +49,7 @@ fn bad_permutations() {
     let s4 = [vec![1, 2, 3, 0], vec![1, 0, 2, 3]];
     let limited = |limit| PermutationGroup::from_generators(&s4, rule, limit);
     assert_eq!(limited(24).unwrap().order(), 24);
-    assert!(matches!(limited(23), Err(Error::OrderLimit { limit: 23 })));
+    assert!(matches!(limited(23), Err(Error::OverLimit { limit: 23, got: 24, .. })));
     assert!(PermutationGroup::from_generators(&[], rule, 9).is_err());
 }
 

@@ -2,6 +2,7 @@
 
 use irreplens::Error;
 use irreplens::checkpoint::{Run, RunConfig, Tensor, Tensors, write_safetensors};
+use irreplens::error::TensorFault;
 use irreplens::group::{Composition, Cyclic, Dihedral, Group, GroupExt, PermutationGroup};
 use irreplens::model::Interpretable;
 use irreplens::task::{Split, Task};
@@ -73,18 +74,26 @@ fn every_architecture_and_name_family_loads() {
 fn a_weight_that_does_not_fit_is_named_with_both_shapes() {
     // The embedding is that of another group's order.
     let cyclic = model_error("OneLayerMLP", "CyclicGroup", DIHEDRAL);
-    let Error::TensorShape { tensor, expected, got, path, .. } = &cyclic else { panic!("{cyclic}") };
+    let Error::Tensor { tensor, path, fault: TensorFault::Shape { expected, got, .. }, .. } = &cyclic else {
+        panic!("{cyclic}")
+    };
     assert_eq!((tensor.as_str(), &expected[..], &got[..]), ("W_E_a", &[3, 4][..], &[6, 4][..]));
     assert!(path.ends_with("model.safetensors"));
     for (changed, shape) in [("W_E_b", [6, 3]), ("W", [4, 5]), ("W_U", [6, 5])] {
         let shape: &[usize] = &shape;
         let shapes: Vec<_> = DIHEDRAL.iter().map(|&(n, s)| (n, if n == changed { shape } else { s })).collect();
         let error = model_error("OneLayerMLP", "DihedralGroup", &shapes);
-        assert!(matches!(&error, Error::TensorShape { tensor, .. } if tensor == changed), "{error}");
+        assert!(
+            matches!(&error, Error::Tensor { tensor, fault: TensorFault::Shape { .. }, .. } if tensor == changed),
+            "{error}"
+        );
     }
     let bias = [DIHEDRAL, &[("b", &[4])]].concat();
     let error = model_error("OneLayerMLPwithBias", "DihedralGroup", &bias);
-    assert!(matches!(&error, Error::TensorShape { tensor, .. } if tensor == "b"), "{error}");
+    assert!(
+        matches!(&error, Error::Tensor { tensor, fault: TensorFault::Shape { .. }, .. } if tensor == "b"),
+        "{error}"
+    );
 }
 
 #[test]
@@ -106,7 +115,9 @@ fn weights_that_are_no_finite_numbers_are_refused() {
         weight[[index, 1]] = bad;
         write_safetensors(directory.path().join("model.safetensors"), &tensors, &BTreeMap::new()).unwrap();
         let error = Run::open(directory.path()).unwrap().model().map(|_| ()).unwrap_err();
-        let Error::NonFinite { tensor, index: at, .. } = &error else { panic!("{error}") };
+        let Error::Tensor { tensor, fault: TensorFault::NonFinite { index: at, .. }, .. } = &error else {
+            panic!("{error}")
+        };
         assert_eq!((tensor.as_str(), &at[..]), ("W", &[index, 1][..]));
     }
 }
@@ -197,13 +208,16 @@ fn a_table_that_is_no_group_of_the_order_is_refused() {
         error
     };
     let e = error(&[6, 6], &table_of(&Dihedral::new(3).unwrap()));
-    assert!(matches!(&e, Error::TensorShape { expected, got, .. } if expected == &[3, 3] && got == &[6, 6]), "{e}");
-    assert!(matches!(error(&[3, 2], &[0; 6]), Error::TensorShape { .. }));
-    assert!(matches!(error(&[9], &[0; 9]), Error::TensorRank { expected: 2, .. }));
+    assert!(
+        matches!(&e, Error::Tensor { fault: TensorFault::Shape { expected, got, .. }, .. } if expected == &[3, 3] && got == &[6, 6]),
+        "{e}"
+    );
+    assert!(matches!(error(&[3, 2], &[0; 6]), Error::Tensor { fault: TensorFault::Shape { .. }, .. }));
+    assert!(matches!(error(&[9], &[0; 9]), Error::Tensor { fault: TensorFault::Rank { expected: 2, .. }, .. }));
     let e = error(&[3, 3], &[0, 1, 2, 1, -2, 0, 2, 0, 1]);
-    assert!(matches!(&e, Error::TensorLayout { got, .. } if got == "-2 at [1, 1]"), "{e}");
+    assert!(matches!(&e, Error::Tensor { fault: TensorFault::Unfit { got, .. }, .. } if got == "-2 at [1, 1]"), "{e}");
     let e = error(&[3, 3], &[0, 1, 2, 1, 0, 2, 2, 0, 1]);
-    assert!(matches!(&e, Error::InFile { source, .. } if matches!(**source, Error::NotAGroup { .. })), "{e}");
+    assert!(matches!(&e, Error::InFile { source, .. } if matches!(**source, Error::LawFails { .. })), "{e}");
 
     let missing = group_of("CayleyTable", None).map(|_| ()).unwrap_err();
     assert!(matches!(&missing, Error::Io { path, .. } if path.ends_with("task.safetensors")), "{missing}");
@@ -212,7 +226,7 @@ fn a_table_that_is_no_group_of_the_order_is_refused() {
     let tensors = Tensors::from([("table".to_owned(), Tensor::F32(ArrayD::zeros(vec![3, 3])))]);
     write_safetensors(directory.path().join("task.safetensors"), &tensors, &BTreeMap::new()).unwrap();
     let error = Run::open(directory.path()).unwrap().group().map(|_| ()).unwrap_err();
-    assert!(matches!(error, Error::TensorDtype { .. }), "{error}");
+    assert!(matches!(error, Error::Tensor { fault: TensorFault::Unfit { .. }, .. }), "{error}");
     write_task(directory.path(), &[("train", &[1], &[0])]);
     let error = Run::open(directory.path()).unwrap().group().map(|_| ()).unwrap_err();
     assert!(error.to_string().ends_with("expected a tensor named table, got train (i64 [1])"), "{error}");
@@ -250,7 +264,7 @@ fn the_split_is_the_task_files_or_the_published_one() {
     // The number of pairs is not taken from the settings alone.
     let mut run = run;
     run.config.group_parameter = usize::MAX / 4;
-    assert!(matches!(run.split(), Err(Error::TensorShape { .. })));
+    assert!(matches!(run.split(), Err(Error::Tensor { fault: TensorFault::Shape { .. }, .. })));
 }
 
 #[test]

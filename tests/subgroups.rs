@@ -95,10 +95,10 @@ fn limits() {
     let s4 = Symmetric::new(4).unwrap();
     assert_eq!(subgroup_classes(&s4, 30).unwrap().len(), 11);
     match subgroup_classes(&s4, 29).unwrap_err() {
-        Error::TooManySubgroups { group, limit, got } => assert_eq!((group.as_str(), limit, got), ("S4", 29, 30)),
+        Error::OverLimit { group, limit, got, .. } => assert_eq!((group.as_str(), limit, got), ("S4", 29, 30)),
         error => panic!("{error}"),
     }
-    assert!(matches!(subgroup_classes(&s4, 0), Err(Error::TooManySubgroups { limit: 0, got: 1, .. })));
+    assert!(matches!(subgroup_classes(&s4, 0), Err(Error::OverLimit { limit: 0, got: 1, .. })));
 }
 
 #[test]

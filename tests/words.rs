@@ -2,20 +2,6 @@
 
 use std::path::{Path, PathBuf};
 
-/// Folders and files that do not keep to this yet.
-const LATER: [&str; 10] = [
-    "src/checkpoint",
-    "src/train",
-    "src/model/bilinear.rs",
-    "src/model/cache.rs",
-    "src/model/hooks.rs",
-    "src/model/layer.rs",
-    "src/model/one_layer.rs",
-    "src/model/separable.rs",
-    "src/model/summed.rs",
-    "src/model/two_layer.rs",
-];
-
 /// Beginnings that say nothing where the item is shown alone, as in a hover.
 const FRAGMENTS: [&str; 14] = [
     "The same",
@@ -45,15 +31,14 @@ fn sources(folder: &Path, all: &mut Vec<PathBuf>) {
     }
 }
 
-/// Name and text of every file of `src` that must keep to the words.
+/// Name and text of every file of `src`.
 fn files() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut all = Vec::new();
     sources(&root.join("src"), &mut all);
     all.sort();
     let name = |path: &Path| path.strip_prefix(root).unwrap().to_str().unwrap().replace('\\', "/");
-    let named = all.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap()));
-    named.filter(|(name, _)| !LATER.iter().any(|later| name.starts_with(later))).collect()
+    all.iter().map(|path| (name(path), std::fs::read_to_string(path).unwrap())).collect()
 }
 
 /// The first line of every paragraph of the doc comments, with its number; code blocks are left out.

@@ -3,7 +3,7 @@
 use super::logits::check_order;
 use super::neurons::{NeuronClusters, NeuronKind};
 use crate::error::{Error, Result, check_shape};
-use crate::fourier::{FourierBasis, forward_2d, inverse_2d};
+use crate::fourier::{FourierBasis, check_blocks, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
 use crate::memory;
 use crate::model::{Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values, check_task, fold_pairs};
@@ -28,21 +28,22 @@ pub enum Ablation {
 /// product of its columns and its rows of W_U. Elsewhere one hooked pass a cluster, with the same result.
 ///
 /// # Arguments
-/// `clusters`: channels of the neuron site, by label.
+/// `clusters`: channels of the neuron site, by whatever labels them: a block, a class of subgroups.
 ///
 /// # Errors
 /// [`Error::UnknownChannel`]; those of the forward pass.
-pub fn cluster_losses(
+pub fn cluster_losses<L: Copy + Ord>(
     model: &(impl Interpretable + ?Sized),
     task: &Task,
-    clusters: &BTreeMap<usize, Vec<usize>>,
+    clusters: &BTreeMap<L, Vec<usize>>,
     what: Ablation,
-) -> Result<BTreeMap<usize, Evaluation>> {
-    if let Some(parts) = ClusterParts::new(model, clusters, what)? {
-        return parts.finish(fold_pairs(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?);
+) -> Result<BTreeMap<L, Evaluation>> {
+    if let Some(parts) = ClusterParts::new(model, clusters.values(), what)? {
+        let sums = fold_pairs(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?;
+        return Ok(clusters.keys().copied().zip(parts.finish(&sums)?).collect());
     }
     let width = crate::model::width(model, model.neuron_site())?;
-    let evaluate = |(&label, members): (&usize, &Vec<usize>)| {
+    let evaluate = |(&label, members): (&L, &Vec<usize>)| {
         let channels = match what {
             Ablation::Drop => members.clone(),
             Ablation::Keep => (0..width).filter(|k| !members.contains(k)).collect(),
@@ -55,7 +56,6 @@ pub fn cluster_losses(
 
 /// [`cluster_losses`] as one observer of a forward pass, for models whose unembedding reads the neuron site.
 pub(super) struct ClusterParts {
-    labels: Vec<usize>,
     what: Ablation,
     members: Vec<Vec<usize>>,
     /// The cluster's rows of W_U.
@@ -65,22 +65,21 @@ pub(super) struct ClusterParts {
 }
 
 impl ClusterParts {
-    pub(super) fn new(
+    pub(super) fn new<'a>(
         model: &(impl Interpretable + ?Sized),
-        clusters: &BTreeMap<usize, Vec<usize>>,
+        clusters: impl Iterator<Item = &'a Vec<usize>> + Clone,
         what: Ablation,
     ) -> Result<Option<Self>> {
         let readout = model.readout();
         let Some(unembedding) = readout.unembedding_of(model.neuron_site()) else { return Ok(None) };
         let width = unembedding.nrows();
-        if let Some(&channel) = clusters.values().flatten().find(|&&k| k >= width) {
+        if let Some(&channel) = clusters.clone().flatten().find(|&&k| k >= width) {
             return Err(Error::UnknownChannel { site: model.neuron_site().into(), channel, width });
         }
         // A neuron counts once, however often it is listed.
         let once = |members: &Vec<usize>| members.iter().copied().collect::<BTreeSet<_>>().into_iter().collect();
-        let members: Vec<Vec<usize>> = clusters.values().map(once).collect();
+        let members: Vec<Vec<usize>> = clusters.map(once).collect();
         Ok(Some(Self {
-            labels: clusters.keys().copied().collect(),
             what,
             weights: members.iter().map(|members| unembedding.select(Axis(0), members)).collect(),
             members,
@@ -110,9 +109,10 @@ impl ClusterParts {
         }
     }
 
-    pub(super) fn finish(&self, blocks: Vec<Vec<LossSum>>) -> Result<BTreeMap<usize, Evaluation>> {
+    /// What every cluster came to.
+    pub(super) fn finish(&self, blocks: &[Vec<LossSum>]) -> Result<Vec<Evaluation>> {
         let total = |i: usize| check_ablated(LossSum::mean(blocks.iter().map(|sums| sums[i])));
-        self.labels.iter().enumerate().map(|(i, &label)| Ok((label, total(i)?))).collect()
+        (0..self.members.len()).map(total).collect()
     }
 }
 
@@ -177,7 +177,8 @@ pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>
 /// rows in use they cost O(n^2 K (d + n)) and no n^2 array; elsewhere this is [`keep_terms`].
 ///
 /// # Errors
-/// [`Error::Shape`] for clusters of another number of neurons, [`Error::Unsupported`] for clusters of another basis; [`Error::Memory`] where the activations that
+/// [`Error::Shape`] for clusters of another number of neurons, [`Error::OtherBasis`] and [`Error::Unsupported`] for clusters of
+/// another basis; [`Error::Memory`] where the activations that
 /// [`keep_terms`] replaces exceed the budget; those of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
@@ -189,6 +190,7 @@ pub fn own_block_only(
     let (site, width) = (&clusters.site, crate::model::width(model, &clusters.site)?);
     check_shape(&format!("clusters of `{site}`"), &[width], &[labels.len()])?;
     check_tasks(model, basis, task)?;
+    check_blocks(basis, &labels.iter().filter_map(|&(_, block)| block).collect::<Vec<_>>())?;
     if clusters.blocks != basis.blocks() {
         return Err(Error::Unsupported {
             analysis: "own-block ablation",
@@ -198,7 +200,7 @@ pub fn own_block_only(
     let block_of = basis.block_of_row();
     let keeps = |channel: usize, row: usize| {
         let (kind, block) = labels[channel];
-        if row == 0 { kind != NeuronKind::Dim } else { block == Some(block_of[row]) }
+        if row == 0 { kind != NeuronKind::Dim } else { block.is_some_and(|block| block == block_of[row]) }
     };
     match model.readout().unembedding_of(site) {
         Some(unembedding) => own_block_logits(model, basis, task, site, &keeps, unembedding),

@@ -4,7 +4,7 @@ use super::table::{Cell, Table};
 use super::terms::{HEAD, HEAD_BOTH, HEAD_DEVIATION, HEAD_LEFT, HEAD_MEAN, HEAD_RIGHT, POSITION};
 use crate::error::{Error, Result};
 use crate::linalg::map_blocks;
-use crate::model::{Hooks, Interpretable, block_rows, width};
+use crate::model::{Hooks, Interpretable, Site, block_rows, width};
 use crate::task::pairs;
 use ndarray::{Array2, Array3, ArrayView3, Axis, azip, s};
 use std::fmt;
@@ -155,6 +155,11 @@ fn attended(pattern: ArrayView3<'_, f32>) -> Attended {
     Attended { mean, deviation: variance.whole.sqrt(), of_left, of_right, of_both }
 }
 
+/// Number of positions of a step, whose sites are `step[0]`, `step[1]`, ...
+pub(super) fn positions(sites: &[Site], step: &str) -> usize {
+    (0..).take_while(|p| sites.iter().any(|site| site.name == format!("{step}[{p}]"))).count()
+}
+
 /// [`attention_patterns`] of every layer from its last position, of a model whose sites are named as TransformerLens names
 /// them: `..hook_pattern[p]`. Empty for a model without attention.
 ///
@@ -165,7 +170,7 @@ pub fn attention(model: &(impl Interpretable + ?Sized)) -> Result<Vec<AttentionP
     let layers =
         sites.iter().filter_map(|site| site.name.strip_suffix("[0]")).filter(|step| step.ends_with("hook_pattern"));
     let layer = |step: &str| {
-        let positions = (0..).take_while(|p| sites.iter().any(|site| site.name == format!("{step}[{p}]"))).count();
+        let positions = positions(&sites, step);
         attention_patterns(model, &format!("{step}[{}]", positions - 1), positions)
     };
     layers.map(layer).collect()

@@ -135,10 +135,7 @@ pub fn gradient_symmetricity(
     triples: Option<&[[usize; 3]]>,
 ) -> Result<GradientSymmetricity> {
     let n = model.order();
-    let (left, right) = model.embeddings().ok_or(Error::Unsupported {
-        analysis: "gradient symmetricity",
-        needs: "a model with embeddings of both elements",
-    })?;
+    let (left, right) = embeddings("gradient symmetricity", model)?;
     let is_tied = left == right;
     let [left, right] = [left, right].map(centred);
     let sums = |pairs: &[Pair], classes: &[usize]| {
@@ -176,6 +173,13 @@ pub fn gradient_symmetricity(
     let count = triples.map_or(n * n * n, <[_]>::len);
     let [embeddings, tokens] = total.map(|sum| sum / count as f64);
     Ok(GradientSymmetricity { embeddings: is_tied.then_some(embeddings), tokens, triples: count })
+}
+
+fn embeddings<'a>(
+    analysis: &'static str,
+    model: &'a (impl Interpretable + ?Sized),
+) -> Result<(ArrayView2<'a, f32>, ArrayView2<'a, f32>)> {
+    model.embeddings().ok_or(Error::Unsupported { analysis, needs: "a model with embeddings of both elements" })
 }
 
 /// A table less its mean row.
@@ -276,9 +280,7 @@ pub struct Circularity {
 pub fn circularity(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Circularity> {
     check_task(model, task)?;
     let exponents = exponents("circularity", task)?;
-    let (left, right) = model
-        .embeddings()
-        .ok_or(Error::Unsupported { analysis: "circularity", needs: "a model with embeddings of both elements" })?;
+    let (left, right) = embeddings("circularity", model)?;
     let of_left = circular(left, &exponents)?;
     Ok(Circularity { left: of_left, right: if left == right { of_left } else { circular(right, &exponents)? } })
 }

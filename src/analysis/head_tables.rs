@@ -3,6 +3,7 @@
 use super::heads::{Carried, Head, HeadLosses, LayerHeads, Written, listed};
 use super::table::{Cell, Table, Term};
 use super::terms::*;
+use crate::fourier::BlockId;
 use crate::model::Evaluation;
 use std::fmt;
 
@@ -18,22 +19,18 @@ impl LayerHeads {
     pub fn in_words(&self) -> Vec<String> {
         let share = |share: f64| Cell::Share(share).to_string();
         let of_head = |(h, head): (usize, &Head)| {
-            let mut text = match head.written.map(|w| (w.carries(), w)) {
-                None => format!("Head {h}"),
-                Some((Carried::Constant, _)) => format!("Head {h} writes a constant"),
-                Some((Carried::Left, w)) => {
-                    format!("Head {h} reads x ({} of what it writes)", share(w.of_left.unwrap_or(0.0)))
-                }
-                Some((Carried::Right, w)) => {
-                    format!("Head {h} reads y ({} of what it writes)", share(w.of_right.unwrap_or(0.0)))
-                }
-                Some((Carried::Both, w)) => {
-                    let [x, y, both] = [w.of_left, w.of_right, w.of_both].map(|part| share(part.unwrap_or(0.0)));
-                    format!(
-                        "Head {h} reads both elements (of what it writes {x} is a function of x, {y} of y, {both} of both)"
-                    )
-                }
-            };
+            let mut text = format!("Head {h}");
+            if let Some(w) = head.written {
+                let [x, y, both] = [w.of_left, w.of_right, w.of_both].map(|part| share(part.unwrap_or(0.0)));
+                text.push_str(&match w.carries() {
+                    Carried::Constant => " writes a constant".to_owned(),
+                    Carried::Left => format!(" reads x ({x} of what it writes)"),
+                    Carried::Right => format!(" reads y ({y} of what it writes)"),
+                    Carried::Both => format!(
+                        " reads both elements (of what it writes {x} is a function of x, {y} of y, {both} of both)"
+                    ),
+                });
+            }
             let looks = self.patterns.heads[h].iter().enumerate();
             let looks: Vec<String> = looks
                 .map(|(p, a)| format!("{} at position {p} (deviation {})", share(a.mean), Cell::Number(a.deviation)))
@@ -91,8 +88,8 @@ impl LayerHeads {
         Some(format!("In attention ({}) {}.", self.patterns.site, said.join("; ")))
     }
 
-    fn named(&self, blocks: &[(usize, f64)]) -> String {
-        let name = |&(b, share): &(usize, f64)| format!("{} {}", self.blocks[b].name, Cell::Share(share));
+    fn named(&self, blocks: &[(BlockId, f64)]) -> String {
+        let name = |&(b, share): &(BlockId, f64)| format!("{} {}", self.blocks[b.index()].name, Cell::Share(share));
         blocks.iter().map(name).collect::<Vec<_>>().join(", ")
     }
 
@@ -136,9 +133,8 @@ impl LayerHeads {
             let share = |part: f64| Cell::share(varies.then(|| part / whole), NO_PATTERN_VARIANCE);
             let [x, y, product] =
                 [&energies.linear_x, &energies.linear_y, &energies.product].map(|of| of.row(c).iter().sum::<f64>());
-            let of_block = |b: usize| energies.linear_x[[c, b]] + energies.linear_y[[c, b]] + energies.product[[c, b]];
-            let of_pattern: Vec<f64> = (0..self.blocks.len()).map(of_block).collect();
-            let named = |blocks: &[(usize, f64)], none: &'static str| match blocks.is_empty() {
+            let of_pattern: Vec<f64> = (0..self.blocks.len()).map(|b| energies.in_block(c, b)).collect();
+            let named = |blocks: &[(BlockId, f64)], none: &'static str| match blocks.is_empty() {
                 true => Cell::Missing(none.into()),
                 false => Cell::text(self.named(blocks)),
             };

@@ -1,10 +1,10 @@
 //! What each head of a transformer carries to its neurons, and what the loss needs of it.
 
-use super::attention::{AttentionPatterns, ROUNDING, Variance, at_all_pairs, attention};
+use super::attention::{AttentionPatterns, ROUNDING, Variance, at_all_pairs, attention, positions};
 use super::embedding::component_norms;
 use super::parts::path_alone;
 use crate::error::{Error, Result};
-use crate::fourier::{Block, FourierBasis};
+use crate::fourier::{Block, BlockId, FourierBasis};
 use crate::group::Elem;
 use crate::linalg::map_blocks;
 use crate::model::{
@@ -91,16 +91,16 @@ impl HeadMap {
     /// The blocks that vary, with their shares of what varies, largest first, as far as these are not small; none for a map
     /// that is constant.
     #[must_use]
-    pub fn varying(&self) -> Vec<(usize, f64)> {
+    pub fn varying(&self) -> Vec<(BlockId, f64)> {
         let varying = self.shares.as_deref().filter(|shares| 1.0 - shares[0] > ROUNDING);
         varying.map_or_else(Vec::new, |shares| listed(shares, 1.0 - shares[0]))
     }
 }
 
 /// Blocks but the constant with their shares of `whole`, largest first, those below [`LISTED`] left out.
-pub(super) fn listed(energies: &[f64], whole: f64) -> Vec<(usize, f64)> {
-    let shares = energies.iter().enumerate().skip(1).map(|(b, energy)| (b, energy / whole));
-    let mut all: Vec<(usize, f64)> = shares.filter(|&(_, share)| share >= LISTED).collect();
+pub(super) fn listed(energies: &[f64], whole: f64) -> Vec<(BlockId, f64)> {
+    let shares = energies.iter().enumerate().skip(1).map(|(b, energy)| (BlockId::of_any(b), energy / whole));
+    let mut all: Vec<(BlockId, f64)> = shares.filter(|&(_, share)| share >= LISTED).collect();
     all.sort_by(|a, b| b.1.total_cmp(&a.1));
     all
 }
@@ -177,8 +177,7 @@ impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
             analysis: "heads",
             needs: "a pattern from one position, named as TransformerLens names it: `blocks.0.attn.hook_pattern[2]`",
         })?;
-        let sites = model.sites();
-        let positions = (0..).take_while(|p| sites.iter().any(|site| site.name == format!("{step}[{p}]"))).count();
+        let positions = positions(&model.sites(), step);
         Ok(Self { model, pattern, block, position, positions, heads: wide / positions.max(1) })
     }
 

@@ -11,7 +11,7 @@ use super::spectrum::mean_logit_spectrum;
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result};
-use crate::fourier::FourierBasis;
+use crate::fourier::{BlockId, FourierBasis};
 use crate::model::{
     Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, fold_pairs, hidden_readout, rounding, row_means,
 };
@@ -49,7 +49,7 @@ pub struct Interpretation {
     /// With every neuron reduced to its own block's terms, those without a block to their constants.
     pub own_block_only: Option<Evaluation>,
     /// With each cluster dropped.
-    pub without_cluster: Option<BTreeMap<usize, Evaluation>>,
+    pub without_cluster: Option<BTreeMap<BlockId, Evaluation>>,
     /// What the published notebook computes in its own way.
     pub published: Published,
 }
@@ -78,7 +78,7 @@ impl Interpretation {
     }
 
     /// The blocks some neuron is labelled with: the key frequencies.
-    pub fn key_blocks(&self) -> impl Iterator<Item = usize> {
+    pub fn key_blocks(&self) -> impl Iterator<Item = BlockId> {
         self.directions.blocks.iter().copied()
     }
 }
@@ -115,10 +115,10 @@ pub(super) fn interpret_with(
     let (neuron_spectrum, logit_spectrum) = model.neuron_and_logit_spectra(&basis)?;
     let neurons = label(&neuron_spectrum.by_block, basis, rule);
     let clusters = neurons.clusters();
-    let keys: Vec<usize> = clusters.keys().copied().collect();
+    let keys: Vec<BlockId> = clusters.keys().copied().collect();
 
     let directions = Directions::new(&basis, task, &keys)?;
-    let parts = ClusterParts::new(model, &clusters, Ablation::Drop)?;
+    let parts = ClusterParts::new(model, clusters.values(), Ablation::Drop)?;
     let centring = centring(model, &neuron_spectrum.by_block.mean)?;
     let start = || Sums {
         directions: directions.start(),
@@ -183,7 +183,7 @@ pub(super) fn interpret_with(
         },
         own_block_only: own_block_only?,
         without_cluster: match &parts {
-            Some(parts) => Some(parts.finish(cluster_sums)?),
+            Some(parts) => Some(keys.iter().copied().zip(parts.finish(&cluster_sums)?).collect()),
             None if are_logits => None,
             None => if_honoured(cluster_losses(model, task, &clusters, Ablation::Drop))?,
         },
@@ -198,8 +198,8 @@ pub(super) fn interpret_with(
 fn unembedding_by_cluster(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
-    clusters: &BTreeMap<usize, Vec<usize>>,
-) -> Result<BTreeMap<usize, Array1<f64>>> {
+    clusters: &BTreeMap<BlockId, Vec<usize>>,
+) -> Result<BTreeMap<BlockId, Array1<f64>>> {
     if model.neuron_path().is_none() {
         return Ok(BTreeMap::new());
     }
@@ -247,7 +247,7 @@ impl Interpretation {
         ];
         let whole = all.into_iter().filter_map(|(what, after)| Some(Ablated { what: what.into(), after: after? }));
         let clusters = self.without_cluster.iter().flatten().map(|(&b, &after)| {
-            let what = format!("without the neurons of {}", self.neurons.blocks[b].name);
+            let what = format!("without the neurons of {}", self.neurons.blocks[b.index()].name);
             Ablated { what, after }
         });
         whole.chain(clusters).collect()

@@ -3,8 +3,8 @@
 use super::embedding::check_finite_energy;
 use super::table::{Cell, Table, Term};
 use super::terms::*;
-use crate::error::{Error, Result, check_shape};
-use crate::fourier::FourierBasis;
+use crate::error::{Result, check_shape};
+use crate::fourier::{BlockId, FourierBasis, check_blocks};
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, subtract_matmul};
 use crate::model::{Interpretable, PairBlock, fold_pairs, less_mean, rounding, sum_and_squares};
@@ -19,7 +19,7 @@ use std::fmt;
 #[non_exhaustive]
 pub struct LogitDirections {
     /// The blocks looked at.
-    pub blocks: Vec<usize>,
+    pub blocks: Vec<BlockId>,
     /// The names of these blocks.
     pub names: Vec<String>,
     /// The output sector where xy lies, for every (sector of x, sector of y); `None` where products of a region are spread over
@@ -42,18 +42,18 @@ pub struct LogitDirections {
 /// all classes have in common; the constant's are taken less it.
 ///
 /// # Arguments
-/// `blocks`: indices into [`FourierBasis::blocks`], the key frequencies say.
+/// `blocks`: of the basis ([`FourierBasis::block_ids`]), the key frequencies say.
 ///
 /// # Errors
-/// [`Error::Shape`] for a basis or task of another order, [`Error::OtherGroup`] for one of another group;
-/// [`Error::UnknownBlock`]; those of the forward pass.
+/// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order, [`Error::OtherGroup`](crate::Error::OtherGroup) for
+/// one of another group; [`Error::OtherBasis`](crate::Error::OtherBasis) for a block of another basis; those of the forward pass.
 ///
 /// Source: Nanda et al. 2023, section 4.2; the seed notebook, "Understanding Logit Computation".
 pub fn logit_directions(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
-    blocks: &[usize],
+    blocks: &[BlockId],
 ) -> Result<LogitDirections> {
     let directions = Directions::new(&basis, task, blocks)?;
     let sums = fold_pairs(
@@ -84,8 +84,8 @@ pub fn output_sectors(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Opti
 }
 
 /// The rows of some blocks on one sector, as functions on the group: (rows, n).
-pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[usize], sector: usize) -> Array2<f32> {
-    let rows: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
+pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[BlockId], sector: usize) -> Array2<f32> {
+    let rows: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b.index()].rows.clone()).collect();
     let mut out = Array2::zeros((rows.len(), basis.order()));
     for (mut out, &row) in out.outer_iter_mut().zip(&rows) {
         for (t, element) in basis.sectors()[sector].iter().enumerate() {
@@ -107,13 +107,9 @@ pub(super) fn sectors_and_positions(basis: &(impl FourierBasis + ?Sized)) -> (Ve
 }
 
 /// Checks the basis against the task, and the blocks against the basis.
-pub(super) fn check_blocks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[usize]) -> Result<()> {
+pub(super) fn check_basis(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[BlockId]) -> Result<()> {
     check_order(basis, task)?;
-    let count = basis.blocks().len();
-    match blocks.iter().find(|&&b| b >= count) {
-        Some(&block) => Err(Error::UnknownBlock { block, blocks: count }),
-        None => Ok(()),
-    }
+    check_blocks(basis, blocks)
 }
 
 pub(super) fn check_order(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<()> {
@@ -124,7 +120,7 @@ pub(super) fn check_order(basis: &(impl FourierBasis + ?Sized), task: &Task) -> 
 /// [`logit_directions`] as one observer of a forward pass.
 pub(super) struct Directions<'a> {
     basis: &'a dyn FourierBasis,
-    blocks: &'a [usize],
+    blocks: &'a [BlockId],
     sector_of: Vec<usize>,
     position: Vec<usize>,
     /// The rows of all blocks on all sectors, less their means over the classes: column (sector, row) of (n, sectors * rows).
@@ -147,8 +143,8 @@ pub(super) struct DirectionSums {
 }
 
 impl<'a> Directions<'a> {
-    pub(super) fn new(basis: &'a dyn FourierBasis, task: &Task, blocks: &'a [usize]) -> Result<Self> {
-        check_blocks(basis, task, blocks)?;
+    pub(super) fn new(basis: &'a dyn FourierBasis, task: &Task, blocks: &'a [BlockId]) -> Result<Self> {
+        check_basis(basis, task, blocks)?;
         let (sector_of, position) = sectors_and_positions(basis);
         let by_sector: Vec<_> = (0..basis.sectors().len()).map(|s| rows_in_sector(basis, blocks, s)).collect();
         let views: Vec<_> = by_sector.iter().map(|rows| rows.t()).collect();
@@ -156,9 +152,9 @@ impl<'a> Directions<'a> {
         let rows = less_mean(rows.reversed_axes()).reversed_axes().as_standard_layout().into_owned();
         let mut offsets = vec![0];
         for &b in blocks {
-            offsets.push(offsets[offsets.len() - 1] + basis.blocks()[b].rows.len());
+            offsets.push(offsets[offsets.len() - 1] + basis.blocks()[b.index()].rows.len());
         }
-        let all: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b].rows.clone()).collect();
+        let all: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b.index()].rows.clone()).collect();
         let m = basis.rows();
         let along = Array2::from_shape_fn((m, all.len()), |(t, q)| basis.value(all[q], t) / (m as f64).sqrt());
         let output = output_sectors(basis, task);
@@ -257,7 +253,7 @@ impl<'a> Directions<'a> {
                 Some(coefficients.iter().map(|c| c * c).sum::<f64>() / energy)
             })
         });
-        let names = self.blocks.iter().map(|&b| self.basis.blocks()[b].name.clone()).collect();
+        let names = self.blocks.iter().map(|&b| self.basis.blocks()[b.index()].name.clone()).collect();
         let (blocks, output) = (self.blocks.to_vec(), self.output.clone());
         Ok(LogitDirections { blocks, names, output, energy: total.energy, product_share })
     }

@@ -2,14 +2,14 @@
 
 use super::ablation::check_ablated;
 use super::embedding::component_norms;
-use super::logits::check_blocks;
+use super::logits::check_basis;
 use super::neurons::{NeuronKind, neurons};
 use super::parts::{SplitPairs, excluded, logits_of_parts, parts_of_blocks, restricted};
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result};
-use crate::fourier::FourierBasis;
-use crate::model::{Evaluation, Interpretable, PairMeans, check_task, less_mean, rounding};
+use crate::fourier::{Block, BlockId, FourierBasis};
+use crate::model::{Evaluation, Interpretable, PairMeans, Readout, check_task, less_mean, rounding};
 use crate::task::{Split, Task};
 use ndarray::{ArrayView2, Axis};
 use std::fmt;
@@ -19,7 +19,7 @@ use std::fmt;
 #[non_exhaustive]
 pub struct KeyBlock {
     /// The block of the basis.
-    pub block: usize,
+    pub block: BlockId,
     /// Its name.
     pub name: String,
     /// Neurons labelled with it.
@@ -76,14 +76,15 @@ pub struct ProgressMeasures {
 ///
 /// # Errors
 /// [`Error::Unsupported`] unless the model has an unembedding that reads its neuron site; [`Error::Shape`] for a basis or
-/// task of another order, [`Error::OtherGroup`] for one of another group; [`Error::UnknownBlock`]; those of
+/// task of another order, [`Error::OtherGroup`] for one of another group; [`Error::OtherBasis`] for a block of another basis; those of
 /// [`Split::check`]; [`Error::Memory`] where the sums by product, or one n x n matrix a key block, exceed the budget.
 ///
 /// Cost: the block energies of the neurons, a pass over all pairs and one over the training pairs; no n^3 array.
 ///
 /// ```
 /// use irreplens::analysis::progress_measures;
-/// use irreplens::{fourier::CyclicSubgroupBasis, group::Cyclic, model::Network, task::{Split, Task}};
+/// use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis};
+/// use irreplens::{group::Cyclic, model::Network, task::{Split, Task}};
 /// use ndarray::Array2;
 /// // cos cos - sin sin and sin cos + cos sin: cosine and sine of x + y at frequency 2.
 /// let angle = |t: usize| std::f32::consts::TAU * 2.0 * t as f32 / 7.0;
@@ -98,7 +99,7 @@ pub struct ProgressMeasures {
 ///
 /// let group = Cyclic::new(7)?;
 /// let (basis, split) = (CyclicSubgroupBasis::cyclic(&group), Split::random(7, 0.5, 1)?);
-/// let found = progress_measures(&net, &basis, &Task::new(&group), &split, &[2])?;
+/// let found = progress_measures(&net, &basis, &Task::new(&group), &split, &[basis.block_id(2)?])?;
 /// assert!(found.test.unwrap().loss < 1e-3 && found.restricted.loss < 1e-3); // block 2 is all there is
 /// assert!((found.excluded.unwrap().loss - 7f64.ln()).abs() < 1e-3); // without it: a guess
 /// # Ok::<(), irreplens::Error>(())
@@ -111,11 +112,11 @@ pub fn progress_measures(
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
     split: &Split,
-    keys: &[usize],
+    keys: &[BlockId],
 ) -> Result<ProgressMeasures> {
     unembedding_of_neurons(model)?;
     check_task(model, task)?;
-    check_blocks(basis, task, keys)?;
+    check_basis(basis, task, keys)?;
     let sets = SplitPairs::new(task, split)?;
     measures_of_pass(model, basis, task, &sets, &sets.sums(model, task)?, keys)
 }
@@ -136,36 +137,34 @@ pub(super) fn measures_of_pass(
     task: &Task,
     sets: &SplitPairs,
     pass: &PairMeans,
-    keys: &[usize],
+    keys: &[BlockId],
 ) -> Result<ProgressMeasures> {
     let unembedding = unembedding_of_neurons(model)?;
     let clusters = neurons(model, basis)?;
-    let labels: Vec<Option<usize>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
-    let labelled = |with: &dyn Fn(Option<usize>) -> bool| labels.iter().filter(|&&label| with(label)).count();
-    let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
-    let left = left.map(|map| block_shares(basis, map)).transpose()?;
-    let right = right.map(|map| block_shares(basis, map)).transpose()?;
+    let labels: Vec<Option<BlockId>> = clusters.neurons.iter().map(|neuron| neuron.block).collect();
+    let labelled = |with: &dyn Fn(Option<BlockId>) -> bool| labels.iter().filter(|&&label| with(label)).count();
+    let [left, right] = input_shares(model, basis)?;
     let unembed = block_shares(basis, unembedding.t())?;
     let unembed_centred = centred_shares(basis, unembedding)?;
 
     // One set for every key block, and last all of them.
-    let sets_of_blocks: Vec<Vec<usize>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
+    let sets_of_blocks: Vec<Vec<BlockId>> = keys.iter().map(|&b| vec![b]).chain([keys.to_vec()]).collect();
     let parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
-    let excluded = excluded(model, task, sets, &logits_of_parts(model, &parts)?)?;
+    let excluded = excluded(model, Readout::of_logits(model.order()), task, sets, &logits_of_parts(model, &parts)?)?;
     restricted
         .iter()
         .chain(excluded.iter().flatten())
         .try_for_each(|&evaluation| check_ablated(evaluation).map(drop))?;
 
-    let key = |(i, &b): (usize, &usize)| KeyBlock {
+    let key = |(i, &b): (usize, &BlockId)| KeyBlock {
         block: b,
-        name: basis.blocks()[b].name.clone(),
+        name: basis.blocks()[b.index()].name.clone(),
         neurons: labelled(&|label| label == Some(b)),
-        left_share: left.as_ref().and_then(|shares| shares[b]),
-        right_share: right.as_ref().and_then(|shares| shares[b]),
-        unembed_share: unembed[b],
-        unembed_share_centred: unembed_centred[b],
+        left_share: left.as_ref().map(|shares| shares[b.index()]),
+        right_share: right.as_ref().map(|shares| shares[b.index()]),
+        unembed_share: unembed.as_ref().map(|shares| shares[b.index()]),
+        unembed_share_centred: unembed_centred.as_ref().map(|shares| shares[b.index()]),
         restricted: restricted[i],
         excluded: excluded.as_ref().map(|excluded| excluded[i]),
     };
@@ -182,28 +181,34 @@ pub(super) fn measures_of_pass(
     })
 }
 
-/// Share of a map's square norm by block, in all sectors; 0 below the rounding of the transform, `None` for a map that is
-/// zero.
-pub(super) fn block_shares(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Vec<Option<f64>>> {
+/// Share of a map's square norm by block, in all sectors: 0 below the rounding of the transform; `None` for a map that is zero.
+pub(super) fn block_shares(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Option<Vec<f64>>> {
     let norms = component_norms(basis, map)?.sum_axis(Axis(0));
     let (total, least) = (norms.sum(), rounding(basis.rows()).powi(2));
-    let share = |rows: std::ops::Range<usize>| {
-        let share = rows.map(|i| norms[i]).sum::<f64>() / total;
-        (total > 0.0).then_some(if share > least { share } else { 0.0 })
-    };
-    Ok(basis.blocks().iter().map(|block| share(block.rows.clone())).collect())
+    let share = |block: &Block| block.rows.clone().map(|i| norms[i]).sum::<f64>() / total;
+    let shares = basis.blocks().iter().map(share).map(|share| if share > least { share } else { 0.0 });
+    Ok((total > 0.0).then(|| shares.collect()))
+}
+
+/// [`block_shares`] of the maps from x and from y to the neurons, or else of the embeddings; `None` of what the model lacks.
+pub(super) fn input_shares(
+    model: &(impl Interpretable + ?Sized),
+    basis: &(impl FourierBasis + ?Sized),
+) -> Result<[Option<Vec<f64>>; 2]> {
+    let Some((left, right)) = model.maps().or_else(|| model.embeddings()) else { return Ok([None, None]) };
+    Ok([block_shares(basis, left)?, block_shares(basis, right)?])
 }
 
 /// [`block_shares`] of W_U (width, n) less its mean over the classes; `None` where that is all there is of it.
 pub(super) fn centred_shares(
     basis: &(impl FourierBasis + ?Sized),
     unembed: ArrayView2<'_, f32>,
-) -> Result<Vec<Option<f64>>> {
+) -> Result<Option<Vec<f64>>> {
     let square = |map: ArrayView2<'_, f32>| map.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
     let centred = less_mean(unembed.to_owned());
     match square(centred.view()) > square(unembed) * rounding(basis.order()).powi(2) {
         true => block_shares(basis, centred.t()),
-        false => Ok(vec![None; basis.blocks().len()]),
+        false => Ok(None),
     }
 }
 
@@ -238,31 +243,24 @@ impl ProgressMeasures {
     /// The key blocks, and last all of them together.
     #[must_use]
     pub fn table(&self) -> Table {
-        let row = |key: &KeyBlock| {
+        let row = |name: &str, keys: &[KeyBlock], restricted: Evaluation, excluded: Option<Evaluation>| {
+            let share = |share: fn(&KeyBlock) -> Option<f64>| Cell::share(keys.iter().map(share).sum(), NO_MAP);
             vec![
-                Cell::text(&key.name),
-                Cell::Count(key.neurons),
-                Cell::share(key.left_share, NO_MAP),
-                Cell::share(key.right_share, NO_MAP),
-                Cell::share(key.unembed_share_centred, NO_MAP),
-                Cell::Number(key.restricted.loss),
-                loss(key.excluded, NO_TRAINING),
+                Cell::text(name),
+                Cell::Count(keys.iter().map(|key| key.neurons).sum()),
+                share(|key| key.left_share),
+                share(|key| key.right_share),
+                share(|key| key.unembed_share_centred),
+                Cell::Number(restricted.loss),
+                loss(excluded, NO_TRAINING),
             ]
         };
-        let over_keys = |share: fn(&KeyBlock) -> Option<f64>| Cell::share(self.keys.iter().map(share).sum(), NO_MAP);
-        let all = vec![
-            Cell::text("all of these"),
-            Cell::Count(self.keys.iter().map(|key| key.neurons).sum()),
-            over_keys(|key| key.left_share),
-            over_keys(|key| key.right_share),
-            over_keys(|key| key.unembed_share_centred),
-            Cell::Number(self.restricted.loss),
-            loss(self.excluded, NO_TRAINING),
-        ];
+        let of_key = |key: &KeyBlock| row(&key.name, std::slice::from_ref(key), key.restricted, key.excluded);
+        let all = row("all of these", &self.keys, self.restricted, self.excluded);
         Table {
             title: "Key blocks".into(),
             columns: vec![BLOCK, CLUSTER, LEFT, RIGHT, UNEMBED, RESTRICTED, EXCLUDED],
-            rows: self.keys.iter().map(row).chain([all]).collect(),
+            rows: self.keys.iter().map(of_key).chain([all]).collect(),
         }
     }
 

@@ -56,7 +56,7 @@ pub use heads::{CARRIES, Carried, Head, HeadLosses, HeadMap, LayerHeads, Written
 pub use interpret::{Ablated, Interpretation, interpret};
 pub use logits::{LogitDirections, logit_directions, output_sectors};
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
-pub use neurons::{DIM, Neuron, NeuronClusters, NeuronKind, label_neurons, neurons};
+pub use neurons::{DIM, LEAD, Neuron, NeuronClusters, NeuronKind, label_neurons, neurons};
 pub use progress::{IrrepRow, Progress, ProgressRow, progress};
 #[cfg(feature = "report")]
 pub(crate) use progress::{OF_BLOCK, OF_IRREP, Quantity, Unit};

@@ -4,7 +4,7 @@ use super::notebook::Labels;
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::Result;
-use crate::fourier::{Block, FourierBasis};
+use crate::fourier::{Block, BlockId, FourierBasis};
 use crate::model::{BlockEnergies, Centred, Interpretable, LOGITS, rounding};
 use ndarray::Array2;
 use std::collections::BTreeMap;
@@ -13,14 +13,20 @@ use std::fmt;
 /// A neuron with less than this share of its layer's square norm is dim: it gets no label and is in no cluster.
 pub const DIM: f64 = 1e-6;
 
+/// A neuron whose best block leads the next by less than this share of its square norm, the mean removed, is tied.
+///
+/// The shares of one network differ by about as much between machines: activations in `f32` that were summed in another order,
+/// on a device or in PyTorch, agree to some 1e-6 of their norm. A label that rests on a smaller lead is not the network's.
+pub const LEAD: f64 = 1e-5;
+
 /// What a neuron is, as far as the blocks of a basis can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum NeuronKind {
     /// The neuron has a block.
     Labelled,
-    /// The neuron varies, but no block holds more of it than the next one does, or than none, beyond the rounding of its values. A
-    /// neuron that is constant in every region is such a one: all blocks explain it equally well.
+    /// The neuron varies, but no block leads the next one, or none, by [`LEAD`] of what varies and beyond the rounding of its
+    /// values. A neuron that is constant in every region is such a one: all blocks explain it equally well.
     Tied,
     /// The neuron has the same value at all pairs, up to rounding.
     Constant,
@@ -37,7 +43,7 @@ pub struct Neuron {
     /// What it is.
     pub kind: NeuronKind,
     /// The block whose terms ({const} union block)^2 hold most of its square norm; `None` unless it is labelled.
-    pub block: Option<usize>,
+    pub block: Option<BlockId>,
     /// The largest share that such terms hold of its square norm, of a tied neuron too; `None` for one that is constant or dim.
     pub fraction_explained: Option<f64>,
     /// The next best block's share.
@@ -74,8 +80,8 @@ pub struct NeuronClusters {
 impl NeuronClusters {
     /// The neurons of every block that has any.
     #[must_use]
-    pub fn clusters(&self) -> BTreeMap<usize, Vec<usize>> {
-        let mut clusters = BTreeMap::<usize, Vec<usize>>::new();
+    pub fn clusters(&self) -> BTreeMap<BlockId, Vec<usize>> {
+        let mut clusters = BTreeMap::<BlockId, Vec<usize>>::new();
         for (k, neuron) in self.neurons.iter().enumerate() {
             if let Some(block) = neuron.block {
                 clusters.entry(block).or_default().push(k);
@@ -99,7 +105,7 @@ impl NeuronClusters {
             random.shares_centred.columns().into_iter().map(|c| c.iter().copied().fold(0.0, f64::max)).collect();
         for neuron in &mut self.neurons {
             let label = neuron.block.zip(neuron.fraction_centred);
-            neuron.no_better_than_random = label.map(|(block, share)| share <= bar[block]);
+            neuron.no_better_than_random = label.map(|(block, share)| share <= bar[block.index()]);
         }
     }
 
@@ -111,8 +117,10 @@ impl NeuronClusters {
     pub fn name_ties(&mut self, in_irreps: &Self) {
         assert_eq!(in_irreps.neurons.len(), self.neurons.len(), "neurons of the two bases");
         for (neuron, other) in self.neurons.iter_mut().zip(&in_irreps.neurons) {
-            let name =
-                other.block.filter(|_| neuron.kind == NeuronKind::Tied).map(|b| in_irreps.blocks[b].name.clone());
+            let name = other
+                .block
+                .filter(|_| neuron.kind == NeuronKind::Tied)
+                .map(|b| in_irreps.blocks[b.index()].name.clone());
             neuron.elsewhere = name;
         }
     }
@@ -143,10 +151,10 @@ impl NeuronClusters {
 /// Which block does each neuron of the neuron site compute with? From its
 /// [`block_energies`](Interpretable::block_energies).
 ///
-/// A neuron is labelled if its best block leads the next beyond rounding: if changing the neuron, of norm |h| and centred norm
-/// |h_c|, by `r |h|` can not make the two change places, `E_1 - E_2 > 2 r |h| |h_c|` with E the energies in the blocks' own
-/// terms and `r = 1.2e-7 sqrt(m)` the rounding of a 2-D transform in `f32`, m the number of rows. With
-/// `|h_c| <= r |h|` it is constant. Where the neurons are the logits, these are taken less each pair's mean.
+/// A neuron, of norm |h| and centred norm |h_c|, is labelled if its best block leads the next by [`LEAD`] and beyond rounding:
+/// `E_1 - E_2 > max(1e-5 |h_c|^2, 2 r |h| |h_c|)` with E the energies in the blocks' own terms and `r = 1.2e-7 sqrt(m)` the
+/// rounding of a 2-D transform in `f32`, m the number of rows; changing the neuron by `r |h|` can not make the two change places
+/// then. With `|h_c| <= r |h|` it is constant. Where the neurons are the logits, these are taken less each pair's mean.
 ///
 /// # Errors
 /// The errors of [`Interpretable::block_energies`].
@@ -158,7 +166,7 @@ impl NeuronClusters {
 /// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
 /// let net = Network::summed(wave(2.0), wave(2.0), Array2::ones((1, 9)))?;
 /// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?))?;
-/// assert_eq!(found.neurons[0].block, Some(2));
+/// assert_eq!(found.neurons[0].block.unwrap(), 2);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn neurons(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized)) -> Result<NeuronClusters> {
@@ -185,7 +193,7 @@ pub fn label_neurons(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Siz
     label(energies, basis, None)
 }
 
-/// Labels by a rule of the notebook's, or by what leads beyond rounding.
+/// Labels by a rule of the notebook's, or by what leads the next clearly.
 pub(super) fn label(
     energies: &BlockEnergies,
     basis: &(impl FourierBasis + ?Sized),
@@ -197,18 +205,16 @@ pub(super) fn label(
         Some(Labels::AsPublished) => (basis.rows() / 2).min(blocks.len()),
         _ => blocks.len(),
     };
-    let in_block =
-        |k: usize, b: usize| energies.linear_x[[k, b]] + energies.linear_y[[k, b]] + energies.product[[k, b]];
     let (width, total) = (energies.energy.len(), energies.energy.sum());
-    let rounding = rounding(basis.rows());
+    let (rounding, ids) = (rounding(basis.rows()), basis.block_ids());
     let share = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 0.0 };
     let shares = Array2::from_shape_fn((width, blocks.len()), |(k, b)| {
-        share(energies.constant[k] + in_block(k, b), energies.energy[k])
+        share(energies.constant[k] + energies.in_block(k, b), energies.energy[k])
     });
     let varies = |k: usize| energies.energy_centred[k] > energies.energy[k] * rounding.powi(2);
     let varying: f64 = (0..width).filter(|&k| varies(k)).map(|k| energies.energy[k]).sum();
     let shares_centred = Array2::from_shape_fn((width, blocks.len()), |(k, b)| match varies(k) {
-        true => (energies.constant_centred[k] + in_block(k, b)) / energies.energy_centred[k],
+        true => (energies.constant_centred[k] + energies.in_block(k, b)) / energies.energy_centred[k],
         false => 0.0,
     });
     let neuron = |k: usize| {
@@ -252,10 +258,11 @@ pub(super) fn label(
         neuron.fraction_explained = Some(shares[[k, best]]);
         neuron.runner_up = second.map(|b| shares[[k, b]]);
         neuron.fraction_centred = varies(k).then(|| shares_centred[[k, best]]);
-        let lead = in_block(k, best) - second.map_or(0.0, |second| in_block(k, second));
-        let leads = lead > 2.0 * rounding * (energies.energy[k] * energies.energy_centred[k]).sqrt();
+        let lead = energies.in_block(k, best) - second.map_or(0.0, |second| energies.in_block(k, second));
+        let (energy, centred) = (energies.energy[k], energies.energy_centred[k]);
+        let leads = lead > (LEAD * centred).max(2.0 * rounding * (energy * centred).sqrt());
         neuron.kind = if leads || forced { NeuronKind::Labelled } else { NeuronKind::Tied };
-        neuron.block = (neuron.kind == NeuronKind::Labelled).then_some(best);
+        neuron.block = (neuron.kind == NeuronKind::Labelled).then(|| ids[best]);
         neuron
     };
     NeuronClusters {
@@ -272,15 +279,15 @@ impl NeuronClusters {
     /// The neurons of every block that has any: how many, and how well the block explains them on average.
     #[must_use]
     pub fn table(&self) -> Table {
-        let row = |(&block, members): (&usize, &Vec<usize>)| {
+        let row = |(&block, members): (&BlockId, &Vec<usize>)| {
             let mean = |value: fn(&Neuron) -> Option<f64>, none| Cell::share(self.mean_over(members, value), none);
             vec![
-                Cell::text(&self.blocks[block].name),
+                Cell::text(&self.blocks[block.index()].name),
                 Cell::Count(members.len()),
                 mean(|n| n.fraction_explained, NO_BLOCK),
                 mean(|n| n.fraction_centred, NO_MEAN),
                 mean(|n| n.runner_up, ONE_BLOCK),
-                Cell::Share(self.chance[block]),
+                Cell::Share(self.chance[block.index()]),
                 Cell::count(self.as_random(members), NOT_COMPARED),
             ]
         };
@@ -350,7 +357,7 @@ impl NeuronClusters {
     pub(crate) fn what(&self, k: usize) -> String {
         let neuron = &self.neurons[k];
         match (neuron.kind, neuron.block, &neuron.elsewhere) {
-            (_, Some(block), _) => self.blocks[block].name.clone(),
+            (_, Some(block), _) => self.blocks[block.index()].name.clone(),
             (NeuronKind::Constant, ..) => "constant".into(),
             (NeuronKind::Dim, ..) => "dim".into(),
             (_, _, Some(name)) => format!("tied ({name})"),

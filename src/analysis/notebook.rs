@@ -10,10 +10,10 @@
 
 use super::embedding::check_finite_energy;
 use super::interpret::{Interpretation, interpret_with};
-use super::logits::{check_blocks, output_sectors, rows_in_sector, sectors_and_positions};
+use super::logits::{check_basis, output_sectors, rows_in_sector, sectors_and_positions};
 use super::neurons::{NeuronClusters, label, neuron_energies};
 use crate::error::{Error, Result};
-use crate::fourier::{FourierBasis, forward};
+use crate::fourier::{BlockId, FourierBasis, forward};
 use crate::group::check_fingerprint;
 use crate::model::{BlockEnergies, Evaluation, Hook, Hooks, Interpretable, LOGITS, hidden_readout};
 use crate::task::Task;
@@ -37,13 +37,13 @@ pub enum Labels {
 #[non_exhaustive]
 pub struct Published {
     /// Sizes of the clusters by [`Labels::AsPublished`].
-    pub clusters: BTreeMap<usize, usize>,
+    pub clusters: BTreeMap<BlockId, usize>,
     /// Spectrum of W_U as it is, by [`component_norms_of_sum`]; `None` without an unembedding. Of W_U less its mean over the
     /// classes the constant would be 0, and the others are the same.
     pub unembed_sum: Option<Array1<f64>>,
     /// Spectrum of the rows of W_U of each cluster of neurons, by [`unembedding_of`]; empty where W_U does not read the
     /// neuron site.
-    pub unembedding_by_cluster: BTreeMap<usize, Array1<f64>>,
+    pub unembedding_by_cluster: BTreeMap<BlockId, Array1<f64>>,
     /// Loss with the clusters' rows removed from the output sectors that parity forbids, by [`parity()`]; `None` where the
     /// basis has one sector, or products of a region are spread over sectors.
     pub parity: Option<Evaluation>,
@@ -62,7 +62,7 @@ pub struct Published {
 /// let wave = |k: f32| Array2::from_shape_fn((9, 1), move |(t, _)| (k * t as f32 * std::f32::consts::TAU / 9.0).cos());
 /// let net = Network::summed(wave(4.0), wave(4.0), Array2::ones((1, 9)))?;
 /// let found = neurons(&net, &CyclicSubgroupBasis::cyclic(&Cyclic::new(9)?), Labels::AsPublished)?;
-/// assert_ne!(found.neurons[0].block, Some(4));
+/// assert_ne!(found.neurons[0].block.unwrap(), 4);
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn neurons(
@@ -152,7 +152,7 @@ pub fn parity(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
-    blocks: &[usize],
+    blocks: &[BlockId],
 ) -> Result<Evaluation> {
     model.evaluate(task, &parity_hooks(basis, task, blocks)?)
 }
@@ -161,10 +161,10 @@ pub fn parity(
 /// of every output sector but the one where xy lies.
 ///
 /// # Errors
-/// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::UnknownBlock`]; [`Error::Shape`] and
+/// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::OtherBasis`] for a block of another basis; [`Error::Shape`] and
 /// [`Error::OtherGroup`] for a basis of another group than the task's.
-pub fn parity_hooks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[usize]) -> Result<Hooks> {
-    check_blocks(basis, task, blocks)?;
+pub fn parity_hooks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[BlockId]) -> Result<Hooks> {
+    check_basis(basis, task, blocks)?;
     let output = output_sectors(basis, task).ok_or(Error::Unsupported {
         analysis: "parity ablation",
         needs: "a basis whose sectors are cosets of a normal subgroup",

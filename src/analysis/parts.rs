@@ -5,11 +5,11 @@
 //! projection of H onto the rows of b in every sector.
 
 use crate::error::Result;
-use crate::fourier::{FourierBasis, forward, inverse};
+use crate::fourier::{BlockId, FourierBasis, forward, inverse};
 use crate::group::Elem;
 use crate::linalg::map_blocks;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, LOGITS, LossSum, PairMeans, block_rows, hidden_readout};
+use crate::model::{Evaluation, Interpretable, LossSum, PairMeans, Readout, block_rows, hidden_readout};
 use crate::task::{Pair, Split, Task};
 use ndarray::{Array2, Array3, ArrayView2, s};
 use std::ops::Range;
@@ -46,13 +46,13 @@ impl SplitPairs {
 pub(super) fn parts_of_blocks(
     basis: &(impl FourierBasis + ?Sized),
     by_product: ArrayView2<'_, f32>,
-    sets_of_blocks: &[Vec<usize>],
+    sets_of_blocks: &[Vec<BlockId>],
 ) -> Result<Vec<Array2<f32>>> {
     let coefficients = forward(basis, by_product)?;
-    let part = |blocks: &Vec<usize>| {
+    let part = |blocks: &Vec<BlockId>| {
         let mut kept = Array3::zeros(coefficients.dim());
         for &b in blocks {
-            let rows = s![.., basis.blocks()[b].rows.clone(), ..];
+            let rows = s![.., basis.blocks()[b.index()].rows.clone(), ..];
             kept.slice_mut(rows).assign(&coefficients.slice(rows));
         }
         inverse(basis, kept.view())
@@ -70,9 +70,7 @@ pub(super) fn restricted(model: &(impl Interpretable + ?Sized), parts: &[Array2<
 
 /// Mean loss and accuracy of rows of logits.
 pub(super) fn evaluation(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Evaluation {
-    let mut sum = LossSum::default();
-    sum.add(logits, labels);
-    LossSum::mean([sum].into_iter())
+    LossSum::mean([LossSum::of(logits, labels)].into_iter())
 }
 
 /// What each part writes to the logits, `(R W_U)[p, z]`, laid out by (class, product) for [`excluded`].
@@ -91,55 +89,36 @@ pub(super) fn check_corrections(n: usize, corrections: usize) -> Result<()> {
     memory::check("logits of every key block by product", memory::bytes::<f32>(&[corrections, n, n]))
 }
 
-/// Excluded losses: over the training pairs, of the logits less `correction[z, xy]` for each correction; `None` without
-/// such pairs.
-///
-/// One pass over the training pairs, product by product, for all corrections.
-pub(super) fn excluded(
-    model: &(impl Interpretable + ?Sized),
-    task: &Task,
-    sets: &SplitPairs,
-    corrections: &[Array2<f32>],
-) -> Result<Option<Vec<Evaluation>>> {
-    let logits = |pairs: &[Pair]| model.run_with_cache(pairs, &[LOGITS])?.take(LOGITS);
-    excluded_from(model, task, sets, corrections, logits)
-}
-
-/// [`excluded`] from what the neurons' own path alone writes to the logits, as published.
-pub(super) fn excluded_from_path(
-    model: &(impl Interpretable + ?Sized),
-    task: &Task,
-    sets: &SplitPairs,
-    corrections: &[Array2<f32>],
-) -> Result<Option<Vec<Evaluation>>> {
-    let readout = hidden_readout(model);
-    let logits = |pairs: &[Pair]| {
-        let mut cache = model.run_with_cache(pairs, &[readout.site()])?;
-        readout.logits(cache.take(readout.site())?.view())
-    };
-    excluded_from(model, task, sets, corrections, logits)
-}
-
 /// Loss and accuracy over all pairs of what the neurons' own path alone writes to the logits.
 pub(super) fn path_alone(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Evaluation> {
     let readout = hidden_readout(model);
-    let site = readout.site();
     let block = |range: Range<usize>| {
-        let hidden = model.run_with_cache(&task.pairs(range.clone()), &[site])?.take(site)?;
-        let mut sum = LossSum::default();
-        sum.add(readout.logits(hidden.view())?.view(), &task.labels()[range]);
-        Ok(sum)
+        let logits = logits_of(model, readout, &task.pairs(range.clone()))?;
+        Ok(LossSum::of(logits.view(), &task.labels()[range]))
     };
     let blocks = map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;
     Ok(LossSum::mean(blocks.into_iter()))
 }
 
-fn excluded_from(
+/// What a readout reads off a model at some pairs.
+fn logits_of(model: &(impl Interpretable + ?Sized), readout: Readout<'_>, pairs: &[Pair]) -> Result<Array2<f32>> {
+    readout.logits(model.run_with_cache(pairs, &[readout.site()])?.take(readout.site())?.view())
+}
+
+/// Excluded losses: over the training pairs, of the logits less `correction[z, xy]` for each correction; `None` without
+/// such pairs.
+///
+/// One pass over the training pairs, product by product, for all corrections.
+///
+/// # Arguments
+/// `readout`: [`Readout::of_logits`] for the logits of the model; [`hidden_readout`] for those that the neurons' own path alone
+/// writes, as published.
+pub(super) fn excluded(
     model: &(impl Interpretable + ?Sized),
+    readout: Readout<'_>,
     task: &Task,
     sets: &SplitPairs,
     corrections: &[Array2<f32>],
-    logits_of: impl Fn(&[Pair]) -> Result<Array2<f32>> + Sync,
 ) -> Result<Option<Vec<Evaluation>>> {
     let mut training_pairs = sets.training_pairs();
     if training_pairs.is_empty() {
@@ -152,7 +131,7 @@ fn excluded_from(
         let indices = &training_pairs[range];
         let pairs: Vec<Pair> = indices.iter().map(|&i| (Elem::new(i / n), Elem::new(i % n))).collect();
         let labels: Vec<u32> = indices.iter().map(|&i| labels[i]).collect();
-        let logits = logits_of(&pairs)?;
+        let logits = logits_of(model, readout, &pairs)?;
         // (class, pair): the layout that losses are fastest in.
         let logits = logits.reversed_axes();
         let logits = logits.as_standard_layout();
@@ -172,9 +151,7 @@ fn excluded_from(
                     (without, logits) = (rest, more);
                 }
             }
-            let mut sum = LossSum::default();
-            sum.add(without.t(), &labels);
-            sum
+            LossSum::of(without.t(), &labels)
         };
         Ok(corrections.iter().map(loss).collect::<Vec<_>>())
     };

@@ -10,7 +10,7 @@ use super::table::{Cell, Table, Term};
 use super::terms::*;
 use crate::checkpoint::{History, Run};
 use crate::error::{Error, Result};
-use crate::fourier::{Block, FourierBasis, IrrepBasis};
+use crate::fourier::{Block, BlockId, FourierBasis, IrrepBasis};
 use crate::model::{Evaluation, check_task};
 use crate::task::Task;
 use std::fmt;
@@ -82,11 +82,11 @@ pub struct Progress {
     /// The blocks of the coordinates.
     pub blocks: Vec<Block>,
     /// The key blocks: those that own a cluster of neurons in the run's model.
-    pub keys: Vec<usize>,
+    pub keys: Vec<BlockId>,
     /// Labels of the irreps.
     pub irreps: Vec<String>,
     /// The key irreps of the run's model.
-    pub key_irreps: Vec<usize>,
+    pub key_irreps: Vec<BlockId>,
     /// What is missing in all rows and why, and what was chosen in reading the checkpoints; sentences, mostly none.
     pub notes: Vec<String>,
     /// The checkpoints, by epoch.
@@ -358,15 +358,15 @@ impl Progress {
         if self.rows.iter().all(|row| row.measures.is_none()) {
             return Vec::new();
         }
-        let names = self.keys.iter().map(|&b| &*self.blocks[b].name);
+        let names = self.keys.iter().map(|&b| &*self.blocks[b.index()].name);
         self.tables(&OF_BLOCK, BLOCK, names, &|row, i| row.measures.as_ref().map(|m| &m.keys[i]))
     }
 
     /// For every quantity that key irreps have, a row a checkpoint and a column an irrep; none without key irreps.
     #[must_use]
     pub fn irrep_tables(&self) -> Vec<Table> {
-        let names = self.key_irreps.iter().map(|&i| &*self.irreps[i]);
-        self.tables(&OF_IRREP, IRREP, names, &|row, i| row.irreps.get(self.key_irreps[i]))
+        let names = self.key_irreps.iter().map(|&i| &*self.irreps[i.index()]);
+        self.tables(&OF_IRREP, IRREP, names, &|row, i| row.irreps.get(self.key_irreps[i].index()))
     }
 
     /// For every quantity a row a checkpoint and a column for everything named; none if there is nothing named.

@@ -1,22 +1,22 @@
 //! Measures of irreps: shares, trace similarities, restricted and excluded losses.
 
 use super::ablation::check_ablated;
-use super::measures::{NO_MAP, NO_TRAINING, block_shares, centred_shares, loss, loss_table};
+use super::logits::check_order;
+use super::measures::{NO_MAP, NO_TRAINING, block_shares, centred_shares, input_shares, loss, loss_table};
 use super::neurons::{NeuronClusters, neurons};
-use super::parts::{
-    SplitPairs, check_corrections, excluded, excluded_from_path, logits_of_parts, parts_of_blocks, path_alone,
-    restricted,
-};
+use super::parts::{SplitPairs, check_corrections, excluded, logits_of_parts, parts_of_blocks, path_alone, restricted};
 use super::table::{Cell, Table, Term};
 use super::terms::*;
 use crate::error::{Result, check_shape};
-use crate::fourier::{FourierBasis, IrrepBasis};
+use crate::fourier::{BlockId, FourierBasis, IrrepBasis};
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::irrep::Irrep;
 use crate::memory;
-use crate::model::{Evaluation, Interpretable, PairMeans, check_task, hidden_is_read_out, hidden_readout, rounding};
+use crate::model::{
+    Evaluation, Interpretable, PairMeans, Readout, check_task, hidden_is_read_out, hidden_readout, rounding,
+};
 use crate::task::{Split, Task};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView1};
 use std::fmt;
 
 /// An irrep is a key irrep if the logits' trace similarity with it is above this: the published threshold.
@@ -87,7 +87,7 @@ pub struct RepresentationMeasures {
     /// nontrivial irreps; `None` for logits that are equal over the classes.
     pub logit_fve: Option<f64>,
     /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
-    pub key: Vec<usize>,
+    pub key: Vec<BlockId>,
     /// What the parts of all key irreps together are worth; `None` without key irreps.
     pub key_losses: Option<KeyLosses>,
     /// Every neuron with the irrep that explains it best; [`NeuronClusters::compare_with`] marks labels that say nothing.
@@ -103,7 +103,7 @@ pub struct RepresentationMeasures {
 impl RepresentationMeasures {
     /// A share added up over the key irreps.
     pub fn over_key(&self, share: impl Fn(&IrrepMeasures) -> Option<f64>) -> Option<f64> {
-        self.key.iter().map(|&i| share(&self.irreps[i])).try_fold(0.0, |sum, share| Some(sum + share?))
+        self.key.iter().map(|&i| share(&self.irreps[i.index()])).try_fold(0.0, |sum, share| Some(sum + share?))
     }
 
     /// Share of the centred hidden layer's square norm in functions of x, of y and of xy in the key irreps; `None` for one
@@ -174,12 +174,10 @@ pub fn representation(
     task: &Task,
     split: &Split,
 ) -> Result<RepresentationMeasures> {
-    let n = model.order();
-    check_shape("group of the representation", &[n], &[group.order()])?;
-    check_shape("group of the basis", &[n], &[basis.order()])?;
+    check_shape("group of the representation", &[model.order()], &[group.order()])?;
     check_task(model, task)?;
     check_fingerprint("group of the representation", task.fingerprint(), group.fingerprint())?;
-    check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())?;
+    check_order(basis, task)?;
     let sets = SplitPairs::new(task, split)?;
     let pass = sets.sums(model, task)?;
     let found = irreps_of_pass(model, basis, task, &sets, &pass, None)?;
@@ -201,7 +199,7 @@ pub fn representation(
 pub(super) struct OfIrreps {
     pub(super) irreps: Vec<IrrepMeasures>,
     pub(super) logit_fve: Option<f64>,
-    pub(super) key: Vec<usize>,
+    pub(super) key: Vec<BlockId>,
     pub(super) key_losses: Option<KeyLosses>,
     along: Option<[Array2<f64>; 3]>,
 }
@@ -213,19 +211,19 @@ pub(super) fn irreps_of_pass(
     task: &Task,
     sets: &SplitPairs,
     pass: &PairMeans,
-    key: Option<&[usize]>,
+    key: Option<&[BlockId]>,
 ) -> Result<OfIrreps> {
-    let (left, right) = model.maps().or_else(|| model.embeddings()).unzip();
     let readout = hidden_readout(model);
-    let path = readout.unembedding();
-    let shares = |map: Option<ArrayView2<'_, f32>>| map.map(|map| block_shares(basis, map)).transpose();
-    let (left, right, unembed) = (shares(left)?, shares(right)?, shares(path.map(|u| u.reversed_axes()))?);
-    let unembed_centred = path.map(|unembed| centred_shares(basis, unembed)).transpose()?;
-    let of_block = |shares: &Option<Vec<Option<f64>>>, b: usize| shares.as_ref().and_then(|shares| shares[b]);
+    let [left, right] = input_shares(model, basis)?;
+    let (unembed, unembed_centred) = match readout.unembedding() {
+        Some(path) => (block_shares(basis, path.t())?, centred_shares(basis, path)?),
+        None => (None, None),
+    };
+    let of_block = |shares: &Option<Vec<f64>>, b: usize| shares.as_ref().map(|shares| shares[b]);
 
     let hidden = Hidden::new(pass, basis);
     let logits = Logits::new(task, basis, pass)?;
-    let key = key.map_or_else(|| logits.key(), <[usize]>::to_vec);
+    let key = key.map_or_else(|| logits.key(basis), <[BlockId]>::to_vec);
     let losses = losses(model, task, sets, basis, pass, &logits, &key)?;
     let (of_keys, of_all) = losses.split_at(key.len());
 
@@ -264,8 +262,8 @@ pub(super) fn irreps_of_pass(
 }
 
 /// The key irreps of a model, from a pass that has been made.
-pub(super) fn key_irreps(basis: &IrrepBasis, task: &Task, pass: &PairMeans) -> Result<Vec<usize>> {
-    Ok(Logits::new(task, basis, pass)?.key())
+pub(super) fn key_irreps(basis: &IrrepBasis, task: &Task, pass: &PairMeans) -> Result<Vec<BlockId>> {
+    Ok(Logits::new(task, basis, pass)?.key(basis))
 }
 
 /// Square norms of the centred hidden layer's functions of x, of y and of xy.
@@ -365,15 +363,15 @@ impl Logits {
     }
 
     /// The key irreps: nontrivial, with a trace similarity above [`KEY_SIMILARITY`].
-    fn key(&self) -> Vec<usize> {
-        (1..self.similarities.len()).filter(|&b| self.similarities[b] > Some(KEY_SIMILARITY)).collect()
+    fn key(&self, basis: &IrrepBasis) -> Vec<BlockId> {
+        basis.block_ids().into_iter().skip(1).filter(|b| self.similarities[b.index()] > Some(KEY_SIMILARITY)).collect()
     }
 
     /// The part of the centred logits along some characters, which depends on xy alone: (class, product).
-    fn part(&self, basis: &IrrepBasis, irreps: &[usize]) -> Array2<f32> {
+    fn part(&self, basis: &IrrepBasis, irreps: &[BlockId]) -> Array2<f32> {
         let mut along = Array1::<f64>::zeros(basis.order());
         for &b in irreps {
-            along.scaled_add(self.coefficients[b], &basis.irreps()[b].character);
+            along.scaled_add(self.coefficients[b.index()], &basis.irreps()[b.index()].character);
         }
         self.quotients.mapv(|h| along[h.index()] as f32)
     }
@@ -387,22 +385,22 @@ fn losses(
     basis: &IrrepBasis,
     pass: &PairMeans,
     logits: &Logits,
-    key: &[usize],
+    key: &[BlockId],
 ) -> Result<Vec<KeyLosses>> {
     if key.is_empty() {
         return Ok(Vec::new());
     }
-    let which: Vec<Vec<usize>> = key.iter().map(|&b| vec![b]).chain([key.to_vec()]).collect();
+    let which: Vec<Vec<BlockId>> = key.iter().map(|&b| vec![b]).chain([key.to_vec()]).collect();
     check_corrections(task.order(), 2 * which.len())?;
     let hidden_parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &which)?;
     let hidden_restricted = restricted(model, &hidden_parts)?;
     let mut corrections = logits_of_parts(model, &hidden_parts)?;
     let from_path = match hidden_is_read_out(model) {
         true => None,
-        false => excluded_from_path(model, task, sets, &corrections)?,
+        false => excluded(model, hidden_readout(model), task, sets, &corrections)?,
     };
     corrections.extend(which.iter().map(|irreps| logits.part(basis, irreps)));
-    let excluded = excluded(model, task, sets, &corrections)?;
+    let excluded = excluded(model, Readout::of_logits(model.order()), task, sets, &corrections)?;
     let labels: Vec<u32> = (0..task.order() as u32).collect();
     let loss = |i: usize| KeyLosses {
         hidden_restricted: hidden_restricted[i],
@@ -429,66 +427,43 @@ impl RepresentationMeasures {
     pub fn table(&self) -> Table {
         const NOT_KEY: &str = "losses are of key irreps";
         const SEVERAL: &str = "key irreps together have no one such";
-        let share = |value: Option<f64>| Cell::share(value, NO_MAP);
-        let hidden = |value: Option<f64>| Cell::share(value, CONSTANT_LAYER);
         let losses = |losses: Option<KeyLosses>| {
             let Some(l) = losses else { return [(); 4].map(|()| Cell::Missing(NOT_KEY.into())) };
             let [restricted, logit_restricted] =
                 [l.hidden_restricted, l.logit_restricted].map(|e| Cell::Number(e.loss));
             [restricted, loss(l.hidden_excluded, NO_TRAINING), logit_restricted, loss(l.logit_excluded, NO_TRAINING)]
         };
-        let row = |m: &IrrepMeasures| {
-            let row = vec![
-                Cell::text(&m.irrep.label),
-                Cell::Count(m.irrep.dim),
-                Cell::text(m.irrep.kind.to_string()),
-                Cell::number(m.trace_similarity, EQUAL_LOGITS),
-                share(m.embed_left),
-                share(m.embed_right),
-                share(m.unembed_centred),
-                share(m.unembed),
-                hidden(m.hidden_x),
-                hidden(m.hidden_y),
-                hidden(m.hidden_xy),
-            ];
-            row.into_iter().chain(losses(m.losses)).collect()
+        type Share = fn(&IrrepMeasures) -> Option<f64>;
+        let shares: [(Term, Share, &str); 7] = [
+            (LEFT, |m| m.embed_left, NO_MAP),
+            (RIGHT, |m| m.embed_right, NO_MAP),
+            (UNEMBED, |m| m.unembed_centred, NO_MAP),
+            (RAW_UNEMBED, |m| m.unembed, NO_MAP),
+            (HIDDEN_X, |m| m.hidden_x, CONSTANT_LAYER),
+            (HIDDEN_Y, |m| m.hidden_y, CONSTANT_LAYER),
+            (HIDDEN_XY, |m| m.hidden_xy, CONSTANT_LAYER),
+        ];
+        let row = |first: [Cell; 4], of: &dyn Fn(Share) -> Option<f64>, l: Option<KeyLosses>| {
+            let shares = shares.iter().map(|&(_, share, none)| Cell::share(of(share), none));
+            first.into_iter().chain(shares).chain(losses(l)).collect::<Vec<_>>()
+        };
+        let of_irrep = |m: &IrrepMeasures| {
+            let Irrep { label, dim, kind, .. } = &m.irrep;
+            let similarity = Cell::number(m.trace_similarity, EQUAL_LOGITS);
+            let first = [Cell::text(label), Cell::Count(*dim), Cell::text(kind.to_string()), similarity];
+            row(first, &|share| share(m), m.losses)
         };
         let of_all = || {
-            let row = vec![
-                Cell::text("all key irreps"),
-                Cell::Missing(SEVERAL.into()),
-                Cell::Missing(SEVERAL.into()),
-                Cell::Missing(SEVERAL.into()),
-                share(self.over_key(|m| m.embed_left)),
-                share(self.over_key(|m| m.embed_right)),
-                share(self.over_key(|m| m.unembed_centred)),
-                share(self.over_key(|m| m.unembed)),
-                hidden(self.over_key(|m| m.hidden_x)),
-                hidden(self.over_key(|m| m.hidden_y)),
-                hidden(self.over_key(|m| m.hidden_xy)),
-            ];
-            row.into_iter().chain(losses(self.key_losses)).collect()
+            let several = || Cell::Missing(SEVERAL.into());
+            let first = [Cell::text("all key irreps"), several(), several(), several()];
+            row(first, &|share| self.over_key(share), self.key_losses)
         };
+        let of_losses = [RESTRICTED, EXCLUDED, LOGIT_RESTRICTED, LOGIT_EXCLUDED];
+        let columns = [IRREP, DIMENSION, KIND, SIMILARITY].into_iter().chain(shares.clone().map(|(term, ..)| term));
         Table {
             title: "Irreps".into(),
-            columns: vec![
-                IRREP,
-                DIMENSION,
-                KIND,
-                SIMILARITY,
-                LEFT,
-                RIGHT,
-                UNEMBED,
-                RAW_UNEMBED,
-                HIDDEN_X,
-                HIDDEN_Y,
-                HIDDEN_XY,
-                RESTRICTED,
-                EXCLUDED,
-                LOGIT_RESTRICTED,
-                LOGIT_EXCLUDED,
-            ],
-            rows: self.irreps.iter().map(row).chain((!self.key.is_empty()).then(of_all)).collect(),
+            columns: columns.chain(of_losses).collect(),
+            rows: self.irreps.iter().map(of_irrep).chain((!self.key.is_empty()).then(of_all)).collect(),
         }
     }
 
@@ -497,12 +472,12 @@ impl RepresentationMeasures {
     #[must_use]
     pub fn neuron_table(&self) -> Option<Table> {
         let along = self.along.as_ref()?;
-        let row = |(b, members): (usize, Vec<usize>)| {
+        let row = |(b, members): (BlockId, Vec<usize>)| {
             // Members of a cluster vary, and there is at least one.
             let mean = |shares: &Array2<f64>| {
-                Cell::Share(members.iter().map(|&k| shares[[k, b]]).sum::<f64>() / members.len() as f64)
+                Cell::Share(members.iter().map(|&k| shares[[k, b.index()]]).sum::<f64>() / members.len() as f64)
             };
-            [Cell::text(&self.irreps[b].irrep.label)].into_iter().chain(along.iter().map(mean)).collect()
+            [Cell::text(&self.irreps[b.index()].irrep.label)].into_iter().chain(along.iter().map(mean)).collect()
         };
         let of = |name: &'static str| {
             let means = "Share of a neuron's centred square norm that is such a function in its irrep, the mean over the neurons.";

@@ -25,12 +25,12 @@ terms! {
     CENTRED: "explained, centred", "The share explained once the neuron's mean over all pairs is removed, so that the constant counts for no block.";
     RUNNER_UP: "runner-up", "The share of the next best block; a label means little if it is close to the winner's.";
     AS_RANDOM: "no better than random", "Neurons whose share, centred, some neuron of an untrained network of the same architecture reaches in that block: their labels say nothing.";
-    WHAT: "what it is", "A neuron's block. Tied: it varies, but no block explains more of it than the next beyond rounding; in brackets the irrep of the whole group that it has. Constant: it has one value at all pairs. Dim: see there.";
+    WHAT: "what it is", "A neuron's block. Tied: it varies, but no block leads the next by a hundred-thousandth of what varies; in brackets the irrep of the whole group that it has. Constant: it has one value at all pairs. Dim: see there.";
     CHANCE: "chance", "The share that white noise would have in the block: its terms over all terms.";
     WITHOUT: "loss without", "Loss over all pairs once the cluster's neurons are set to zero.";
     SHARE: "share of the layer", "The neuron's square norm over that of the whole layer.";
     DIM: "dim", "A neuron with less than a millionth of the layer's square norm: it gets no block and is in no cluster.";
-    TIED: "tied", "Neurons that vary, but of which no block explains more than the next beyond rounding: they have no block and are in no cluster.";
+    TIED: "tied", "Neurons that vary, but of which no block leads the next by a hundred-thousandth of what varies: they have no block and are in no cluster.";
     CONSTANT: "constant", "Neurons with one value at all pairs, up to rounding: they have no block and are in no cluster.";
     NEURON: "neuron", "Number of the channel, from 0.";
     ABLATION: "what was done", "The change made to the model's activations or logits before the loss was taken again.";

@@ -2,7 +2,7 @@
 
 use super::optimiser::STATES;
 use super::{Tensor, Tensors, matrix, vector};
-use crate::error::{Error, Result};
+use crate::error::{Result, TensorFault};
 use ndarray::Array1;
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(super) const OUTPUT_BIAS: &[&str] = &[
 /// The output bias and its name, if there is one: a vector, or a matrix of one row.
 ///
 /// # Errors
-/// Those of [`vector`].
+/// The errors of [`vector`].
 pub(super) fn output_bias(path: &Path, tensors: &Tensors) -> Result<Option<(String, Array1<f32>)>> {
     let Some(&name) = OUTPUT_BIAS.iter().find(|&&name| tensors.contains_key(name)) else { return Ok(None) };
     let bias = match tensors[name].shape() {
@@ -38,7 +38,7 @@ pub(super) fn output_bias(path: &Path, tensors: &Tensors) -> Result<Option<(Stri
 /// digits.
 ///
 /// # Errors
-/// [`Error::UnusedBias`].
+/// [`Error::Tensor`](crate::Error::Tensor).
 pub(super) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
     let zero = |tensor: &Tensor| match tensor {
         Tensor::F32(values) => values.iter().all(|&v| v == 0.0),
@@ -55,11 +55,10 @@ pub(super) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Re
     });
     match found {
         None => Ok(()),
-        Some((name, tensor)) => Err(Error::UnusedBias {
-            path: path.into(),
-            tensor: super::file::shown(name),
-            shape: tensor.shape().to_vec(),
-        }),
+        Some((name, tensor)) => {
+            Err(TensorFault::Surplus { what: "bias", shape: tensor.shape().to_vec() }
+                .of(path, super::file::shown(name)))
+        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! The checksum of a file: CRC-64/XZ over all its bytes, in the metadata of a safetensors header.
 //!
-//! It finds every flipped bit and every damaged stretch of up to 64 bits, and misses other damage once in 2^64. It is no
-//! defence against forgery. Source: ECMA-182, annex B, in the reflected form of the `.xz` format.
+//! The checksum finds every flipped bit and every damaged stretch of up to 64 bits, and misses other damage once in 2^64. It is
+//! no defence against forgery. Source: ECMA-182, annex B, in the reflected form of the `.xz` format.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ pub(super) const BLANK: &str = "0000000000000000";
 /// What a file says of itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Checksum {
-    /// It has no checksum.
+    /// The file has no checksum.
     Missing,
     /// Its bytes have the checksum that it states.
     Holds,

@@ -6,140 +6,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use super::file::{atomic_write, read_file, shown};
+use super::model_settings::{ModelKind, ModelSettings};
 use super::optimiser::Optimiser;
+use super::rules::{MODEL, RULES, check, not_a_number, tidy};
 use crate::error::{Error, Result};
-use crate::model::{Architecture, Operation, Transformer};
-
-/// A published network, by its name in `cfg.json`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[non_exhaustive]
-pub enum ModelKind {
-    /// `relu([E_a[x], E_b[y]] W) W_U`.
-    #[serde(rename = "OneLayerMLP")]
-    OneLayerMlp,
-    /// `(relu([E_a[x], E_b[y]] W) + b) W_U`.
-    #[serde(rename = "OneLayerMLPwithBias")]
-    OneLayerMlpWithBias,
-    /// `relu(E_a[x] + E_b[y]) W_U`.
-    #[serde(rename = "BetterOneLayerMLP")]
-    SummedMlp,
-    /// `relu(relu(E_a[x] + E_b[y]) W) W_U`.
-    #[serde(rename = "BetterTwoLayerMLP")]
-    TwoLayerMlp,
-    /// `(E_a[x] * E_b[y]) W_U`, elementwise product.
-    #[serde(rename = "BilinearNet")]
-    Bilinear,
-    /// A transformer as TransformerLens builds it: of weights that are read, as wide as these are.
-    Transformer,
-}
-
-impl ModelKind {
-    /// Whether the network has a layer of `hidden_dim` neurons.
-    pub fn has_hidden(self) -> bool {
-        matches!(self, Self::OneLayerMlp | Self::OneLayerMlpWithBias | Self::TwoLayerMlp)
-    }
-
-    /// The description of the network of this name: of a transformer as it was published ([`Transformer::default`]),
-    /// whatever the widths.
-    ///
-    /// # Arguments
-    /// `hidden`: number of neurons, of the networks that have a layer of them; the others have as many as `embed`.
-    ///
-    /// ```
-    /// use irreplens::{checkpoint::ModelKind, model::Architecture};
-    /// assert_eq!(ModelKind::SummedMlp.architecture(8, 0, false), Architecture::summed(8));
-    /// ```
-    #[must_use]
-    pub fn architecture(self, embed: usize, hidden: usize, output_bias: bool) -> Architecture {
-        let architecture = match self {
-            Self::OneLayerMlp => Architecture::one_layer(embed, hidden),
-            Self::OneLayerMlpWithBias => Architecture::one_layer_with_bias(embed, hidden),
-            Self::SummedMlp => Architecture::summed(embed),
-            Self::TwoLayerMlp => Architecture::two_layer(embed, hidden),
-            Self::Bilinear => Architecture::bilinear(embed),
-            Self::Transformer => return Transformer::default().architecture(),
-        };
-        if output_bias { architecture.with_output_bias() } else { architecture }
-    }
-}
-
-/// The names of all networks, in the order in which [`ModelSettings::of`] tries them.
-const KINDS: [ModelKind; 6] = [
-    ModelKind::OneLayerMlp,
-    ModelKind::OneLayerMlpWithBias,
-    ModelKind::SummedMlp,
-    ModelKind::TwoLayerMlp,
-    ModelKind::Bilinear,
-    ModelKind::Transformer,
-];
-
-/// The network of a run as `model` in its `cfg.json` says it: by name, with the widths of [`Layers`], or by a description.
-///
-/// ```
-/// use irreplens::checkpoint::{ModelKind, ModelSettings};
-/// use irreplens::model::{Activation, Architecture};
-/// let named: ModelSettings = serde_json::from_str(r#""BilinearNet""#).unwrap();
-/// assert_eq!(named, ModelKind::Bilinear.into());
-/// let square = Architecture::summed_with(8, Activation::Square);
-/// let text = serde_json::to_string(&ModelSettings::of(&square).0).unwrap();
-/// assert_eq!(serde_json::from_str::<ModelSettings>(&text).unwrap(), square.into());
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(untagged)]
-#[non_exhaustive]
-pub enum ModelSettings {
-    /// A published network, by its name.
-    Published(ModelKind),
-    /// Any other, step by step.
-    Described(Architecture),
-}
-
-impl From<ModelKind> for ModelSettings {
-    fn from(kind: ModelKind) -> Self {
-        Self::Published(kind)
-    }
-}
-
-impl From<Architecture> for ModelSettings {
-    fn from(architecture: Architecture) -> Self {
-        Self::Described(architecture)
-    }
-}
-
-impl ModelSettings {
-    /// How `cfg.json` says a description: by name and widths where it is that of a published network, else step by step.
-    #[must_use]
-    pub fn of(architecture: &Architecture) -> (Self, Layers) {
-        let widths = architecture.steps.iter().filter_map(|step| match step.operation {
-            Operation::Embed { width, .. } => Some((width, None)),
-            Operation::Linear { width, .. } => Some((0, Some(width))),
-            _ => None,
-        });
-        let (embed, hidden) = widths.fold((0, None), |(e, d), (width, of_linear)| (e.max(width), d.or(of_linear)));
-        for (kind, bias) in KINDS.into_iter().flat_map(|kind| [(kind, false), (kind, true)]) {
-            if kind.architecture(embed, hidden.unwrap_or(embed), bias) != *architecture {
-                continue;
-            }
-            let layers = match kind {
-                ModelKind::Transformer => Layers::default(),
-                _ => Layers {
-                    embed_dim: embed,
-                    hidden_dim: hidden.filter(|_| kind.has_hidden()),
-                    output_bias: bias.then_some(true),
-                    other: Map::new(),
-                },
-            };
-            return (kind.into(), layers);
-        }
-        (architecture.clone().into(), Layers::default())
-    }
-
-    /// Whether the network is a published one of this name.
-    #[must_use]
-    pub fn is(&self, kind: ModelKind) -> bool {
-        *self == Self::Published(kind)
-    }
-}
+use crate::model::Architecture;
 
 /// The family of groups, by its name in `cfg.json`; `n` is the group parameter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -208,12 +79,12 @@ pub struct Layers {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LrDecay {
-    /// It stays.
+    /// The rate stays.
     #[default]
     Constant,
-    /// It falls linearly to 0 at the last epoch.
+    /// The rate falls linearly to 0 at the last epoch.
     Linear,
-    /// It falls to 0 at the last epoch along half a cosine.
+    /// The rate falls to 0 at the last epoch along half a cosine.
     Cosine,
 }
 
@@ -391,81 +262,6 @@ fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
     *count == T::default()
 }
 
-/// Who needs a key.
-#[derive(Clone, Copy, PartialEq)]
-enum Need {
-    /// Whoever reads the run.
-    Always,
-    /// Whoever trains.
-    Training,
-    /// Nobody: it has a default.
-    Never,
-}
-use Need::{Always, Never, Training};
-
-/// What a key's value must be: key, who needs it, the range in words, the test.
-type Rule = (&'static str, Need, &'static str, fn(&Value) -> bool);
-
-/// The key of the architecture, which recorded activations do not need.
-pub(super) const MODEL: &str = "model";
-
-/// Keys of whole numbers.
-const INTEGERS: [&str; 6] =
-    ["group_parameter", "seed", "layers.embed_dim", "layers.hidden_dim", "warmup_epochs", "num_epochs"];
-
-const RULES: [Rule; 18] = [
-    (
-        MODEL,
-        Training,
-        "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP, BilinearNet, Transformer or a description",
-        |v| v.is_object() || ModelKind::deserialize(v).is_ok(),
-    ),
-    ("group", Always, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
-        GroupKind::deserialize(v).is_ok()
-    }),
-    ("group_parameter", Always, "an integer from 1 up", is_positive),
-    ("seed", Training, "an integer from 0 up", is_whole),
-    ("frac_train", Training, "a number above 0 and up to 1", |v| number(v).is_some_and(|x| x > 0.0 && x <= 1.0)),
-    ("layers", Never, "an object", Value::is_object),
-    ("layers.embed_dim", Never, "an integer from 1 up", is_positive),
-    ("layers.hidden_dim", Never, "an integer from 1 up", is_positive),
-    ("layers.output_bias", Never, "true or false", |v| v.is_boolean() || v.is_null()),
-    ("lr", Training, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
-    ("weight_decay", Training, "a number from 0 up", |v| number(v).is_some_and(|x| x >= 0.0)),
-    ("optimiser", Never, r#"AdamW, Adam or {"SGD": {"momentum": a number from 0 up and below 1}}"#, |v| {
-        Optimiser::deserialize(v).is_ok_and(|optimiser| optimiser.is_in_range())
-    }),
-    ("betas", Never, "two numbers from 0 up and below 1", |v| {
-        let beta = |v| number(v).is_some_and(|x| (0.0..1.0).contains(&x));
-        v.as_array().is_some_and(|b| b.len() == 2 && b.iter().all(beta))
-    }),
-    ("eps", Never, "a number above 0", |v| number(v).is_some_and(|x| x > 0.0)),
-    ("warmup_epochs", Never, "an integer from 0 up", is_whole),
-    ("lr_decay", Never, "constant, linear or cosine", |v| LrDecay::deserialize(v).is_ok()),
-    ("label_smoothing", Never, "a number from 0 up and below 1", |v| {
-        number(v).is_some_and(|x| (0.0..1.0).contains(&x))
-    }),
-    ("num_epochs", Training, "an integer from 0 up", is_whole),
-];
-
-fn number(value: &Value) -> Option<f64> {
-    value.as_f64().filter(|x| x.is_finite())
-}
-
-/// A whole number from 0 up, also as Python writes one that was computed: 100000.0.
-fn whole(value: &Value) -> Option<u64> {
-    let exact = |x: &f64| (0.0..=9_007_199_254_740_992.0).contains(x) && x.fract() == 0.0;
-    value.as_u64().or_else(|| value.as_f64().filter(exact).map(|x| x as u64))
-}
-
-fn is_whole(value: &Value) -> bool {
-    whole(value).is_some()
-}
-
-fn is_positive(value: &Value) -> bool {
-    whole(value).is_some_and(|n| n > 0 && usize::try_from(n).is_ok())
-}
-
 impl RunConfig {
     /// Keys without which a trained network can be analysed: those of how it was trained.
     pub const TRAINING_KEYS: [&'static str; 5] = ["seed", "frac_train", "lr", "weight_decay", "num_epochs"];
@@ -475,19 +271,19 @@ impl RunConfig {
     /// Whole numbers may be written as Python writes them (`1e5` is 100000.0), and `null` is as good as no key.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::LfsPointer`], [`Error::Format`] for what is not a JSON object (with the place of a `NaN`
+    /// [`Error::Io`], [`Error::Format`] for what is not a JSON object (with the place of a `NaN`
     /// or `Infinity`, which JSON does not have), and [`Error::Config`] naming the first key that is missing or out of
     /// range.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_for(path.as_ref(), true)
     }
 
-    /// As [`read`](RunConfig::read), but keys of how the network was trained, its architecture and the widths of its layers may
-    /// be missing: an analysis of all pairs does not need them, and [`Run::open`](super::Run::open) needs the architecture
+    /// Reads and checks a `cfg.json` for [`read`](RunConfig::read)'s settings, of which those of how the network was trained, its
+    /// architecture and the widths of its layers may be missing: an analysis of all pairs does not need them, and [`Run::open`](super::Run::open) needs the architecture
     /// only for weights.
     ///
     /// # Errors
-    /// Those of [`read`](RunConfig::read).
+    /// The errors of [`read`](RunConfig::read).
     pub fn read_for_analysis(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_for(path.as_ref(), false)
     }
@@ -552,101 +348,4 @@ impl RunConfig {
     pub fn order(&self) -> Result<usize> {
         self.group.order(self.group_parameter)
     }
-}
-
-/// Leaves out nulls of known keys and makes whole numbers of floats like 100000.0; whoever calls has checked them.
-fn tidy(config: &mut Value) {
-    for (key, ..) in RULES {
-        let (outer, inner) = key.split_once('.').map_or((None, key), |(outer, inner)| (Some(outer), inner));
-        let object = match outer {
-            Some(outer) => config.get_mut(outer).and_then(Value::as_object_mut),
-            None => config.as_object_mut(),
-        };
-        let Some(object) = object else { continue };
-        match object.get(inner) {
-            Some(Value::Null) => drop(object.shift_remove(inner)),
-            Some(value) if INTEGERS.contains(&key) => {
-                if let Some(n) = whole(value) {
-                    object.insert(inner.into(), n.into());
-                }
-            }
-            _ => {}
-        }
-    }
-}
-
-/// Where a `NaN` or `Infinity` outside of texts stands, in words.
-fn not_a_number(bytes: &[u8]) -> Option<String> {
-    let (mut in_text, mut at) = (false, 0);
-    while let Some(&byte) = bytes.get(at) {
-        match byte {
-            b'\\' if in_text => at += 1,
-            b'"' => in_text = !in_text,
-            b'N' | b'I' if !in_text => {
-                let word = ["NaN", "Infinity"].into_iter().find(|word| bytes[at..].starts_with(word.as_bytes()));
-                if let Some(word) = word {
-                    let before = &bytes[..at];
-                    let line = 1 + before.iter().filter(|&&b| b == b'\n').count();
-                    let column = 1 + before.iter().rev().take_while(|&&b| b != b'\n').count();
-                    return Some(format!(
-                        "{word} at line {line} column {column}, which JSON does not have: write null"
-                    ));
-                }
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    None
-}
-
-fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
-    let Value::Object(_) = config else {
-        return Err(Error::Format {
-            path: path.into(),
-            expected: "a run's settings as a JSON object",
-            got: "another JSON value".into(),
-        });
-    };
-    let find = |key: &str| key.split('.').try_fold(config, |v, part| v.get(part));
-    let bad = |key, expected, value: Option<&Value>| Error::Config {
-        path: path.into(),
-        key,
-        expected,
-        got: value.map_or_else(|| "nothing".into(), |v| shown(&v.to_string())),
-    };
-    for (key, need, expected, test) in RULES {
-        let value = find(key);
-        let fits = match value {
-            None | Some(Value::Null) => need == Never || need == Training && !training,
-            Some(value) => test(value),
-        };
-        if !fits {
-            return Err(bad(key, expected, value));
-        }
-    }
-    if let Some(described) = config.get(MODEL).filter(|model| model.is_object())
-        && let Err(error) = Architecture::deserialize(described)
-    {
-        let expected = "a description in `model`: steps, each with a name and what it computes, and neurons";
-        return Err(Error::Format { path: path.into(), expected, got: shown(&error.to_string()) });
-    }
-    let named = config.get(MODEL).and_then(|model| ModelKind::deserialize(model).ok());
-    let needs_layers = named.is_some_and(|kind| kind != ModelKind::Transformer);
-    for (key, expected, needed) in [
-        ("layers", "an object", needs_layers),
-        ("layers.embed_dim", "an integer from 1 up", needs_layers),
-        ("layers.hidden_dim", "an integer from 1 up, which this model needs", named.is_some_and(ModelKind::has_hidden)),
-    ] {
-        if training && needed && find(key).is_none_or(Value::is_null) {
-            return Err(bad(key, expected, None));
-        }
-    }
-    let (group, n) = (config.get("group").map(GroupKind::deserialize), config.get("group_parameter"));
-    if let (Some(Ok(group)), Some(n)) = (group, n)
-        && whole(n).and_then(|n| usize::try_from(n).ok()).is_some_and(|n| group.order(n).is_err())
-    {
-        return Err(bad("group_parameter", "a group whose order fits in usize", Some(n)));
-    }
-    Ok(())
 }

@@ -60,9 +60,15 @@ pub(super) fn check(bytes: &[u8], path: &Path) -> Result<()> {
         return Err(Error::Format { path: path.into(), expected: "a checkpoint", got: "an empty file".into() });
     }
     if bytes.starts_with(b"version https://git-lfs") {
-        return Err(Error::LfsPointer { path: path.into() });
+        let got = "a Git LFS pointer to it: run `git lfs pull`".into();
+        return Err(Error::Format { path: path.into(), expected: "the file itself", got });
     }
     Ok(())
+}
+
+/// The error for a zip entry or a tensor that a file has twice.
+pub(super) fn twice(path: &Path, name: &str) -> Error {
+    Error::Format { path: path.into(), expected: "every name once", got: format!("`{}` twice", shown(name)) }
 }
 
 /// A name out of a file, fit for an error message: what a terminal might obey is escaped, and 120 characters are enough.

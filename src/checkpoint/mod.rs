@@ -47,12 +47,14 @@ mod file;
 mod history;
 mod listing;
 mod machine;
+mod model_settings;
 mod network;
 mod npy;
 mod npz;
 mod optimiser;
 mod pickle;
 mod recorded;
+mod rules;
 mod run;
 mod run_group;
 pub mod safetensors;
@@ -67,17 +69,18 @@ use std::path::Path;
 
 use ndarray::{Array, Array1, Array2, ArrayD, Dimension};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 
 #[cfg(feature = "train")]
 pub(crate) use checkpoints::checkpoints_in;
 #[cfg(feature = "train")]
 pub(crate) use checksum::{Checksum, verify};
-pub use config::{GroupKind, Layers, LrDecay, ModelKind, ModelSettings, RunConfig};
+pub use config::{GroupKind, Layers, LrDecay, RunConfig};
 #[cfg(feature = "train")]
 pub(crate) use file::TEMPORARY;
 pub use file::atomic_write;
 pub use history::History;
+pub use model_settings::{ModelKind, ModelSettings};
 pub use npz::{read_precomputed, read_precomputed_bytes};
 pub use optimiser::Optimiser;
 pub use run::Run;
@@ -169,7 +172,7 @@ impl Contents {
 /// [`torch::read_bytes`].
 ///
 /// # Errors
-/// Those of [`torch::read_bytes`] and [`safetensors::read_bytes`]; [`Error::Io`] if the file cannot be read, with the
+/// The errors of [`torch::read_bytes`] and [`safetensors::read_bytes`]; [`Error::Io`] if the file cannot be read, with the
 /// files there are, and [`Error::Format`] if `path` is no file or an index does not list shards beside it.
 ///
 /// # Cost
@@ -198,8 +201,7 @@ pub fn read_tensors(path: impl AsRef<Path>) -> Result<Tensors> {
 /// The matrix; `f64` values are rounded to `f32`.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::TensorDtype`] for integers and truth values, [`Error::TensorRank`], and
-/// [`Error::NonFinite`] for a NaN or infinity, also one that the rounding made.
+/// [`Error::MissingTensor`], [`Error::Tensor`] for integers and truth values, [`Error::Tensor`] for a NaN or infinity, also one that the rounding made.
 ///
 /// # Example
 /// ```
@@ -236,30 +238,23 @@ fn floats<D: Dimension>(path: &Path, tensors: &Tensors, names: &[&str]) -> Resul
             step: None,
         });
     };
-    let (path, tensor_name) = (path.to_path_buf(), name.clone());
     let array = match tensor {
         Tensor::F32(a) => a.clone(),
         Tensor::F64(a) => a.mapv(|v| v as f32),
         other => {
-            return Err(Error::TensorDtype {
-                path,
-                tensor: tensor_name,
-                expected: "floating-point weights",
-                got: other.dtype().to_owned(),
-            });
+            return Err(
+                TensorFault::Unfit { expected: "floating-point weights", got: other.dtype().to_owned() }.of(path, name)
+            );
         }
     };
     // Positions are found only once something is amiss: the plain scan is many times faster.
     if !array.iter().all(|v| v.is_finite())
         && let Some((index, &got)) = array.indexed_iter().find(|(_, v)| !v.is_finite())
     {
-        return Err(Error::NonFinite { path, tensor: tensor_name, index: index.slice().to_vec(), got: got.into() });
+        return Err(TensorFault::NonFinite { index: index.slice().to_vec(), got: got.into() }.of(path, name));
     }
     let shape = array.shape().to_vec();
-    array.into_dimensionality().map_err(|_| Error::TensorRank {
-        path,
-        tensor: tensor_name,
-        expected: D::NDIM.unwrap_or_default(),
-        got: shape,
-    })
+    array
+        .into_dimensionality()
+        .map_err(|_| TensorFault::Rank { expected: D::NDIM.unwrap_or_default(), got: shape }.of(path, name))
 }

@@ -4,7 +4,7 @@ use super::bias::{OUTPUT_BIAS, no_other_bias};
 use super::config::RunConfig;
 use super::file::shown;
 use super::{Tensor, Tensors, floats, listed};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 use crate::model::{Activation, Architecture, Layout, Network, Normalisation, Operation, Parameter, Transformer};
 use ndarray::{ArrayD, Axis};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(super) const OF_TRANSFORMER: [&str; 3] = [EMBED, UNEMBED, "blocks.0.attn.W_Q
 /// and none where they say nothing, but for LayerNorm whose weights are there).
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::TensorRank`], [`Error::TensorShape`] for tables with fewer rows than elements,
+/// [`Error::MissingTensor`], [`Error::Tensor`] for tables with fewer rows than elements,
 /// [`Error::Config`] for an unknown activation function or normalisation.
 pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, settings: &Path) -> Result<Transformer> {
     let order = config.order()?;
@@ -34,7 +34,7 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
         let got = tensor.shape().to_vec();
         match got.len() == rank {
             true => Ok(got),
-            false => Err(Error::TensorRank { path: path.into(), tensor: name.into(), expected: rank, got }),
+            false => Err(TensorFault::Rank { expected: rank, got }.of(path, name)),
         }
     };
     let behind = |name: &str, got: Vec<usize>, axis: usize| -> Result<usize> {
@@ -42,8 +42,7 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
             let mut expected = got.clone();
             expected[axis] = order;
             let because = "at least one for each element of the group".into();
-            let (path, tensor) = (path.into(), name.into());
-            Error::TensorShape { path, tensor, expected, got: got.clone(), because }
+            TensorFault::Shape { expected, got: got.clone(), because }.of(path, name)
         })
     };
     let table = shape(EMBED, 2)?;
@@ -148,7 +147,7 @@ pub(super) fn names_of(parameters: &[Parameter]) -> Vec<Vec<&str>> {
 /// The values of a parameter as they are computed with, and the name of the tensor that they are stored in.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorRank`], [`Error::TensorShape`].
+/// [`Error::MissingTensor`], [`Error::Tensor`].
 pub(super) fn values(path: &Path, tensors: &Tensors, parameter: &Parameter) -> Result<(String, Vec<f32>)> {
     let (plain, linear) = stored_names(parameter);
     let found = |names: &[&str]| names.iter().find(|&&name| tensors.contains_key(name)).map(|&name| name.to_owned());
@@ -171,13 +170,13 @@ pub(super) fn values(path: &Path, tensors: &Tensors, parameter: &Parameter) -> R
         let stored = if transposed { stored.reversed_axes() } else { stored };
         return Ok((tensor, parameter.as_computed(&stored)));
     }
-    let (path, got) = (path.into(), stored.shape().to_vec());
+    let got = stored.shape().to_vec();
     match got.len() == expected.len() {
         true => {
             let because = format!("step `{}` and the order of the group", parameter.step);
-            Err(Error::TensorShape { path, tensor, expected, got, because })
+            Err(TensorFault::Shape { expected, got, because }.of(path, tensor))
         }
-        false => Err(Error::TensorRank { path, tensor, expected: expected.len(), got }),
+        false => Err(TensorFault::Rank { expected: expected.len(), got }.of(path, tensor)),
     }
 }
 
@@ -204,9 +203,9 @@ pub(super) enum Beside {
 /// The network of a description with the parameters of a state dict.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorRank`], [`Error::TensorShape`] for
-/// parameters that the description does not fit; [`Error::SurplusTensor`] or [`Error::UnusedBias`] for a tensor that no step
-/// reads; [`Error::TensorLayout`] for an attention mask that is not causal, or copies of the embeddings that are none.
+/// [`Error::MissingTensor`], [`Error::Tensor`] for
+/// parameters that the description does not fit; [`Error::Tensor`] or [`Error::Tensor`] for a tensor that no step
+/// reads; [`Error::Tensor`] for an attention mask that is not causal, or copies of the embeddings that are none.
 pub(super) fn network(
     path: &Path,
     tensors: &Tensors,
@@ -234,9 +233,7 @@ pub(super) fn network(
 fn nothing_else(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
     for (name, tensor) in tensors {
         let last = name.rsplit('.').next().unwrap_or(name);
-        let layout = |expected, got: &str| {
-            Err(Error::TensorLayout { path: path.into(), tensor: shown(name), expected, got: got.into() })
-        };
+        let layout = |expected, got: &str| Err(TensorFault::Unfit { expected, got: got.into() }.of(path, shown(name)));
         match last {
             _ if used.contains(&name.as_str()) => {}
             "mask" => {
@@ -255,8 +252,8 @@ fn nothing_else(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
             }
             _ if matches!(tensor, Tensor::Unread { .. }) || is_optimisers(name) => {}
             _ => {
-                let (path, shape) = (path.into(), tensor.shape().to_vec());
-                return Err(Error::SurplusTensor { path, tensor: shown(name), shape });
+                let shape = tensor.shape().to_vec();
+                return Err(TensorFault::Surplus { what: "tensor", shape }.of(path, shown(name)));
             }
         }
     }
@@ -271,8 +268,7 @@ impl Network {
     /// or under one of the other names that [`Run`](super::Run) lists.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::NonFinite`], [`Error::TensorRank`] and
-    /// [`Error::TensorShape`] for parameters that the description does not fit; [`Error::SurplusTensor`] for a tensor that no
+    /// [`Error::MissingTensor`], [`Error::Tensor`] for parameters that the description does not fit; [`Error::Tensor`] for a tensor that no
     /// step reads, unless it is a causal mask, a copy of embeddings or an optimiser's state; the errors of
     /// [`zeros`](Network::zeros).
     pub fn from_tensors(architecture: Architecture, order: usize, path: &Path, tensors: &Tensors) -> Result<Self> {

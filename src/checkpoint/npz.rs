@@ -3,7 +3,7 @@
 use super::bias::{OUTPUT_BIAS, output_bias};
 use super::npy::{Header, MOST, PREFIX};
 use super::{Tensor, Tensors, file, matrix, safetensors};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 use crate::memory;
 use crate::model::{LOGITS, Precomputed};
 use ndarray::Array2;
@@ -33,9 +33,8 @@ use zip::ZipArchive;
 /// `path`: an `.npz` (compressed or not) or safetensors file; `neuron_site`: the site whose channels are neurons.
 ///
 /// # Errors
-/// [`Error::MissingTensor`] without `logits`, or for one of two maps; [`Error::TensorShape`], [`Error::TensorDtype`],
-/// [`Error::NonFinite`]; [`Error::InFile`] around [`Error::Memory`] for a file that unfolds to more than the
-/// [budget](crate::memory::budget), around [`Error::ReadoutMismatch`] and [`Error::MapsMismatch`] for an unembedding, a bias
+/// [`Error::MissingTensor`] without `logits`, or for one of two maps; [`Error::Tensor`]; [`Error::InFile`] around [`Error::Memory`] for a file that unfolds to more than the
+/// [budget](crate::memory::budget), around [`Error::RecordingMismatch`] for an unembedding, a bias
 /// or maps that do not give what is recorded, and around those of [`Precomputed::new`].
 pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Precomputed> {
     let path = path.as_ref();
@@ -48,7 +47,7 @@ pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Pre
 /// `bytes`: the whole file; `path`: its name, for errors only; `neuron_site`: the site whose channels are neurons.
 ///
 /// # Errors
-/// As [`read_precomputed`].
+/// The errors of [`read_precomputed`].
 pub fn read_precomputed_bytes(bytes: &[u8], path: &Path, neuron_site: &str) -> Result<Precomputed> {
     file::check(bytes, path)?;
     let mut skipped = Vec::new();
@@ -59,11 +58,9 @@ pub fn read_precomputed_bytes(bytes: &[u8], path: &Path, neuron_site: &str) -> R
     };
     tensors.and_then(|tensors| precomputed(tensors, path, neuron_site, skipped)).map_err(|error| match error {
         // What does not already name the file.
-        Error::Shape { .. }
-        | Error::UnknownSite { .. }
-        | Error::ReadoutMismatch { .. }
-        | Error::MapsMismatch { .. }
-        | Error::Memory { .. } => Error::InFile { path: path.into(), source: Box::new(error) },
+        Error::Shape { .. } | Error::UnknownSite { .. } | Error::RecordingMismatch { .. } | Error::Memory { .. } => {
+            Error::InFile { path: path.into(), source: Box::new(error) }
+        }
         other => other,
     })
 }
@@ -141,13 +138,12 @@ fn pairs_first(path: &Path, tensors: &Tensors, name: &str, n: Option<usize>) -> 
     let width = shape.last().copied().unwrap_or(0);
     let n = n.unwrap_or(width);
     if n.checked_mul(n).is_none_or(|pairs| pairs == 0) || !of_pairs(shape, n) {
-        return Err(Error::TensorShape {
-            path: path.into(),
-            tensor: name.to_owned(),
+        return Err(TensorFault::Shape {
             expected: vec![n.max(1).saturating_mul(n.max(1)), width.max(1)],
             got: shape.to_vec(),
             because: "all pairs of as many elements as there are logits".into(),
-        });
+        }
+        .of(path, name));
     }
     let flat = match tensor {
         Tensor::F32(a) => Tensor::F32(a.to_shape((n * n, width)).expect("same size").into_owned().into_dyn()),
@@ -184,12 +180,9 @@ fn read_npz(bytes: &[u8], path: &Path, neuron_site: &str, skipped: &mut Vec<Stri
         let header = Header::parse(&array).map_err(|(expected, got)| of(format!("{got} in place of {expected}")))?;
         if header.floats().is_none() {
             if name == LOGITS || name == neuron_site || MAPS.contains(&name.as_str()) {
-                return Err(Error::TensorDtype {
-                    path: path.into(),
-                    tensor: name,
-                    expected: "floats of 16, 32 or 64 bits",
-                    got: header.descr,
-                });
+                return Err(
+                    TensorFault::Unfit { expected: "floats of 16, 32 or 64 bits", got: header.descr }.of(path, name)
+                );
             }
             skipped.push(listed(&name, &header.descr, &header.shape));
             continue;
@@ -204,7 +197,7 @@ fn read_npz(bytes: &[u8], path: &Path, neuron_site: &str, skipped: &mut Vec<Stri
         let shape = crate::quoted::shown_numbers(&header.shape);
         let tensor = header.array(array).ok_or_else(|| of(format!("{numbers} bytes for a shape of {shape}")))?;
         if tensors.insert(name.clone(), tensor).is_some() {
-            return Err(Error::Duplicate { path: path.into(), name });
+            return Err(file::twice(path, &name));
         }
     }
     Ok(tensors)

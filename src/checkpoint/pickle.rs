@@ -125,7 +125,7 @@ impl Class<'_> {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Elements {
     Of(Dtype),
-    /// Of the type that each tensor states.
+    /// Bytes of the type that each tensor states.
     Bytes,
 }
 
@@ -153,7 +153,7 @@ pub(super) struct Container {
 /// `container[key] = value`; the key of a list's item is [`Value::Other`].
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
-    /// As [`Container::first`], of the next entry.
+    /// Where the next entry is, counted as in [`Container::first`].
     pub(super) next: u32,
     pub(super) key: Value,
     pub(super) value: Value,

@@ -25,7 +25,7 @@ impl Run {
     /// other files of the folder are left alone.
     ///
     /// # Errors
-    /// Those of [`read_precomputed`](super::read_precomputed); [`Error::UnknownSite`] where there are several sites and none
+    /// The errors of [`read_precomputed`](super::read_precomputed); [`Error::UnknownSite`] where there are several sites and none
     /// is named; [`Error::Shape`] for logits over another number of elements than the group has; [`Error::Unsupported`]
     /// where nothing names the group.
     ///

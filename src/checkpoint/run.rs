@@ -2,13 +2,14 @@
 
 use super::bias::OUTPUT_BIAS;
 use super::checkpoints::{Checkpoints, FOLDER, check_recorded, checkpoints_in};
-use super::config::{MODEL, ModelSettings};
 use super::file::not_found;
+use super::model_settings::ModelSettings;
 use super::network::{self, Beside};
 use super::recorded::{is_recorded, only_archive};
+use super::rules::MODEL;
 use super::select::Wanted;
 use super::{Contents, GroupKind, ModelKind, RunConfig, Tensors, run_group, task_file, weights};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
 use crate::model::{Architecture, Interpretable, Network, OfGroup, Parameter, Precomputed};
 use crate::quoted::shown_path;
@@ -66,7 +67,7 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
 /// | W_U (d, n) | `W_U`, `Wfinal`, `unembed.W_U`; `unembed.weight`, `unembedding.weight`, which are (n, d) |
 /// | b_U (n) or (1, n), optional | `b_U`, `unembed_bias`, `unembed.bias`, `unembed.b_U`, `unembedding_bias`, `unembedding.bias`, `bias_U`, `output_bias` |
 ///
-/// Of a transformer ([`ModelKind::Transformer`](super::ModelKind)) the names are those of TransformerLens's
+/// For a transformer ([`ModelKind::Transformer`](super::ModelKind)) the names are those of TransformerLens's
 /// `HookedTransformer`, and widths, heads and layers are those of the tensors. Of a network that the settings describe step
 /// by step, the names are those of its parameters.
 ///
@@ -99,7 +100,7 @@ pub struct Run {
 impl Run {
     /// Reads the settings and the weights of a folder, or of the folder of a weights file.
     ///
-    /// Of a folder the weights are `model.*` (or `pytorch_model.*`), else its only weights file of another name, else the
+    /// The weights of a folder are `model.*` (or `pytorch_model.*`), else its only weights file of another name, else the
     /// last of its [`checkpoints`](Run::checkpoints). Of a file that holds several state dicts, or a state dict
     /// under other keys and prefixes, those are the weights that the architecture's names lead to: the only ones, those
     /// under the usual keys (`state_dict`, `model`, `net`, ...), or the last of a history; [`notes`](Run::notes) says
@@ -113,7 +114,7 @@ impl Run {
     /// `cfg.json`; behind a `#`, the path inside the weights file that [`open_entry`](Run::open_entry) takes.
     ///
     /// # Errors
-    /// Those of [`RunConfig::read_for_analysis`] and [`read_tensors`](super::read_tensors); [`Error::SeveralWeights`]
+    /// The errors of [`RunConfig::read_for_analysis`] and [`read_tensors`](super::read_tensors); [`Error::SeveralWeights`]
     /// for several files or state dicts of which none is preferred; [`Error::Io`] for a path without weights, with what
     /// there is; those of [`checkpoints`](Run::checkpoints) where the last of these is to be read, and of
     /// [`at`](Run::at) for a checkpoint.
@@ -127,11 +128,11 @@ impl Run {
         }
     }
 
-    /// As [`open`](Run::open), with the weights at a path inside the weights file: `ema`, `model_checkpoints[3]`, `.` for
+    /// Opens a run, as [`open`](Run::open) does, with the weights at a path inside the weights file: `ema`, `model_checkpoints[3]`, `.` for
     /// its top.
     ///
     /// # Errors
-    /// Those of [`open`](Run::open), and [`Error::Format`] with the entries there are where there is none of that name.
+    /// The errors of [`open`](Run::open), and [`Error::Format`] with the entries there are where there is none of that name.
     ///
     /// ```no_run
     /// use irreplens::checkpoint::Run;
@@ -205,8 +206,8 @@ impl Run {
     /// names: `sympy` or `lexicographic` ([`group_in_order`](Run::group_in_order)).
     ///
     /// # Errors
-    /// - For a table: [`Error::TensorDtype`], [`Error::TensorRank`], [`Error::TensorShape`] unless it is square and of
-    ///   the settings' order, [`Error::TensorLayout`] for a negative entry or a group of another kind than theirs, and
+    /// - For a table: [`Error::Tensor`] unless it is square and of
+    ///   the settings' order, [`Error::Tensor`] for a negative entry or a group of another kind than theirs, and
     ///   [`Error::InFile`] around what
     ///   [`CayleyTable::new`](crate::group::CayleyTable::new) rejects.
     /// - Without one: [`Error::Io`] or [`Error::MissingTensor`] for [`GroupKind::CayleyTable`], and
@@ -254,12 +255,10 @@ impl Run {
         };
         match run_group::check_family(kind, n, &table) {
             Ok(()) => Ok(Some(table)),
-            Err(got) => Err(Error::TensorLayout {
-                path,
-                tensor: "table".into(),
-                expected: "the table of a group of the settings' kind",
-                got,
-            }),
+            Err(got) => {
+                Err(TensorFault::Unfit { expected: "the table of a group of the settings' kind", got }
+                    .of(path, "table"))
+            }
         }
     }
 
@@ -270,8 +269,8 @@ impl Run {
     /// For a file, the test set is all other pairs in row-major order; it may be empty.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::TensorDtype`], [`Error::TensorRank`], and [`Error::TensorLayout`] where
-    /// `train` is empty, holds a pair twice or one that there is not; [`Error::TensorShape`] where the left embedding
+    /// [`Error::MissingTensor`], [`Error::Tensor`] where
+    /// `train` is empty, holds a pair twice or one that there is not; [`Error::Tensor`] where the left embedding
     /// does not fit the group's order, from which the number of pairs is taken; [`Error::Config`] where the settings do
     /// not have the share and the seed.
     ///
@@ -338,10 +337,10 @@ impl Run {
         checkpoints_in(&self.directory).map(|Checkpoints { by_epoch, .. }| by_epoch)
     }
 
-    /// The same run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
+    /// This run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
     ///
     /// # Errors
-    /// Those of [`open`](Run::open) for the weights; [`Error::Format`] for a checkpoint that records another `epoch` (of one
+    /// The errors of [`open`](Run::open) for the weights; [`Error::Format`] for a checkpoint that records another `epoch` (of one
     /// named by steps, another `step`) than its name states, beside its state dict or in the metadata of a safetensors file.
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
@@ -378,8 +377,7 @@ impl Run {
     /// The description of the run's network: that of the settings or, of a transformer that they name, that of its weights.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for recorded activations; for a transformer [`Error::MissingTensor`], [`Error::TensorRank`],
-    /// [`Error::TensorShape`], and [`Error::Config`] for an activation function or a LayerNorm that is unknown.
+    /// [`Error::Unsupported`] for recorded activations; for a transformer [`Error::MissingTensor`], [`Error::Tensor`], and [`Error::Config`] for an activation function or a LayerNorm that is unknown.
     pub fn architecture(&self) -> Result<Architecture> {
         if self.recorded.is_some() {
             return Err(Error::Unsupported {
@@ -398,11 +396,10 @@ impl Run {
     /// The network, with every parameter's shape held to the settings and the order of the group.
     ///
     /// # Errors
-    /// The errors of [`architecture`](Run::architecture); [`Error::MissingTensor`], [`Error::TensorDtype`],
-    /// [`Error::TensorRank`], [`Error::NonFinite`], [`Error::TensorShape`] where a parameter does not fit the group's order or
-    /// the widths, [`Error::OutputBias`] where settings and weights disagree on an output bias, and [`Error::UnusedBias`] for
+    /// The errors of [`architecture`](Run::architecture); [`Error::MissingTensor`], [`Error::Tensor`] where a parameter does not fit the group's order or
+    /// the widths, [`Error::OutputBias`] where settings and weights disagree on an output bias, and [`Error::Tensor`] for
     /// any other bias that a published network lacks. Of a transformer or a described network also
-    /// [`Error::SurplusTensor`] for a tensor that none of its steps reads, and [`Error::TensorLayout`] for a mask that is not
+    /// [`Error::Tensor`] for a tensor that none of its steps reads, and [`Error::Tensor`] for a mask that is not
     /// causal.
     pub fn network(&self) -> Result<Network> {
         let architecture = self.architecture()?;

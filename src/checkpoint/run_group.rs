@@ -159,7 +159,7 @@ impl Run {
     /// `group`, `permutations`: what [`group_in_order`](Run::group_in_order) returns.
     ///
     /// # Errors
-    /// Those of [`irreps`](Run::irreps) and [`IrrepBasis::from_irreps`].
+    /// The errors of [`irreps`](Run::irreps) and [`IrrepBasis::from_irreps`].
     pub fn basis(
         &self,
         group: &(impl Group + ?Sized),
@@ -183,7 +183,7 @@ impl Run {
     /// `group`, `permutations`: what [`group_in_order`](Run::group_in_order) returns.
     ///
     /// # Errors
-    /// Those of [`irreps`]; [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) if `permutations` are not `group`'s.
+    /// The errors of [`irreps`]; [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) if `permutations` are not `group`'s.
     /// [`Error::Memory`] over the budget.
     pub fn irreps(&self, group: &(impl Group + ?Sized), permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
         let n = self.config.group_parameter;

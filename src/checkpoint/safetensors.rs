@@ -11,9 +11,9 @@ use serde_json::{Map, Value, json};
 
 use super::checksum::{self, BLANK};
 use super::element::{Dtype, Float8, places};
-use super::file::{atomic_write, check, read_file, shown};
+use super::file::{atomic_write, check, read_file, shown, twice};
 use super::{Tensor, Tensors};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 
 /// Reads the tensors in the bytes of a safetensors file; its metadata is left out.
 ///
@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 ///
 /// # Errors
 /// [`Error::Damaged`] for a file that is not what its checksum says, [`Error::Format`] for another fault in it,
-/// [`Error::LfsPointer`], [`Error::TensorLayout`] for a shape beyond memory. Floats of 4 and 6 bits, complex numbers and
+/// [`Error::Tensor`] for a shape beyond memory. Floats of 4 and 6 bits, complex numbers and
 /// unsigned integers above `i64::MAX` are [`Tensor::Unread`].
 ///
 /// # Cost
@@ -48,11 +48,9 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
     })?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {
-        let count = places(view.shape()).ok_or_else(|| Error::TensorLayout {
-            path: path.into(),
-            tensor: shown(name),
-            expected: "a shape that fits in memory",
-            got: format!("{:?}", view.shape()),
+        let count = places(view.shape()).ok_or_else(|| {
+            TensorFault::Unfit { expected: "a shape that fits in memory", got: format!("{:?}", view.shape()) }
+                .of(path, shown(name))
         })?;
         // The counts agree (the safetensors crate has checked them), so only a large u64 is left to fail.
         let read = dtype(view.dtype()).and_then(|dtype| dtype.gather(view.data(), view.shape(), 0..count));
@@ -66,7 +64,7 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
 /// The texts of the header's `__metadata__`, by key; empty without one. The [checksum](write_safetensors) is left out.
 ///
 /// # Errors
-/// [`Error::Io`], [`Error::LfsPointer`], and [`Error::Format`] for a damaged file.
+/// [`Error::Io`], and [`Error::Format`] for a damaged file or a Git LFS pointer.
 ///
 /// ```
 /// use irreplens::checkpoint::{Tensors, safetensors::read_metadata, write_safetensors};
@@ -82,7 +80,7 @@ pub fn read_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>>
     metadata_of(&read_file(path)?, path)
 }
 
-/// As [`read_metadata`], in the bytes of a file.
+/// The metadata ([`read_metadata`]) in the bytes of a file.
 pub(crate) fn metadata_of(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, String>> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| Error::Format {
         path: path.into(),
@@ -122,7 +120,7 @@ fn dtype(stored: Stored) -> Option<Dtype> {
 
 /// Writes tensors to a safetensors file in one step (see [`atomic_write`]).
 ///
-/// The same arguments give the same bytes: tensors lie by falling element size, then by name, and the metadata is
+/// Equal arguments give equal bytes: tensors lie by falling element size, then by name, and the metadata is
 /// sorted. (The safetensors crate's own writer orders metadata at random.)
 ///
 /// A checksum of the whole file, the header and all tensors, is written with the metadata under `irreplens.crc64`: CRC-64/XZ
@@ -132,8 +130,8 @@ fn dtype(stored: Stored) -> Option<Dtype> {
 /// `metadata`: texts for the header's `__metadata__`.
 ///
 /// # Errors
-/// [`Error::Io`] naming `path`; [`Error::Duplicate`] for a tensor named `__metadata__`, which the format reserves;
-/// [`Error::TensorDtype`] for one that was not read.
+/// [`Error::Io`] naming `path`; [`Error::Format`] for a tensor named `__metadata__`, which the format reserves;
+/// [`Error::Tensor`] for one that was not read.
 ///
 /// # Example
 /// ```
@@ -151,12 +149,12 @@ pub fn write_safetensors(path: impl AsRef<Path>, tensors: &Tensors, metadata: &B
     const METADATA: &str = "__metadata__";
     let path = path.as_ref();
     if tensors.contains_key(METADATA) {
-        return Err(Error::Duplicate { path: path.into(), name: METADATA.into() });
+        return Err(twice(path, METADATA));
     }
     if let Some((name, Tensor::Unread { what, .. })) = tensors.iter().find(|(_, t)| matches!(t, Tensor::Unread { .. }))
     {
         let (tensor, expected) = (shown(name), "a tensor that was read");
-        return Err(Error::TensorDtype { path: path.into(), tensor, expected, got: shown(what) });
+        return Err(TensorFault::Unfit { expected, got: shown(what) }.of(path, tensor));
     }
     let mut texts = metadata.clone();
     texts.insert(checksum::KEY.into(), BLANK.into());

@@ -7,7 +7,7 @@ use ndarray::{Array2, ArrayD, Ix1, Ix2};
 use super::file::shown;
 use super::safetensors::read_metadata;
 use super::{Tensor, Tensors, listed, read_tensors};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 use crate::group::CayleyTable;
 use crate::memory;
 use crate::task::Split;
@@ -46,13 +46,12 @@ pub(super) fn entries(path: &Path, order: usize, required: bool) -> Result<Optio
     let shape = table.shape().to_vec();
     let table = table.into_dimensionality::<Ix2>().map_err(|_| rank(path, NAME, 2, &shape))?;
     if shape != [order, order] {
-        return Err(Error::TensorShape {
-            path: path.into(),
-            tensor: NAME.into(),
+        return Err(TensorFault::Shape {
             expected: vec![order; 2],
             got: shape,
             because: "group order, group order".into(),
-        });
+        }
+        .of(path, NAME));
     }
     if let Some(((x, y), entry)) = table.indexed_iter().find(|(_, entry)| **entry < 0) {
         return Err(layout(path, NAME, "row indices from 0 up", format!("{entry} at [{x}, {y}]")));
@@ -92,12 +91,7 @@ pub(super) fn split(path: &Path, order: usize) -> Result<Split> {
 fn integers(path: &Path, tensors: &Tensors, name: &str) -> Result<ArrayD<i64>> {
     match tensors.get(name) {
         Some(Tensor::I64(values)) => Ok(values.clone()),
-        Some(other) => Err(Error::TensorDtype {
-            path: path.into(),
-            tensor: name.into(),
-            expected: "integers",
-            got: other.dtype().into(),
-        }),
+        Some(other) => Err(TensorFault::Unfit { expected: "integers", got: other.dtype().into() }.of(path, name)),
         None => Err(Error::MissingTensor {
             path: path.into(),
             expected: vec![name.into()],
@@ -108,9 +102,9 @@ fn integers(path: &Path, tensors: &Tensors, name: &str) -> Result<ArrayD<i64>> {
 }
 
 fn rank(path: &Path, tensor: &str, expected: usize, got: &[usize]) -> Error {
-    Error::TensorRank { path: path.into(), tensor: tensor.into(), expected, got: got.to_vec() }
+    TensorFault::Rank { expected, got: got.to_vec() }.of(path, tensor)
 }
 
 fn layout(path: &Path, tensor: &str, expected: &'static str, got: String) -> Error {
-    Error::TensorLayout { path: path.into(), tensor: tensor.into(), expected, got }
+    TensorFault::Unfit { expected, got }.of(path, tensor)
 }

@@ -15,13 +15,13 @@ use std::path::Path;
 use super::bias::is_bias;
 use super::checkpoints::COUNTS;
 use super::element::{Dtype, places};
-use super::file::{check, shown};
+use super::file::{check, shown, twice};
 use super::listing::{Listing, Name};
 use super::machine::Machine;
 use super::pickle::{Class, Elements, Object, RawTensor, Storage, Value};
 use super::select::{Choice, Wanted, choose};
 use super::{Contents, Tensor, Tensors, zip};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 
 /// Tensors may unfold to this many times the file's bytes (8-bit integers become 64-bit ones, storages are shared) ...
 const UNFOLD: usize = 16;
@@ -41,7 +41,7 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 
 /// Reads a state dict in the bytes of a `torch.save` file, of the format since PyTorch 1.6 or of the one before.
 ///
-/// Of all dictionaries and modules with tensors in them, the one whose path has only the usual words in it is taken
+/// Among all dictionaries and modules with tensors in them, the one whose path has only the usual words in it is taken
 /// (`state_dict`, `model`, `net`, ...), or the only one, or the last of a history (`checkpoints[9]`); tensors beside it
 /// do not hide it. Values that are not tensors are left out; parameters and subclasses are read as their tensors. A
 /// module saved whole gives what its `state_dict()` has. No object that the file names is made: it is passed over.
@@ -53,16 +53,16 @@ pub(super) fn is_legacy(bytes: &[u8]) -> bool {
 /// The tensors in row-major order, whatever their strides; [`Tensor::Unread`] for complex, quantised and the like.
 ///
 /// # Errors
-/// - [`Error::LfsPointer`] and [`Error::Format`] for what is not such a file: empty, cut short, compressed, Zip64,
+/// - [`Error::Format`] for what is not such a file: a Git LFS pointer, empty, cut short, compressed, Zip64,
 ///   big-endian, a tar archive of PyTorch 0.1, a pickle made without `torch.save`, without a state dict.
 /// - [`Error::SeveralWeights`] for several state dicts of which none is the usual one: [`read_entry`] takes the one asked
 ///   for.
 /// - [`Error::UnsafePickle`] where an object takes the place of the state dict; [`Error::Pickle`] for a damaged pickle.
-/// - [`Error::TensorLayout`] for negative or overflowing shapes, strides and offsets and for a missing storage or one of
-///   another size than stated; [`Error::TensorOutOfRange`] for a tensor that reaches past its storage.
-/// - [`Error::TensorsTooLarge`] if the tensors together would need more than 16 times the file's size (and 64 KiB): an
+/// - [`Error::Tensor`] for negative or overflowing shapes, strides and offsets and for a missing storage or one of
+///   another size than stated; [`Error::Tensor`] for a tensor that reaches past its storage.
+/// - [`Error::Tensor`] if the tensors together would need more than 16 times the file's size (and 64 KiB): an
 ///   expanded tensor can state any number of elements.
-/// - [`Error::Duplicate`] for an entry or a tensor that occurs twice.
+/// - [`Error::Format`] for an entry or a tensor that occurs twice.
 ///
 /// # Cost
 /// Linear in the file's size, in time and memory.
@@ -87,7 +87,7 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
 /// there is no state dict at `entry` but several in it, the rule of [`read_bytes`] picks one of those.
 ///
 /// # Errors
-/// Those of [`read_bytes`], and [`Error::Format`] with the entries there are where there is none of that name.
+/// The errors of [`read_bytes`], and [`Error::Format`] with the entries there are where there is none of that name.
 ///
 /// # Example
 /// ```standalone_crate
@@ -215,7 +215,7 @@ impl<'a> Reading<'a> {
             match met.insert(key.clone(), name.value) {
                 None => {}
                 Some(before) if before == name.value => continue, // an item of an object that is in its state too
-                Some(_) => return Err(Error::Duplicate { path: self.path.into(), name: shown(&key) }),
+                Some(_) => return Err(twice(self.path, &key)),
             }
             let tensor = match name.value {
                 Value::Tensor(tensor) => {
@@ -328,8 +328,7 @@ impl<'a> Reading<'a> {
         }
         let len = bytes.len() / dtype.size();
         if layout.reach > len {
-            let (path, tensor) = (self.path.into(), shown(name));
-            return Err(Error::TensorOutOfRange { path, tensor, expected: layout.reach, got: len });
+            return Err(TensorFault::OutOfRange { expected: layout.reach, got: len }.of(self.path, shown(name)));
         }
         // All elements are there, so only an unsigned integer is left to fail.
         let unread = || Tensor::Unread { what: "integers above i64::MAX".into(), shape: layout.shape.clone() };
@@ -337,11 +336,11 @@ impl<'a> Reading<'a> {
     }
 
     fn layout(&self, name: &str, expected: &'static str, got: String) -> Error {
-        Error::TensorLayout { path: self.path.into(), tensor: shown(name), expected, got }
+        TensorFault::Unfit { expected, got }.of(self.path, shown(name))
     }
 
     fn too_large(&self, name: &str, got: usize) -> Error {
-        Error::TensorsTooLarge { path: self.path.into(), tensor: shown(name), expected: self.limit, got }
+        TensorFault::TooLarge { expected: self.limit, got }.of(self.path, shown(name))
     }
 
     /// The name of what an object is made by.

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::file::shown;
+use super::file::{shown, twice};
 use crate::error::{Error, Result};
 
 pub(super) const LOCAL_SIGNATURE: &[u8] = b"PK\x03\x04";
@@ -55,7 +55,7 @@ pub(super) fn entries<'a>(bytes: &'a [u8], path: &Path) -> Result<Entries<'a>> {
             Some(data.ok_or_else(|| bad("zip entries inside the file", &format!("`{}` out of range", shown(name))))?)
         };
         if entries.insert(name, data).is_some() {
-            return Err(Error::Duplicate { path: path.into(), name: shown(name) });
+            return Err(twice(path, name));
         }
         at = at.checked_add(next).ok_or_else(cut)?;
     }

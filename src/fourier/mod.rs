@@ -8,27 +8,21 @@
 //! Conventions (element order in a sector, row order, normalisation, axes of the 2-D transform) are fixed in
 //! [`guide::conventions`](crate::guide::conventions).
 
+mod block;
 mod cyclic_subgroup;
 mod irrep_basis;
 mod transform;
 
+pub(crate) use block::check_blocks;
+pub use block::{Block, BlockId};
 pub use cyclic_subgroup::CyclicSubgroupBasis;
 pub use irrep_basis::IrrepBasis;
 pub(crate) use transform::transform_sectors;
 pub use transform::{forward, forward_2d, inverse, inverse_2d, tile_2d, untile_2d};
 
+use crate::error::{Error, Result};
 use crate::group::{Elem, Fingerprint};
 use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use std::ops::Range;
-
-/// Rows of a basis that belong together: the constant, a frequency, an irrep.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Block {
-    /// What the rows span: `const`, `frequency 3`, an irrep's label.
-    pub name: String,
-    /// The rows, consecutive.
-    pub rows: Range<usize>,
-}
 
 /// Which way a transform goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -162,7 +156,21 @@ pub trait FourierBasis: Send + Sync {
         output.assign(&matrix.dot(&input.mapv(f64::from)).mapv(|v| v as f32));
     }
 
-    /// For every row, the block it belongs to.
+    /// The ids of all blocks, in order: what analyses take and return for a block.
+    fn block_ids(&self) -> Vec<BlockId> {
+        block::ids(self)
+    }
+
+    /// The id of one block.
+    ///
+    /// # Errors
+    /// [`Error::UnknownBlock`] for an index beyond those of [`blocks`](FourierBasis::blocks).
+    fn block_id(&self, index: usize) -> Result<BlockId> {
+        let blocks = self.blocks().len();
+        self.block_ids().get(index).copied().ok_or(Error::UnknownBlock { block: index, blocks })
+    }
+
+    /// For every row, the index of the block it belongs to.
     fn block_of_row(&self) -> Vec<usize> {
         let mut block_of = vec![0; self.rows()];
         for (b, block) in self.blocks().iter().enumerate() {
@@ -171,7 +179,7 @@ pub trait FourierBasis: Send + Sync {
         block_of
     }
 
-    /// Terms of block `b` in a 2-D transform over all n^2: ({const} union block)^2 in every region, over all terms.
+    /// Terms of the block of index `b` in a 2-D transform over all n^2: ({const} union block)^2 in every region, over all terms.
     /// This is the share of its energy that white noise has there.
     fn chance_share(&self, b: usize) -> f64 {
         let rows = if b == 0 { 1 } else { 1 + self.blocks()[b].rows.len() };

@@ -35,7 +35,7 @@ impl CayleyTable {
     /// 5040. The test is Clifford & Preston, The Algebraic Theory of Semigroups, vol. 1 (1961), section 1.2.
     ///
     /// # Errors
-    /// [`Error::Shape`] if the table is empty or not square; [`Error::NotAGroup`] with a witness if an entry is not
+    /// [`Error::Shape`] if the table is empty or not square; [`Error::LawFails`] with a witness if an entry is not
     /// below the order, a row or column repeats one, no row is an identity, or the product is not associative.
     pub fn new(table: Array2<usize>) -> Result<Self> {
         let order = table.nrows();
@@ -183,7 +183,7 @@ impl Group for CayleyTable {
 }
 
 fn fails<const N: usize>(law: &'static str, witness: [usize; N], left: usize, right: usize) -> Error {
-    Error::NotAGroup { law, witness: witness.to_vec(), left, right }
+    Error::LawFails { of: "a group", law, witness: witness.to_vec(), left, right }
 }
 
 /// No row and no column repeats an entry.

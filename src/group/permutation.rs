@@ -118,7 +118,7 @@ impl PermutationGroup {
     /// Costs order * generators products.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no permutation or no point; [`Error::NotAPermutation`]; [`Error::OrderLimit`] once
+    /// [`Error::Shape`] if there is no permutation or no point; [`Error::NotAPermutation`]; [`Error::OverLimit`] once
     /// there are more than `limit` elements.
     pub fn from_generators(generators: &[Vec<usize>], composition: Composition, limit: usize) -> Result<Self> {
         check_permutations(generators)?;
@@ -127,7 +127,12 @@ impl PermutationGroup {
         let mut insert = |permutation: Permutation, elements: &mut Vec<Permutation>| {
             if !rows.contains_key(&permutation) {
                 if elements.len() >= limit {
-                    return Err(Error::OrderLimit { limit });
+                    return Err(Error::OverLimit {
+                        group: "the generated group".into(),
+                        what: "elements",
+                        limit,
+                        got: limit + 1,
+                    });
                 }
                 rows.insert(permutation.clone(), Elem::new(elements.len()));
                 elements.push(permutation);

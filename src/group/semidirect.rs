@@ -37,7 +37,7 @@ impl<N: Group, H: Group> SemidirectProduct<N, H> {
     ///
     /// # Errors
     /// [`Error::GroupParameter`] if the order |N| |H| is 2^31 or more; [`Error::Shape`]; [`Error::NotAPermutation`]
-    /// with the element h of H whose row is none; [`Error::NotAnAction`] with a witness if an h does not respect
+    /// with the element h of H whose row is none; [`Error::LawFails`] with a witness if an h does not respect
     /// products in N, or `(g h)(a)` is not `g(h(a))`.
     pub fn new(normal: N, acting: H, action: Array2<usize>) -> Result<Self> {
         super::parameter("SemidirectProduct", normal.order().saturating_mul(acting.order()))?;
@@ -87,7 +87,7 @@ impl SemidirectProduct<Cyclic, Cyclic> {
     ///
     /// # Errors
     /// [`Error::GroupParameter`] if n, k or their product is 0 or at least 2^31; [`Error::NotAPermutation`] if `unit`
-    /// has a factor in common with n; [`Error::NotAnAction`] if `unit^k` is not 1 modulo n.
+    /// has a factor in common with n; [`Error::LawFails`] if `unit^k` is not 1 modulo n.
     pub fn metacyclic(n: usize, k: usize, unit: usize) -> Result<Self> {
         let (normal, acting) = (Cyclic::new(n)?, Cyclic::new(k)?);
         super::parameter("SemidirectProduct", n.saturating_mul(k))?;
@@ -158,7 +158,13 @@ fn check_action(normal: &(impl Group + ?Sized), acting: &(impl Group + ?Sized), 
     let image = |h: Elem, a: Elem| action[[h.index(), a.index()]];
     let fails = |law, witness: [Elem; 3], left: Elem, right: Elem| {
         let witness = witness.map(Elem::index).to_vec();
-        Err(Error::NotAnAction { law, witness, left: left.index(), right: right.index() })
+        Err(Error::LawFails {
+            of: "an action by automorphisms",
+            law,
+            witness,
+            left: left.index(),
+            right: right.index(),
+        })
     };
     let of_normal = normal.generators();
     let mut of_acting = acting.generators();

@@ -56,7 +56,7 @@ impl SubgroupClass {
 /// ```
 ///
 /// # Errors
-/// [`Error::TooManySubgroups`].
+/// [`Error::OverLimit`].
 pub fn subgroup_classes(group: &(impl Group + ?Sized), limit: usize) -> Result<Vec<SubgroupClass>> {
     let conjugations = conjugations(group);
     let inverses = group.inverses();
@@ -76,7 +76,7 @@ pub fn subgroup_classes(group: &(impl Group + ?Sized), limit: usize) -> Result<V
         let orbit = subgroup.orbit(&conjugations);
         let (got, conjugates) = (known.len() + orbit.len(), orbit.len());
         if got > limit {
-            return Err(Error::TooManySubgroups { group: group.name(), limit, got });
+            return Err(Error::OverLimit { group: group.name(), what: "subgroups", limit, got });
         }
         classes.push(SubgroupClass { representative: orbit[0].clone(), conjugates });
         known.extend(orbit.into_iter().map(|conjugate| conjugate.rows));

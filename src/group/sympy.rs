@@ -18,7 +18,7 @@ impl PermutationGroup {
     /// `limit`: the largest order allowed.
     ///
     /// # Errors
-    /// [`Error::Shape`] if there is no permutation or no point; [`Error::NotAPermutation`]; [`Error::OrderLimit`].
+    /// [`Error::Shape`] if there is no permutation or no point; [`Error::NotAPermutation`]; [`Error::OverLimit`].
     ///
     /// ```
     /// use irreplens::group::{Elem, PermutationGroup};
@@ -37,7 +37,12 @@ impl PermutationGroup {
         let mut elements = vec![identity];
         for transversal in transversals(moving).iter().rev() {
             if elements.len() * transversal.iter().flatten().count() > limit {
-                return Err(Error::OrderLimit { limit });
+                return Err(Error::OverLimit {
+                    group: "the generated group".into(),
+                    what: "elements",
+                    limit,
+                    got: limit + 1,
+                });
             }
             let longer = |g: &Images| transversal.iter().flatten().map(|u| then(g, u)).collect::<Vec<_>>();
             elements = elements.iter().flat_map(longer).collect();
@@ -285,6 +290,6 @@ mod tests {
             );
         }
         let small = PermutationGroup::in_sympy_order(&[turned(6, 0, 6), turned(6, 0, 2)], 719);
-        assert!(matches!(small, Err(Error::OrderLimit { limit: 719 })));
+        assert!(matches!(small, Err(Error::OverLimit { limit: 719, .. })));
     }
 }

@@ -1,3 +1,5 @@
+//! The activations that a forward pass kept, and what computes a pass with hooks.
+
 use super::{Hooks, Interpretable, Site, width};
 use crate::error::{Error, Result, check_shape};
 use crate::task::Pair;

@@ -1,6 +1,7 @@
 //! Energies of 2-D transforms over all pairs, added up without keeping the coefficients.
 
 use super::evaluate::{all_pairs_bytes, block_rows, overflow};
+use super::spectrum::kind_of_term;
 use super::{BlockEnergies, Centred, Interpretable, LOGITS, SiteSpectrum, Split2d, width};
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::{Direction, FourierBasis, forward_2d, rounded, transform_sectors};
@@ -37,7 +38,7 @@ pub(super) fn block_energies(
     site: &str,
     basis: &dyn FourierBasis,
 ) -> Result<BlockEnergies> {
-    let within = energies(model, site, basis, &Terms::within_blocks(basis))?.by_block(site, basis);
+    let within = energies(model, site, basis, &Terms::within_blocks(basis))?.of_blocks(site, basis);
     within.is_finite().then_some(within).ok_or_else(|| overflow(model, site))
 }
 
@@ -103,12 +104,9 @@ pub(crate) fn spectrum_of_values(
     for ((_, _, i, j, _), &term) in terms.indexed_iter() {
         let energy = f64::from(term) * f64::from(term);
         energies.square[[i, j]] += energy;
-        match (block_of[i], block_of[j]) {
-            (0, 0) => {}
-            (b, 0) => energies.linear_x[[0, b]] += energy,
-            (0, b) => energies.linear_y[[0, b]] += energy,
-            (a, b) if a == b => energies.product[[0, b]] += energy,
-            _ => {}
+        let (x, y) = (block_of[i], block_of[j]);
+        if let kind @ 1..=3 = kind_of_term(x, y) {
+            energies.by_block[kind - 1][[0, x.max(y)]] += energy;
         }
     }
     let regions = basis.sectors().iter().flat_map(|xs| basis.sectors().iter().map(move |ys| (xs, ys)));
@@ -162,9 +160,8 @@ pub(super) struct Energies {
     /// Sum over the pairs of a region: (regions, channels).
     pub(super) sums: Array2<f64>,
     pub(super) energy: Array1<f64>,
-    pub(super) linear_x: Array2<f64>,
-    pub(super) linear_y: Array2<f64>,
-    pub(super) product: Array2<f64>,
+    /// Linear in x, linear in y, products within a block: by channel and block.
+    pub(super) by_block: [Array2<f64>; 3],
     pub(super) square: Array2<f64>,
 }
 
@@ -177,13 +174,10 @@ impl Energies {
 
     pub(super) fn zeros(basis: &dyn FourierBasis, width: usize) -> Self {
         let (sectors, blocks) = (basis.sectors().len(), basis.blocks().len());
-        let [linear_x, linear_y, product] = [(); 3].map(|()| Array2::zeros((width, blocks)));
         Self {
             sums: Array2::zeros((sectors * sectors, width)),
             energy: Array1::zeros(width),
-            linear_x,
-            linear_y,
-            product,
+            by_block: [(); 3].map(|()| Array2::zeros((width, blocks))),
             square: Array2::zeros((basis.rows(), basis.rows())),
         }
     }
@@ -270,7 +264,7 @@ impl Energies {
     fn absorb(&mut self, channels: &Range<usize>, part: Columns) {
         let mut square = self.square.slice_mut(s![.., part.js]);
         square += &part.square;
-        for (sums, total) in part.by_block.iter().zip([&mut self.linear_x, &mut self.linear_y, &mut self.product]) {
+        for (sums, total) in part.by_block.iter().zip(&mut self.by_block) {
             for (&b, sums) in sums {
                 let mut total = total.slice_mut(s![channels.clone(), b]);
                 total += sums;
@@ -295,12 +289,12 @@ impl Energies {
     pub(super) fn finish(mut self, site: &str, basis: &dyn FourierBasis) -> SiteSpectrum {
         let terms = (self.sums.len() as f64).max(1.0);
         let (regions, mut square) = (self.sums.nrows(), std::mem::take(&mut self.square));
-        let by_block = self.by_block(site, basis);
+        let by_block = self.of_blocks(site, basis);
         square[[0, 0]] = by_block.constant.sum();
         SiteSpectrum { regions, split: split(basis, &square), mean_square: square / terms, by_block }
     }
 
-    fn by_block(self, site: &str, basis: &dyn FourierBasis) -> BlockEnergies {
+    fn of_blocks(self, site: &str, basis: &dyn FourierBasis) -> BlockEnergies {
         let (n, m) = (basis.order() as f64, basis.rows() as f64);
         let mean = self.sums.sum_axis(Axis(0)) / (n * n);
         // const is 1/sqrt(m) on each axis, so a region's coefficient is its sum over m: taken from the f64 sums.
@@ -308,6 +302,7 @@ impl Energies {
         let centred = &self.sums - &(&mean * (m * m));
         let constant_centred = centred.mapv(|sum| (sum / m).powi(2)).sum_axis(Axis(0));
         let energy_centred = &self.energy - &(&mean * &mean * (n * n));
+        let [linear_x, linear_y, product] = self.by_block;
         BlockEnergies {
             site: site.into(),
             mean,
@@ -315,27 +310,20 @@ impl Energies {
             energy_centred,
             constant,
             constant_centred,
-            linear_x: self.linear_x,
-            linear_y: self.linear_y,
-            product: self.product,
+            linear_x,
+            linear_y,
+            product,
         }
     }
 }
 
 fn split(basis: &dyn FourierBasis, square: &Array2<f64>) -> Split2d {
     let block_of = basis.block_of_row();
-    let mut split = Split2d::default();
+    let mut kinds = [0.0; 5];
     for ((i, j), &e) in square.indexed_iter() {
-        let kind = match (block_of[i], block_of[j]) {
-            (0, 0) => &mut split.constant,
-            (_, 0) => &mut split.linear_x,
-            (0, _) => &mut split.linear_y,
-            (a, b) if a == b => &mut split.within_block,
-            _ => &mut split.across_blocks,
-        };
-        *kind += e;
+        kinds[kind_of_term(block_of[i], block_of[j])] += e;
     }
-    split
+    Split2d::of_kinds(kinds)
 }
 
 /// Sums over every m consecutive rows of a slab, (rows / m, channels), and sums of squares over all, (channels).
@@ -434,21 +422,15 @@ impl Columns {
             let (i, j) = (is[row / js.len()], js.start + row % js.len());
             let values = values.to_slice().expect("row-major");
             self.square[[i, j - js.start]] += sum_and_squares(values).1;
-            let (bi, bj) = (block_of[i], block_of[j]);
-            if (bi, bj) == (0, 0) {
-                continue;
-            }
-            if energy {
+            let (x, y) = (block_of[i], block_of[j]);
+            let kind = kind_of_term(x, y);
+            if energy && kind > 0 {
                 add_squares(&mut self.energy, values);
             }
-            let (kind, block) = match (bi, bj) {
-                (b, 0) => (0, b),
-                (0, b) => (1, b),
-                (a, b) if a == b => (2, b),
-                _ => continue,
-            };
-            let sums = self.by_block[kind].entry(block).or_insert_with(|| Array1::zeros(values.len()));
-            add_squares(sums, values);
+            if (1..=3).contains(&kind) {
+                let sums = self.by_block[kind - 1].entry(x.max(y)).or_insert_with(|| Array1::zeros(values.len()));
+                add_squares(sums, values);
+            }
         }
     }
 }

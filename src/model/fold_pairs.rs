@@ -92,6 +92,13 @@ pub(crate) struct LossSum {
 }
 
 impl LossSum {
+    /// The sum over a block of logits.
+    pub(crate) fn of(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Self {
+        let mut sum = Self::default();
+        sum.add(logits, labels);
+        sum
+    }
+
     /// Adds a block of logits.
     pub(crate) fn add(&mut self, logits: ArrayView2<'_, f32>, labels: &[u32]) {
         outcomes(logits, labels).into_iter().for_each(|outcome| self.add_one(outcome));

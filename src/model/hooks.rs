@@ -1,3 +1,5 @@
+//! Hooks: changes of activations in the middle of a forward pass, as data.
+
 use super::Site;
 use crate::error::{Error, Result, check_shape};
 use crate::linalg::matmul;
@@ -8,7 +10,7 @@ use std::sync::Arc;
 /// Values a hook writes or adds.
 #[derive(Clone, Debug)]
 pub enum Values {
-    /// The same row for every pair: (channels).
+    /// One row, for every pair: (channels).
     PerChannel(Array1<f32>),
     /// A row for each of the n^2 pairs, looked up by pair: (n^2, channels), row `x n + y`.
     PerPair(Arc<Array2<f32>>),
@@ -90,12 +92,12 @@ impl Hook {
         orthonormal(site, &rows)?;
         Ok(Self::new(site, Action::ProjectOut(rows)))
     }
-    /// The same, on these channels only; values and rows then have one column per channel listed.
+    /// This hook on these channels only; values and rows then have one column per channel listed.
     #[must_use]
     pub fn on_channels(self, channels: Vec<usize>) -> Self {
         Self { channels: Some(channels), ..self }
     }
-    /// The same, at the pairs where the mask (n^2, row-major) is true.
+    /// This hook at the pairs where the mask (n^2, row-major) is true.
     #[must_use]
     pub fn on_pairs(self, mask: Arc<[bool]>) -> Self {
         Self { pairs: Some(mask), ..self }
@@ -215,7 +217,7 @@ impl Hooks {
         Self::default()
     }
 
-    /// These and one more.
+    /// The hooks, and one more.
     #[must_use]
     pub fn with(mut self, hook: Hook) -> Self {
         self.hooks.push(hook);

@@ -111,7 +111,7 @@ impl Precomputed {
     /// spectra of maps look at.
     ///
     /// # Errors
-    /// [`Error::Shape`]; [`Error::MapsMismatch`] unless they give the site named as the neuron site with `_pre` behind or,
+    /// [`Error::Shape`]; [`Error::RecordingMismatch`] unless they give the site named as the neuron site with `_pre` behind or,
     /// where that is not recorded, the neuron site itself, with or without a ReLU. For another activation function record
     /// the pre-activations.
     ///
@@ -168,14 +168,19 @@ impl Precomputed {
         for way in ways {
             difference = difference.min(off(way)?);
         }
-        Some(Error::MapsMismatch { site: site.clone(), difference, scale })
+        Some(Error::RecordingMismatch {
+            what: "neither the sum nor the product of the two maps gives",
+            site: site.clone(),
+            difference,
+            scale,
+        })
     }
 
     /// This recording with the map (width of the neuron site, n) that reads the logits off the neuron site. Where all logits
     /// recorded differ from it by the same row, that row is the model's output bias.
     ///
     /// # Errors
-    /// [`Error::Shape`]; [`Error::ReadoutMismatch`] if it does not give the logits recorded.
+    /// [`Error::Shape`]; [`Error::RecordingMismatch`] if it does not give the logits recorded.
     pub fn with_unembedding(self, unembed: Array2<f32>) -> Result<Self> {
         self.read_by(unembed, None)
     }
@@ -183,7 +188,7 @@ impl Precomputed {
     /// [`with_unembedding`](Precomputed::with_unembedding) and the output bias (n).
     ///
     /// # Errors
-    /// [`Error::Shape`]; [`Error::ReadoutMismatch`] if the two do not give the logits recorded.
+    /// [`Error::Shape`]; [`Error::RecordingMismatch`] if the two do not give the logits recorded.
     pub fn with_biased_unembedding(self, unembed: Array2<f32>, bias: Array1<f32>) -> Result<Self> {
         check_shape("output bias", &[self.order], bias.shape())?;
         self.read_by(unembed, Some(bias))
@@ -218,7 +223,12 @@ impl Precomputed {
             bias = Some(row);
         }
         if misses(worst, scale) {
-            return Err(Error::ReadoutMismatch { site: self.neuron_site, difference: worst, scale });
+            return Err(Error::RecordingMismatch {
+                what: "the unembedding does not read the logits off",
+                site: self.neuron_site,
+                difference: worst,
+                scale,
+            });
         }
         (self.unembed, self.output_bias) = (Some(unembedding), bias);
         Ok(self)

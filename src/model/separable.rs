@@ -1,3 +1,5 @@
+//! Models whose first layer is a function of x and one of y, put together.
+
 use super::Interpretable;
 use ndarray::ArrayView2;
 

@@ -11,6 +11,17 @@ pub(crate) fn rounding(m: usize) -> f64 {
     f64::from(f32::EPSILON) * (m as f64).sqrt()
 }
 
+/// The kind of a term row(x) row(y) by the blocks of its rows, as a position in [`Split2d::kinds`].
+pub(super) fn kind_of_term(block_of_x: usize, block_of_y: usize) -> usize {
+    match (block_of_x, block_of_y) {
+        (0, 0) => 0,
+        (_, 0) => 1,
+        (0, _) => 2,
+        (x, y) if x == y => 3,
+        _ => 4,
+    }
+}
+
 /// Energy of 2-D terms by kind: the constant, rows of x alone, of y alone, products within one block, products across
 /// two blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -35,25 +46,15 @@ impl Split2d {
         [self.constant, self.linear_x, self.linear_y, self.within_block, self.across_blocks]
     }
 
-    fn map(self, f: impl Fn(f64) -> f64) -> Self {
-        Self {
-            constant: f(self.constant),
-            linear_x: f(self.linear_x),
-            linear_y: f(self.linear_y),
-            within_block: f(self.within_block),
-            across_blocks: f(self.across_blocks),
-        }
+    /// The split of energies by [`kind_of_term`].
+    pub(super) fn of_kinds([constant, linear_x, linear_y, within_block, across_blocks]: [f64; 5]) -> Self {
+        Self { constant, linear_x, linear_y, within_block, across_blocks }
     }
 
     /// The sum of this split and `times` the other.
     pub(crate) fn plus(self, other: Self, times: f64) -> Self {
-        Self {
-            constant: self.constant + times * other.constant,
-            linear_x: self.linear_x + times * other.linear_x,
-            linear_y: self.linear_y + times * other.linear_y,
-            within_block: self.within_block + times * other.within_block,
-            across_blocks: self.across_blocks + times * other.across_blocks,
-        }
+        let (these, others) = (self.kinds(), other.kinds());
+        Self::of_kinds(std::array::from_fn(|kind| these[kind] + times * others[kind]))
     }
 
     /// The energy of all kinds together.
@@ -66,7 +67,7 @@ impl Split2d {
     #[must_use]
     pub fn shares(self) -> Option<Self> {
         let total = self.total();
-        (total > 0.0).then(|| self.map(|energy| energy / total))
+        (total > 0.0).then(|| Self::of_kinds(self.kinds().map(|energy| energy / total)))
     }
 
     /// Kinds whose energy is below the rounding of what it was computed from, as zero.
@@ -74,7 +75,7 @@ impl Split2d {
     /// # Arguments
     /// `of`: the energy of the values before anything was taken off them; `rounding`: see [`rounding`].
     pub(crate) fn without_rounding(self, of: f64, rounding: f64) -> Self {
-        self.map(|energy| if energy > of * rounding * rounding { energy } else { 0.0 })
+        Self::of_kinds(self.kinds().map(|energy| if energy > of * rounding * rounding { energy } else { 0.0 }))
     }
 }
 
@@ -122,6 +123,12 @@ pub struct SiteSpectrum {
 }
 
 impl BlockEnergies {
+    /// Energy of a channel in the terms of a block but the constant.
+    pub(crate) fn in_block(&self, channel: usize, block: usize) -> f64 {
+        let at = [channel, block];
+        self.linear_x[at] + self.linear_y[at] + self.product[at]
+    }
+
     /// Whether no activation, and no coefficient, was NaN or infinite.
     pub(crate) fn is_finite(&self) -> bool {
         let by_block = [&self.linear_x, &self.linear_y, &self.product];

@@ -8,7 +8,7 @@ use crate::analysis::{
     direction_spectra, heads, interpret, neurons, representation,
 };
 use crate::error::{Error, Result};
-use crate::fourier::{FourierBasis, IrrepBasis, forward_2d};
+use crate::fourier::{BlockId, FourierBasis, IrrepBasis, forward_2d};
 use crate::group::{Group, subgroup_classes};
 use crate::model::{Centred, Interpretable, LOGITS};
 use crate::task::{Split, Task};
@@ -116,7 +116,7 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
 /// `None` for an analysis that the model or the group has no place for.
 fn if_supported<T>(result: Result<T>) -> Result<Option<T>> {
     match result {
-        Err(Error::Unsupported { .. } | Error::HookUnsupported { .. } | Error::TooManySubgroups { .. }) => Ok(None),
+        Err(Error::Unsupported { .. } | Error::HookUnsupported { .. } | Error::OverLimit { .. }) => Ok(None),
         other => other.map(Some),
     }
 }
@@ -290,7 +290,7 @@ fn directions(page: &mut Page, subject: &Subject<'_>, task: &Task, found: &Inter
     let work = 2 * model.order().pow(2) * basis.rows();
     let most = DIRECTIONS.min(DIRECTION_BYTES / picture_bytes(basis)).min(DIRECTION_WORK / work).max(2);
     let outputs = basis.sectors().len();
-    let rows = |o: usize, b: usize| blocks[b].rows.clone().take(2).map(move |row| (o, row));
+    let rows = |o: usize, b: BlockId| blocks[b.index()].rows.clone().take(2).map(move |row| (o, row));
     let all = directions.blocks.iter().rev().flat_map(|&b| (0..outputs).flat_map(move |o| rows(o, b)));
     let all: Vec<(usize, usize)> = all.collect();
     let shown = &all[..all.len().min(most)];

@@ -46,7 +46,7 @@ pub(super) fn summary(
     page.text(match neurons.mean_over(&all, |n| n.fraction_explained) {
         None => "No neuron computes with any block of the basis.".to_owned(),
         Some(explained) => {
-            let (count, names) = (clusters.len(), clusters.keys().map(|&b| &neurons.blocks[b].name));
+            let (count, names) = (clusters.len(), clusters.keys().map(|&b| &neurons.blocks[b.index()].name));
             format!(
                 "Its neurons compute with {count} key block{}: {}. On average its block explains {} of a neuron's square norm. {}",
                 if count == 1 { "" } else { "s" },
@@ -57,7 +57,7 @@ pub(super) fn summary(
         }
     });
     if let Some(m) = measures {
-        let names = m.key.iter().map(|&i| &m.irreps[i].irrep.label);
+        let names = m.key.iter().map(|&i| &m.irreps[i.index()].irrep.label);
         page.text(match m.key.is_empty() {
             true => "The logits resemble the character of no irrep.".to_owned(),
             false => format!(

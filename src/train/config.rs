@@ -1,3 +1,5 @@
+//! The settings of a training run, and its learning rate at every step.
+
 use super::optimiser::Rates;
 use crate::checkpoint::{LrDecay, Optimiser, RunConfig};
 use crate::error::{Error, Result};

@@ -1,3 +1,5 @@
+//! Run directories: settings, task and checkpoints written in training, and read again to resume it.
+
 use super::TrainConfig;
 use super::optimiser::{Kept, OptimiserState, kept};
 use crate::checkpoint::safetensors::{metadata_of, read_bytes};
@@ -5,7 +7,7 @@ use crate::checkpoint::{
     Checksum, GROUP, GroupKind, LrDecay, ModelSettings, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in,
     read_tensors, verify, write_safetensors,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TensorFault};
 use crate::group::{Cyclic, Dihedral, Elem, Group};
 use crate::model::{Network, OfGroup};
 use crate::quoted::shown_path;
@@ -263,12 +265,8 @@ impl RunDirectory {
             for weight in network.weights() {
                 let negative = weight.of(squares).iter().copied().find(|&mean| mean < 0.0);
                 if let Some(got) = negative {
-                    return Err(Error::TensorLayout {
-                        path: path.into(),
-                        tensor: format!("{prefix}{}", weight.name),
-                        expected: "means of squares, from 0 up",
-                        got: got.to_string(),
-                    });
+                    return Err(TensorFault::Unfit { expected: "means of squares, from 0 up", got: got.to_string() }
+                        .of(path, format!("{prefix}{}", weight.name)));
                 }
             }
         }

@@ -1,3 +1,5 @@
+//! The flag that stops training when the process is asked to end.
+
 use crate::error::{Error, Result};
 use crate::model::lock;
 use signal_hook::consts::{SIGINT, SIGTERM};

@@ -1,3 +1,5 @@
+//! Runs of several seeds side by side, each on its own thread.
+
 use super::observer::ProgressBar;
 use super::{Outcome, StopReason, Trainer};
 use crate::error::Result;

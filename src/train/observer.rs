@@ -1,3 +1,5 @@
+//! What watches a run: progress bars, logs of metrics, closures.
+
 use crate::checkpoint::atomic_write;
 use crate::error::{Error, Result};
 use crate::model::Evaluation;

@@ -1,3 +1,5 @@
+//! The training loop: steps, tests, checkpoints and the rules of stopping.
+
 use super::directory::{Notice, RunDirectory, State, run_config};
 use super::initial::trainer_bytes;
 use super::optimiser::{OptimiserState, trained};
@@ -86,7 +88,7 @@ impl Trainer {
     /// A run from these parameters.
     ///
     /// # Errors
-    /// As [`new`](Trainer::new), and [`Error::Shape`] for a network on a group of another order.
+    /// The errors of [`new`](Trainer::new), and [`Error::Shape`] for a network on a group of another order.
     pub fn from_network(
         group: &(impl Group + ?Sized),
         network: Network,
@@ -141,7 +143,7 @@ impl Trainer {
     /// [`Error::RunLocked`] while another process trains there; [`Error::RunDiffers`] for a run of another architecture,
     /// group, split or setting (the number of epochs may be another, if it is not below those done), or for weights without
     /// checkpoints; [`Error::RunIncomplete`] for checkpoints without their `cfg.json`; [`Error::Damaged`] or what else is
-    /// wrong with the newest checkpoint where all are damaged; [`Error::TensorShape`], [`Error::TensorLayout`] and other
+    /// wrong with the newest checkpoint where all are damaged; [`Error::Tensor`] and other
     /// errors for an intact one with weights or a state that cannot be; [`Error::Io`]. Nothing is written before all
     /// of that is known.
     pub fn in_directory(mut self, path: impl AsRef<Path>) -> Result<Self> {

@@ -135,7 +135,7 @@ fn own(case: &Case, found: &NeuronClusters) -> impl Fn(usize, usize, usize) -> b
     let labels: Vec<_> = found.neurons.iter().map(|neuron| (neuron.kind != NeuronKind::Dim, neuron.block)).collect();
     move |k, i, j| {
         let (lit, block) = labels[k];
-        let kept = |row: usize| lit && (row == 0 || block.is_some_and(|b| blocks[b].contains(&row)));
+        let kept = |row: usize| lit && (row == 0 || block.is_some_and(|b| blocks[b.index()].contains(&row)));
         kept(i) && kept(j)
     }
 }

@@ -31,7 +31,11 @@ fn constant_neuron() {
     assert!((evaluation.loss / 3.257_144_583e-1 - 1.0).abs() < 1e-6 && (evaluation.accuracy * 49.0).round() == 47.0);
 
     let found = interpret(&model, &CyclicSubgroupBasis::cyclic(&group), &task).unwrap();
-    assert_eq!(found.neurons.clusters(), [(1, (0..8).collect())].into());
+    assert_eq!(
+        found.neurons.clusters().into_iter().collect::<Vec<_>>(),
+        [(found.directions.blocks[0], (0..8).collect())]
+    );
+    assert_eq!(found.directions.blocks, [1]);
     assert_eq!(found.neurons.of_kind(NeuronKind::Constant), [8]);
     let measures = representation(&model, &group, &basis, &task, &run.split().unwrap()).unwrap();
     assert_eq!(measures.neurons.clusters().into_values().collect::<Vec<_>>(), [(0..8).collect::<Vec<_>>()]);

@@ -36,7 +36,7 @@ fn near_spectrum(what: &str, got: &SiteSpectrum, want: &SiteSpectrum) {
 fn check(what: &str, case: &Case, model: &(impl Interpretable + ?Sized)) -> Interpretation {
     let (basis, task) = (&case.basis, &case.task);
     let found = interpret(model, basis, task).unwrap_or_else(|error| panic!("{what}: {error}"));
-    let keys: Vec<usize> = found.key_blocks().collect();
+    let keys: Vec<_> = found.key_blocks().collect();
 
     // The logits less each pair's mean: recorded, they have a spectrum like any site.
     let pairs = case.pairs();
@@ -267,7 +267,7 @@ fn forced_labels_are_those_of_before() {
     let model = irreplens::model::Network::summed(embed.clone(), embed.clone(), embed.reversed_axes()).unwrap();
     let found = interpret(&model, &case.basis, &case.task).unwrap();
     let forced = notebook::interpret(&model, &case.basis, &case.task, Labels::Forced).unwrap();
-    assert_eq!(found.neurons.clusters(), [(2, vec![0, 2, 3])].into());
+    assert_eq!(found.neurons.clusters(), [(case.ids(&[2])[0], vec![0, 2, 3])].into());
     let clusters = forced.neurons.clusters();
     assert_eq!(clusters.values().map(Vec::len).sum::<usize>(), 4);
     assert_eq!(forced.without_cluster.unwrap(), cluster_losses(&model, &case.task, &clusters, Ablation::Drop).unwrap());

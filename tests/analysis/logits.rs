@@ -73,7 +73,7 @@ fn directions_are_sums_over_inputs() {
             let logits = less_mean(values(&model, &case, "logits"));
             let blocks: Vec<usize> = (1..case.blocks.len()).rev().collect();
             for blocks in [&blocks[..], &[0], &[]] {
-                let found = logit_directions(&model, &case.basis, &case.task, blocks).unwrap();
+                let found = logit_directions(&model, &case.basis, &case.task, &case.ids(blocks)).unwrap();
                 check(&format!("{}, {kind}", case.name), &case, &found, &logits, blocks);
                 assert!(found.to_string().contains("region"));
             }
@@ -118,7 +118,7 @@ fn a_perfect_dihedral_net_writes_x_plus_y_after_a_rotation_and_x_minus_y_after_a
         let case = Case::dihedral(n);
         let net = perfect_dihedral(n, &[1, 2]);
         assert_eq!(net.evaluate(&case.task, &Hooks::none()).unwrap().accuracy, 1.0, "D{n}");
-        let found = logit_directions(&net, &case.basis, &case.task, &[1, 2]).unwrap();
+        let found = logit_directions(&net, &case.basis, &case.task, &case.ids(&[1, 2])).unwrap();
         let share = found.product_share.unwrap();
         for (b, sy) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
             for (sx, want) in [(0, [1.0, 0.0]), (1, [0.0, 1.0])] {
@@ -129,12 +129,13 @@ fn a_perfect_dihedral_net_writes_x_plus_y_after_a_rotation_and_x_minus_y_after_a
                 assert!(found.energy[[b, sx, sy, forbidden]] < 1e-6);
             }
         }
-        let ablated = parity(&net, &case.basis, &case.task, &[1, 2]).unwrap();
+        let ablated = parity(&net, &case.basis, &case.task, &case.ids(&[1, 2])).unwrap();
         same("nothing lies in forbidden sectors", ablated, net.evaluate(&case.task, &Hooks::none()).unwrap());
     }
     // At n/2, x + y and x - y have the same parity: there both shares are full.
     let case = Case::dihedral(6);
-    let share = logit_directions(&perfect_dihedral(6, &[3]), &case.basis, &case.task, &[3]).unwrap().product_share;
+    let share =
+        logit_directions(&perfect_dihedral(6, &[3]), &case.basis, &case.task, &case.ids(&[3])).unwrap().product_share;
     near("Nyquist", share.unwrap().into_iter().flatten(), [1.0; 8]);
 }
 
@@ -146,7 +147,8 @@ fn a_cyclic_net_writes_x_plus_y() {
         let at = |x: Elem, y: Elem, z: usize| (TAU * ((x.index() + y.index() + n - z) % n) as f64 / n as f64).cos();
         vec![Array2::from_shape_fn((pairs.len(), n), |(i, z)| at(pairs[i].0, pairs[i].1, z) as f32)]
     });
-    let share = logit_directions(&net.unwrap(), &case.basis, &case.task, &[1]).unwrap().product_share.unwrap();
+    let share =
+        logit_directions(&net.unwrap(), &case.basis, &case.task, &case.ids(&[1])).unwrap().product_share.unwrap();
     near("share", share.into_iter().flatten(), [1.0, 0.0]);
 }
 
@@ -178,11 +180,11 @@ fn parity_is_explicit_removal() {
             let every: Vec<usize> = (0..case.blocks.len()).collect();
             for blocks in [&every[..], &every[..1], &every[every.len() - 1..], &[]] {
                 let want = without_forbidden(&case, &logits, blocks);
-                let hooks = parity_hooks(&case.basis, &case.task, blocks).unwrap();
+                let hooks = parity_hooks(&case.basis, &case.task, &case.ids(blocks)).unwrap();
                 let mut cache = model.run_with_hooks(&case.pairs(), &hooks, &["logits"]).unwrap();
                 let got = cache.take("logits").unwrap();
                 near(&what, got.iter().map(|&v| f64::from(v)), want.concat());
-                let got = parity(&model, &case.basis, &case.task, blocks).unwrap();
+                let got = parity(&model, &case.basis, &case.task, &case.ids(blocks)).unwrap();
                 near(&what, [got.loss], [case.evaluation(&want).loss]);
                 if case.sectors.len() == 1 {
                     assert!(hooks.is_empty());
@@ -198,8 +200,7 @@ proptest! {
     fn energies_of_all_blocks_are_the_logits(n in 1..9_usize, dihedral in any::<bool>(), seed in any::<u32>()) {
         let case = if dihedral { Case::dihedral(n) } else { Case::cyclic(n) };
         let model = models::two_layer(case.n, 3, 5, seed.into());
-        let every: Vec<usize> = (0..case.basis.blocks().len()).collect();
-        let found = logit_directions(&model, &case.basis, &case.task, &every).unwrap();
+        let found = logit_directions(&model, &case.basis, &case.task, &case.basis.block_ids()).unwrap();
         let logits = less_mean(values(&model, &case, "logits"));
         near("Parseval", [found.energy.sum()], [logits.iter().flatten().map(|l| l * l).sum()]);
         if let Some(share) = found.product_share {

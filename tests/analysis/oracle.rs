@@ -1,6 +1,6 @@
 //! The definitions, in plain loops in double precision.
 
-use irreplens::fourier::CyclicSubgroupBasis;
+use irreplens::fourier::{BlockId, CyclicSubgroupBasis, FourierBasis};
 use irreplens::group::{Cyclic, Dihedral, Elem, Group, GroupExt};
 use irreplens::model::{Evaluation, Interpretable};
 use irreplens::task::{Pair, Task};
@@ -69,6 +69,11 @@ impl Case {
         }
         let basis = CyclicSubgroupBasis::new(group, h);
         Self { name, basis, task: Task::new(group), n, m, sectors, rows, blocks, place }
+    }
+
+    /// The ids of some blocks of the basis.
+    pub fn ids(&self, blocks: &[usize]) -> Vec<BlockId> {
+        blocks.iter().map(|&b| self.basis.block_id(b).unwrap()).collect()
     }
 
     pub fn cyclic(n: usize) -> Self {

@@ -35,11 +35,11 @@ fn published(test: &str, name: &str) {
         };
         let fits =
             |rows: &std::ops::Range<usize>| (0..m).all(|t| (of_block(rows.clone(), t) - character[t]).abs() < 1e-9);
-        (1..basis.blocks().len()).find(|&b| fits(&basis.blocks()[b].rows)).unwrap()
+        basis.block_ids().into_iter().skip(1).find(|b| fits(&basis.blocks()[b.index()].rows)).unwrap()
     };
     let irreps: Vec<&Value> =
         golden["key"].as_array().unwrap().iter().map(|i| &golden["irreps"][i.as_u64().unwrap() as usize]).collect();
-    let keys: Vec<usize> = irreps.iter().map(|irrep| block_of(irrep)).collect();
+    let keys: Vec<_> = irreps.iter().map(|irrep| block_of(irrep)).collect();
     let task = Task::new(&group);
     let found = progress_measures(&model, &basis, &task, &split, &keys).unwrap();
 

@@ -8,7 +8,7 @@ use irreplens::analysis::{
     Interpretation, NeuronKind, RepresentationMeasures, cosets, embedding, interpret, logit_directions, neurons,
     progress_measures, representation,
 };
-use irreplens::fourier::IrrepBasis;
+use irreplens::fourier::{FourierBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral, Group, subgroup_classes};
 use irreplens::model::{FromFn, Hooks, Interpretable, Network, Precomputed, Site};
 use irreplens::task::{Pair, Split, Task};
@@ -103,9 +103,8 @@ proptest! {
             row += 3.0 * largest * draw.number();
         }
         let shifted = Precomputed::new(vec![("hidden".into(), hidden), ("logits".into(), logits)], "hidden").unwrap();
-        let all: Vec<usize> = (0..case.blocks.len()).collect();
         let energies = [&plain, &shifted]
-            .map(|model| logit_directions(model, &case.basis, &case.task, &all).unwrap().energy.into_iter().collect());
+            .map(|model| logit_directions(model, &case.basis, &case.task, &case.basis.block_ids()).unwrap().energy.into_iter().collect());
         let [want, got]: [Vec<f64>; 2] = energies;
         near_of("directions, with the constant", &got, &want, want.iter().sum());
         let [a, b] = [&plain, &shifted].map(|model| measured(&case, &group, model));
@@ -138,9 +137,9 @@ proptest! {
             near_of("W_U, irreps", &[got.unembed_centred.unwrap()], &[want.unembed_centred.unwrap()], 1.0);
         }
         let split = Split::random(case.n, 0.5, 1).unwrap();
-        let keys: Vec<usize> = (1..case.blocks.len()).collect();
+        let keys = &case.basis.block_ids()[1..];
         let [x, y] = [&plain, &shifted]
-            .map(|model| progress_measures(model, &case.basis, &case.task, &split, &keys).unwrap());
+            .map(|model| progress_measures(model, &case.basis, &case.task, &split, keys).unwrap());
         for (got, want) in y.keys.iter().zip(&x.keys) {
             near_of("W_U, blocks", &[got.unembed_share_centred.unwrap()], &[want.unembed_share_centred.unwrap()], 1.0);
             near("restricted", [got.restricted.loss], [want.restricted.loss]);
@@ -172,7 +171,7 @@ fn nothing_is_nan() {
         for (what, net) in degenerate() {
             let what = format!("{what} on {}", case.name);
             let (found, measures) = measured(&case, &group, &net);
-            let progress = progress_measures(&net, &case.basis, &case.task, &split, &[1]).unwrap();
+            let progress = progress_measures(&net, &case.basis, &case.task, &split, &case.ids(&[1])).unwrap();
             let on_cosets = cosets(&net, &group, &subgroup_classes(&group, 100).unwrap()).unwrap();
             let texts = [found.to_string(), measures.to_string(), progress.to_string(), on_cosets.to_string()];
             for text in &texts {
@@ -243,7 +242,7 @@ fn an_overflow_names_the_first_pair() {
                 net.neuron_and_logit_spectra(&case.basis).unwrap_err(),
                 interpret(&net, &case.basis, &task).unwrap_err(),
                 representation(&net, &group, &irreps, &task, &split).unwrap_err(),
-                logit_directions(&net, &case.basis, &task, &[1]).unwrap_err(),
+                logit_directions(&net, &case.basis, &task, &case.ids(&[1])).unwrap_err(),
             ];
             for error in errors {
                 let Error::NonFiniteActivation { site, pair: at, channel, got } = &error else { panic!("{error}") };

@@ -111,7 +111,10 @@ fn what_is_not_an_object_is_refused() {
         let error = read(text).unwrap_err();
         assert!(matches!(error, Error::Format { .. }) && error.to_string().contains("cfg.json: "), "{error}");
     }
-    assert!(matches!(read("version https://git-lfs.github.com/spec/v1\n"), Err(Error::LfsPointer { .. })));
+    assert!(matches!(
+        read("version https://git-lfs.github.com/spec/v1\n"),
+        Err(Error::Format { expected: "the file itself", .. })
+    ));
     assert!(read("").unwrap_err().to_string().ends_with("got an empty file"));
 }
 

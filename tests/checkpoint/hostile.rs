@@ -4,6 +4,7 @@ use std::path::Path;
 
 use irreplens::Error;
 use irreplens::checkpoint::{Tensor, read_tensors, write_safetensors};
+use irreplens::error::TensorFault;
 
 use crate::build::{archive, dict, global, int, one, patched, pickle, safetensors, storage, tensor, text, tuple, zip};
 use crate::fixture;
@@ -27,7 +28,7 @@ fn what_is_not_an_archive() {
     for reader in [Reader::Torch, Reader::Safetensors] {
         refused! { reader;
             b"" => Error::Format { .. }, "an empty file";
-            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n" => Error::LfsPointer { .. }, "git lfs pull";
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n" => Error::Format { expected: "the file itself", .. }, "git lfs pull";
         }
     }
     refused! { Reader::Torch;
@@ -106,7 +107,7 @@ fn archives_that_lie() {
         with(end + 16, &[0xff; 4]) => Error::Format { .. }, "Zip64";
         with(end + 16, &[0xfe; 4]) => Error::Format { .. }, "central directory";
         [&good[..], b"tail"].concat() => Error::Format { .. }, "something follows it";
-        zip(&[("m/data/0", b""), ("m/data/0", b"")]) => Error::Duplicate { .. }, "m/data/0";
+        zip(&[("m/data/0", b""), ("m/data/0", b"")]) => Error::Format { expected: "every name once", .. }, "m/data/0";
         patched(&good, b"little", b"big\0\0\0") => Error::Format { .. }, "got big";
         patched(&good, b"m/data/0", b"m/data/\xff") => Error::Format { .. }, "out of range";
     }
@@ -234,7 +235,7 @@ fn pickles_that_grow() {
     let module = |count| run(&[start.clone(), chain.clone(), leaf(count), b"ssb".repeat(15)].concat());
     assert_eq!(both(&module(3)).unwrap().len(), 3);
     refused! { Reader::Torch;
-        module(5000) => Error::TensorsTooLarge { .. }, "tensor `xxx";
+        module(5000) => Error::Tensor { fault: TensorFault::TooLarge { .. }, .. }, "tensor `xxx";
     }
     // Many keys that are one long text, for the search for its last dot.
     let keys =
@@ -296,34 +297,34 @@ fn pickles_that_grow() {
 #[test]
 fn tensors_that_reach_too_far() {
     refused! { Reader::Torch;
-        one("FloatStorage", 6, 0, &[7], &[1]) => Error::TensorOutOfRange { expected: 7, got: 6, .. }, "`W`";
-        one("FloatStorage", 6, 5, &[2], &[1]) => Error::TensorOutOfRange { expected: 7, .. }, "`W`";
-        one("FloatStorage", 6, 0, &[2, 2], &[6, 1]) => Error::TensorOutOfRange { expected: 8, .. }, "`W`";
-        one("FloatStorage", 6, i64::MAX, &[1], &[1]) => Error::TensorOutOfRange { .. }, "`W`";
-        one("FloatStorage", 5, 0, &[5], &[1]) => Error::TensorLayout { .. }, "24 bytes for 5 elements";
-        one("DoubleStorage", 6, 0, &[6], &[1]) => Error::TensorLayout { .. }, "24 bytes for 6 elements of F64";
-        one("FloatStorage", -6, 0, &[6], &[1]) => Error::TensorLayout { .. }, "-6 elements";
-        one("FloatStorage", 6, -1, &[6], &[1]) => Error::TensorLayout { .. }, "an offset from 0 up, got -1";
-        one("FloatStorage", 6, 0, &[-6], &[1]) => Error::TensorLayout { .. }, "[-6]";
-        one("FloatStorage", 6, 5, &[6], &[-1]) => Error::TensorLayout { .. }, "strides from 0 up, got [-1]";
-        one("FloatStorage", 6, 0, &[i64::MAX, 4], &[0, 0]) => Error::TensorLayout { .. }, "fits in memory";
-        one("FloatStorage", 6, 0, &[0, i64::MAX, 4], &[0, 0, 0]) => Error::TensorLayout { .. }, "fits in memory";
-        one("FloatStorage", 6, 0, &[3, 3], &[i64::MAX, i64::MAX]) => Error::TensorLayout { .. }, "strides that fit in memory";
+        one("FloatStorage", 6, 0, &[7], &[1]) => Error::Tensor { fault: TensorFault::OutOfRange { expected: 7, got: 6, .. }, .. }, "`W`";
+        one("FloatStorage", 6, 5, &[2], &[1]) => Error::Tensor { fault: TensorFault::OutOfRange { expected: 7, .. }, .. }, "`W`";
+        one("FloatStorage", 6, 0, &[2, 2], &[6, 1]) => Error::Tensor { fault: TensorFault::OutOfRange { expected: 8, .. }, .. }, "`W`";
+        one("FloatStorage", 6, i64::MAX, &[1], &[1]) => Error::Tensor { fault: TensorFault::OutOfRange { .. }, .. }, "`W`";
+        one("FloatStorage", 5, 0, &[5], &[1]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "24 bytes for 5 elements";
+        one("DoubleStorage", 6, 0, &[6], &[1]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "24 bytes for 6 elements of F64";
+        one("FloatStorage", -6, 0, &[6], &[1]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "-6 elements";
+        one("FloatStorage", 6, -1, &[6], &[1]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "an offset from 0 up, got -1";
+        one("FloatStorage", 6, 0, &[-6], &[1]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "[-6]";
+        one("FloatStorage", 6, 5, &[6], &[-1]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "strides from 0 up, got [-1]";
+        one("FloatStorage", 6, 0, &[i64::MAX, 4], &[0, 0]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "fits in memory";
+        one("FloatStorage", 6, 0, &[0, i64::MAX, 4], &[0, 0, 0]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "fits in memory";
+        one("FloatStorage", 6, 0, &[3, 3], &[i64::MAX, i64::MAX]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "strides that fit in memory";
         one("FloatStorage", 6, 0, &[6], &[1, 1]) => Error::Pickle { .. }, "same length";
         one("FloatStorage", 6, 0, &[1; 65], &[1; 65]) => Error::Pickle { .. }, "at most 64";
     }
     let elsewhere = dict(&tensor(&storage("FloatStorage", "../1", 6), 0, &[6], &[1]));
     refused! { Reader::Torch;
-        archive(&pickle(&elsewhere), &[0; 24]) => Error::TensorLayout { .. }, "no stored entry `../1`";
+        archive(&pickle(&elsewhere), &[0; 24]) => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "no stored entry `../1`";
     }
 }
 
 #[test]
 fn tensors_that_unfold_too_far() {
     refused! { Reader::Torch;
-        one("FloatStorage", 6, 0, &[1_000_000_000_000], &[0]) => Error::TensorsTooLarge { .. }, "`W`";
-        one("FloatStorage", 6, 0, &[1_000_000, 1_000_000], &[0, 0]) => Error::TensorsTooLarge { .. }, "`W`";
-        one("FloatStorage", 6, 0, &[i64::MAX >> 1, 2], &[0, 0]) => Error::TensorsTooLarge { .. }, "`W`";
+        one("FloatStorage", 6, 0, &[1_000_000_000_000], &[0]) => Error::Tensor { fault: TensorFault::TooLarge { .. }, .. }, "`W`";
+        one("FloatStorage", 6, 0, &[1_000_000, 1_000_000], &[0, 0]) => Error::Tensor { fault: TensorFault::TooLarge { .. }, .. }, "`W`";
+        one("FloatStorage", 6, 0, &[i64::MAX >> 1, 2], &[0, 0]) => Error::Tensor { fault: TensorFault::TooLarge { .. }, .. }, "`W`";
     }
     // one storage under many names, and many empty tensors of many axes
     for (shape, stride) in [(vec![16_000], vec![1]), (vec![0; 64], vec![0; 64])] {
@@ -331,13 +332,13 @@ fn tensors_that_unfold_too_far() {
         let entries: Vec<u8> = (0..5000).flat_map(|k| [text(&format!("{k}")), b"h\x01".to_vec()].concat()).collect();
         let opcodes = [&shared[..], b"}(", &entries, b"u"].concat();
         refused! { Reader::Torch;
-            archive(&pickle(&opcodes), &[0; 64_000]) => Error::TensorsTooLarge { .. }, "tensor `";
+            archive(&pickle(&opcodes), &[0; 64_000]) => Error::Tensor { fault: TensorFault::TooLarge { .. }, .. }, "tensor `";
         }
     }
     let twice = [&dict(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]))[..], &text("W"), b"q\0"].concat();
     let twice = [&twice[..], &tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1]), b"s"].concat();
     refused! { Reader::Torch;
-        archive(&pickle(&twice), &[0; 24]) => Error::Duplicate { .. }, "`W`";
+        archive(&pickle(&twice), &[0; 24]) => Error::Format { expected: "every name once", .. }, "`W`";
     }
     let unused = int(1 << 40); // a plain number in a state dict is left out
     refused! { Reader::Torch;
@@ -371,7 +372,7 @@ fn one_tensor_by_two_ways_is_no_duplicate() {
     };
     assert_eq!(read(Reader::Torch, &both(b"h\x05")).unwrap().len(), 1);
     refused! { Reader::Torch;
-        both(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1])) => Error::Duplicate { .. }, "`W`";
+        both(&tensor(&storage("FloatStorage", "0", 6), 0, &[6], &[1])) => Error::Format { expected: "every name once", .. }, "`W`";
     }
 }
 
@@ -419,7 +420,7 @@ fn safetensors_that_lie() {
     read(S, &st(&empty, b"")).unwrap();
     let empty = tensor("U8", "[0,9223372036854775807,8]", 0);
     refused! { S;
-        st(&empty, b"") => Error::TensorLayout { .. }, "`W`";
+        st(&empty, b"") => Error::Tensor { fault: TensorFault::Unfit { .. }, .. }, "`W`";
     }
     for (file, what) in
         [(st(&tensor("C64", "[1]", 8), &[0; 8]), "C64"), (st(&tensor("U64", "[1]", 8), &[0xff; 8]), "U64")]
@@ -427,10 +428,13 @@ fn safetensors_that_lie() {
         let tensors = read(S, &file).unwrap();
         assert_eq!(tensors["W"], Tensor::Unread { what: what.into(), shape: vec![1] });
         let error = irreplens::checkpoint::vector("hostile".as_ref(), &tensors, &["W"]).unwrap_err();
-        assert!(matches!(&error, Error::TensorDtype { got, .. } if got == what), "{error}");
+        assert!(
+            matches!(&error, Error::Tensor { fault: TensorFault::Unfit { got, .. }, .. } if got == what),
+            "{error}"
+        );
         let folder = tempfile::tempdir().unwrap();
         let error = write_safetensors(folder.path().join("x"), &tensors, &Default::default()).unwrap_err();
-        assert!(matches!(error, Error::TensorDtype { .. }), "{error}");
+        assert!(matches!(error, Error::Tensor { fault: TensorFault::Unfit { .. }, .. }), "{error}");
     }
     assert_eq!(
         read(S, &st(&tensor("F8_E4M3", "[1]", 1), &[0x38])).unwrap()["W"],

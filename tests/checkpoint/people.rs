@@ -4,6 +4,7 @@ use std::path::Path;
 
 use irreplens::Error;
 use irreplens::checkpoint::{Run, Tensor, Tensors, matrix, read_tensors, torch, write_safetensors};
+use irreplens::error::TensorFault;
 use irreplens::group::Elem;
 use irreplens::model::Interpretable;
 
@@ -87,7 +88,9 @@ fn parameters_of_modules_in_a_module() {
 #[test]
 fn what_would_change_the_network_is_not_passed_over() {
     let error = |file: &str| open(file, None).and_then(|run| run.model().map(drop)).unwrap_err();
-    assert!(matches!(error("module-deep-bias.pt"), Error::UnusedBias { tensor, .. } if tensor == "norms.0.bias"));
+    assert!(
+        matches!(error("module-deep-bias.pt"), Error::Tensor { tensor, fault: TensorFault::Surplus { .. }, .. } if tensor == "norms.0.bias")
+    );
     let text = error("numpy-bias.pt").to_string();
     assert!(text.contains("`b_U`"), "{text}");
     let text = error("negated.pt").to_string();
@@ -166,7 +169,7 @@ fn tensors_that_cannot_be_read_are_passed_over_by_name_unless_they_are_the_weigh
     assert!(matches!(&run.tensors["z"], Tensor::Unread { shape, .. } if shape == &[2]));
     let error = open("numpy-weights.pt", None).unwrap().model().map(|_| ()).unwrap_err();
     let text = error.to_string();
-    assert!(matches!(error, Error::TensorDtype { .. }), "{text}");
+    assert!(matches!(error, Error::Tensor { fault: TensorFault::Unfit { .. }, .. }), "{text}");
     assert!(
         text.contains("tensor `W_U`") && text.contains("an object made by numpy._core.multiarray.scalar"),
         "{text}"

@@ -116,7 +116,7 @@ fn safetensors_round_trip_and_repeat() {
 fn a_tensor_may_not_take_the_reserved_name() {
     let tensors = Tensors::from([("__metadata__".into(), Tensor::Bool(ArrayD::default(IxDyn(&[1]))))]);
     let error = write_safetensors("never.safetensors", &tensors, &BTreeMap::new()).unwrap_err();
-    assert!(matches!(error, Error::Duplicate { .. }), "{error}");
+    assert!(matches!(error, Error::Format { expected: "every name once", .. }), "{error}");
 }
 
 fn names(folder: &Path) -> Vec<String> {

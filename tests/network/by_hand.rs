@@ -6,7 +6,7 @@ use irreplens::Error;
 use irreplens::analysis::{
     Cell, Table, cosets, gradient_symmetricity, heads, interpret, progress_measures, representation,
 };
-use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
+use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use irreplens::group::{Dihedral, subgroup_classes};
 use irreplens::task::{Split, Task};
 
@@ -43,6 +43,9 @@ fn nothing_is_left_blank_without_a_reason() {
     };
     let classes = subgroup_classes(&group, 100).unwrap();
     assert!(needs(cosets(&model, &group, &classes).unwrap_err()).contains("a map of x and a map of y"));
-    assert!(needs(progress_measures(&model, &basis, &task, &split, &[1]).unwrap_err()).contains("unembedding"));
+    assert!(
+        needs(progress_measures(&model, &basis, &task, &split, &basis.block_ids()[1..2]).unwrap_err())
+            .contains("unembedding")
+    );
     assert!(needs(gradient_symmetricity(&model, None).unwrap_err()).contains("embeddings of both elements"));
 }

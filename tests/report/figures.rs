@@ -46,7 +46,10 @@ fn values_are_those_of_the_analyses() {
 
     let Marks::Scatter(points) = figures::neuron_fractions(&found.neurons).marks else { panic!() };
     let neuron = &found.neurons.neurons[3];
-    assert_eq!((points[0].x[3], points[0].y[3]), (neuron.block.unwrap() as f64, neuron.fraction_explained.unwrap()));
+    assert_eq!(
+        (points[0].x[3], points[0].y[3]),
+        (neuron.block.unwrap().index() as f64, neuron.fraction_explained.unwrap())
+    );
 
     let ablations = found.ablations();
     assert_eq!(ablations[0].after, found.baseline);
@@ -74,7 +77,7 @@ fn direction_components_add_up_to_the_energies() {
     let (basis, task) = (CyclicSubgroupBasis::dihedral(&group), Task::new(&group));
     let found = interpret(&net, &basis, &task).unwrap();
     let (b, sectors) = (found.directions.blocks[0], ["rot", "ref"].map(String::from));
-    let rows: Vec<(usize, usize)> = basis.blocks()[b].rows.clone().map(|row| (1, row)).collect();
+    let rows: Vec<(usize, usize)> = basis.blocks()[b.index()].rows.clone().map(|row| (1, row)).collect();
     let terms = direction_spectra(&net, &basis, &task, &rows).unwrap();
     let pictures = figures::direction_components(&basis, &sectors, &rows, terms.view());
     assert_eq!(pictures[0].1[0].title, format!("Component of logits in direction cos({b}) on region rot, rot"));

@@ -2,6 +2,7 @@
 
 use irreplens::Error;
 use irreplens::checkpoint::{Optimiser, Run, RunConfig, Tensors, read_tensors, write_safetensors};
+use irreplens::error::TensorFault;
 use irreplens::group::{Cyclic, Dihedral, DirectProduct};
 use irreplens::model::{Architecture, Network};
 use irreplens::task::Split;
@@ -232,7 +233,10 @@ fn checkpoints_of_other_runs_and_foreign_weights_are_refused() {
     tensors.insert("W_U".into(), narrow["W_U"].clone());
     write_safetensors(c.join(name), &tensors, &metadata).unwrap();
     let error = small().in_directory(&c).err().unwrap();
-    assert!(matches!(&error, Error::TensorShape { tensor, .. } if tensor == "W_U"), "{error}");
+    assert!(
+        matches!(&error, Error::Tensor { tensor, fault: TensorFault::Shape { .. }, .. } if tensor == "W_U"),
+        "{error}"
+    );
     // No settings, a torn file.
     write_safetensors(c.join(name), &Tensors::new(), &BTreeMap::new()).unwrap();
     assert!(matches!(small().in_directory(&c), Err(Error::Format { .. })));

@@ -122,8 +122,7 @@ impl OnDevice {
         block_energies.launch(&self.device, [c.div_ceil(32), blocks, 3])?;
         let by_block = by_block.to_vec()?;
         let by_block = ArrayView3::from_shape((3, c, blocks), &by_block).expect("three kinds");
-        let totals = [&mut energies.linear_x, &mut energies.linear_y, &mut energies.product];
-        for (total, kind) in totals.into_iter().zip(by_block.outer_iter()) {
+        for (total, kind) in energies.by_block.iter_mut().zip(by_block.outer_iter()) {
             let mut total = total.slice_mut(s![channels.clone(), ..]);
             total += &kind;
         }

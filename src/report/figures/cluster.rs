@@ -1,6 +1,7 @@
 //! Pictures of the neurons' blocks.
 
 use crate::analysis::{Neuron, NeuronClusters, NeuronKind};
+use crate::fourier::BlockId;
 use crate::report::{Axis, Figure, Line, Marks, Points};
 use std::collections::BTreeMap;
 
@@ -12,9 +13,9 @@ pub fn neuron_fractions(found: &NeuronClusters) -> Figure {
         let mut points = Points { name: label.into(), x: Vec::new(), y: Vec::new(), hover: Vec::new() };
         for (k, neuron) in found.neurons.iter().enumerate() {
             if let (Some(block), Some(y)) = (neuron.block, value(neuron)) {
-                points.x.push(block as f64);
+                points.x.push(block.index() as f64);
                 points.y.push(y);
-                points.hover.push(format!("neuron {k}: {}, {label} {y:.4}", found.blocks[block].name));
+                points.hover.push(format!("neuron {k}: {}, {label} {y:.4}", found.blocks[block.index()].name));
             }
         }
         points
@@ -30,12 +31,12 @@ pub fn neuron_fractions(found: &NeuronClusters) -> Figure {
 
 /// How many neurons each block has, with all blocks tried and, as published, without the last and with ties decided by the
 /// last digit; those without a block beside them.
-pub fn cluster_sizes(found: &NeuronClusters, as_published: &BTreeMap<usize, usize>) -> Figure {
+pub fn cluster_sizes(found: &NeuronClusters, as_published: &BTreeMap<BlockId, usize>) -> Figure {
     let clusters = found.clusters();
-    let mut keys: Vec<usize> = clusters.keys().chain(as_published.keys()).copied().collect();
+    let mut keys: Vec<BlockId> = clusters.keys().chain(as_published.keys()).copied().collect();
     keys.sort_unstable();
     keys.dedup();
-    let mut names: Vec<String> = keys.iter().map(|&b| found.blocks[b].name.clone()).collect();
+    let mut names: Vec<String> = keys.iter().map(|&b| found.blocks[b.index()].name.clone()).collect();
     names.extend(["tied", "constant", "dim"].map(String::from));
     let [tied, constant, dim] =
         [NeuronKind::Tied, NeuronKind::Constant, NeuronKind::Dim].map(|kind| found.of_kind(kind).len() as f64);

@@ -61,7 +61,7 @@ pub fn product_shares(found: &LogitDirections, blocks: &[Block], sectors: &[Stri
     let (keys, count, ..) = shares.dim();
     let regions = super::region_names(sectors);
     let names = found.blocks.iter().flat_map(|&b| {
-        let name = super::short(&blocks[b]);
+        let name = super::short(&blocks[b.index()]);
         regions.iter().map(move |region| if count == 1 { name.clone() } else { format!("{name}: {region}") })
     });
     let names: Vec<String> = names.collect();

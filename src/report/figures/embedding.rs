@@ -2,7 +2,7 @@
 
 use crate::analysis::EmbeddingSpectra;
 use crate::analysis::notebook::Published;
-use crate::fourier::Block;
+use crate::fourier::{Block, BlockId};
 use crate::report::{Axis, Figure, Line, Marks};
 use ndarray::Array1;
 use std::collections::BTreeMap;
@@ -50,9 +50,9 @@ pub fn published_unembedding(names: &[String], published: &Published) -> Option<
 pub fn unembedding_by_cluster(
     names: &[String],
     blocks: &[Block],
-    by_cluster: &BTreeMap<usize, Array1<f64>>,
+    by_cluster: &BTreeMap<BlockId, Array1<f64>>,
 ) -> Option<Figure> {
-    let keys: Vec<String> = by_cluster.keys().map(|&b| super::short(&blocks[b])).collect();
+    let keys: Vec<String> = by_cluster.keys().map(|&b| super::short(&blocks[b.index()])).collect();
     let of: Vec<_> = keys.iter().map(String::as_str).zip(by_cluster.values()).collect();
     let title = "Norm of embedding coef of each Fourier Component in W_U on frequency x neurons";
     let note = "The constant is of W_U as it is: a constant added to all logits changes it, and nothing else.";

@@ -1,6 +1,7 @@
 //! Pictures of irreps and cosets.
 
 use crate::analysis::{CosetMeasures, IrrepMeasures, KeyLosses, RepresentationMeasures};
+use crate::fourier::BlockId;
 use crate::model::Evaluation;
 use crate::report::{Axis, Figure, Line, Marks, Points};
 use std::collections::BTreeMap;
@@ -39,9 +40,10 @@ pub fn trace_similarities(found: &RepresentationMeasures) -> Figure {
 /// Restricted and excluded losses of every key irrep and of all together, on a logarithmic axis; `None` without key irreps.
 pub fn key_irrep_losses(found: &RepresentationMeasures) -> Option<Figure> {
     let together = found.key_losses?;
-    let mut names: Vec<String> = found.key.iter().map(|&i| found.irreps[i].irrep.label.clone()).collect();
+    let mut names: Vec<String> = found.key.iter().map(|&i| found.irreps[i.index()].irrep.label.clone()).collect();
     names.push("all key irreps".into());
-    let losses: Vec<KeyLosses> = found.key.iter().filter_map(|&i| found.irreps[i].losses).chain([together]).collect();
+    let losses: Vec<KeyLosses> =
+        found.key.iter().filter_map(|&i| found.irreps[i.index()].losses).chain([together]).collect();
     type Loss = fn(&KeyLosses) -> Option<Evaluation>;
     let kinds: [(&str, Loss); 4] = [
         ("hidden, restricted", |l| Some(l.hidden_restricted)),
@@ -60,7 +62,7 @@ pub fn key_irrep_losses(found: &RepresentationMeasures) -> Option<Figure> {
 /// Every neuron's share in its irrep against its concentration on the cosets of the best class of subgroups: what an irrep
 /// explains and what a coset does, side by side. Neurons without an irrep, or whose maps do not vary, are left out.
 pub fn irrep_against_coset(found: &RepresentationMeasures, cosets: &CosetMeasures) -> Figure {
-    let mut kinds = BTreeMap::<usize, Points>::new();
+    let mut kinds = BTreeMap::<BlockId, Points>::new();
     for (k, (neuron, coset)) in found.neurons.neurons.iter().zip(&cosets.neurons).enumerate() {
         let (Some(block), Some(share), Some(shares)) = (neuron.block, neuron.fraction_centred, &coset.shares) else {
             continue;
@@ -71,7 +73,7 @@ pub fn irrep_against_coset(found: &RepresentationMeasures, cosets: &CosetMeasure
         let Some(class) = coset.class.or_else(|| (0..cosets.classes.len()).filter(proper).min_by(best)) else {
             continue;
         };
-        let label = &found.irreps[block].irrep.label;
+        let label = &found.irreps[block.index()].irrep.label;
         let points = kinds.entry(block).or_insert_with(|| Points {
             name: label.clone(),
             x: Vec::new(),

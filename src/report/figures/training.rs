@@ -2,6 +2,7 @@
 
 use crate::analysis::{EmbeddingSpectra, OF_BLOCK, OF_IRREP, Progress, ProgressRow, Quantity, Unit};
 use crate::checkpoint::History;
+use crate::fourier::BlockId;
 use crate::model::Evaluation;
 use crate::report::{Axis, Figure, Line, Marks};
 
@@ -92,18 +93,18 @@ pub fn progress_curves(progress: &Progress) -> Vec<Figure> {
 
 /// What each key block has of the maps and is worth, over the epochs, one figure a quantity; none without key blocks.
 pub fn key_block_curves(progress: &Progress) -> Vec<Figure> {
-    let names: Vec<&str> = progress.keys.iter().map(|&b| &*progress.blocks[b].name).collect();
+    let names: Vec<&str> = progress.keys.iter().map(|&b| &*progress.blocks[b.index()].name).collect();
     let of_block = OF_BLOCK.iter().map(|quantity| {
         quantity_curves(progress, quantity, &names, &|row, i| row.measures.as_ref().map(|m| &m.keys[i]))
     });
     let of_embedding = [("Share of W_E_a", true), ("Share of W_E_b", false)].map(|(title, left)| {
-        let line = |&b: &usize| {
+        let line = |&b: &BlockId| {
             let share = |row: &ProgressRow| {
                 let norms = if left { &row.embedding.embed_left } else { &row.embedding.embed_right };
-                let (rows, norms) = (progress.blocks[b].rows.clone(), norms.as_ref()?);
+                let (rows, norms) = (progress.blocks[b.index()].rows.clone(), norms.as_ref()?);
                 (norms.sum() > 0.0).then(|| rows.map(|i| norms[i]).sum::<f64>() / norms.sum())
             };
-            progress_line(progress, &progress.blocks[b].name, &share)
+            progress_line(progress, &progress.blocks[b.index()].name, &share)
         };
         over_epochs(title, Axis::new(title), progress.keys.iter().map(line).collect(), progress.rows.len())
     });
@@ -113,10 +114,10 @@ pub fn key_block_curves(progress: &Progress) -> Vec<Figure> {
 /// What each key irrep has of maps, hidden layer and logits and is worth, over the epochs, one figure a quantity; none
 /// without key irreps.
 pub fn key_irrep_curves(progress: &Progress) -> Vec<Figure> {
-    let names: Vec<&str> = progress.key_irreps.iter().map(|&i| &*progress.irreps[i]).collect();
-    let of_irrep = OF_IRREP
-        .iter()
-        .map(|quantity| quantity_curves(progress, quantity, &names, &|row, i| row.irreps.get(progress.key_irreps[i])));
+    let names: Vec<&str> = progress.key_irreps.iter().map(|&i| &*progress.irreps[i.index()]).collect();
+    let of_irrep = OF_IRREP.iter().map(|quantity| {
+        quantity_curves(progress, quantity, &names, &|row, i| row.irreps.get(progress.key_irreps[i].index()))
+    });
     of_irrep.filter(has_lines).collect()
 }
 

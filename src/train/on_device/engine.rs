@@ -26,7 +26,7 @@ pub(super) struct Engine {
     /// Parameters of a seed.
     parameters: usize,
     labels: Buffer<u32>,
-    /// Of the training set and the test set: (seed, pair).
+    /// Pairs of the training set, and of the test set: (seed, pair).
     train: Buffer<u32>,
     test: Buffer<u32>,
     /// Rows of the training pairs of every element: (seed, side, row), and where each begins (seed, side, n + 1).
@@ -126,7 +126,7 @@ impl Engine {
         Ok(engine)
     }
 
-    /// So many epochs from `done` on; the losses before each step, by seed.
+    /// Trains `count` epochs from `done` on; the losses before each step, by seed.
     pub(super) fn epochs(&mut self, count: u64, factors: impl Fn(u64) -> Factors, done: u64) -> Result<Vec<Vec<f64>>> {
         let of_step = |step: u64| match factors(step) {
             Factors::Adam(adam::Factors { keep, step_size, correction, .. }) => [keep, step_size, correction],

@@ -1,3 +1,5 @@
+//! Training on a device: seeds side by side, with graphs of recorded launches.
+
 mod engine;
 
 use super::observer::ProgressBar;

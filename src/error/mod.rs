@@ -1,8 +1,14 @@
 //! The one error type of the crate: every variant names the thing, what was expected and what was got.
 
+mod names;
+mod tensor;
+
 use std::path::PathBuf;
 
 use crate::quoted::{shown, shown_list, shown_numbers, shown_path};
+pub(crate) use names::nearest;
+use names::nearest_of;
+pub use tensor::TensorFault;
 
 /// Whatever can go wrong with data, files and shapes handed to this crate.
 ///
@@ -21,7 +27,8 @@ pub enum Error {
         /// The value given.
         got: usize,
     },
-    /// A table that is not a group, with the elements (row indices) that show it.
+    /// A table that is not a group, or one of images that is not an action of a group H on a group N by automorphisms, with the
+    /// elements (row indices) that show it.
     ///
     /// | law | witness | left | right |
     /// |---|---|---|---|
@@ -31,9 +38,13 @@ pub enum Error {
     /// | `left identity` | e, the only candidate, and x | e x | x |
     /// | `right identity` | e, the only candidate, and x | x e | x |
     /// | `associativity` | x, y, z | (x y) z | x (y z) |
-    #[error("not a group: {law} fails at {witness}: {left} against {right}", witness = shown_numbers(witness))]
-    NotAGroup {
-        /// The group law that fails.
+    /// | `automorphism` | h in H, a and b in N | h(a b) | h(a) h(b) |
+    /// | `homomorphism` | g and h in H, a in N | (g h)(a) | g(h(a)) |
+    #[error("not {of}: {law} fails at {witness}: {left} against {right}", witness = shown_numbers(witness))]
+    LawFails {
+        /// `a group`, or `an action by automorphisms`.
+        of: &'static str,
+        /// The law that fails.
         law: &'static str,
         /// The elements (row indices) at which it fails.
         witness: Vec<usize>,
@@ -62,11 +73,17 @@ pub enum Error {
         /// The permutation.
         permutation: Vec<usize>,
     },
-    /// A closure grew past the order the caller allowed.
-    #[error("the generated group has more than {limit} elements")]
-    OrderLimit {
+    /// A group with more elements or subgroups than the caller allowed.
+    #[error("{group}: expected at most {limit} {what}, got {got} before the search was over", group = shown(group))]
+    OverLimit {
+        /// The group's name.
+        group: String,
+        /// `elements` or `subgroups`.
+        what: &'static str,
         /// The limit given.
         limit: usize,
+        /// The number known when the search stopped.
+        got: usize,
     },
     /// A permutation that is not one, or of another degree than its fellows.
     #[error("permutation {index} is not a permutation of 0..{degree}: {got}", got = shown_numbers(got))]
@@ -78,7 +95,6 @@ pub enum Error {
         /// The offending images.
         got: Vec<usize>,
     },
-
     /// Two things that belong to groups of one order with different multiplication tables.
     #[error(
         "{what}: expected that with the multiplication table {expected}, got one with the table {got}: another group of \
@@ -91,23 +107,6 @@ pub enum Error {
         expected: String,
         /// The fingerprint it has.
         got: String,
-    },
-    /// A table of images that is not an action of a group H on a group N by automorphisms.
-    ///
-    /// | law | witness | left | right |
-    /// |---|---|---|---|
-    /// | `automorphism` | h in H, a and b in N | h(a b) | h(a) h(b) |
-    /// | `homomorphism` | g and h in H, a in N | (g h)(a) | g(h(a)) |
-    #[error("not an action by automorphisms: {law} fails at {witness}: {left} against {right}", witness = shown_numbers(witness))]
-    NotAnAction {
-        /// The law that fails.
-        law: &'static str,
-        /// The elements (row indices) at which it fails.
-        witness: Vec<usize>,
-        /// One side of the law there, an element of N.
-        left: usize,
-        /// The other side.
-        right: usize,
     },
     /// A modulus without a unit of the order asked for.
     #[error("expected a unit of multiplicative order {order} modulo {modulus}, got none")]
@@ -126,16 +125,6 @@ pub enum Error {
         order: usize,
         /// How many they generate.
         generated: usize,
-    },
-    /// A group with more subgroups than the caller allowed.
-    #[error("{group}: expected at most {limit} subgroups, got {got} before the search was over", group = shown(group))]
-    TooManySubgroups {
-        /// The group's name.
-        group: String,
-        /// The limit given.
-        limit: usize,
-        /// The number known when the search stopped.
-        got: usize,
     },
 
     // ---- irreps -------------------------------------------------------------------------------
@@ -185,7 +174,6 @@ pub enum Error {
         /// The shape given.
         got: Vec<usize>,
     },
-
     /// A number outside its range.
     #[error("{what}: expected {expected}, got {got}")]
     Range {
@@ -280,6 +268,16 @@ pub enum Error {
         /// The number there are.
         blocks: usize,
     },
+    /// A block of another basis than the one it is used with.
+    #[error("block {block}: expected one of {expected}, got one of another basis ({got})", expected = shown(expected))]
+    OtherBasis {
+        /// Index of the block.
+        block: usize,
+        /// The basis it is used with: its name and, in brackets, its mark.
+        expected: String,
+        /// The mark of the basis it is of.
+        got: String,
+    },
     /// An element beyond the group's order.
     #[error("the model's group has order {order}, asked for element {got}")]
     UnknownElement {
@@ -320,28 +318,16 @@ pub enum Error {
         /// The activation.
         got: f32,
     },
-    /// An unembedding that does not give the recorded logits.
-    #[error(
-        "the unembedding does not read the logits off `{site}`: they differ by {difference}, the largest is {scale}", site = shown(site))]
-    ReadoutMismatch {
-        /// The site it should read.
+    /// An unembedding, or maps of the elements, that do not give what is recorded.
+    #[error("{what} `{site}`: they differ by {difference}, the largest is {scale}", site = shown(site))]
+    RecordingMismatch {
+        /// What does not give it, and how.
+        what: &'static str,
+        /// The site that an unembedding reads, or that maps give.
         site: String,
-        /// The largest difference.
+        /// The largest difference of the logits; of what maps give, the first one found that is too large.
         difference: f32,
-        /// The largest logit.
-        scale: f32,
-    },
-    /// Maps of the elements whose sum or product is not what is recorded.
-    #[error(
-        "neither the sum nor the product of the two maps gives `{site}`: they differ by {difference} or more, the largest \
-         is {scale}", site = shown(site)
-    )]
-    MapsMismatch {
-        /// The site they should give.
-        site: String,
-        /// A difference found.
-        difference: f32,
-        /// The largest value recorded there.
+        /// The largest value recorded.
         scale: f32,
     },
     /// An analysis that needs something this model or basis does not have.
@@ -437,20 +423,6 @@ pub enum Error {
         /// That of its bytes.
         got: String,
     },
-    /// A Git LFS pointer where the file itself was expected.
-    #[error("{}: expected the file itself, got a Git LFS pointer to it: run `git lfs pull`", shown_path(path))]
-    LfsPointer {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A zip entry or a tensor that occurs twice in one file.
-    #[error("{}: expected every name once, got `{name}` twice", shown_path(path), name = shown(name))]
-    Duplicate {
-        /// The file.
-        path: PathBuf,
-        /// The name.
-        name: String,
-    },
     /// A pickle whose weights are inside Python objects, so that only running code could make them.
     #[error("{}: expected a state dict of plain tensors, got a Python object made by `{global}`, which is not run", shown_path(path), global = shown(global))]
     UnsafePickle {
@@ -483,102 +455,15 @@ pub enum Error {
         /// What was found.
         got: String,
     },
-    /// A tensor whose shape, strides or storage do not make sense.
-    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", shown_path(path), tensor = shown(tensor), got = shown(got))]
-    TensorLayout {
+    /// A tensor of a file that cannot be used.
+    #[error("{}: tensor `{tensor}`: {fault}", shown_path(path), tensor = shown(tensor))]
+    Tensor {
         /// The file.
         path: PathBuf,
         /// The tensor.
         tensor: String,
-        /// The condition that fails.
-        expected: &'static str,
-        /// What was found.
-        got: String,
-    },
-    /// A tensor that reaches past the end of its storage.
-    #[error("{}: tensor `{tensor}`: expected a storage of at least {expected} elements, got {got}", shown_path(path), tensor = shown(tensor))]
-    TensorOutOfRange {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The elements it reaches.
-        expected: usize,
-        /// The elements there are.
-        got: usize,
-    },
-    /// Tensors that would unfold to far more memory than their file has bytes.
-    #[error("{}: tensor `{tensor}`: expected at most {expected} bytes of tensors in a file of this size, got {got}", shown_path(path), tensor = shown(tensor))]
-    TensorsTooLarge {
-        /// The file.
-        path: PathBuf,
-        /// The tensor at which the limit is passed.
-        tensor: String,
-        /// The limit.
-        expected: usize,
-        /// The bytes asked for.
-        got: usize,
-    },
-    /// A tensor of a type that cannot be used.
-    #[error("{}: tensor `{tensor}`: expected {expected}, got {got}", shown_path(path), tensor = shown(tensor), got = shown(got))]
-    TensorDtype {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The types allowed.
-        expected: &'static str,
-        /// Its type.
-        got: String,
-    },
-    /// A tensor with another number of axes than its role needs.
-    #[error("{}: tensor `{tensor}`: expected {expected} axes, got shape {got}", shown_path(path), tensor = shown(tensor), got = shown_numbers(got))]
-    TensorRank {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The number of axes needed.
-        expected: usize,
-        /// Its shape.
-        got: Vec<usize>,
-    },
-    /// A weight that is NaN or infinite (or becomes so in `f32`).
-    #[error("{}: tensor `{tensor}`: expected finite numbers, got {got} at {index}", shown_path(path), tensor = shown(tensor), index = shown_numbers(index))]
-    NonFinite {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The first offending position.
-        index: Vec<usize>,
-        /// The value there.
-        got: f64,
-    },
-    /// A tensor of a state dict that no step of the network wants.
-    #[error("{path}: tensor `{tensor}` of shape {shape} is none of the network's parameters", path = shown_path(path), tensor = shown(tensor), shape = shown_numbers(shape))]
-    SurplusTensor {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Its shape.
-        shape: Vec<usize>,
-    },
-    /// A bias among the weights that the model has no place for: it would compute something else without it.
-    #[error(
-        "{}: tensor `{}`: expected no bias beside those of the model, got one of shape {}",
-        shown_path(path),
-        shown(tensor),
-        shown_numbers(shape)
-    )]
-    UnusedBias {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// Its shape.
-        shape: Vec<usize>,
+        /// What is wrong with it.
+        fault: TensorFault,
     },
     /// Settings and weights of a run that disagree on an output bias.
     #[error(
@@ -626,20 +511,6 @@ pub enum Error {
         /// The value found as JSON, or `nothing`.
         got: String,
     },
-    /// A weight whose shape does not fit the run's settings.
-    #[error("{}: tensor `{tensor}`: expected shape {expected} ({because}), got {got}", shown_path(path), because = shown(because), tensor = shown(tensor), expected = shown_numbers(expected), got = shown_numbers(got))]
-    TensorShape {
-        /// The file.
-        path: PathBuf,
-        /// The tensor.
-        tensor: String,
-        /// The shape the settings ask for.
-        expected: Vec<usize>,
-        /// Its shape.
-        got: Vec<usize>,
-        /// Where the expected extents come from.
-        because: String,
-    },
 
     // ---- training -----------------------------------------------------------------------------
     /// A loss that is NaN or infinite: training has diverged.
@@ -670,7 +541,6 @@ pub enum Error {
         /// What it is.
         got: String,
     },
-
     /// An element order that cannot be had, or is none of the run's group.
     #[error(
         "{source}. An element order is `sympy` (that of SymPy's SymmetricGroup(n).generate() or AlternatingGroup(n)\
@@ -682,11 +552,7 @@ pub enum Error {
         source: Box<Error>,
     },
     /// A file of a run that is gone although others say that it was there.
-    #[error(
-        "{}: missing, though {} is there: put it back, or train in another directory",
-        shown_path(path),
-        shown_path(beside)
-    )]
+    #[error("{}: missing, though {beside} is there: put it back, or train in another directory", shown_path(path), beside = shown_path(beside))]
     RunIncomplete {
         /// The file that is missing.
         path: PathBuf,
@@ -704,7 +570,6 @@ pub enum Error {
         /// The first epoch it would have.
         epoch: u64,
     },
-
     /// A file of the right format whose contents are at fault.
     #[error("{}: {source}", shown_path(path))]
     InFile {
@@ -730,38 +595,4 @@ impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)
     }
-}
-
-/// The name in `there` that is most like one of `wanted`: equal but for case, or a few letters away.
-pub(crate) fn nearest<'a>(wanted: &[&str], there: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let distances = there.flat_map(|name| wanted.iter().filter_map(move |want| Some((distance(want, name)?, name))));
-    distances.min_by_key(|&(distance, _)| distance).map(|(_, name)| name)
-}
-
-/// The letters that two names differ in, without regard to case; `None` if they are not alike.
-fn distance(a: &str, b: &str) -> Option<usize> {
-    let letters = |text: &str| text.chars().take(65).flat_map(char::to_lowercase).collect::<Vec<_>>();
-    let (a, b) = (letters(a), letters(b));
-    if a.len().max(b.len()) > 64 {
-        return None;
-    }
-    // Levenshtein's distance, row by row.
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.iter().enumerate() {
-        let mut diagonal = std::mem::replace(&mut row[0], i + 1);
-        for (j, y) in b.iter().enumerate() {
-            let changed = diagonal + usize::from(x != y);
-            diagonal = row[j + 1];
-            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    let distance = row[b.len()];
-    (2 * distance <= a.len().max(b.len())).then_some(distance)
-}
-
-/// The nearest of the tensors listed as `name (type shape)`, as the end of a sentence.
-fn nearest_of(expected: &[String], got: &[String]) -> String {
-    let wanted: Vec<&str> = expected.iter().take(20).map(String::as_str).collect();
-    let names = got.iter().take(1000).map(|text| text.rsplit_once(" (").map_or(&text[..], |(name, _)| name));
-    nearest(&wanted, names).map_or_else(String::new, |name| format!("; the nearest name is `{}`", shown(name)))
 }
