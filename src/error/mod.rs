@@ -591,6 +591,13 @@ pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Resu
     Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
 }
 
+impl Error {
+    /// [`Error::Description`] of a step.
+    pub(crate) fn description(step: &str, expected: impl Into<String>, got: impl Into<String>) -> Self {
+        Self::Description { step: step.into(), expected: expected.into(), got: got.into() }
+    }
+}
+
 impl std::fmt::Debug for Error {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         std::fmt::Display::fmt(self, f)

@@ -206,11 +206,8 @@ impl FromStr for Activation {
         use serde::de::IntoDeserializer;
         use serde::de::value::{Error as Unknown, StrDeserializer};
         let name_of: StrDeserializer<'_, Unknown> = name.into_deserializer();
-        Self::deserialize(name_of).map_err(|_| Error::Description {
-            step: name.to_owned(),
-            expected: format!("an activation: {}", Self::NAMES),
-            got: "an unknown one".to_owned(),
-        })
+        let unknown = |_| Error::description(name, format!("an activation: {}", Self::NAMES), "an unknown one");
+        Self::deserialize(name_of).map_err(unknown)
     }
 }
 

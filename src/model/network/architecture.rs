@@ -177,46 +177,38 @@ impl Architecture {
     pub(super) fn shapes(&self, order: usize) -> Result<Vec<Shape>> {
         let mut shapes: Vec<Shape> = Vec::with_capacity(self.steps.len());
         for (i, step) in self.steps.iter().enumerate() {
-            let bad = |expected: String, got: String| Error::Description { step: step.name.clone(), expected, got };
+            let bad = |expected: &str, got: &str| Error::description(&step.name, expected, got);
             if step.name.is_empty() || step.name.contains(['[', ']']) {
-                return Err(bad("a name without brackets".into(), format!("`{}`", step.name)));
+                return Err(bad("a name without brackets", &format!("`{}`", step.name)));
             }
             if self.steps[..i].iter().any(|before| before.name == step.name) {
-                return Err(bad("a name of its own".into(), "the name of a step before it".into()));
+                return Err(bad("a name of its own", "the name of a step before it"));
             }
             let inputs = step.operation.inputs().into_iter().map(|name| match self.index(name) {
                 Some(j) if j < i => Ok(&shapes[j]),
-                Some(j) if j == i => {
-                    Err(bad(format!("a value that is there before it, not `{name}`"), "itself".into()))
+                Some(j) if j == i => Err(bad(&format!("a value that is there before it, not `{name}`"), "itself")),
+                Some(_) => {
+                    let got = format!("`{name}` behind it, so that a value waits for itself");
+                    Err(bad(&format!("`{name}` before it"), &got))
                 }
-                Some(_) => Err(bad(
-                    format!("`{name}` before it"),
-                    format!("`{name}` behind it, so that a value waits for itself"),
-                )),
-                None => Err(bad(format!("a step named `{name}`"), "none".into())),
+                None => Err(bad(&format!("a step named `{name}`"), "none")),
             });
             let inputs = inputs.collect::<Result<Vec<_>>>()?;
             let shape = shape_of(step, &inputs, order, i + 1 == self.steps.len())?;
             if shape.width == 0 {
-                return Err(bad("a width from 1 up".into(), "0".into()));
+                return Err(bad("a width from 1 up", "0"));
             }
             shapes.push(shape);
         }
         let last = self.steps.last();
         if !last.is_some_and(|s| s.name == LOGITS && matches!(s.operation, Operation::Unembed { .. })) {
-            return Err(Error::Description {
-                step: last.map_or_else(|| LOGITS.into(), |step| step.name.clone()),
-                expected: format!("an unembedding named `{LOGITS}` as the last step"),
-                got: last.map_or_else(|| "no step".into(), |step| format!("`{}`", step.name)),
-            });
+            let got = last.map_or_else(|| "no step".into(), |step| format!("`{}`", step.name));
+            let expected = format!("an unembedding named `{LOGITS}` as the last step");
+            return Err(Error::description(last.map_or(LOGITS, |step| &step.name), expected, got));
         }
         let sites = self.sites_of(&shapes);
         if !sites.iter().any(|site| site.name == self.neurons) {
-            return Err(Error::Description {
-                step: self.neurons.clone(),
-                expected: "neurons at one of the sites".into(),
-                got: "no site of that name".into(),
-            });
+            return Err(Error::description(&self.neurons, "neurons at one of the sites", "no site of that name"));
         }
         Ok(shapes)
     }

@@ -2,7 +2,7 @@
 
 use super::Network;
 use super::activation::Activation;
-use super::plan::{AtomTerm, Form, Input, Node, NodeId, Plan, Request, SmallId, TableTerm};
+use super::plan::{AtomTerm, Form, Input, Node, NodeId, Plan, Request, SmallId, TableTerm, left_and_right};
 use super::rows::{By, RowOp};
 use crate::error::Result;
 use crate::linalg::vectorised;
@@ -63,19 +63,10 @@ pub(in crate::model) fn elementwise(plan: &Plan, node: NodeId) -> Option<Element
         Node::Sum(Form { tables, atoms, width }, function) => match (&tables[..], &atoms[..]) {
             ([a, b], []) => {
                 let whole = |t: &TableTerm| t.weight.is_none() && (t.at, t.width) == (0, *width);
-                let (left, right) = match (a.by, b.by) {
-                    (By::Left, By::Right) => (a.table, b.table),
-                    (By::Right, By::Left) => (b.table, a.table),
-                    _ => return None,
-                };
-                let function = function.unwrap_or(Activation::Identity);
-                (whole(a) && whole(b)).then_some(Elementwise {
-                    left,
-                    right,
-                    combiner: Combiner::Sum,
-                    function,
-                    offset: None,
-                })
+                let (left, right) = left_and_right((a.table, a.by), (b.table, b.by))?;
+                let (combiner, function) = (Combiner::Sum, function.unwrap_or(Activation::Identity));
+                let found = Elementwise { left, right, combiner, function, offset: None };
+                (whole(a) && whole(b)).then_some(found)
             }
             // A function of a site, and a bias.
             ([one], [AtomTerm { node: of, channels, map: None, at: 0, .. }]) if function.is_none() => {
@@ -87,13 +78,7 @@ pub(in crate::model) fn elementwise(plan: &Plan, node: NodeId) -> Option<Element
             _ => None,
         },
         Node::Rows(RowOp::Product, inputs) => {
-            let (left, right) = match inputs[..] {
-                [Input::Table { table: left, by: By::Left }, Input::Table { table: right, by: By::Right }]
-                | [Input::Table { table: right, by: By::Right }, Input::Table { table: left, by: By::Left }] => {
-                    (left, right)
-                }
-                _ => return None,
-            };
+            let (left, right) = Input::left_and_right(inputs)?;
             let (combiner, function) = (Combiner::Product, Activation::Identity);
             Some(Elementwise { left, right, combiner, function, offset: None })
         }

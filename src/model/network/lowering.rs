@@ -1,11 +1,12 @@
 //! From steps to a plan: linear maps are pushed into the terms of a value, nonlinear steps become matrices or nodes.
 
+use super::Description;
 use super::activation::Activation;
-use super::architecture::{Architecture, at};
-use super::operation::{MASKED, Operation, Shape, Token};
-use super::parameters::Parameter;
+use super::architecture::at;
+use super::operation::{MASKED, Operation, Token};
 use super::plan::{
-    AtomTerm, Form, Input, Node, NodeId, PairNode, Plan, Request, Small, SmallId, SmallMatrix, TableTerm, need,
+    AtomTerm, Form, Input, Node, NodeId, PairNode, Plan, Request, Small, SmallId, SmallMatrix, TableTerm,
+    left_and_right, need,
 };
 use super::rows::{By, RowOp};
 use crate::model::LOGITS;
@@ -26,10 +27,7 @@ const SCATTERED: usize = 4;
 const TABLE: usize = 1 << 24;
 
 pub(super) struct Lowering<'a> {
-    architecture: &'a Architecture,
-    shapes: &'a [Shape],
-    parameters: &'a [Parameter],
-    order: usize,
+    description: &'a Description,
     request: &'a Request,
     pushing: Pushing,
     pub small: Vec<SmallMatrix>,
@@ -40,28 +38,20 @@ pub(super) struct Lowering<'a> {
 }
 
 impl<'a> Lowering<'a> {
-    pub fn new(
-        architecture: &'a Architecture,
-        shapes: &'a [Shape],
-        parameters: &'a [Parameter],
-        order: usize,
-        request: &'a Request,
-        pushing: Pushing,
-    ) -> Self {
+    pub fn new(description: &'a Description, request: &'a Request, pushing: Pushing) -> Self {
         let (small, nodes, kept, forms) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { architecture, shapes, parameters, order, request, pushing, small, nodes, kept, forms }
+        Self { description, request, pushing, small, nodes, kept, forms }
     }
 
     pub fn run(&mut self) {
-        for (i, step) in self.architecture.steps.iter().enumerate() {
-            let positions = self.shapes[i].positions;
+        for (step, shape) in self.description.architecture.steps.iter().zip(&self.description.shapes) {
+            let (positions, width) = (shape.positions, shape.width);
             let mut forms: Vec<Form> = (0..positions).map(|p| self.lower(&step.operation, p)).collect();
             if positions > 1 {
                 for (p, form) in forms.iter_mut().enumerate() {
                     *form = self.visit(at(&step.name, p), form.clone());
                 }
                 if self.request.hooked.contains(&step.name) || self.request.kept.contains(&step.name) {
-                    let width = self.shapes[i].width;
                     let mut whole = Form { width: positions * width, ..Form::default() };
                     for (p, form) in forms.iter().enumerate() {
                         whole.place(form.clone(), p * width);
@@ -102,27 +92,9 @@ impl<'a> Lowering<'a> {
             if !node_needed[i] {
                 continue;
             }
-            match &self.nodes[i].node {
-                Node::Sum(form, _) => {
-                    for table in &form.tables {
-                        need(&self.small, table.table, &mut small_needed);
-                        table.weight.iter().for_each(|&(node, _)| node_needed[node] = true);
-                    }
-                    for atom in &form.atoms {
-                        node_needed[atom.node] = true;
-                        atom.map.iter().for_each(|&map| need(&self.small, map, &mut small_needed));
-                    }
-                }
-                Node::Rows(_, inputs) => {
-                    for input in inputs {
-                        match input {
-                            Input::Node { node, .. } => node_needed[*node] = true,
-                            Input::Table { table, .. } => need(&self.small, *table, &mut small_needed),
-                        }
-                    }
-                }
-                Node::Hooked(node, _) => node_needed[*node] = true,
-            }
+            let node = &self.nodes[i].node;
+            node.matrices().into_iter().for_each(|id| need(&self.small, id, &mut small_needed));
+            node.nodes().into_iter().for_each(|id| node_needed[id] = true);
         }
         let logits = self.kept.iter().find(|(site, _)| site == LOGITS).map(|&(_, node)| node);
         Plan { small: self.small, nodes: self.nodes, small_needed, node_needed, kept: self.kept, logits }
@@ -143,8 +115,9 @@ impl<'a> Lowering<'a> {
     }
 
     fn parameter(&mut self, name: &str) -> SmallId {
-        let i = self.parameters.iter().position(|p| p.name == name).expect("every step's parameters are listed");
-        let [rows, columns] = self.parameters[i].matrix;
+        let all = &self.description.parameters;
+        let i = all.iter().position(|p| p.name == name).expect("every step's parameters are listed");
+        let [rows, columns] = all[i].matrix;
         self.add_small(Small::Parameter(i), rows, columns)
     }
 
@@ -187,17 +160,16 @@ impl<'a> Lowering<'a> {
 
     /// The value of one position of a step.
     fn lower(&mut self, operation: &Operation, p: usize) -> Form {
-        let input = |lowering: &Self, name: &str, p: usize| -> Form {
-            let i = lowering.architecture.index(name).expect("shapes were checked");
-            lowering.forms[i][p].clone()
-        };
+        let description = self.description;
+        let index = |name: &str| description.architecture.index(name).expect("shapes were checked");
+        let input = |lowering: &Self, name: &str, p: usize| lowering.forms[index(name)][p].clone();
         match operation {
             Operation::Embed { tokens, table, width, .. } => {
                 let table = self.parameter(table);
                 let (rows, by) = match tokens[p] {
-                    Token::Left => (0..self.order, By::Left),
-                    Token::Right => (0..self.order, By::Right),
-                    Token::Constant(i) => (self.order + i..self.order + i + 1, By::One),
+                    Token::Left => (0..self.description.order, By::Left),
+                    Token::Right => (0..self.description.order, By::Right),
+                    Token::Constant(i) => (self.description.order + i..self.description.order + i + 1, By::One),
                 };
                 let table = self.rows_of(table, rows);
                 Form::table(table, by, *width)
@@ -243,7 +215,7 @@ impl<'a> Lowering<'a> {
             }
             Operation::Scores { query, key, heads } => {
                 let query = input(self, query, p);
-                let positions = self.forms[self.architecture.index(key).expect("shapes were checked")].len();
+                let positions = self.forms[index(key)].len();
                 let mut all = Form { width: positions * heads, ..Form::default() };
                 for k in 0..positions {
                     let form = if k <= p {
@@ -257,12 +229,12 @@ impl<'a> Lowering<'a> {
                 all
             }
             Operation::Softmax { scores } => {
-                let heads = self.shapes[self.architecture.index(scores).expect("shapes were checked")].heads;
+                let heads = description.shapes[index(scores)].heads;
                 let form = input(self, scores, p);
                 self.by_rows(RowOp::Softmax { heads }, &[form])
             }
             Operation::Mix { pattern, value } => {
-                let heads = self.shapes[self.architecture.index(pattern).expect("shapes were checked")].heads;
+                let heads = description.shapes[index(pattern)].heads;
                 let pattern = input(self, pattern, p);
                 let values: Vec<Form> = (0..=p).map(|k| input(self, value, k)).collect();
                 self.mix(&pattern, &values, heads)
@@ -282,16 +254,15 @@ impl<'a> Lowering<'a> {
             }
             Operation::Select { input: name, position } => input(self, name, *position),
             Operation::Unembed { input: name, weight, bias, .. } => {
-                let last = self.forms[self.architecture.index(name).expect("shapes were checked")].len() - 1;
-                let form = input(self, name, last);
+                let form = self.forms[index(name)].last().expect("at least one position").clone();
                 let weight = self.parameter(weight);
                 let rows = 0..self.small[weight].rows;
-                let weight = self.slice(weight, rows, 0..self.order);
+                let weight = self.slice(weight, rows, 0..self.description.order);
                 let mut form = self.linear(&form, weight);
                 if let Some(bias) = bias {
                     let bias = self.parameter(bias);
-                    let bias = self.slice(bias, 0..1, 0..self.order);
-                    form.place(Form::table(bias, By::One, self.order), 0);
+                    let bias = self.slice(bias, 0..1, 0..self.description.order);
+                    form.place(Form::table(bias, By::One, self.description.order), 0);
                 }
                 self.settle(form)
             }
@@ -357,7 +328,7 @@ impl<'a> Lowering<'a> {
         }
         let parts = form.tables.iter().map(|table| (table.table, table.at)).collect();
         let table = self.assemble(parts, form.width);
-        if by != By::One && self.small[table].rows != self.order {
+        if by != By::One && self.small[table].rows != self.description.order {
             return None;
         }
         Some((table, by))
@@ -371,24 +342,14 @@ impl<'a> Lowering<'a> {
         if !form.atoms.is_empty() || !whole(a) || !whole(b) {
             return None;
         }
-        match (a.by, b.by) {
-            (By::Left, By::Right) => Some((a.table, b.table)),
-            (By::Right, By::Left) => Some((b.table, a.table)),
-            _ => None,
-        }
+        left_and_right((a.table, a.by), (b.table, b.by))
     }
 
     /// The two tables, by x and by y, of which a value is the product.
     pub fn factors(&self, form: &Form) -> Option<(SmallId, SmallId)> {
         let [AtomTerm { node, map: None, .. }] = form.atoms[..] else { return None };
         let Node::Rows(RowOp::Product, inputs) = &self.nodes[node].node else { return None };
-        match inputs[..] {
-            [Input::Table { table: left, by: By::Left }, Input::Table { table: right, by: By::Right }]
-            | [Input::Table { table: right, by: By::Right }, Input::Table { table: left, by: By::Left }] => {
-                Some((left, right))
-            }
-            _ => None,
-        }
+        Input::left_and_right(inputs)
     }
 
     /// A value as a node: the one that it is, or a new one.
@@ -416,7 +377,7 @@ impl<'a> Lowering<'a> {
         let of_atom = |atom: &AtomTerm| if atom.map.is_some() { atom.channels.len() * atom.width } else { atom.width };
         let whole = form.atoms.iter().map(of_atom).sum::<usize>() + SCATTERED * weighted * rows + rows * width;
         let composes = weighted > 0 || form.atoms.iter().any(|atom| atom.map.is_some());
-        let too_large = weighted > 0 && self.order * width > TABLE;
+        let too_large = weighted > 0 && self.description.order * width > TABLE;
         let copy;
         let mut form = form;
         if self.pushing == Pushing::WhereCheaper && composes && (pushed > whole || too_large) {
@@ -473,7 +434,7 @@ impl<'a> Lowering<'a> {
             bys.dedup();
             if bys.len() < 2 {
                 let by = bys.first().copied().unwrap_or(By::One);
-                let rows = if by == By::One { 1 } else { self.order };
+                let rows = if by == By::One { 1 } else { self.description.order };
                 let inputs = all.into_iter().map(|(table, _)| table).collect();
                 let table = self.add_small(Small::Rows(op, inputs), rows, width);
                 return Form::table(table, by, width);

@@ -127,7 +127,7 @@ impl Description {
     }
 
     fn plan(&self, request: &Request) -> Plan {
-        Plan::new(&self.architecture, &self.shapes, &self.parameters, self.order, request)
+        Plan::new(self, request)
     }
 }
 
@@ -170,11 +170,9 @@ impl Network {
         for (name, array) in values {
             let found = description.parameters.iter().position(|p| p.name == name).filter(|&i| !seen[i]);
             let Some(i) = found else {
-                let missing = description.parameters.iter().zip(&seen).find(|(_, seen)| !**seen);
-                return Err(Error::Description {
-                    step: missing.map_or_else(|| name.to_owned(), |(p, _)| p.step.clone()),
-                    expected: missing.map_or_else(|| "no more parameters".into(), |(p, _)| format!("`{}`", p.name)),
-                    got: format!("`{name}`"),
+                return Err(match description.parameters.iter().zip(&seen).find(|(_, seen)| !**seen) {
+                    None => Error::description(name, "no more parameters", format!("`{name}`")),
+                    Some((p, _)) => Error::description(&p.step, format!("`{}`", p.name), format!("`{name}`")),
                 });
             };
             let parameter = &description.parameters[i];
@@ -184,11 +182,10 @@ impl Network {
         }
         match description.parameters.iter().zip(&seen).find(|(_, seen)| !**seen) {
             None => Ok(network),
-            Some((missing, _)) => Err(Error::Description {
-                step: missing.step.clone(),
-                expected: format!("`{}` of shape {:?}", missing.name, missing.shape),
-                got: "none".into(),
-            }),
+            Some((missing, _)) => {
+                let expected = format!("`{}` of shape {:?}", missing.name, missing.shape);
+                Err(Error::description(&missing.step, expected, "none"))
+            }
         }
     }
 
@@ -296,9 +293,7 @@ impl Network {
     pub(super) fn prepared(&self, request: Request) -> Arc<Prepared> {
         let make = |request: &Request| {
             let plan = self.description.plan(request);
-            let mut matrices = Matrices::default();
-            matrices.compute(&plan, &self.description.parameters, &self.numbers);
-            Ok::<_, Infallible>(Prepared { plan, matrices })
+            Ok::<_, Infallible>(Prepared { matrices: self.matrices(&plan), plan })
         };
         let Ok(prepared) = self.derived.prepared.get(request, make);
         prepared
@@ -309,9 +304,16 @@ impl Network {
         Numbers { plan: &prepared.plan, parameters, numbers, matrices: &prepared.matrices }
     }
 
-    /// The array of one matrix of a plan of matrices alone.
-    fn matrix_of(&self, plan: &Plan, id: usize, matrices: &Matrices) -> Array2<f32> {
-        matrices.place(plan, &self.description.parameters, &self.numbers, id).view().to_owned()
+    fn matrices(&self, plan: &Plan) -> Matrices {
+        let mut matrices = Matrices::default();
+        matrices.compute(plan, &self.description.parameters, &self.numbers);
+        matrices
+    }
+
+    /// The arrays of some matrices of a plan of matrices alone.
+    fn arrays<const N: usize>(&self, plan: &Plan, ids: [usize; N]) -> [Array2<f32>; N] {
+        let matrices = self.matrices(plan);
+        ids.map(|id| matrices.place(plan, &self.description.parameters, &self.numbers, id).view().to_owned())
     }
 
     /// The plan of passes for gradients.
@@ -328,11 +330,8 @@ impl Network {
 
     fn split(&self) -> Option<&Split> {
         let make = || {
-            let d = &self.description;
-            let (plan, split) = Plan::split(&d.architecture, &d.shapes, &d.parameters, d.order)?;
-            let mut matrices = Matrices::default();
-            matrices.compute(&plan, &d.parameters, &self.numbers);
-            let [left, right] = [split.left, split.right].map(|id| self.matrix_of(&plan, id, &matrices));
+            let (plan, split) = Plan::split(&self.description)?;
+            let [left, right] = self.arrays(&plan, [split.left, split.right]);
             let combiner = if split.is_product { Combiner::Product } else { Combiner::Sum };
             Some(Split { site: split.site, left, right, combiner })
         };
@@ -413,11 +412,9 @@ impl Interpretable for Network {
     }
     fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
         let make = || {
-            let d = &self.description;
-            let (plan, map) = Plan::path(&d.architecture, &d.shapes, &d.parameters, d.order)?;
-            let mut matrices = Matrices::default();
-            matrices.compute(&plan, &d.parameters, &self.numbers);
-            Some(self.matrix_of(&plan, map, &matrices))
+            let (plan, map) = Plan::path(&self.description)?;
+            let [path] = self.arrays(&plan, [map]);
+            Some(path)
         };
         self.derived.path.get_or_init(make).as_ref().map(|path| path.view())
     }

@@ -281,14 +281,7 @@ impl Operation {
                 let bias = Wanted::vector(bias, columns, Initial::Uniform(1.0 / (rows as f64).sqrt()));
                 [Wanted::matrix(weight, [rows, columns], *layout, rows)].into_iter().chain(bias).collect()
             }
-            Self::Sum { .. }
-            | Self::Product { .. }
-            | Self::Concatenate { .. }
-            | Self::Scores { .. }
-            | Self::Softmax { .. }
-            | Self::Mix { .. }
-            | Self::Deviation { .. }
-            | Self::Select { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 }
@@ -307,7 +300,7 @@ pub(super) struct Shape {
 }
 
 pub(super) fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool) -> Result<Shape> {
-    let bad = |expected: String, got: String| Error::Description { step: step.name.clone(), expected, got };
+    let bad = |expected: String, got: String| Error::description(&step.name, expected, got);
     let one_shape = || {
         let first = inputs.first().ok_or_else(|| bad("at least one input".into(), "none".into()))?;
         let off = inputs.iter().find(|s| s.positions != first.positions);
@@ -402,10 +395,8 @@ pub(super) fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool)
         Operation::Softmax { .. } => {
             let scores = inputs[0];
             if scores.width != scores.positions * scores.heads {
-                return Err(bad(
-                    "attention scores: (key position, head) at each position".into(),
-                    "another value".into(),
-                ));
+                let expected = "attention scores: (key position, head) at each position";
+                return Err(bad(expected.into(), "another value".into()));
             }
             scores.clone()
         }
@@ -415,10 +406,8 @@ pub(super) fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool)
                 return Err(bad(format!("values at {} positions", pattern.positions), format!("{}", value.positions)));
             }
             if pattern.width != pattern.positions * pattern.heads {
-                return Err(bad(
-                    "an attention pattern: (key position, head) at each position".into(),
-                    "another value".into(),
-                ));
+                let expected = "an attention pattern: (key position, head) at each position";
+                return Err(bad(expected.into(), "another value".into()));
             }
             divided(value, pattern.heads, "values")?;
             let depends = (0..value.positions).map(|p| up_to(&[value], p).and(pattern.depends[p])).collect();
@@ -433,10 +422,8 @@ pub(super) fn shape_of(step: &Step, inputs: &[&Shape], order: usize, last: bool)
         Operation::Normalise { .. } => {
             let [input, deviation] = [inputs[0], inputs[1]];
             if deviation.width != 1 || deviation.positions != input.positions {
-                return Err(bad(
-                    format!("a deviation: one channel at {} positions", input.positions),
-                    format!("{} channels at {}", deviation.width, deviation.positions),
-                ));
+                let got = format!("{} channels at {}", deviation.width, deviation.positions);
+                return Err(bad(format!("a deviation: one channel at {} positions", input.positions), got));
             }
             Shape { depends: together(), ..input.clone() }
         }
@@ -471,7 +458,9 @@ impl fmt::Display for Operation {
                 write!(f, "{table}[{}]", tokens.iter().map(token).collect::<Vec<_>>().join(", "))?;
             }
             Operation::Positions { table, positions, .. } => write!(f, "{table}[0..{positions}]")?,
-            Operation::Linear { input, weight, bias, .. } => write!(f, "{input} {weight}{}", plus(bias))?,
+            Operation::Linear { input, weight, bias, .. } | Operation::Unembed { input, weight, bias, .. } => {
+                write!(f, "{input} {weight}{}", plus(bias))?;
+            }
             Operation::Sum { inputs } => write!(f, "{}", inputs.join(" + "))?,
             Operation::Product { inputs } => write!(f, "{}", inputs.join(" * "))?,
             Operation::Concatenate { inputs } => write!(f, "[{}]", inputs.join(", "))?,
@@ -485,7 +474,6 @@ impl fmt::Display for Operation {
                 write!(f, "({input} - mean) / {deviation}{times}{}", plus(bias))?;
             }
             Operation::Select { input, position } => write!(f, "{input} at position {position}")?,
-            Operation::Unembed { input, weight, bias, .. } => write!(f, "{input} {weight}{}", plus(bias))?,
         }
         Ok(())
     }

@@ -69,11 +69,8 @@ pub(super) fn of(architecture: &Architecture, shapes: &[Shape], order: usize) ->
                 if (before.matrix, before.layout) == (matrix, layout) {
                     continue;
                 }
-                return Err(Error::Description {
-                    step: step.name.clone(),
-                    expected: format!("`{name}` of shape {:?}, as step `{}` has it", before.shape, before.step),
-                    got: format!("{shape:?}"),
-                });
+                let expected = format!("`{name}` of shape {:?}, as step `{}` has it", before.shape, before.step);
+                return Err(Error::description(&step.name, expected, format!("{shape:?}")));
             }
             let start = all.last().map_or(0, |last| last.range.end);
             let end = matrix[0].saturating_mul(matrix[1]).saturating_add(start);
@@ -92,10 +89,9 @@ pub(super) fn of(architecture: &Architecture, shapes: &[Shape], order: usize) ->
     let mut named = architecture.initial.keys().chain(&architecture.frozen);
     match named.find(|name| all.iter().all(|parameter| parameter.name != **name)) {
         None => Ok(all),
-        Some(name) => Err(Error::Description {
-            step: name.clone(),
-            expected: "the name of a parameter in `initial` and `frozen`".into(),
-            got: "one that no step has".into(),
-        }),
+        Some(name) => {
+            let expected = "the name of a parameter in `initial` and `frozen`";
+            Err(Error::description(name, expected, "one that no step has"))
+        }
     }
 }

@@ -5,12 +5,11 @@
 //! rows; only what a nonlinear step reads, a hook changes or a caller keeps becomes a node of n^2 rows.
 
 use super::activation::Activation;
-use super::architecture::{Architecture, at};
-use super::lock;
+use super::architecture::at;
 use super::lowering::{Lowering, Pushing};
-use super::operation::{Operation, Shape};
-use super::parameters::Parameter;
+use super::operation::Operation;
 use super::rows::{By, RowOp};
+use super::{Description, lock};
 use crate::model::{Hooks, LOGITS};
 use std::ops::Range;
 use std::sync::{Arc, Mutex};
@@ -84,6 +83,27 @@ pub(in crate::model) enum Input {
     Table { table: SmallId, by: By },
 }
 
+impl Input {
+    /// The table by x and the one by y, where the inputs are these two.
+    pub fn left_and_right(inputs: &[Self]) -> Option<(SmallId, SmallId)> {
+        match *inputs {
+            [Self::Table { table: a, by: of_a }, Self::Table { table: b, by: of_b }] => {
+                left_and_right((a, of_a), (b, of_b))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// The table by x and the one by y of two tables, if there is one of each.
+pub(super) fn left_and_right(a: (SmallId, By), b: (SmallId, By)) -> Option<(SmallId, SmallId)> {
+    match (a.1, b.1) {
+        (By::Left, By::Right) => Some((a.0, b.0)),
+        (By::Right, By::Left) => Some((b.0, a.0)),
+        _ => None,
+    }
+}
+
 /// A value at all pairs.
 #[derive(Clone, Debug, PartialEq)]
 pub(in crate::model) enum Node {
@@ -103,7 +123,7 @@ pub(in crate::model) struct PairNode {
 }
 
 /// What has to be computed, in order, for some sites.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::model) struct Plan {
     pub small: Vec<SmallMatrix>,
     pub nodes: Vec<PairNode>,
@@ -175,116 +195,120 @@ pub(in crate::model) struct Split {
 }
 
 impl Plan {
-    pub(super) fn new(
-        architecture: &Architecture,
-        shapes: &[Shape],
-        parameters: &[Parameter],
-        order: usize,
-        request: &Request,
-    ) -> Self {
-        let mut lowering = Lowering::new(architecture, shapes, parameters, order, request, Pushing::WhereCheaper);
+    pub(super) fn new(description: &Description, request: &Request) -> Self {
+        let mut lowering = Lowering::new(description, request, Pushing::WhereCheaper);
         lowering.run();
         lowering.finish()
     }
 
+    /// A plan of some matrices alone.
+    fn of_matrices(small: Vec<SmallMatrix>, wanted: &[SmallId]) -> Self {
+        let mut small_needed = vec![false; small.len()];
+        wanted.iter().for_each(|&id| need(&small, id, &mut small_needed));
+        Self { small, small_needed, ..Self::default() }
+    }
+
     /// A plan of matrices alone, and the matrix among them that takes the neurons to the logits, where the neurons reach the
     /// logits through linear steps and no others.
-    pub(super) fn path(
-        architecture: &Architecture,
-        shapes: &[Shape],
-        parameters: &[Parameter],
-        order: usize,
-    ) -> Option<(Self, SmallId)> {
-        let request =
-            Request { hooked: vec![architecture.neurons.clone()], kept: vec![LOGITS.into()], backward: false };
-        let mut lowering = Lowering::new(architecture, shapes, parameters, order, &request, Pushing::Always);
+    pub(super) fn path(description: &Description) -> Option<(Self, SmallId)> {
+        let hooked = vec![description.architecture.neurons.clone()];
+        let request = Request { hooked, kept: vec![LOGITS.into()], backward: false };
+        let mut lowering = Lowering::new(description, &request, Pushing::Always);
         lowering.run();
         let neurons = lowering.nodes.iter().position(|node| matches!(node.node, Node::Hooked(..)))?;
-        let logits = lowering.forms.last()?.first()?.clone();
+        let logits = lowering.forms.last()?.first()?;
         // Nothing else that is needed may read them.
-        let reads = |node: &Node, of: &dyn Fn(NodeId) -> bool| match node {
-            Node::Sum(form, _) => {
-                form.atoms.iter().any(|atom| of(atom.node))
-                    || form.tables.iter().any(|table| table.weight.is_some_and(|(node, _)| of(node)))
-            }
-            Node::Rows(_, inputs) => inputs.iter().any(|input| matches!(input, Input::Node { node, .. } if of(*node))),
-            Node::Hooked(node, _) => of(*node),
-        };
         let mut behind = vec![false; lowering.nodes.len()];
-        for i in 0..lowering.nodes.len() {
-            behind[i] = i == neurons || reads(&lowering.nodes[i].node, &|node| behind[node]);
+        for (i, node) in lowering.nodes.iter().enumerate() {
+            behind[i] = i == neurons || node.node.nodes().into_iter().any(|node| behind[node]);
         }
-        let of_neurons: Vec<&AtomTerm> = logits.atoms.iter().filter(|atom| atom.node == neurons).collect();
-        let others = logits.atoms.iter().any(|atom| atom.node != neurons && behind[atom.node]);
-        let weighted = logits.tables.iter().any(|table| table.weight.is_some_and(|(node, _)| behind[node]));
-        let whole = |atom: &AtomTerm| {
-            atom.channels == (0..lowering.nodes[neurons].width) && atom.at == 0 && atom.width == logits.width
+        let [atom] = logits.atoms.iter().filter(|atom| atom.node == neurons).collect::<Vec<_>>()[..] else {
+            return None;
         };
-        let [atom] = of_neurons[..] else { return None };
-        if others || weighted || !whole(atom) {
+        let whole = atom.channels == (0..lowering.nodes[neurons].width) && (atom.at, atom.width) == (0, logits.width);
+        if !whole || logits.nodes().filter(|&node| behind[node]).count() > 1 {
             return None;
         }
         let map = atom.map?;
-        let mut small_needed = vec![false; lowering.small.len()];
-        need(&lowering.small, map, &mut small_needed);
-        let plan = Self {
-            small: lowering.small,
-            nodes: Vec::new(),
-            small_needed,
-            node_needed: Vec::new(),
-            kept: Vec::new(),
-            logits: None,
-        };
-        Some((plan, map))
+        Some((Self::of_matrices(lowering.small, &[map]), map))
     }
 
     /// The first site that is the sum or the product of a function of x and one of y, and a plan of these two maps.
-    pub(super) fn split(
-        architecture: &Architecture,
-        shapes: &[Shape],
-        parameters: &[Parameter],
-        order: usize,
-    ) -> Option<(Self, Split)> {
+    pub(super) fn split(description: &Description) -> Option<(Self, Split)> {
         let request = Request::default();
-        let mut lowering = Lowering::new(architecture, shapes, parameters, order, &request, Pushing::WhereCheaper);
+        let mut lowering = Lowering::new(description, &request, Pushing::WhereCheaper);
         lowering.run();
-        let mut found = None;
-        'steps: for (step, forms) in architecture.steps.iter().zip(lowering.forms.clone()) {
-            let several = forms.len() > 1;
+        for (step, forms) in description.architecture.steps.iter().zip(lowering.forms.clone()) {
             for (p, form) in forms.iter().enumerate() {
-                let site = if several { at(&step.name, p) } else { step.name.clone() };
                 let is_product = matches!(step.operation, Operation::Product { .. });
                 let pair = if is_product { lowering.factors(form) } else { lowering.two_tables(form) };
                 if let Some((left, right)) = pair {
-                    found = Some(Split { site, left, right, is_product });
-                    break 'steps;
+                    let site = if forms.len() > 1 { at(&step.name, p) } else { step.name.clone() };
+                    let plan = Self::of_matrices(lowering.small, &[left, right]);
+                    return Some((plan, Split { site, left, right, is_product }));
                 }
             }
         }
-        let split = found?;
-        let mut small_needed = vec![false; lowering.small.len()];
-        need(&lowering.small, split.left, &mut small_needed);
-        need(&lowering.small, split.right, &mut small_needed);
-        let (small, nodes) = (lowering.small, Vec::new());
-        Some((Self { small, nodes, small_needed, node_needed: Vec::new(), kept: Vec::new(), logits: None }, split))
+        None
     }
 }
 
 /// Marks a matrix and all that it is made of.
 pub(super) fn need(small: &[SmallMatrix], id: SmallId, needed: &mut [bool]) {
-    if std::mem::replace(&mut needed[id], true) {
-        return;
+    if !std::mem::replace(&mut needed[id], true) {
+        small[id].small.inputs().into_iter().for_each(|id| need(small, id, needed));
     }
-    match &small[id].small {
-        Small::Parameter(_) | Small::Fill(_) => {}
-        Small::Slice { of, .. } => need(small, *of, needed),
-        Small::Multiply(a, b) => [a, b].into_iter().for_each(|&id| need(small, id, needed)),
-        Small::Assemble(parts) => parts.iter().for_each(|&(id, _)| need(small, id, needed)),
-        Small::Rows(_, inputs) => inputs.iter().for_each(|&id| need(small, id, needed)),
+}
+
+impl Small {
+    /// The matrices that it is made of.
+    fn inputs(&self) -> Vec<SmallId> {
+        match self {
+            Self::Parameter(_) | Self::Fill(_) => Vec::new(),
+            Self::Slice { of, .. } => vec![*of],
+            Self::Multiply(a, b) => vec![*a, *b],
+            Self::Assemble(parts) => parts.iter().map(|&(id, _)| id).collect(),
+            Self::Rows(_, inputs) => inputs.clone(),
+        }
+    }
+}
+
+impl Node {
+    /// The nodes that it reads, once for every term.
+    pub fn nodes(&self) -> Vec<NodeId> {
+        match self {
+            Self::Sum(form, _) => form.nodes().collect(),
+            Self::Rows(_, inputs) => {
+                let of = |input: &Input| if let Input::Node { node, .. } = input { Some(*node) } else { None };
+                inputs.iter().filter_map(of).collect()
+            }
+            Self::Hooked(node, _) => vec![*node],
+        }
+    }
+
+    /// The matrices that it reads.
+    pub fn matrices(&self) -> Vec<SmallId> {
+        match self {
+            Self::Sum(form, _) => {
+                let maps = form.atoms.iter().filter_map(|atom| atom.map);
+                form.tables.iter().map(|table| table.table).chain(maps).collect()
+            }
+            Self::Rows(_, inputs) => {
+                let of = |input: &Input| if let Input::Table { table, .. } = input { Some(*table) } else { None };
+                inputs.iter().filter_map(of).collect()
+            }
+            Self::Hooked(..) => Vec::new(),
+        }
     }
 }
 
 impl Form {
+    /// The nodes of its terms.
+    fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        let weights = self.tables.iter().filter_map(|table| table.weight);
+        self.atoms.iter().map(|atom| atom.node).chain(weights.map(|(node, _)| node))
+    }
+
     pub(super) fn table(table: SmallId, by: By, width: usize) -> Self {
         let tables = vec![TableTerm { table, by, weight: None, at: 0, width }];
         Self { tables, atoms: Vec::new(), width }
@@ -315,15 +339,9 @@ impl Plan {
         let mut depth = vec![0usize; self.small.len()];
         let mut waves: Vec<Vec<SmallId>> = Vec::new();
         for (id, matrix) in self.small.iter().enumerate() {
-            let below = |ids: &mut dyn Iterator<Item = SmallId>| ids.map(|id| depth[id]).max().unwrap_or(0);
-            let (level, is_computed) = match &matrix.small {
-                Small::Parameter(_) => (0, false),
-                Small::Slice { of, .. } => (depth[*of], false),
-                Small::Fill(_) => (1, true),
-                Small::Multiply(a, b) => (1 + depth[*a].max(depth[*b]), true),
-                Small::Assemble(parts) => (1 + below(&mut parts.iter().map(|&(id, _)| id)), true),
-                Small::Rows(_, inputs) => (1 + below(&mut inputs.iter().copied()), true),
-            };
+            let is_computed = !matches!(matrix.small, Small::Parameter(_) | Small::Slice { .. });
+            let below = matrix.small.inputs().into_iter().map(|id| depth[id]).max().unwrap_or(0);
+            let level = below + usize::from(is_computed);
             depth[id] = level;
             if is_computed && self.small_needed[id] {
                 waves.resize(waves.len().max(level), Vec::new());
@@ -335,11 +353,8 @@ impl Plan {
 
     /// Whether a node is stored class by class: that of the logits, before and after hooks.
     pub fn by_class(&self, node: NodeId) -> bool {
-        match self.logits {
-            None => false,
-            Some(logits) => {
-                logits == node || matches!(&self.nodes[logits].node, Node::Hooked(before, _) if *before == node)
-            }
-        }
+        self.logits.is_some_and(|logits| {
+            logits == node || matches!(&self.nodes[logits].node, Node::Hooked(before, _) if *before == node)
+        })
     }
 }

@@ -5,6 +5,11 @@ use super::architecture::{Architecture, Initial};
 use super::operation::{Layout, Operation, Token};
 
 impl Architecture {
+    /// The embeddings that these networks begin with.
+    fn two_tables(width: usize) -> Self {
+        Self::new().embed("embed_left", Token::Left, "W_E_a", width).embed("embed_right", Token::Right, "W_E_b", width)
+    }
+
     /// The notebook's network, `relu([E_a[x], E_b[y]] W) W_U`, with embeddings of width `embed` and `hidden` neurons.
     ///
     /// Sites: `embed_left`, `embed_right`, `embed_stack`, `hidden_pre`, `hidden`, `logits`.
@@ -12,9 +17,7 @@ impl Architecture {
     /// Source: Chughtai, Chan, Nanda 2023, "A Toy Model of Universality", appendix.
     #[must_use]
     pub fn one_layer(embed: usize, hidden: usize) -> Self {
-        Self::new()
-            .embed("embed_left", Token::Left, "W_E_a", embed)
-            .embed("embed_right", Token::Right, "W_E_b", embed)
+        Self::two_tables(embed)
             .concatenate("embed_stack", ["embed_left", "embed_right"])
             .linear("hidden_pre", "embed_stack", "W", hidden)
             .activate("hidden", "hidden_pre", Activation::Relu)
@@ -46,9 +49,7 @@ impl Architecture {
     /// arithmetic".
     #[must_use]
     pub fn summed_with(hidden: usize, function: Activation) -> Self {
-        Self::new()
-            .embed("embed_left", Token::Left, "W_E_a", hidden)
-            .embed("embed_right", Token::Right, "W_E_b", hidden)
+        Self::two_tables(hidden)
             .sum("hidden_pre", ["embed_left", "embed_right"])
             .activate("hidden", "hidden_pre", function)
             .unembed("hidden", "W_U")
@@ -60,9 +61,7 @@ impl Architecture {
     /// Sites: `embed_left`, `embed_right`, `hidden1_pre`, `hidden1`, `hidden_pre`, `hidden`, `logits`.
     #[must_use]
     pub fn two_layer(embed: usize, hidden: usize) -> Self {
-        Self::new()
-            .embed("embed_left", Token::Left, "W_E_a", embed)
-            .embed("embed_right", Token::Right, "W_E_b", embed)
+        Self::two_tables(embed)
             .sum("hidden1_pre", ["embed_left", "embed_right"])
             .activate("hidden1", "hidden1_pre", Activation::Relu)
             .linear("hidden_pre", "hidden1", "W", hidden)
@@ -76,9 +75,7 @@ impl Architecture {
     /// Sites: `embed_left`, `embed_right`, `hidden`, `logits`.
     #[must_use]
     pub fn bilinear(hidden: usize) -> Self {
-        Self::new()
-            .embed("embed_left", Token::Left, "W_E_a", hidden)
-            .embed("embed_right", Token::Right, "W_E_b", hidden)
+        Self::two_tables(hidden)
             .product("hidden", ["embed_left", "embed_right"])
             .unembed("hidden", "W_U")
             .neurons("hidden")
@@ -259,23 +256,14 @@ impl Transformer {
     fn initialised(&self, mut net: Architecture) -> Architecture {
         let normal = Initial::Normal(0.8 / (self.d_model as f64).sqrt());
         for step in &net.steps {
-            let biases = match &step.operation {
-                Operation::Embed { table, .. } | Operation::Positions { table, .. } => {
-                    net.initial.insert(table.clone(), normal);
-                    None
-                }
-                Operation::Linear { weight, bias, .. } | Operation::Unembed { weight, bias, .. } => {
-                    net.initial.insert(weight.clone(), normal);
-                    bias.clone()
-                }
-                _ => None,
+            let (matrix, bias) = match &step.operation {
+                Operation::Embed { table, .. } | Operation::Positions { table, .. } => (table, &None),
+                Operation::Linear { weight, bias, .. } | Operation::Unembed { weight, bias, .. } => (weight, bias),
+                _ => continue,
             };
-            if let Some(bias) = biases {
-                net.initial.insert(bias.clone(), Initial::Constant(0.0));
-                if self.frozen_biases {
-                    net.frozen.push(bias);
-                }
-            }
+            net.initial.insert(matrix.clone(), normal);
+            net.initial.extend(bias.iter().map(|bias| (bias.clone(), Initial::Constant(0.0))));
+            net.frozen.extend(bias.iter().filter(|_| self.frozen_biases).cloned());
         }
         net
     }

@@ -212,18 +212,8 @@ impl Lowering<'_> {
     /// Whether a node ends with a ReLU and one term alone reads it.
     fn is_relu_read_once(&self, node: NodeId) -> bool {
         let plan = self.plan;
-        let reads = |other: &Node| match other {
-            Node::Sum(form, _) => {
-                let weights = form.tables.iter().filter(|table| table.weight.is_some_and(|(of, _)| of == node));
-                form.atoms.iter().filter(|atom| atom.node == node).count() + weights.count()
-            }
-            Node::Rows(_, inputs) => {
-                inputs.iter().filter(|input| matches!(input, Input::Node { node: of, .. } if *of == node)).count()
-            }
-            Node::Hooked(of, _) => usize::from(*of == node),
-        };
         let needed = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
-        let count: usize = needed.map(|(other, _)| reads(&other.node)).sum();
+        let count = needed.flat_map(|(other, _)| other.node.nodes()).filter(|&of| of == node).count();
         count == 1 && matches!(plan.nodes[node].node, Node::Sum(_, Some(Activation::Relu)))
     }
 

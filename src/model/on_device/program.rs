@@ -2,7 +2,7 @@
 
 #[cfg(feature = "train")]
 use super::super::network::plan::Small;
-use super::super::network::plan::{Input, Node, NodeId, PairNode, Plan, SmallId};
+use super::super::network::plan::{NodeId, PairNode, Plan, SmallId};
 use super::super::network::rows;
 #[cfg(feature = "train")]
 use super::super::{Interpretable, Network};
@@ -279,21 +279,8 @@ pub(super) fn splits(m: usize, n: usize, batch: usize, rows: usize) -> usize {
 
 /// The matrices that nodes read.
 pub(super) fn read(plan: &Plan) -> BTreeSet<SmallId> {
-    let mut all = BTreeSet::new();
-    for (node, _) in plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed) {
-        match &node.node {
-            Node::Sum(form, _) => {
-                all.extend(form.tables.iter().map(|table| table.table));
-                all.extend(form.atoms.iter().filter_map(|atom| atom.map));
-            }
-            Node::Rows(_, inputs) => all.extend(inputs.iter().filter_map(|input| match input {
-                Input::Table { table, .. } => Some(*table),
-                Input::Node { .. } => None,
-            })),
-            Node::Hooked(..) => {}
-        }
-    }
-    all
+    let needed = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
+    needed.flat_map(|(node, _)| node.node.matrices()).collect()
 }
 
 impl Lowering<'_> {
