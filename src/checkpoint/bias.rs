@@ -1,6 +1,6 @@
 //! Output biases by name, and biases that a model has no place for.
 
-use super::optimiser::STATES;
+use super::optimiser::is_state;
 use super::{Tensor, Tensors, matrix, vector};
 use crate::error::{Result, TensorFault};
 use ndarray::Array1;
@@ -47,12 +47,9 @@ pub(super) fn no_other_bias(path: &Path, tensors: &Tensors, used: &[&str]) -> Re
         Tensor::Bool(values) => values.iter().all(|&v| !v),
         Tensor::Unread { .. } => false,
     };
-    let found = tensors.iter().find(|(name, tensor)| {
-        is_bias(name)
-            && !name.split('.').next().is_some_and(|word| STATES.contains(&word))
-            && !used.contains(&name.as_str())
-            && !zero(tensor)
-    });
+    let found = tensors
+        .iter()
+        .find(|(name, tensor)| is_bias(name) && !is_state(name) && !used.contains(&name.as_str()) && !zero(tensor));
     match found {
         None => Ok(()),
         Some((name, tensor)) => {

@@ -20,11 +20,8 @@ impl Machine<'_> {
         Ok(())
     }
 
-    fn pop_tuple(&mut self) -> Result<Span> {
-        match self.pop()? {
-            Value::Tuple(tuple) => Ok(self.tuples[tuple as usize]),
-            _ => Err(self.bad("a tuple", "another value")),
-        }
+    pub(super) fn span_of(&self, value: Value) -> Option<Span> {
+        if let Value::Tuple(tuple) = value { Some(self.tuples[tuple as usize]) } else { None }
     }
 
     fn int_of(&self, value: Value) -> Option<i64> {
@@ -50,7 +47,8 @@ impl Machine<'_> {
     /// BINPERSID: `("storage", type, key, location, length)`, and a view of it (before PyTorch 0.4); or, with modules
     /// saved whole before 1.6, `("module", class, file, source)`.
     pub(super) fn persistent(&mut self) -> Result<()> {
-        let id = self.pop_tuple()?;
+        let id = self.pop()?;
+        let id = self.span_of(id).ok_or_else(|| self.bad("a tuple", "another value"))?;
         let (class, key, len, view) = match self.items[id.range()] {
             [Value::Text(kind), Value::Global(class), ..] if self.texts[kind as usize] == "module" => {
                 self.stack.push(Value::Global(class));
@@ -62,12 +60,12 @@ impl Machine<'_> {
             }
             _ => return Err(self.bad("the five parts of a storage", "others")),
         };
-        let start = match view {
-            Some(Value::Tuple(view)) => match self.items[self.tuples[view as usize].range()] {
+        let start = match view.and_then(|view| self.span_of(view)) {
+            Some(view) => match self.items[view.range()] {
                 [_, start, _] => self.int_of(start),
                 _ => None,
             },
-            _ => Some(0),
+            None => Some(0),
         };
         let (Some(len), Some(start)) = (self.int_of(len), start) else {
             return Err(self.bad("the five parts of a storage", "others"));
@@ -123,14 +121,11 @@ impl Machine<'_> {
                 _ => return Ok(None),
             };
             let (storage, offset, shape, stride) = raw;
-            let (Some(offset), Some(shape), Some(stride)) =
-                (self.int_of(offset), self.extents(shape), self.extents(stride))
-            else {
+            let (offset, shape, stride) = (self.int_of(offset), self.extents(shape), self.extents(stride));
+            let stride = stride.filter(|stride| shape.is_some_and(|shape| shape.len == stride.len));
+            let (Some(offset), Some(shape), Some(stride)) = (offset, shape, stride) else {
                 return Err(self.bad("a shape and strides of the same length, at most 64", "others"));
             };
-            if shape.len != stride.len {
-                return Err(self.bad("a shape and strides of the same length, at most 64", "others"));
-            }
             self.tensors.push(RawTensor { storage, offset, shape, stride, dtype });
             return Ok(Some(Value::Tensor(self.tensors.len() as u32 - 1)));
         }
@@ -139,18 +134,13 @@ impl Machine<'_> {
 
     /// A tuple of at most 64 integers, or a `torch.Size` of them.
     fn extents(&self, value: Value) -> Option<Span> {
-        let tuple = match value {
-            Value::Tuple(tuple) => tuple,
-            Value::Object(object) => match self.objects[object as usize].arguments {
-                Value::Tuple(arguments) => match self.items[self.tuples[arguments as usize].range()] {
-                    [Value::Tuple(tuple)] => tuple,
-                    _ => return None,
-                },
+        let span = match value {
+            Value::Object(object) => match self.items[self.span_of(self.objects[object as usize].arguments)?.range()] {
+                [tuple] => self.span_of(tuple)?,
                 _ => return None,
             },
-            _ => return None,
+            tuple => self.span_of(tuple)?,
         };
-        let span = self.tuples[tuple as usize];
         (span.len as usize <= MAX_RANK && self.items[span.range()].iter().all(|&v| self.int_of(v).is_some()))
             .then_some(span)
     }

@@ -42,11 +42,8 @@ pub(crate) fn checkpoints_in(directory: &Path) -> Result<Checkpoints> {
             others.push(name);
             continue;
         };
-        let epoch = digits.parse().map_err(|_| Error::Format {
-            path: folder.join(&name),
-            expected: "an epoch below 2^64 in the name",
-            got: digits,
-        })?;
+        let too_large = |_| Error::format(&folder.join(&name), "an epoch below 2^64 in the name", &digits);
+        let epoch = digits.parse().map_err(too_large)?;
         match &counted {
             Some((other, before)) if *other != count => {
                 return Err(two("unit in the names of checkpoints, epochs or steps", before, &name));
@@ -59,7 +56,7 @@ pub(crate) fn checkpoints_in(directory: &Path) -> Result<Checkpoints> {
     }
     others.sort_unstable();
     let passed_over = (!others.is_empty()).then(|| {
-        let names = in_words(others.iter().map(String::as_str));
+        let names = in_words(&others, others.len());
         format!("not read in `{FOLDER}`, for want of weights or of an epoch in the name: {names}")
     });
     let by_epoch = by_epoch.into_iter().map(|(epoch, name)| (epoch, folder.join(name))).collect();
@@ -101,11 +98,10 @@ pub(super) fn check_recorded(path: &Path, recorded: &[(&'static str, i64)]) -> R
     let name = path.file_name().filter(|_| is_checkpoint).map(|name| name.to_string_lossy());
     let Some((count, digits)) = name.and_then(|name| number_in(&name)) else { return Ok(()) };
     match recorded.iter().find(|(key, _)| *key == count) {
-        Some((_, got)) if u64::try_from(*got).ok() != digits.parse().ok() => Err(Error::Format {
-            path: path.into(),
-            expected: "the epoch or step that the name states",
-            got: shown(&format!("{count} {got} in the file, {digits} in its name")),
-        }),
+        Some((_, got)) if u64::try_from(*got).ok() != digits.parse().ok() => {
+            let got = shown(&format!("{count} {got} in the file, {digits} in its name"));
+            Err(Error::format(path, "the epoch or step that the name states", got))
+        }
         _ => Ok(()),
     }
 }

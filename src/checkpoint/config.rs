@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::file::{atomic_write, read_file, shown};
 use super::model_settings::{ModelKind, ModelSettings};
 use super::optimiser::Optimiser;
-use super::rules::{MODEL, RULES, check, not_a_number, tidy};
+use super::rules::{MODEL, RULES, bad, check, not_a_number, tidy};
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 
@@ -290,8 +290,7 @@ impl RunConfig {
 
     fn read_for(path: &Path, training: bool) -> Result<Self> {
         let bytes = read_file(path)?;
-        let format =
-            |got: String| Error::Format { path: path.into(), expected: "a run's settings as a JSON object", got };
+        let format = |got: String| Error::format(path, "a run's settings as a JSON object", got);
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
         let mut value: Value = serde_json::from_slice(bytes)
             .map_err(|e| format(not_a_number(bytes).unwrap_or_else(|| shown(&e.to_string()))))?;
@@ -302,11 +301,8 @@ impl RunConfig {
 
     /// [`Error::Config`] if the file does not have a key.
     pub(super) fn require(&self, path: &Path, key: &str) -> Result<()> {
-        let rule = RULES.iter().find(|(name, ..)| *name == key && self.missing.contains(name));
-        match rule {
-            Some(&(key, _, expected, _)) => {
-                Err(Error::Config { path: path.into(), key, expected, got: "nothing".into() })
-            }
+        match RULES.iter().find(|(name, ..)| *name == key && self.missing.contains(name)) {
+            Some(&(key, _, expected, _)) => Err(bad(path, key, expected, None)),
             None => Ok(()),
         }
     }
@@ -317,11 +313,7 @@ impl RunConfig {
     /// [`Error::Config`] naming the first value out of range, and [`Error::Io`].
     pub fn write(&self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let format = |e: serde_json::Error| Error::Format {
-            path: path.into(),
-            expected: "settings that JSON can hold",
-            got: shown(&e.to_string()),
-        };
+        let format = |e: serde_json::Error| Error::format(path, "settings that JSON can hold", shown(&e.to_string()));
         let value = serde_json::to_value(self).map_err(format)?;
         check(&value, path, self.missing.is_empty())?;
         let mut text = serde_json::to_string_pretty(&value).map_err(format)?;

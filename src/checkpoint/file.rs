@@ -12,7 +12,7 @@ use crate::error::{Error, Result, nearest};
 pub(super) fn read_file(path: &Path) -> Result<Vec<u8>> {
     let io = |source| Error::Io { path: path.into(), source };
     if !fs::metadata(path).map_err(|error| not_found(path, error))?.is_file() {
-        return Err(Error::Format { path: path.into(), expected: "a file", got: "a directory or device".into() });
+        return Err(Error::format(path, "a file", "a directory or device"));
     }
     let bytes = fs::read(path).map_err(io)?;
     check(&bytes, path)?;
@@ -37,19 +37,19 @@ pub(super) fn not_found(path: &Path, source: io::Error) -> Error {
     // The nearest first: a long list is cut off.
     let hint = nearest(&[&wanted], names.iter().map(String::as_str));
     let hint = hint.map_or_else(String::new, |name| format!("; the nearest name is `{}`", shown(name)));
-    let text = match in_words(names.iter().map(String::as_str)) {
-        none if none.is_empty() => format!("not found; `{}` is empty", folder.display()),
-        there => format!("not found{hint}; in `{}` there are {there}", folder.display()),
+    let text = match names.is_empty() {
+        true => format!("not found; `{}` is empty", folder.display()),
+        false => format!("not found{hint}; in `{}` there are {}", folder.display(), in_words(&names, names.len())),
     };
     Error::Io { path: path.into(), source: io::Error::new(io::ErrorKind::NotFound, text) }
 }
 
-/// At most a dozen names in words.
-pub(super) fn in_words<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let names: Vec<&str> = names.collect();
-    let mut words = names.iter().take(12).map(|name| format!("`{}`", shown(name))).collect::<Vec<_>>().join(", ");
-    if names.len() > 12 {
-        words.push_str(&format!(" and {} more", names.len() - 12));
+/// At most a dozen of `count` names in words.
+pub(super) fn in_words(names: impl IntoIterator<Item = impl AsRef<str>>, count: usize) -> String {
+    let names = names.into_iter().take(12).map(|name| format!("`{}`", shown(name.as_ref())));
+    let mut words = names.collect::<Vec<_>>().join(", ");
+    if count > 12 {
+        words.push_str(&format!(" and {} more", count - 12));
     }
     words
 }
@@ -57,18 +57,17 @@ pub(super) fn in_words<'a>(names: impl Iterator<Item = &'a str>) -> String {
 /// Refuses what stands in for a file: nothing at all, or a Git LFS pointer.
 pub(super) fn check(bytes: &[u8], path: &Path) -> Result<()> {
     if bytes.is_empty() {
-        return Err(Error::Format { path: path.into(), expected: "a checkpoint", got: "an empty file".into() });
+        return Err(Error::format(path, "a checkpoint", "an empty file"));
     }
     if bytes.starts_with(b"version https://git-lfs") {
-        let got = "a Git LFS pointer to it: run `git lfs pull`".into();
-        return Err(Error::Format { path: path.into(), expected: "the file itself", got });
+        return Err(Error::format(path, "the file itself", "a Git LFS pointer to it: run `git lfs pull`"));
     }
     Ok(())
 }
 
 /// The error for a zip entry or a tensor that a file has twice.
 pub(super) fn twice(path: &Path, name: &str) -> Error {
-    Error::Format { path: path.into(), expected: "every name once", got: format!("`{}` twice", shown(name)) }
+    Error::format(path, "every name once", format!("`{}` twice", shown(name)))
 }
 
 /// A name out of a file, fit for an error message: what a terminal might obey is escaped, and 120 characters are enough.

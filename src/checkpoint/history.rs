@@ -35,11 +35,8 @@ impl Run {
         if self.is_recorded() || !path.exists() {
             return Ok(None);
         }
-        let format = |got: String| Error::Format {
-            path: path.clone(),
-            expected: "rows of epoch, train_loss, train_accuracy, test_loss, test_accuracy",
-            got,
-        };
+        let expected = "rows of epoch, train_loss, train_accuracy, test_loss, test_accuracy";
+        let format = |got: String| Error::format(&path, expected, got);
         let bytes = std::fs::read(&path).map_err(|source| Error::Io { path: path.clone(), source })?;
         let mut reader = csv::Reader::from_reader(&bytes[..]);
         let mut history = History::default();

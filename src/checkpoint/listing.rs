@@ -191,14 +191,14 @@ impl Walk<'_, '_> {
             }
             Value::Object(object) => {
                 let object = self.machine.objects[object as usize];
-                let scripted = self.class(object.class).is_some_and(|class| class.starts_with("__torch__"));
+                let scripted = matches!(object.class, Value::Global(class)
+                    if self.machine.globals[class as usize].module.starts_with("__torch__"));
                 for part in [object.state, object.arguments] {
-                    match part {
-                        Value::Tuple(tuple) => {
-                            let span = self.machine.tuples[tuple as usize];
+                    match self.machine.span_of(part) {
+                        Some(span) => {
                             self.machine.items[span.range()].iter().for_each(|&v| self.enqueue(v, place, scripted));
                         }
-                        _ => self.enqueue(part, place, scripted),
+                        None => self.enqueue(part, place, scripted),
                     }
                 }
                 if object.items > 0 {
@@ -252,10 +252,5 @@ impl Walk<'_, '_> {
             self.listing.names.push(Name { place, key, value });
         }
         self.descend(value, place, Step::Key(key), in_module);
-    }
-
-    /// The module of an object's class, where it has a name.
-    fn class(&self, class: Value) -> Option<&str> {
-        if let Value::Global(global) = class { Some(self.machine.globals[global as usize].module) } else { None }
     }
 }

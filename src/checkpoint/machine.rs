@@ -70,7 +70,16 @@ impl<'a> Machine<'a> {
 
     fn obey(&mut self) -> Result<Value> {
         loop {
-            match self.byte()? {
+            let op = self.byte()?;
+            // Where the values begin that the opcode takes: above the last mark, or so many from the top.
+            let start = match op {
+                b'1' | b'd' | b'e' | b'l' | b'o' | b't' | b'u' | 0x90 | 0x91 => self.pop_mark()?,
+                b'a' => self.below(1)?,
+                b's' => self.below(2)?,
+                0x85..=0x87 => self.below(usize::from(op - 0x84))?,
+                _ => self.stack.len(),
+            };
+            match op {
                 b'.' => return self.pop(),
                 0x80 => {
                     let protocol = self.byte()?;
@@ -84,10 +93,7 @@ impl<'a> Machine<'a> {
                     Some(&mark) if mark == self.stack.len() => drop(self.marks.pop()), // POP of a mark
                     _ => drop(self.pop()?),
                 },
-                b'1' => {
-                    let start = self.pop_mark()?;
-                    self.stack.truncate(start);
-                }
+                b'1' => self.stack.truncate(start),
                 b'2' => self.stack.push(self.top()?),
                 b'N' | 0x8f => self.stack.push(Value::Other), // None, set
                 0x88 => self.stack.push(Value::Bool(true)),
@@ -104,12 +110,8 @@ impl<'a> Machine<'a> {
                 b'K' => self.int(1, false)?,
                 b'M' => self.int(2, false)?,
                 b'J' => self.int(4, true)?,
-                0x8a => {
-                    let len = self.length(1)?;
-                    self.int(len, true)?;
-                }
-                0x8b => {
-                    let len = self.length(4)?;
+                0x8a | 0x8b => {
+                    let len = self.length(if op == 0x8a { 1 } else { 4 })?;
                     self.int(len, true)?;
                 }
                 0x8c | b'U' => self.text(1)?, // SHORT_BINUNICODE, SHORT_BINSTRING
@@ -124,58 +126,24 @@ impl<'a> Machine<'a> {
                 b'C' => self.opaque(1)?,
                 b'B' => self.opaque(4)?,
                 0x8e | 0x96 => self.opaque(8)?, // BINBYTES8, BYTEARRAY8
-                b'}' => {
-                    let container = self.container();
-                    self.stack.push(Value::Dict(container));
-                }
-                b']' => {
-                    let container = self.container();
-                    self.stack.push(Value::List(container));
-                }
-                b'd' => {
-                    let start = self.pop_mark()?;
+                b'}' | b'd' => {
                     let container = self.container();
                     self.stack.insert(start, Value::Dict(container));
                     self.set_items(start + 1)?;
                 }
-                b'l' => {
-                    let start = self.pop_mark()?;
+                b']' | b'l' => {
                     let container = self.container();
                     self.stack.insert(start, Value::List(container));
                     self.append(start + 1)?;
                 }
-                b')' => self.stack.push(Value::Tuple(0)),
-                op @ 0x85..=0x87 => {
-                    let start = self.below(usize::from(op - 0x84))?;
-                    self.tuple(start);
-                }
-                b't' => {
-                    let start = self.pop_mark()?;
-                    self.tuple(start);
-                }
-                b'a' => {
-                    let start = self.below(1)?;
-                    self.append(start)?;
-                }
-                b'e' => {
-                    let start = self.pop_mark()?;
-                    self.append(start)?;
-                }
-                b's' => {
-                    let start = self.below(2)?;
-                    self.set_items(start)?;
-                }
-                b'u' => {
-                    let start = self.pop_mark()?;
-                    self.set_items(start)?;
-                }
+                b')' | b't' | 0x85..=0x87 => self.tuple(start),
+                b'a' | b'e' => self.append(start)?,
+                b's' | b'u' => self.set_items(start)?,
                 0x90 => {
-                    let start = self.pop_mark()?; // ADDITEMS: what sets hold has no name
-                    self.stack.truncate(start);
+                    self.stack.truncate(start); // ADDITEMS: what sets hold has no name
                     self.top()?;
                 }
                 0x91 => {
-                    let start = self.pop_mark()?;
                     self.stack.truncate(start);
                     self.stack.push(Value::Other);
                 }
@@ -186,12 +154,8 @@ impl<'a> Machine<'a> {
                     self.memo.insert(key, self.top()?);
                 }
                 0x94 => drop(self.memo.insert(self.memo.len() as u32, self.top()?)),
-                b'h' => {
-                    let key = self.number(1)? as u32;
-                    self.recall(key)?;
-                }
-                b'j' => {
-                    let key = self.number(4)? as u32;
+                b'h' | b'j' => {
+                    let key = self.number(if op == b'h' { 1 } else { 4 })? as u32;
                     self.recall(key)?;
                 }
                 b'g' => {
@@ -216,7 +180,6 @@ impl<'a> Machine<'a> {
                     self.object(class, arguments)?;
                 }
                 b'o' => {
-                    let start = self.pop_mark()?;
                     if start == self.stack.len() {
                         return Err(self.bad("a class and what it is called with", "nothing"));
                     }
@@ -235,7 +198,7 @@ impl<'a> Machine<'a> {
                 b'Q' => self.persistent()?,
                 b'R' => self.reduce()?,
                 b'b' => self.build()?,
-                op => return Err(self.bad("an opcode of a pickle that stands by itself", format!("{op:#04x}"))),
+                _ => return Err(self.bad("an opcode of a pickle that stands by itself", format!("{op:#04x}"))),
             }
         }
     }

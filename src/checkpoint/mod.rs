@@ -224,27 +224,23 @@ pub fn vector(path: &Path, tensors: &Tensors, names: &[&str]) -> Result<Array1<f
     floats(path, tensors, names)
 }
 
-/// Every tensor with its type and shape, for error messages.
-fn listed(tensors: &Tensors) -> Vec<String> {
-    tensors.iter().map(|(name, t)| format!("{} ({} {:?})", file::shown(name), t.dtype(), t.shape())).collect()
+/// [`Error::MissingTensor`] for alternative names, with the type and the shape of every tensor that is there.
+fn missing(path: &Path, names: &[&str], tensors: &Tensors) -> Error {
+    let listed = |(name, t): (&String, &Tensor)| format!("{} ({} {:?})", file::shown(name), t.dtype(), t.shape());
+    let (expected, got) = (names.iter().map(|&n| n.to_owned()).collect(), tensors.iter().map(listed).collect());
+    Error::MissingTensor { path: path.into(), expected, got, step: None }
 }
 
 fn floats<D: Dimension>(path: &Path, tensors: &Tensors, names: &[&str]) -> Result<Array<f32, D>> {
     let Some((name, tensor)) = names.iter().find_map(|&n| tensors.get_key_value(n)) else {
-        return Err(Error::MissingTensor {
-            path: path.into(),
-            expected: names.iter().map(|&n| n.to_owned()).collect(),
-            got: listed(tensors),
-            step: None,
-        });
+        return Err(missing(path, names, tensors));
     };
     let array = match tensor {
         Tensor::F32(a) => a.clone(),
         Tensor::F64(a) => a.mapv(|v| v as f32),
         other => {
-            return Err(
-                TensorFault::Unfit { expected: "floating-point weights", got: other.dtype().to_owned() }.of(path, name)
-            );
+            let (expected, got) = ("floating-point weights", other.dtype().to_owned());
+            return Err(TensorFault::Unfit { expected, got }.of(path, name));
         }
     };
     // Positions are found only once something is amiss: the plain scan is many times faster.

@@ -3,7 +3,8 @@
 use super::bias::{OUTPUT_BIAS, no_other_bias};
 use super::config::RunConfig;
 use super::file::shown;
-use super::{Tensor, Tensors, floats, listed};
+use super::optimiser::is_state;
+use super::{Tensor, Tensors, floats, missing, rules};
 use crate::error::{Error, Result, TensorFault};
 use crate::model::{Activation, Architecture, Layout, Network, Normalisation, Operation, Parameter, Transformer};
 use ndarray::{ArrayD, Axis};
@@ -27,11 +28,7 @@ pub(super) const OF_TRANSFORMER: [&str; 3] = [EMBED, UNEMBED, "blocks.0.attn.W_Q
 pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, settings: &Path) -> Result<Transformer> {
     let order = config.order()?;
     let shape = |name: &str, rank: usize| -> Result<Vec<usize>> {
-        let Some(tensor) = tensors.get(name) else {
-            let (path, expected) = (path.into(), vec![name.to_owned()]);
-            return Err(Error::MissingTensor { path, expected, got: listed(tensors), step: None });
-        };
-        let got = tensor.shape().to_vec();
+        let got = tensors.get(name).ok_or_else(|| missing(path, &[name], tensors))?.shape().to_vec();
         match got.len() == rank {
             true => Ok(got),
             false => Err(TensorFault::Rank { expected: rank, got }.of(path, name)),
@@ -56,12 +53,7 @@ pub(super) fn transformer(path: &Path, tensors: &Tensors, config: &RunConfig, se
     let d_mlp = tensors.contains_key(neurons).then(|| shape(neurons, 2)).transpose()?.map(|shape| shape[1]);
 
     let key = |name: &str| config.other.get(name).or_else(|| config.layers.other.get(name)).filter(|v| !v.is_null());
-    let bad = |key: &'static str, expected: &'static str, got: &serde_json::Value| Error::Config {
-        path: settings.into(),
-        key,
-        expected,
-        got: shown(&got.to_string()),
-    };
+    let bad = |key, expected, got| rules::bad(settings, key, expected, Some(got));
     let act_fn = match key("act_fn") {
         None => Activation::Relu,
         Some(value) => serde_json::from_value(value.clone()).map_err(|_| bad("act_fn", Activation::NAMES, value))?,
@@ -134,14 +126,11 @@ fn stored_names(parameter: &Parameter) -> (Vec<&str>, &'static [&'static str]) {
 
 /// All names under which each parameter of a description may be stored.
 pub(super) fn names_of(parameters: &[Parameter]) -> Vec<Vec<&str>> {
-    parameters
-        .iter()
-        .map(|parameter| {
-            let (mut names, linear) = stored_names(parameter);
-            names.extend(linear);
-            names
-        })
-        .collect()
+    let names = |parameter| {
+        let (plain, linear) = stored_names(parameter);
+        [&plain[..], linear].concat()
+    };
+    parameters.iter().map(names).collect()
 }
 
 /// The values of a parameter as they are computed with, and the name of the tensor that they are stored in.
@@ -250,7 +239,7 @@ fn nothing_else(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
                     return layout("a copy of the first rows of embed.W_E", "other numbers");
                 }
             }
-            _ if matches!(tensor, Tensor::Unread { .. }) || is_optimisers(name) => {}
+            _ if matches!(tensor, Tensor::Unread { .. }) || is_state(name) => {}
             _ => {
                 let shape = tensor.shape().to_vec();
                 return Err(TensorFault::Surplus { what: "tensor", shape }.of(path, shown(name)));
@@ -300,11 +289,6 @@ impl Network {
         }
         Ok(all)
     }
-}
-
-/// Whether a tensor is of this crate's optimisers, beside the weights in a checkpoint.
-fn is_optimisers(name: &str) -> bool {
-    ["adamw.", "adam.", "sgd."].iter().any(|prefix| name.starts_with(prefix))
 }
 
 /// Whether an attention mask, of truth values or numbers, is 1 up to the diagonal and 0 behind it.

@@ -59,7 +59,7 @@ pub fn read_precomputed_bytes(bytes: &[u8], path: &Path, neuron_site: &str) -> R
     tensors.and_then(|tensors| precomputed(tensors, path, neuron_site, skipped)).map_err(|error| match error {
         // What does not already name the file.
         Error::Shape { .. } | Error::UnknownSite { .. } | Error::RecordingMismatch { .. } | Error::Memory { .. } => {
-            Error::InFile { path: path.into(), source: Box::new(error) }
+            Error::in_file(path)(error)
         }
         other => other,
     })
@@ -180,9 +180,8 @@ fn read_npz(bytes: &[u8], path: &Path, neuron_site: &str, skipped: &mut Vec<Stri
         let header = Header::parse(&array).map_err(|(expected, got)| of(format!("{got} in place of {expected}")))?;
         if header.floats().is_none() {
             if name == LOGITS || name == neuron_site || MAPS.contains(&name.as_str()) {
-                return Err(
-                    TensorFault::Unfit { expected: "floats of 16, 32 or 64 bits", got: header.descr }.of(path, name)
-                );
+                let (expected, got) = ("floats of 16, 32 or 64 bits", header.descr);
+                return Err(TensorFault::Unfit { expected, got }.of(path, name));
             }
             skipped.push(listed(&name, &header.descr, &header.shape));
             continue;

@@ -64,3 +64,8 @@ impl fmt::Display for Optimiser {
 
 /// First words of the dotted names of tensors that are an optimiser's state, in checkpoints of this crate.
 pub(super) const STATES: [&str; 3] = ["adamw", "adam", "sgd"];
+
+/// Whether a tensor is an optimiser's state, beside the weights in a checkpoint of this crate.
+pub(super) fn is_state(name: &str) -> bool {
+    name.split_once('.').is_some_and(|(word, _)| STATES.contains(&word))
+}

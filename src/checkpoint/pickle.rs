@@ -5,9 +5,11 @@
 //! and the state it was given, and nothing is called or imported. Source of the names: PyTorch `torch/_utils.py`,
 //! `torch/serialization.py`, `torch/_tensor.py`.
 
+use std::fmt;
 use std::ops::Range;
 
 use super::element::{Dtype, Float8};
+use super::file::shown;
 
 /// A value on the machine's stack; numbers inside are indices into its arenas.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -33,6 +35,12 @@ pub(super) enum Value {
 pub(super) struct Class<'a> {
     pub(super) module: &'a str,
     pub(super) name: &'a str,
+}
+
+impl fmt::Display for Class<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&shown(&format!("{}.{}", self.module, self.name)))
+    }
 }
 
 /// The Python functions and classes whose calls mean something here.

@@ -2,9 +2,10 @@
 
 use super::file::not_found;
 use super::run::{CONFIG, folder_of};
-use super::{GroupKind, ModelKind, Run, RunConfig, read_precomputed, safetensors, task_file};
+use super::{GroupKind, Run, RunConfig, read_precomputed, safetensors, task_file};
 use crate::error::{Error, Result, check_shape};
 use crate::model::{Interpretable, LOGITS, Precomputed};
+use serde_json::json;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -52,13 +53,15 @@ impl Run {
         let directory = folder_of(path);
         let settings = directory.join(CONFIG);
         let config = match group {
-            Some((group, n)) => of_group(group, n),
+            // The group and nothing else.
+            Some((group, n)) => serde_json::from_value(json!({ "group": group, "group_parameter": n }))
+                .expect("the keys without a default"),
             None if settings.exists() => RunConfig::read_for_analysis(settings)?,
             None => {
                 let needs = "its group: --group cyclic:N, dihedral:N, symmetric:N or alternating:N, or a cfg.json beside \
                              the file with the keys `group` and `group_parameter`";
-                let source = Box::new(Error::Unsupported { analysis: "a file of recorded activations", needs });
-                return Err(Error::InFile { path: path.into(), source });
+                let error = Error::Unsupported { analysis: "a file of recorded activations", needs };
+                return Err(Error::in_file(path)(error));
             }
         };
         let model = match neuron_site {
@@ -72,7 +75,7 @@ impl Run {
             notes.push("no split is known, so all pairs count as training pairs".into());
         }
         check_shape("group of the recorded activations", &[model.order()], &[config.order()?])
-            .map_err(|source| Error::InFile { path: path.into(), source: Box::new(source) })?;
+            .map_err(Error::in_file(path))?;
         Ok(Self {
             config,
             tensors: Default::default(),
@@ -91,46 +94,19 @@ impl Run {
     }
 }
 
-/// Settings that say what the group is and nothing else.
-fn of_group(group: GroupKind, group_parameter: usize) -> RunConfig {
-    let missing = RunConfig::TRAINING_KEYS.into_iter().chain(["model"]).collect();
-    RunConfig {
-        model: ModelKind::SummedMlp.into(), // stands for nothing: it is missing
-        group,
-        group_parameter,
-        seed: 0,
-        frac_train: 0.0,
-        layers: Default::default(),
-        lr: 0.0,
-        weight_decay: 0.0,
-        betas: (0.9, 0.999),
-        eps: 1e-8,
-        warmup_epochs: 0,
-        lr_decay: Default::default(),
-        optimiser: Default::default(),
-        label_smoothing: 0.0,
-        num_epochs: 0,
-        missing,
-        other: Default::default(),
-    }
-}
-
 /// Activations whose neurons are at `hidden`, or else at the only site beside the logits.
 fn by_default(path: &Path) -> Result<Precomputed> {
     let unknown = match read_precomputed(path, HIDDEN) {
         Err(Error::InFile { source, path }) => match *source {
             Error::UnknownSite { site, known } => (site, known),
-            source => return Err(Error::InFile { source: Box::new(source), path }),
+            source => return Err(Error::in_file(path)(source)),
         },
         found => return found,
     };
     let others: Vec<&String> = unknown.1.iter().filter(|site| *site != LOGITS).collect();
     match others[..] {
         [one] => read_precomputed(path, one),
-        _ => {
-            let source = Box::new(Error::UnknownSite { site: unknown.0, known: unknown.1 });
-            Err(Error::InFile { path: path.into(), source })
-        }
+        _ => Err(Error::in_file(path)(Error::UnknownSite { site: unknown.0, known: unknown.1 })),
     }
 }
 

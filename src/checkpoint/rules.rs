@@ -133,22 +133,18 @@ pub(super) fn not_a_number(bytes: &[u8]) -> Option<String> {
     None
 }
 
+/// [`Error::Config`] of a key and its value.
+pub(super) fn bad(path: &Path, key: &'static str, expected: &'static str, value: Option<&Value>) -> Error {
+    let got = value.map_or_else(|| "nothing".into(), |v| shown(&v.to_string()));
+    Error::Config { path: path.into(), key, expected, got }
+}
+
 /// [`Error::Config`] for the first key that is missing or out of its range, of all that analysis or training needs.
 pub(super) fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
     let Value::Object(_) = config else {
-        return Err(Error::Format {
-            path: path.into(),
-            expected: "a run's settings as a JSON object",
-            got: "another JSON value".into(),
-        });
+        return Err(Error::format(path, "a run's settings as a JSON object", "another JSON value"));
     };
     let find = |key: &str| key.split('.').try_fold(config, |v, part| v.get(part));
-    let bad = |key, expected, value: Option<&Value>| Error::Config {
-        path: path.into(),
-        key,
-        expected,
-        got: value.map_or_else(|| "nothing".into(), |v| shown(&v.to_string())),
-    };
     for (key, need, expected, test) in RULES {
         let value = find(key);
         let fits = match value {
@@ -156,14 +152,14 @@ pub(super) fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
             Some(value) => test(value),
         };
         if !fits {
-            return Err(bad(key, expected, value));
+            return Err(bad(path, key, expected, value));
         }
     }
     if let Some(described) = config.get(MODEL).filter(|model| model.is_object())
         && let Err(error) = Architecture::deserialize(described)
     {
         let expected = "a description in `model`: steps, each with a name and what it computes, and neurons";
-        return Err(Error::Format { path: path.into(), expected, got: shown(&error.to_string()) });
+        return Err(Error::format(path, expected, shown(&error.to_string())));
     }
     let named = config.get(MODEL).and_then(|model| ModelKind::deserialize(model).ok());
     let needs_layers = named.is_some_and(|kind| kind != ModelKind::Transformer);
@@ -173,14 +169,14 @@ pub(super) fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
         ("layers.hidden_dim", "an integer from 1 up, which this model needs", named.is_some_and(ModelKind::has_hidden)),
     ] {
         if training && needed && find(key).is_none_or(Value::is_null) {
-            return Err(bad(key, expected, None));
+            return Err(bad(path, key, expected, None));
         }
     }
     let (group, n) = (config.get("group").map(GroupKind::deserialize), config.get("group_parameter"));
     if let (Some(Ok(group)), Some(n)) = (group, n)
         && whole(n).and_then(|n| usize::try_from(n).ok()).is_some_and(|n| group.order(n).is_err())
     {
-        return Err(bad("group_parameter", "a group whose order fits in usize", Some(n)));
+        return Err(bad(path, "group_parameter", "a group whose order fits in usize", Some(n)));
     }
     Ok(())
 }

@@ -253,13 +253,10 @@ impl Run {
         let Some(table) = task_file::table(&path, self.config.order()?, kind == GroupKind::CayleyTable)? else {
             return Ok(None);
         };
-        match run_group::check_family(kind, n, &table) {
-            Ok(()) => Ok(Some(table)),
-            Err(got) => {
-                Err(TensorFault::Unfit { expected: "the table of a group of the settings' kind", got }
-                    .of(path, "table"))
-            }
-        }
+        let expected = "the table of a group of the settings' kind";
+        run_group::check_family(kind, n, &table)
+            .map_err(|got| TensorFault::Unfit { expected, got }.of(path, "table"))?;
+        Ok(Some(table))
     }
 
     /// The training and test pairs: those of `train` in `task.safetensors`, in the file's order, where there is such a
@@ -297,7 +294,7 @@ impl Run {
             self.config.require(&self.directory.join(CONFIG), key)?;
         }
         Split::published(n, self.config.frac_train, self.config.seed)
-            .map_err(|source| Error::InFile { path: self.directory.join("cfg.json"), source: source.into() })
+            .map_err(Error::in_file(self.directory.join(CONFIG)))
     }
 
     /// The split, or one without any pairs and the reason, where the settings do not have its share or its seed.
@@ -380,10 +377,8 @@ impl Run {
     /// [`Error::Unsupported`] for recorded activations; for a transformer [`Error::MissingTensor`], [`Error::Tensor`], and [`Error::Config`] for an activation function or a LayerNorm that is unknown.
     pub fn architecture(&self) -> Result<Architecture> {
         if self.recorded.is_some() {
-            return Err(Error::Unsupported {
-                analysis: "the network of a run",
-                needs: "weights, not recorded activations",
-            });
+            let needs = "weights, not recorded activations";
+            return Err(Error::Unsupported { analysis: "the network of a run", needs });
         }
         if self.config.model.is(ModelKind::Transformer) {
             let settings = self.directory.join(CONFIG);

@@ -1,6 +1,7 @@
 //! The group of a run, the element orders that it can have, its coordinates, and the names of its family.
 
-use super::file::shown;
+use super::rules::bad;
+use super::run::CONFIG;
 use super::{GroupKind, Run, task_file};
 use crate::error::{Error, Result};
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
@@ -54,16 +55,13 @@ impl Run {
             },
         };
         let (n, degree) = (permutations.order(), permutations.degree());
-        let path = order.map_or_else(|| self.directory().join("cfg.json"), Path::to_path_buf);
-        let other = |got: String| {
-            explained(Error::Format { path: path.clone(), expected: "the elements of the run's group", got })
-        };
+        let path = order.map_or_else(|| self.directory().join(CONFIG), Path::to_path_buf);
+        let other = |got: String| explained(Error::format(&path, "the elements of the run's group", got));
         let expected = self.config.order()?;
         if n != expected {
             return Err(other(format!("{n} permutations of {degree} points, where the group has {expected} elements")));
         }
-        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n]))
-            .map_err(|source| Error::InFile { path: path.clone(), source: source.into() })?;
+        memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n])).map_err(Error::in_file(&path))?;
         let table = permutations.cayley_table().with_name(permutations.name());
         check_family(self.config.group, self.config.group_parameter, &table).map_err(&other)?;
         if self.table_fingerprint()?.is_some_and(|own| own != table.fingerprint()) {
@@ -99,12 +97,7 @@ impl Run {
             Some(Value::String(name)) if name == SYMPY || name == LEXICOGRAPHIC => {
                 self.permutations(name.as_ref()).map_err(explained).map(Some)
             }
-            Some(other) => Err(Error::Config {
-                path: self.directory().join("cfg.json"),
-                key: "element_order",
-                expected: "sympy or lexicographic",
-                got: shown(&other.to_string()),
-            }),
+            other => Err(bad(&self.directory().join(CONFIG), "element_order", "sympy or lexicographic", other)),
         }
     }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use ::safetensors::{Dtype as Stored, SafeTensors};
+use ::safetensors::{Dtype as Stored, SafeTensorError, SafeTensors};
 use ndarray::ArrayD;
 use serde_json::{Map, Value, json};
 
@@ -41,11 +41,7 @@ use crate::error::{Error, Result, TensorFault};
 pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
     check(bytes, path)?;
     checksum::verify(bytes, path)?;
-    let file = SafeTensors::deserialize(bytes).map_err(|e| Error::Format {
-        path: path.into(),
-        expected: "a safetensors file",
-        got: shown(&e.to_string()),
-    })?;
+    let file = SafeTensors::deserialize(bytes).map_err(|e| no_safetensors(path, &e))?;
     let mut tensors = Tensors::new();
     for (name, view) in file.iter() {
         let count = places(view.shape()).ok_or_else(|| {
@@ -55,8 +51,7 @@ pub fn read_bytes(bytes: &[u8], path: &Path) -> Result<Tensors> {
         // The counts agree (the safetensors crate has checked them), so only a large u64 is left to fail.
         let read = dtype(view.dtype()).and_then(|dtype| dtype.gather(view.data(), view.shape(), 0..count));
         let unread = || Tensor::Unread { what: view.dtype().to_string(), shape: view.shape().to_vec() };
-        let tensor = read.unwrap_or_else(unread);
-        tensors.insert(name.to_owned(), tensor);
+        tensors.insert(name.to_owned(), read.unwrap_or_else(unread));
     }
     Ok(tensors)
 }
@@ -82,13 +77,13 @@ pub fn read_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>>
 
 /// The metadata ([`read_metadata`]) in the bytes of a file.
 pub(crate) fn metadata_of(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, String>> {
-    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| Error::Format {
-        path: path.into(),
-        expected: "a safetensors file",
-        got: shown(&e.to_string()),
-    })?;
+    let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| no_safetensors(path, &e))?;
     let texts = header.metadata().iter().flatten().filter(|(key, _)| *key != checksum::KEY);
     Ok(texts.map(|(key, text)| (key.clone(), text.clone())).collect())
+}
+
+fn no_safetensors(path: &Path, error: &SafeTensorError) -> Error {
+    Error::format(path, "a safetensors file", shown(&error.to_string()))
 }
 
 /// Whether a file is a safetensors file with a tensor of this name.

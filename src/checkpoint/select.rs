@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::file::shown;
+use super::file::{in_words, shown};
 use super::listing::{Listing, Place, Step};
 use super::optimiser::STATES;
 use super::pickle::Value;
@@ -39,8 +39,6 @@ const USUAL: [&str; 17] = [
 ];
 /// Words before the number in a key of a history.
 const STEPS: [&str; 8] = ["", "epoch", "step", "iter", "iteration", "checkpoint", "ckpt", "e"];
-/// Paths that an error or a note lists, at most.
-const LISTED: usize = 12;
 
 /// What is looked for in a file.
 #[derive(Debug, Clone, Copy, Default)]
@@ -103,11 +101,11 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
         let exact = groups.keys().any(|&group| is_at(&path_of(listing, group), entry, true));
         groups.retain(|&group, _| is_at(&path_of(listing, group), entry, exact));
         if groups.is_empty() {
-            let paths: Vec<String> = all.iter().take(1000).map(|&group| shown(&path_of(listing, group))).collect();
+            let paths: Vec<String> = all.iter().take(1000).map(|&group| path_of(listing, group)).collect();
             let hint = nearest(&[entry], paths.iter().map(String::as_str));
-            let hint = hint.map_or_else(String::new, |name| format!("; the nearest is `{name}`"));
-            let got = format!("no `{}`{hint}; there are {}", shown(entry), list(paths.into_iter(), all.len()));
-            return Err(Error::Format { path: path.into(), expected: "an entry with the weights", got });
+            let hint = hint.map_or_else(String::new, |name| format!("; the nearest is `{}`", shown(name)));
+            let got = format!("no `{}`{hint}; there are {}", shown(entry), in_words(&paths, all.len()));
+            return Err(Error::format(path, "an entry with the weights", got));
         }
     }
     // Those that fit, else those that come nearest to it: what is missing is then named.
@@ -134,10 +132,9 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
                 _ => {
                     let got = families.iter().take(1000).map(|members| {
                         let path = path_of(listing, last(listing, members));
-                        if members.len() == 1 {
-                            format!("`{path}`")
-                        } else {
-                            format!("`{path}` (the last of {})", members.len())
+                        match members.len() {
+                            1 => format!("`{path}`"),
+                            count => format!("`{path}` (the last of {count})"),
                         }
                     });
                     return Err(Error::SeveralWeights {
@@ -158,9 +155,8 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
         notes.push(format!("the weights are `{taken}`, the last of {} in a history", members.len()));
     }
     if !families.is_empty() && !wanted.names.is_empty() {
-        let count = families.len();
-        let others = families.iter().take(LISTED).map(|members| shown(&path_of(listing, last(listing, members))));
-        notes.push(format!("the weights are `{taken}`; not read: {}", list(others, count)));
+        let others = families.iter().map(|members| path_of(listing, last(listing, members)));
+        notes.push(format!("the weights are `{taken}`; not read: {}", in_words(others, families.len())));
     }
     Ok(Some(Choice { place: group.0, prefix: group.1, notes }))
 }
@@ -187,15 +183,6 @@ fn is_at(path: &str, entry: &str, exact: bool) -> bool {
         Some(rest) => rest.is_empty() || !exact && rest.starts_with(['.', '[']),
         None => !exact && entry == ".",
     }
-}
-
-/// At most [`LISTED`] of `count` paths in words.
-fn list(paths: impl Iterator<Item = String>, count: usize) -> String {
-    let mut text = paths.take(LISTED).map(|path| format!("`{path}`")).collect::<Vec<_>>().join(", ");
-    if count > LISTED {
-        text.push_str(&format!(" and {} more", count - LISTED));
-    }
-    text
 }
 
 /// Whether only the usual words lead to a state dict.

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use ndarray::{Array2, ArrayD, Ix1, Ix2};
+use ndarray::{Array, Array1, Array2, Dimension};
 
 use super::file::shown;
 use super::safetensors::read_metadata;
-use super::{Tensor, Tensors, listed, read_tensors};
+use super::{Tensor, Tensors, missing, read_tensors};
 use crate::error::{Error, Result, TensorFault};
 use crate::group::CayleyTable;
 use crate::memory;
@@ -27,8 +27,7 @@ pub(super) fn exists(path: &Path) -> Result<bool> {
 /// and it is not `required`.
 pub(super) fn table(path: &Path, order: usize, required: bool) -> Result<Option<CayleyTable>> {
     let Some(entries) = entries(path, order, required)? else { return Ok(None) };
-    let table =
-        CayleyTable::new(entries).map_err(|source| Error::InFile { path: path.into(), source: source.into() })?;
+    let table = CayleyTable::new(entries).map_err(Error::in_file(path))?;
     Ok(Some(match read_metadata(path)?.get(GROUP) {
         Some(name) if !name.is_empty() => table.with_name(shown(name)),
         _ => table,
@@ -42,16 +41,10 @@ pub(super) fn entries(path: &Path, order: usize, required: bool) -> Result<Optio
     if !required && !tensors.contains_key(NAME) {
         return Ok(None);
     }
-    let table = integers(path, &tensors, NAME)?;
-    let shape = table.shape().to_vec();
-    let table = table.into_dimensionality::<Ix2>().map_err(|_| rank(path, NAME, 2, &shape))?;
-    if shape != [order, order] {
-        return Err(TensorFault::Shape {
-            expected: vec![order; 2],
-            got: shape,
-            because: "group order, group order".into(),
-        }
-        .of(path, NAME));
+    let table: Array2<i64> = integers(path, &tensors, NAME)?;
+    if table.shape() != [order, order] {
+        let (expected, got) = (vec![order; 2], table.shape().to_vec());
+        return Err(TensorFault::Shape { expected, got, because: "group order, group order".into() }.of(path, NAME));
     }
     if let Some(((x, y), entry)) = table.indexed_iter().find(|(_, entry)| **entry < 0) {
         return Err(layout(path, NAME, "row indices from 0 up", format!("{entry} at [{x}, {y}]")));
@@ -62,17 +55,14 @@ pub(super) fn entries(path: &Path, order: usize, required: bool) -> Result<Optio
 /// The split whose training pairs are the tensor `train`.
 pub(super) fn split(path: &Path, order: usize) -> Result<Split> {
     const NAME: &str = "train";
-    let train = integers(path, &read_tensors(path)?, NAME)?;
-    let shape = train.shape().to_vec();
-    let train = train.into_dimensionality::<Ix1>().map_err(|_| rank(path, NAME, 1, &shape))?;
+    let train: Array1<i64> = integers(path, &read_tensors(path)?, NAME)?;
     let bad = |expected, got| layout(path, NAME, expected, got);
     if train.is_empty() {
         return Err(bad("at least one training pair", "none".into()));
     }
     let pairs = order.checked_mul(order).ok_or_else(|| bad("a group of fewer pairs", format!("order {order}")))?;
     // Marks, and the pairs of both sets.
-    memory::check("a split of all pairs", memory::bytes::<usize>(&[pairs, 2]))
-        .map_err(|source| Error::InFile { path: path.into(), source: source.into() })?;
+    memory::check("a split of all pairs", memory::bytes::<usize>(&[pairs, 2])).map_err(Error::in_file(path))?;
     let mut seen = vec![false; pairs];
     for (i, &pair) in train.iter().enumerate() {
         let place = usize::try_from(pair).ok().and_then(|pair| seen.get_mut(pair));
@@ -88,21 +78,15 @@ pub(super) fn split(path: &Path, order: usize) -> Result<Split> {
 }
 
 /// The integers of a tensor.
-fn integers(path: &Path, tensors: &Tensors, name: &str) -> Result<ArrayD<i64>> {
-    match tensors.get(name) {
-        Some(Tensor::I64(values)) => Ok(values.clone()),
-        Some(other) => Err(TensorFault::Unfit { expected: "integers", got: other.dtype().into() }.of(path, name)),
-        None => Err(Error::MissingTensor {
-            path: path.into(),
-            expected: vec![name.into()],
-            got: listed(tensors),
-            step: None,
-        }),
-    }
-}
-
-fn rank(path: &Path, tensor: &str, expected: usize, got: &[usize]) -> Error {
-    TensorFault::Rank { expected, got: got.to_vec() }.of(path, tensor)
+fn integers<D: Dimension>(path: &Path, tensors: &Tensors, name: &str) -> Result<Array<i64, D>> {
+    let values = match tensors.get(name) {
+        Some(Tensor::I64(values)) => values,
+        Some(other) => return Err(layout(path, name, "integers", other.dtype().into())),
+        None => return Err(missing(path, &[name], tensors)),
+    };
+    let (expected, got) = (D::NDIM.unwrap_or_default(), values.shape().to_vec());
+    let array = values.clone().into_dimensionality();
+    array.map_err(|_| TensorFault::Rank { expected, got }.of(path, name))
 }
 
 fn layout(path: &Path, tensor: &str, expected: &'static str, got: String) -> Error {

@@ -106,7 +106,7 @@ pub fn read_entry(bytes: &[u8], path: &Path, entry: &str) -> Result<Tensors> {
 /// Reads the state dict that is wanted.
 pub(super) fn read(bytes: &[u8], path: &Path, wanted: &Wanted<'_>) -> Result<Contents> {
     check(bytes, path)?;
-    let bad = |expected, got: String| Error::Format { path: path.into(), expected, got };
+    let bad = |expected, got: String| Error::format(path, expected, got);
     if u32::try_from(bytes.len()).is_err() {
         return Err(bad("a file below 4 GiB", format!("{} bytes", bytes.len())));
     }
@@ -154,7 +154,7 @@ pub(super) fn read(bytes: &[u8], path: &Path, wanted: &Wanted<'_>) -> Result<Con
 
 /// Reads the format before PyTorch 1.6.
 fn read_legacy(bytes: &[u8], path: &Path, wanted: &Wanted<'_>, limit: usize) -> Result<Contents> {
-    let bad = |expected, got: String| Error::Format { path: path.into(), expected, got };
+    let bad = |expected, got: String| Error::format(path, expected, got);
     let mut machine = Machine::new(bytes, path);
     let (_magic, version) = (machine.run()?, machine.run()?);
     if !matches!(version, Value::Int(n) if machine.ints[n as usize] == 1001) {
@@ -269,17 +269,13 @@ impl<'a> Reading<'a> {
                 if prefix.is_empty() { Some(key) } else { key.strip_prefix(prefix).and_then(|k| k.strip_prefix('.')) };
             return Ok(inner.map(str::to_owned));
         }
-        if prefix.is_empty()
-            && !wanted.names.is_empty()
-            && let way = listing.way(place, name.place)
-            && way.first().is_some_and(|first| first.parent == place)
-            && way.iter().all(|inner| inner.is_child)
-        {
-            let key = format!("{}.{key}", listing.path(place, name.place));
-            *total = total.saturating_add(key.len());
-            return if *total > self.limit { Err(self.too_large(&key, *total)) } else { Ok(Some(key)) };
-        }
-        if !wanted.names.is_empty() || listing.root(name.place) != place || !matches!(name.value, Value::Tensor(_)) {
+        let is_in = if wanted.names.is_empty() {
+            listing.root(name.place) == place && matches!(name.value, Value::Tensor(_))
+        } else {
+            let way = if prefix.is_empty() { listing.way(place, name.place) } else { Vec::new() };
+            way.first().is_some_and(|first| first.parent == place) && way.iter().all(|inner| inner.is_child)
+        };
+        if !is_in {
             return Ok(None);
         }
         let key = format!("{}.{key}", listing.path(place, name.place));
@@ -310,9 +306,7 @@ impl<'a> Reading<'a> {
         }
         let dtype = match dtype {
             Ok(dtype) => dtype,
-            Err(Class { module, name }) => {
-                return Ok(Tensor::Unread { what: shown(&format!("{module}.{name}")), shape: layout.shape });
-            }
+            Err(class) => return Ok(Tensor::Unread { what: class.to_string(), shape: layout.shape }),
         };
         let bytes = (self.storage)(storage.key).ok_or_else(|| {
             self.layout(name, "its storage in the archive", format!("no stored entry `{}`", shown(storage.key)))
@@ -347,10 +341,7 @@ impl<'a> Reading<'a> {
     fn class(&self, mut object: Object) -> String {
         for _ in 0..8 {
             match object.class {
-                Value::Global(class) => {
-                    let Class { module, name } = self.machine.globals[class as usize];
-                    return shown(&format!("{module}.{name}"));
-                }
+                Value::Global(class) => return self.machine.globals[class as usize].to_string(),
                 Value::Object(inner) => object = self.machine.objects[inner as usize],
                 _ => break,
             }
@@ -366,8 +357,8 @@ impl<'a> Reading<'a> {
                 return Error::UnsafePickle { path: self.path.into(), global };
             }
             Value::Global(global) => {
-                let Class { module, name } = self.machine.globals[global as usize];
-                return Error::UnsafePickle { path: self.path.into(), global: shown(&format!("{module}.{name}")) };
+                let global = self.machine.globals[global as usize].to_string();
+                return Error::UnsafePickle { path: self.path.into(), global };
             }
             Value::Dict(_) => "a dictionary without tensors",
             Value::List(_) | Value::Tuple(_) => "a list without named tensors",
@@ -375,7 +366,7 @@ impl<'a> Reading<'a> {
             _ => "another Python object",
         };
         let expected = "a state dict of named tensors, at the top or in dictionaries, lists or modules";
-        Error::Format { path: self.path.into(), expected, got: got.into() }
+        Error::format(self.path, expected, got)
     }
 }
 

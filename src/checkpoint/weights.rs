@@ -9,7 +9,7 @@ use super::checkpoints;
 use super::file::{in_words, not_found, read_file, shown};
 use super::listing::Listing;
 use super::select::{Choice, Wanted, choose};
-use super::{Contents, Tensors, listed, safetensors, task_file, torch, zip};
+use super::{Contents, Tensors, missing, safetensors, task_file, torch, zip};
 use crate::error::{Error, Result};
 
 /// Extensions of weights files.
@@ -54,11 +54,8 @@ fn flat(tensors: Tensors, wanted: &Wanted<'_>, path: &Path) -> Result<Contents> 
 
 /// The tensors of all shards of an index: a JSON object `weight_map` of the file of every tensor.
 fn shards(index: &Path) -> Result<Tensors> {
-    let bad = |got: String| Error::Format {
-        path: index.into(),
-        expected: "an index of shards: a `weight_map` from tensors to files beside it",
-        got,
-    };
+    let expected = "an index of shards: a `weight_map` from tensors to files beside it";
+    let bad = |got: String| Error::format(index, expected, got);
     let value: Value = serde_json::from_slice(&read_file(index)?).map_err(|e| bad(shown(&e.to_string())))?;
     let map = value.get("weight_map").and_then(Value::as_object).ok_or_else(|| bad("none".into()))?;
     let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
@@ -76,14 +73,7 @@ fn shards(index: &Path) -> Result<Tensors> {
         let path = index.with_file_name(file);
         let mut there = read(&path, &Wanted::default())?.tensors;
         for name in names {
-            let Some(tensor) = there.remove(name) else {
-                return Err(Error::MissingTensor {
-                    path,
-                    expected: vec![shown(name)],
-                    got: listed(&there),
-                    step: None,
-                });
-            };
+            let tensor = there.remove(name).ok_or_else(|| missing(&path, &[&shown(name)], &there))?;
             tensors.insert(name.to_owned(), tensor);
         }
     }
@@ -140,13 +130,9 @@ pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
     match (&models[..], &weights.iter().collect::<Vec<_>>()[..]) {
         ([], []) => Ok(None),
         ([one], all) => {
-            let others = in_words(all.iter().filter(|name| *name != one).map(|name| &***name));
-            let notes = if all.len() > 1 {
-                vec![format!("the weights are `{}`; not read: {others}", shown(one))]
-            } else {
-                vec![]
-            };
-            Ok(Some((folder.join(one), notes)))
+            let others = in_words(all.iter().filter(|name| *name != one), all.len() - 1);
+            let note = (all.len() > 1).then(|| format!("the weights are `{}`; not read: {others}", shown(one)));
+            Ok(Some((folder.join(one), note.into_iter().collect())))
         }
         ([], [one]) => Ok(Some((folder.join(one), Vec::new()))),
         ([], several) | (several, _) => Err(Error::SeveralWeights {

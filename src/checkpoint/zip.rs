@@ -19,16 +19,15 @@ pub(super) type Entries<'a> = BTreeMap<&'a str, Option<&'a [u8]>>;
 
 /// The bytes of an entry that has to be stored as it is.
 pub(super) fn stored<'a>(entry: Option<&'a [u8]>, name: &str, path: &Path) -> Result<&'a [u8]> {
-    entry.ok_or_else(|| Error::Format {
-        path: path.into(),
-        expected: "stored zip entries, as torch.save writes them",
-        got: format!("`{}` compressed or encrypted", shown(name)),
+    entry.ok_or_else(|| {
+        let got = format!("`{}` compressed or encrypted", shown(name));
+        Error::format(path, "stored zip entries, as torch.save writes them", got)
     })
 }
 
 /// Lists the entries of the archive `bytes`.
 pub(super) fn entries<'a>(bytes: &'a [u8], path: &Path) -> Result<Entries<'a>> {
-    let bad = |expected, got: &str| Error::Format { path: path.into(), expected, got: got.into() };
+    let bad = |expected, got: &str| Error::format(path, expected, got);
     let end = end_record(bytes).ok_or_else(|| {
         bad("a whole zip archive", "one without its end record: the file is cut short or something follows it")
     })?;

@@ -596,6 +596,16 @@ impl Error {
     pub(crate) fn description(step: &str, expected: impl Into<String>, got: impl Into<String>) -> Self {
         Self::Description { step: step.into(), expected: expected.into(), got: got.into() }
     }
+
+    /// [`Error::Format`] of a file.
+    pub(crate) fn format(path: &std::path::Path, expected: &'static str, got: impl Into<String>) -> Self {
+        Self::Format { path: path.into(), expected, got: got.into() }
+    }
+
+    /// [`Error::InFile`] around an error.
+    pub(crate) fn in_file(path: impl Into<PathBuf>) -> impl FnOnce(Self) -> Self {
+        |source| Self::InFile { path: path.into(), source: Box::new(source) }
+    }
 }
 
 impl std::fmt::Debug for Error {
