@@ -119,14 +119,9 @@ impl ClusterParts {
 /// What an ablation leaves, if its loss is a number: the model's own logits are finite; what is left of very large ones need
 /// not be.
 pub(super) fn check_ablated(evaluation: Evaluation) -> Result<Evaluation> {
-    match evaluation.loss.is_finite() {
-        true => Ok(evaluation),
-        false => Err(Error::Range {
-            what: "loss after an ablation",
-            expected: "a finite number: logits without the part that was taken away overflow f32",
-            got: evaluation.loss,
-        }),
-    }
+    let expected = "a finite number: logits without the part that was taken away overflow f32";
+    let error = Error::Range { what: "loss after an ablation", expected, got: evaluation.loss };
+    if evaluation.loss.is_finite() { Ok(evaluation) } else { Err(error) }
 }
 
 /// Some columns of a row-major matrix.
@@ -192,10 +187,8 @@ pub fn own_block_only(
     check_tasks(model, basis, task)?;
     check_blocks(basis, &labels.iter().filter_map(|&(_, block)| block).collect::<Vec<_>>())?;
     if clusters.blocks != basis.blocks() {
-        return Err(Error::Unsupported {
-            analysis: "own-block ablation",
-            needs: "labels that were found in its basis",
-        });
+        let needs = "labels that were found in its basis";
+        return Err(Error::Unsupported { analysis: "own-block ablation", needs });
     }
     let block_of = basis.block_of_row();
     let keeps = |channel: usize, row: usize| {

@@ -72,11 +72,8 @@ pub fn attention_patterns(
     let width = width(model, site)?;
     let heads = width.checked_div(positions).unwrap_or(0);
     if heads * positions != width {
-        return Err(Error::Shape {
-            what: format!("attention pattern `{site}`"),
-            expected: vec![positions, heads],
-            got: vec![width],
-        });
+        let (expected, got) = (vec![positions, heads], vec![width]);
+        return Err(Error::Shape { what: format!("attention pattern `{site}`"), expected, got });
     }
     let all = at_all_pairs(model, site, &Hooks::none())?;
     let head =
@@ -132,11 +129,8 @@ impl Variance {
         by_right /= n as f64;
         let mean = by_left.mean_axis(Axis(0)).expect("a group has an element");
         let spread = |means: &Array2<f64>| (means - &mean).mapv(|v| v * v).sum() / means.nrows() as f64;
-        let mut whole = 0.0;
-        values
-            .lanes(Axis(2))
-            .into_iter()
-            .for_each(|values| azip!((&v in values, m in &mean) whole += (f64::from(v) - m).powi(2)));
+        let (mut whole, lanes) = (0.0, values.lanes(Axis(2)).into_iter());
+        lanes.for_each(|values| azip!((&v in values, m in &mean) whole += (f64::from(v) - m).powi(2)));
         whole /= (n * m) as f64;
         Self { of_mean: mean.mapv(|m| m * m).sum(), whole, left: spread(&by_left), right: spread(&by_right) }
     }

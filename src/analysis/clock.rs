@@ -154,13 +154,10 @@ pub fn gradient_symmetricity(
         Some(triples) => {
             let mut of_class: BTreeMap<usize, Vec<Pair>> = BTreeMap::new();
             for &[x, y, z] in triples {
-                let pairs = of_class.entry(z).or_default();
-                for element in [x, y] {
-                    if element >= n {
-                        return Err(Error::UnknownElement { order: n, got: element });
-                    }
+                if let Some(got) = [x, y].into_iter().find(|&element| element >= n) {
+                    return Err(Error::UnknownElement { order: n, got });
                 }
-                pairs.push((Elem::new(x), Elem::new(y)));
+                of_class.entry(z).or_default().push((Elem::new(x), Elem::new(y)));
             }
             of_class.iter().map(|(&z, pairs)| sums(pairs, &[z])).collect()
         }
@@ -215,11 +212,8 @@ fn cosines(a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> f64 {
 /// ```
 pub fn published_triples(order: usize) -> Result<Vec<[usize; 3]>> {
     memory::check("all triples of elements", memory::bytes::<u32>(&[order, order, order]))?;
-    let count = u32::try_from(order.pow(3)).map_err(|_| Error::Range {
-        what: "number of triples",
-        expected: "below 2^32",
-        got: (order as f64).powi(3),
-    })?;
+    let (what, got) = ("number of triples", (order as f64).powi(3));
+    let count = u32::try_from(order.pow(3)).map_err(|_| Error::Range { what, expected: "below 2^32", got })?;
     let mut all: Vec<u32> = (0..count).collect();
     // Python seeds by an array of the seed's 32-bit words.
     let mut rng = Mt::new_with_key([42]);
@@ -438,9 +432,7 @@ fn correlation(a: &[f64], b: &[f64]) -> Option<f64> {
 impl fmt::Display for DistanceIrrelevance {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.left, self.right) {
-            (Some(left), Some(right)) => {
-                write!(f, "distance irrelevance {left:.4} for x^-1 y, {right:.4} for x y^-1")
-            }
+            (Some(x), Some(y)) => write!(f, "distance irrelevance {x:.4} for x^-1 y, {y:.4} for x y^-1"),
             _ => f.write_str("distance irrelevance: none, the correct logit is constant"),
         }
     }

@@ -1,6 +1,6 @@
 //! Whether neurons are constant on the cosets of subgroups.
 
-use super::neurons::DIM;
+use super::neurons::{DIM, clusters};
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result, check_shape};
@@ -90,13 +90,7 @@ impl CosetMeasures {
     /// The neurons of every class that has any.
     #[must_use]
     pub fn clusters(&self) -> BTreeMap<usize, Vec<usize>> {
-        let mut clusters = BTreeMap::<usize, Vec<usize>>::new();
-        for (k, neuron) in self.neurons.iter().enumerate() {
-            if let Some(class) = neuron.class {
-                clusters.entry(class).or_default().push(k);
-            }
-        }
-        clusters
+        clusters(self.neurons.iter().map(|neuron| neuron.class))
     }
 }
 
@@ -286,11 +280,9 @@ impl CosetMeasures {
                 Cell::Number(mean(&|m| self.concentration(c, m.both()))),
             ]
         };
-        Table {
-            title: "Neurons that are constant on cosets".into(),
-            columns: vec![CLASS, SUBGROUP, CONJUGATES, WIDTH, WITHIN_LEFT, WITHIN_RIGHT, COSET_CHANCE, CONCENTRATION],
-            rows: self.clusters().into_iter().map(row).collect(),
-        }
+        let columns = vec![CLASS, SUBGROUP, CONJUGATES, WIDTH, WITHIN_LEFT, WITHIN_RIGHT, COSET_CHANCE, CONCENTRATION];
+        let rows = self.clusters().into_iter().map(row).collect();
+        Table::new("Neurons that are constant on cosets", columns, rows)
     }
 }
 

@@ -36,14 +36,9 @@ pub fn component_norms(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_,
 
 /// Finite values that are very large may have coefficients that are not.
 pub(super) fn check_finite_energy(energy: f64) -> Result<()> {
-    match energy.is_finite() {
-        true => Ok(()),
-        false => Err(Error::Range {
-            what: "coefficients of a transform",
-            expected: "finite numbers in f32, of values that are small enough",
-            got: energy,
-        }),
-    }
+    let expected = "finite numbers in f32, of values that are small enough";
+    let error = Error::Range { what: "coefficients of a transform", expected, got: energy };
+    if energy.is_finite() { Ok(()) } else { Err(error) }
 }
 
 /// Squared norms per Fourier component of everything a model reads elements with or writes them with.
@@ -123,11 +118,8 @@ impl EmbeddingSpectra {
             let norms = norms.iter().map(|norms| Cell::Number(norms[i]));
             [Cell::text(component)].into_iter().chain(norms).chain(none.clone()).collect()
         };
-        Table {
-            title: "Squared norm per component".into(),
-            columns: [COMPONENT].into_iter().chain(terms).collect(),
-            rows: self.components.iter().enumerate().map(row).collect(),
-        }
+        let rows = self.components.iter().enumerate().map(row).collect();
+        Table::new("Squared norm per component", [COMPONENT].into_iter().chain(terms).collect(), rows)
     }
 }
 

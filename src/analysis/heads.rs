@@ -184,18 +184,12 @@ impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
     /// The name of another site of the block, at the position that is looked from.
     fn site(&self, step: &str) -> Result<String> {
         let name = format!("{}{step}{}", self.block, self.position);
-        match self.model.sites().iter().any(|site| site.name == name) {
-            true => Ok(name),
-            false => Err(Error::Unsupported {
-                analysis: "heads",
-                needs: match step {
-                    "mlp.hook_pre" | "hook_mlp_out" => {
-                        "a block with neurons, which has `mlp.hook_pre` and `hook_mlp_out`"
-                    }
-                    _ => "a block with the sites `attn.hook_z`, `hook_attn_out` and `hook_resid_post`",
-                },
-            }),
-        }
+        let needs = match step {
+            "mlp.hook_pre" | "hook_mlp_out" => "a block with neurons, which has `mlp.hook_pre` and `hook_mlp_out`",
+            _ => "a block with the sites `attn.hook_z`, `hook_attn_out` and `hook_resid_post`",
+        };
+        let is_there = self.model.sites().iter().any(|site| site.name == name);
+        if is_there { Ok(name) } else { Err(Error::Unsupported { analysis: "heads", needs }) }
     }
 
     /// The channels of the pattern of some heads.

@@ -158,21 +158,16 @@ pub(super) fn interpret_with(
         || (embedding(model, basis), unembedding_by_cluster(model, basis, &clusters)),
     );
     let unembedding_by_cluster = unembedding_by_cluster?;
+    let as_published = label(&neuron_spectrum.by_block, basis, Some(Labels::AsPublished));
+    let unembedding = hidden_readout(model).unembedding();
 
     Ok(Interpretation {
         coordinates: basis.name(),
         baseline,
         embedding: embedding?,
         published: Published {
-            clusters: label(&neuron_spectrum.by_block, basis, Some(Labels::AsPublished))
-                .clusters()
-                .into_iter()
-                .map(|(block, members)| (block, members.len()))
-                .collect(),
-            unembed_sum: hidden_readout(model)
-                .unembedding()
-                .map(|u| component_norms_of_sum(basis, u.t()))
-                .transpose()?,
+            clusters: as_published.clusters().into_iter().map(|(block, members)| (block, members.len())).collect(),
+            unembed_sum: unembedding.map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
             unembedding_by_cluster,
             parity,
         },
@@ -266,11 +261,8 @@ impl Interpretation {
                 Cell::Share(after.accuracy),
             ]
         };
-        Table {
-            title: "Loss over all pairs, after each ablation".into(),
-            columns: vec![ABLATION, LOSS, TIMES, ACCURACY],
-            rows: self.ablations().into_iter().map(row).collect(),
-        }
+        let rows = self.ablations().into_iter().map(row).collect();
+        Table::new("Loss over all pairs, after each ablation", vec![ABLATION, LOSS, TIMES, ACCURACY], rows)
     }
 
     /// [`NeuronClusters::table`] with the loss without each cluster.
@@ -297,11 +289,8 @@ impl Interpretation {
             });
             [Cell::text(kind)].into_iter().chain(shares).collect()
         };
-        Table {
-            title: "Shares of energy by kind of 2-D term".into(),
-            columns: vec![TERM_KIND, HIDDEN_SHARE, LOGIT_SHARE, RAW_SHARE],
-            rows: kinds.into_iter().enumerate().map(row).collect(),
-        }
+        let rows = kinds.into_iter().enumerate().map(row).collect();
+        Table::new("Shares of energy by kind of 2-D term", vec![TERM_KIND, HIDDEN_SHARE, LOGIT_SHARE, RAW_SHARE], rows)
     }
 }
 

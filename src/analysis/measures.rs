@@ -152,10 +152,8 @@ pub(super) fn measures_of_pass(
     let parts = parts_of_blocks(basis, pass.by_product.mapv(|v| v as f32).view(), &sets_of_blocks)?;
     let restricted = restricted(model, &parts)?;
     let excluded = excluded(model, Readout::of_logits(model.order()), task, sets, &logits_of_parts(model, &parts)?)?;
-    restricted
-        .iter()
-        .chain(excluded.iter().flatten())
-        .try_for_each(|&evaluation| check_ablated(evaluation).map(drop))?;
+    let mut all = restricted.iter().chain(excluded.iter().flatten());
+    all.try_for_each(|&evaluation| check_ablated(evaluation).map(drop))?;
 
     let key = |(i, &b): (usize, &BlockId)| KeyBlock {
         block: b,
@@ -226,11 +224,8 @@ pub(super) fn loss_table(sets: &[(&str, Option<Evaluation>)]) -> Table {
     let row = |&(what, set): &(&str, Option<Evaluation>)| {
         vec![Cell::text(what), loss(set, NO_PAIRS), Cell::share(set.map(|e| e.accuracy), NO_PAIRS)]
     };
-    Table {
-        title: "Loss and accuracy".into(),
-        columns: vec![PAIRS, LOSS, ACCURACY],
-        rows: sets.iter().map(row).collect(),
-    }
+    let rows = sets.iter().map(row).collect();
+    Table::new("Loss and accuracy", vec![PAIRS, LOSS, ACCURACY], rows)
 }
 
 impl ProgressMeasures {
@@ -257,11 +252,8 @@ impl ProgressMeasures {
         };
         let of_key = |key: &KeyBlock| row(&key.name, std::slice::from_ref(key), key.restricted, key.excluded);
         let all = row("all of these", &self.keys, self.restricted, self.excluded);
-        Table {
-            title: "Key blocks".into(),
-            columns: vec![BLOCK, CLUSTER, LEFT, RIGHT, UNEMBED, RESTRICTED, EXCLUDED],
-            rows: self.keys.iter().map(of_key).chain([all]).collect(),
-        }
+        let rows = self.keys.iter().map(of_key).chain([all]).collect();
+        Table::new("Key blocks", vec![BLOCK, CLUSTER, LEFT, RIGHT, UNEMBED, RESTRICTED, EXCLUDED], rows)
     }
 
     /// The neurons that no key block has, by what they are.
@@ -273,11 +265,8 @@ impl ProgressMeasures {
             ("constant", self.constant_neurons),
             ("dim", self.dim_neurons),
         ];
-        Table {
-            title: "Neurons that no key block has".into(),
-            columns: vec![WHAT, WIDTH],
-            rows: rest.iter().map(|&(what, count)| vec![Cell::text(what), Cell::Count(count)]).collect(),
-        }
+        let rows = rest.iter().map(|&(what, count)| vec![Cell::text(what), Cell::Count(count)]).collect();
+        Table::new("Neurons that no key block has", vec![WHAT, WIDTH], rows)
     }
 }
 

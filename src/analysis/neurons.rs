@@ -77,17 +77,22 @@ pub struct NeuronClusters {
     pub chance: Vec<f64>,
 }
 
+/// The numbers of the neurons with each label.
+pub(super) fn clusters<L: Ord>(labels: impl Iterator<Item = Option<L>>) -> BTreeMap<L, Vec<usize>> {
+    let mut clusters = BTreeMap::<L, Vec<usize>>::new();
+    for (k, label) in labels.enumerate() {
+        if let Some(label) = label {
+            clusters.entry(label).or_default().push(k);
+        }
+    }
+    clusters
+}
+
 impl NeuronClusters {
     /// The neurons of every block that has any.
     #[must_use]
     pub fn clusters(&self) -> BTreeMap<BlockId, Vec<usize>> {
-        let mut clusters = BTreeMap::<BlockId, Vec<usize>>::new();
-        for (k, neuron) in self.neurons.iter().enumerate() {
-            if let Some(block) = neuron.block {
-                clusters.entry(block).or_default().push(k);
-            }
-        }
-        clusters
+        clusters(self.neurons.iter().map(|neuron| neuron.block))
     }
 
     /// Marks every label that is no better than chance makes them: those whose centred share a neuron of `random`, a randomly
@@ -291,11 +296,8 @@ impl NeuronClusters {
                 Cell::count(self.as_random(members), NOT_COMPARED),
             ]
         };
-        Table {
-            title: "Neurons by block".into(),
-            columns: vec![BLOCK, CLUSTER, EXPLAINED, CENTRED, RUNNER_UP, CHANCE, AS_RANDOM],
-            rows: self.clusters().iter().map(row).collect(),
-        }
+        let rows = self.clusters().iter().map(row).collect();
+        Table::new("Neurons by block", vec![BLOCK, CLUSTER, EXPLAINED, CENTRED, RUNNER_UP, CHANCE, AS_RANDOM], rows)
     }
 
     /// The neurons that have no block, by what they are.
@@ -309,11 +311,8 @@ impl NeuronClusters {
         let row = |((_, what), members): ((NeuronKind, String), Vec<usize>)| {
             vec![Cell::Text(what), Cell::Count(members.len()), Cell::Text(channels(&members))]
         };
-        Table {
-            title: "Neurons without a block".into(),
-            columns: vec![WHAT, WIDTH, CHANNELS],
-            rows: kinds.into_iter().map(row).collect(),
-        }
+        let rows = kinds.into_iter().map(row).collect();
+        Table::new("Neurons without a block", vec![WHAT, WIDTH, CHANNELS], rows)
     }
 
     /// Every neuron with its block, or what it is without one.
@@ -334,11 +333,8 @@ impl NeuronClusters {
                 },
             ]
         };
-        Table {
-            title: "All neurons".into(),
-            columns: vec![NEURON, WHAT, SHARE, EXPLAINED, CENTRED, RUNNER_UP, AS_RANDOM],
-            rows: self.neurons.iter().enumerate().map(row).collect(),
-        }
+        let rows = self.neurons.iter().enumerate().map(row).collect();
+        Table::new("All neurons", vec![NEURON, WHAT, SHARE, EXPLAINED, CENTRED, RUNNER_UP, AS_RANDOM], rows)
     }
 
     /// The mean of what some neurons have; `None` where none has it.

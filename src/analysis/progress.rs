@@ -14,7 +14,6 @@ use crate::fourier::{Block, BlockId, FourierBasis, IrrepBasis};
 use crate::model::{Evaluation, check_task};
 use crate::task::Task;
 use std::fmt;
-use std::path::Path;
 
 /// One irrep at one checkpoint: the numbers of [`IrrepMeasures`].
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -158,17 +157,13 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepB
         None => {}
     }
 
-    let in_file = |path: &Path| {
-        let path = path.to_path_buf();
-        move |source| Error::InFile { path, source: Box::new(source) }
-    };
     let model = run.model()?;
     check_task(&model, task)?;
     let found = || -> Result<_> {
         let clusters = neurons(&model, basis)?.clusters();
         Ok((clusters.into_keys().collect::<Vec<_>>(), key_irreps(irreps, task, &sets.sums(&model, task)?)?))
     };
-    let (keys, key_irreps) = found().map_err(in_file(run.weights()))?;
+    let (keys, key_irreps) = found().map_err(Error::in_file(run.weights()))?;
     if keys.is_empty() {
         notes.push("no key blocks: none owns a cluster of neurons in the run's model".into());
     }
@@ -204,7 +199,7 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepB
                 embedding: embedding(&model, basis)?,
             })
         };
-        rows.push(row().map_err(in_file(path))?);
+        rows.push(row().map_err(Error::in_file(path))?);
         reasons.retain(|reason| !notes.contains(reason));
         notes.append(&mut reasons);
     }
@@ -279,25 +274,25 @@ pub(crate) const OF_IRREP: [Quantity<IrrepRow>; 11] = [
     Quantity::new(
         "Restricted loss of each key irrep",
         Unit::Nats,
-        |irrep| Some(irrep.losses?.hidden_restricted.loss),
+        |row| Some(row.losses?.hidden_restricted.loss),
         NOT_KEY,
     ),
     Quantity::new(
         "Excluded loss of each key irrep",
         Unit::Nats,
-        |irrep| Some(irrep.losses?.hidden_excluded?.loss),
+        |row| Some(row.losses?.hidden_excluded?.loss),
         NO_TRAINING,
     ),
     Quantity::new(
         "Restricted loss of each key irrep, of logits",
         Unit::Nats,
-        |irrep| Some(irrep.losses?.logit_restricted.loss),
+        |row| Some(row.losses?.logit_restricted.loss),
         NOT_KEY,
     ),
     Quantity::new(
         "Excluded loss of each key irrep, of logits",
         Unit::Nats,
-        |irrep| Some(irrep.losses?.logit_excluded?.loss),
+        |row| Some(row.losses?.logit_excluded?.loss),
         NO_TRAINING,
     ),
 ];
@@ -388,11 +383,8 @@ impl Progress {
                 [Cell::Count(row.epoch as usize)].into_iter().chain(cells).collect()
             };
             let of_classes = if quantity.name.ends_with("W_U") { ", less its mean over the classes" } else { "" };
-            Table {
-                title: format!("{}{of_classes}", quantity.name),
-                columns: columns.clone(),
-                rows: self.rows.iter().map(row).collect(),
-            }
+            let rows = self.rows.iter().map(row).collect();
+            Table::new(format!("{}{of_classes}", quantity.name), columns.clone(), rows)
         };
         quantities.iter().map(table).collect()
     }

@@ -244,10 +244,8 @@ pub(super) fn irreps_of_pass(
     };
     for l in of_keys.iter().chain(of_all) {
         let all = [Some(l.hidden_restricted), l.hidden_excluded, Some(l.logit_restricted), l.logit_excluded];
-        all.into_iter()
-            .flatten()
-            .chain(l.hidden_excluded_path)
-            .try_for_each(|evaluation| check_ablated(evaluation).map(drop))?;
+        let mut all = all.into_iter().flatten().chain(l.hidden_excluded_path);
+        all.try_for_each(|evaluation| check_ablated(evaluation).map(drop))?;
     }
     Ok(OfIrreps {
         irreps: basis.irreps().iter().enumerate().map(measures).collect(),
@@ -460,11 +458,8 @@ impl RepresentationMeasures {
         };
         let of_losses = [RESTRICTED, EXCLUDED, LOGIT_RESTRICTED, LOGIT_EXCLUDED];
         let columns = [IRREP, DIMENSION, KIND, SIMILARITY].into_iter().chain(shares.clone().map(|(term, ..)| term));
-        Table {
-            title: "Irreps".into(),
-            columns: columns.chain(of_losses).collect(),
-            rows: self.irreps.iter().map(of_irrep).chain((!self.key.is_empty()).then(of_all)).collect(),
-        }
+        let rows = self.irreps.iter().map(of_irrep).chain((!self.key.is_empty()).then(of_all)).collect();
+        Table::new("Irreps", columns.chain(of_losses).collect(), rows)
     }
 
     /// The mean shares, over the neurons of every irrep, of their centred square norm that are functions of x, of y and of xy in

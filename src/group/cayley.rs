@@ -1,9 +1,9 @@
 //! Groups given by their multiplication table, checked to be groups.
 
 use super::closure::Closure;
-use super::file::{in_file, parse, read};
+use super::file::{parse, read};
 use super::{Elem, Group};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use std::path::Path;
 
@@ -39,13 +39,7 @@ impl CayleyTable {
     /// below the order, a row or column repeats one, no row is an identity, or the product is not associative.
     pub fn new(table: Array2<usize>) -> Result<Self> {
         let order = table.nrows();
-        if order == 0 || table.ncols() != order {
-            return Err(Error::Shape {
-                what: "Cayley table".into(),
-                expected: vec![order.max(1); 2],
-                got: table.shape().to_vec(),
-            });
-        }
+        check_shape("Cayley table", &[order.max(1); 2], table.shape())?;
         let outside = table.indexed_iter().find(|&(_, &entry)| entry >= order);
         if let Some(((x, y), &entry)) = outside {
             return Err(fails("closure", [x, y], entry, order));
@@ -64,11 +58,7 @@ impl CayleyTable {
     pub fn from_rows(rows: &[Vec<usize>]) -> Result<Self> {
         let order = rows.len();
         if let Some(x) = rows.iter().position(|row| row.len() != order) {
-            return Err(Error::Shape {
-                what: format!("row {x} of the Cayley table"),
-                expected: vec![order],
-                got: vec![rows[x].len()],
-            });
+            check_shape(&format!("row {x} of the Cayley table"), &[order], &[rows[x].len()])?;
         }
         Self::new(Array2::from_shape_fn((order, order), |(x, y)| rows[x][y]))
     }
@@ -92,7 +82,7 @@ impl CayleyTable {
         } else {
             Named { table: parse(path, &text, expected)?, name: None }
         };
-        let table = Self::from_rows(&table).map_err(in_file(path))?;
+        let table = Self::from_rows(&table).map_err(Error::in_file(path))?;
         Ok(Self { name, ..table })
     }
 
@@ -103,8 +93,7 @@ impl CayleyTable {
     pub fn from_csv(path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let text = read(path)?;
-        let format =
-            |got| Error::Format { path: path.to_owned(), expected: "rows of row indices, without a header", got };
+        let format = |got: String| Error::format(path, "rows of row indices, without a header", got);
         let mut rows = Vec::new();
         let records = csv::ReaderBuilder::new()
             .has_headers(false)
@@ -114,13 +103,11 @@ impl CayleyTable {
             .into_records();
         for (x, record) in records.enumerate() {
             let record = record.map_err(|error| format(error.to_string()))?;
-            let parsed = record
-                .iter()
-                .enumerate()
-                .map(|(y, field)| (field.parse()).map_err(|_| format(format!("{field:?} in row {x}, column {y}"))));
+            let bad = |y: usize, field: &str| format(format!("{field:?} in row {x}, column {y}"));
+            let parsed = record.iter().enumerate().map(|(y, field)| field.parse().map_err(|_| bad(y, field)));
             rows.push(parsed.collect::<Result<_>>()?);
         }
-        Self::from_rows(&rows).map_err(in_file(path))
+        Self::from_rows(&rows).map_err(Error::in_file(path))
     }
 
     /// The table under a name of the caller's.

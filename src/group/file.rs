@@ -11,14 +11,5 @@ pub(super) fn read(path: &Path) -> Result<String> {
 
 /// Parses the text of a JSON file; `expected` says in words what it should be.
 pub(super) fn parse<T: DeserializeOwned>(path: &Path, text: &str, expected: &'static str) -> Result<T> {
-    serde_json::from_str(text).map_err(|error| Error::Format {
-        path: path.to_owned(),
-        expected,
-        got: error.to_string(),
-    })
-}
-
-/// Names the file that holds what an error is about.
-pub(super) fn in_file(path: &Path) -> impl Fn(Error) -> Error {
-    |source| Error::InFile { path: path.to_owned(), source: Box::new(source) }
+    serde_json::from_str(text).map_err(|error| Error::format(path, expected, error.to_string()))
 }

@@ -157,14 +157,8 @@ impl<N: Group, H: Group> Group for SemidirectProduct<N, H> {
 fn check_action(normal: &(impl Group + ?Sized), acting: &(impl Group + ?Sized), action: &Array2<Elem>) -> Result<()> {
     let image = |h: Elem, a: Elem| action[[h.index(), a.index()]];
     let fails = |law, witness: [Elem; 3], left: Elem, right: Elem| {
-        let witness = witness.map(Elem::index).to_vec();
-        Err(Error::LawFails {
-            of: "an action by automorphisms",
-            law,
-            witness,
-            left: left.index(),
-            right: right.index(),
-        })
+        let (witness, left, right) = (witness.map(Elem::index).to_vec(), left.index(), right.index());
+        Err(Error::LawFails { of: "an action by automorphisms", law, witness, left, right })
     };
     let of_normal = normal.generators();
     let mut of_acting = acting.generators();

@@ -176,21 +176,14 @@ fn cases<const K: usize>(order: usize, cost: usize) -> impl Iterator<Item = [Ele
 #[macro_export]
 macro_rules! group_laws {
     ($name:ident, $group:expr $(,)?) => {
-        $crate::group_laws!(@each $name, $group,
-            closure, latin_square, identity, inverse, associativity);
-    };
-    (@each $name:ident, $group:expr, $($law:ident),*) => {
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-            $(
-                #[test]
-                fn $law() {
-                    if let Err(violation) = $crate::laws::group::$law(&$group) {
-                        panic!("{violation}");
-                    }
-                }
-            )*
-        }
+        $crate::each_law!(
+            $name,
+            group,
+            closure(&$group),
+            latin_square(&$group),
+            identity(&$group),
+            inverse(&$group),
+            associativity(&$group)
+        );
     };
 }

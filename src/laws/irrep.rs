@@ -25,11 +25,8 @@ pub fn check(group: &(impl Group + ?Sized), seed: u64) -> Result<(), Violation> 
     character_table(group, &table)?;
     let found = table.real_irreps();
     irreps(group, &found)?;
-    let mut matrices = Vec::new();
-    for irrep in &found {
-        let real = answer("matrices", &irrep.label, irrep.matrices(group, seed))?;
-        matrices.push(real);
-    }
+    let real = |irrep: &Irrep| answer("matrices", &irrep.label, irrep.matrices(group, seed));
+    let matrices = found.iter().map(real).collect::<Result<Vec<_>, _>>()?;
     let complex = check_matrices(group, &matrices, seed)?;
     for (irrep, rho) in found.iter().zip(&matrices) {
         real_form(irrep, rho)?;
@@ -37,13 +34,9 @@ pub fn check(group: &(impl Group + ?Sized), seed: u64) -> Result<(), Violation> 
     // The complex irreps are those of the table.
     for rho in &complex {
         let character = rho.character();
-        let row = |i: usize| table.character(i).iter().zip(&character).all(|(a, b)| (a - b).norm() < 1e-6);
-        Violation::unless_equal(
-            "complex irreps are rows of the character table",
-            &rho.label,
-            (0..table.dims().len()).filter(|&i| row(i)).count(),
-            1,
-        )?;
+        let row = |&i: &usize| table.character(i).iter().zip(&character).all(|(a, b)| (a - b).norm() < 1e-6);
+        let count = (0..table.dims().len()).filter(row).count();
+        Violation::unless_equal("complex irreps are rows of the character table", &rho.label, count, 1)?;
     }
     Ok(())
 }
@@ -125,14 +118,8 @@ pub fn irreps(group: &(impl Group + ?Sized), irreps: &[Irrep]) -> Result<(), Vio
     let known = answer("character table", group.name(), CharacterTable::new(group))?.real_irreps();
     for irrep in irreps {
         Violation::unless_equal("a character has a value for every element", &irrep.label, irrep.character.len(), n)?;
-        let value = irrep.character[group.identity().index()];
-        Violation::unless_close(
-            "character at the identity is the dimension",
-            &irrep.label,
-            value,
-            irrep.dim as f64,
-            DOUBLE_TOLERANCE,
-        )?;
+        let (law, value) = ("character at the identity is the dimension", irrep.character[group.identity().index()]);
+        Violation::unless_close(law, &irrep.label, value, irrep.dim as f64, DOUBLE_TOLERANCE)?;
         let squares = group.elements().map(|x| irrep.character[group.compose(x, x).index()]).sum::<f64>() / n as f64;
         let copies = if irrep.kind == Kind::Quaternionic { 2.0 } else { 1.0 };
         let expected = copies * f64::from(irrep.kind.indicator());
@@ -147,14 +134,8 @@ pub fn irreps(group: &(impl Group + ?Sized), irreps: &[Irrep]) -> Result<(), Vio
         for b in &irreps[i..] {
             let product = a.character.dot(&b.character) / n as f64;
             let expected = if std::ptr::eq(a, b) { a.kind.norm() as f64 } else { 0.0 };
-            let witness = [&a.label, &b.label];
-            Violation::unless_close(
-                "orthogonality of characters",
-                witness,
-                product,
-                expected,
-                DOUBLE_TOLERANCE * n as f64,
-            )?;
+            let (law, witness) = ("orthogonality of characters", [&a.label, &b.label]);
+            Violation::unless_close(law, witness, product, expected, DOUBLE_TOLERANCE * n as f64)?;
         }
     }
     Violation::unless_equal("ranks add up to the order", "ranks", irreps.iter().map(Irrep::rank).sum(), n)

@@ -101,3 +101,23 @@ fn uniform<D: Dimension>(shape: impl ShapeBuilder<Dim = D>) -> Array<f32, D> {
     // 2^-23: every value is exact.
     Array::from_shape_simple_fn(shape, || (rng.next_u32() >> 8) as f32 * 1.192_092_9e-7 - 1.0)
 }
+
+/// A module with one `#[test]` for each law, with what it is called with behind its name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! each_law {
+    ($name:ident, $of:ident, $($law:ident $arguments:tt),* $(,)?) => {
+        mod $name {
+            #[allow(unused_imports)]
+            use super::*;
+            $(
+                #[test]
+                fn $law() {
+                    if let Err(violation) = $crate::laws::$of::$law $arguments {
+                        panic!("{violation}");
+                    }
+                }
+            )*
+        }
+    };
+}

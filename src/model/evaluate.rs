@@ -129,11 +129,8 @@ pub(super) fn overflow(model: &(impl Interpretable + ?Sized), site: &str) -> Err
         keep.iter().rev().try_for_each(|site| check_finite(site, cache.take(site)?.view(), &pairs))
     };
     let blocks = map_blocks(n * n, block_rows(model), check);
-    let none = Error::Range {
-        what: "coefficients of a 2-D transform",
-        expected: "finite numbers in f32, of activations that are small enough",
-        got: f64::INFINITY,
-    };
+    let expected = "finite numbers in f32, of activations that are small enough";
+    let none = Error::Range { what: "coefficients of a 2-D transform", expected, got: f64::INFINITY };
     blocks.into_iter().find_map(Result::err).unwrap_or(none)
 }
 

@@ -80,6 +80,10 @@ impl fmt::Display for Notice {
     }
 }
 
+fn differs(path: &Path, what: &str, expected: impl Into<String>, got: impl Into<String>) -> Error {
+    Error::RunDiffers { path: path.into(), what: what.into(), expected: expected.into(), got: got.into() }
+}
+
 /// A run directory in use by this process alone.
 #[derive(Debug)]
 pub(super) struct RunDirectory {
@@ -123,22 +127,14 @@ impl RunDirectory {
             (None, Vec::new())
         };
         if let Some(done) = resumed.as_ref().map(|state| state.epoch).filter(|&e| e > directory.config.num_epochs) {
-            return Err(Error::RunDiffers {
-                path: settings,
-                what: "num_epochs".into(),
-                expected: format!("at most the {} asked for", directory.config.num_epochs),
-                got: format!("{done} epochs done"),
-            });
+            let expected = format!("at most the {} asked for", directory.config.num_epochs);
+            return Err(differs(&settings, "num_epochs", expected, format!("{done} epochs done")));
         }
         if resumed.is_none()
             && let Some(model) = ["model.safetensors", "model.pt"].iter().find(|name| path.join(name).exists())
         {
-            return Err(Error::RunDiffers {
-                path: path.into(),
-                what: (*model).into(),
-                expected: "no weights, or checkpoints beside them to go on from".into(),
-                got: "weights alone".into(),
-            });
+            let expected = "no weights, or checkpoints beside them to go on from";
+            return Err(differs(path, model, expected, "weights alone"));
         }
         directory.write_task(task, split)?;
         directory.config.write(&settings)?;
@@ -165,12 +161,7 @@ impl RunDirectory {
         };
         match tensors.iter().find(|(name, tensor)| there.get(*name) != Some(tensor)) {
             None => Ok(()),
-            Some((name, _)) => Err(Error::RunDiffers {
-                path,
-                what: name.clone(),
-                expected: "the training pairs and the group of this run".into(),
-                got: "others".into(),
-            }),
+            Some((name, _)) => Err(differs(&path, name, "the training pairs and the group of this run", "others")),
         }
     }
 
@@ -238,14 +229,11 @@ impl RunDirectory {
         let metadata = metadata_of(bytes, path)?;
         let key = |key: &'static str| {
             let text = metadata.get(key).map_or("", String::as_str);
-            serde_json::from_str::<Value>(text).map_err(|_| Error::Format {
-                path: path.into(),
-                expected: "a checkpoint of this crate's training, with its settings and epoch",
-                got: format!("metadata with `{key}`: {text:?}"),
-            })
+            let expected = "a checkpoint of this crate's training, with its settings and epoch";
+            let damaged = |_| Error::format(path, expected, format!("metadata with `{key}`: {text:?}"));
+            serde_json::from_str::<Value>(text).map_err(damaged)
         };
-        let bad =
-            |got: String| Error::Format { path: path.into(), expected: "a checkpoint of this crate's training", got };
+        let bad = |got: String| Error::format(path, "a checkpoint of this crate's training", got);
         let json = |error: serde_json::Error| bad(error.to_string());
         same_settings(path, &serde_json::from_value(key("cfg")?).map_err(json)?, &self.config)?;
         let rest: Rest = serde_json::from_value(key("state")?).map_err(json)?;
@@ -390,12 +378,10 @@ fn same_settings(path: &Path, got: &RunConfig, expected: &RunConfig) -> Result<(
     let keys = |value: &Value| value.as_object().into_iter().flat_map(|o| o.keys().cloned()).collect::<Vec<_>>();
     match keys(&expected).into_iter().chain(keys(&got)).find(|key| got.get(key) != expected.get(key)) {
         None => Ok(()),
-        Some(what) => Err(Error::RunDiffers {
-            path: path.into(),
-            expected: expected.get(&what).map_or_else(|| "nothing".into(), Value::to_string),
-            got: got.get(&what).map_or_else(|| "nothing".into(), Value::to_string),
-            what,
-        }),
+        Some(what) => {
+            let word = |of: &Value| of.get(&what).map_or_else(|| "nothing".into(), Value::to_string);
+            Err(differs(path, &what, word(&expected), word(&got)))
+        }
     }
 }
 

@@ -120,12 +120,8 @@ pub fn blocks(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
     let mut next = 0;
     for (b, block) in blocks.iter().enumerate() {
         if block.rows.start != next || block.rows.is_empty() || block.rows.end > m {
-            return Err(Violation::new(
-                LAW,
-                format_args!("block {b}"),
-                &block.rows,
-                format_args!("{next}.. below {m}"),
-            ));
+            let (witness, expected) = (format_args!("block {b}"), format_args!("{next}.. below {m}"));
+            return Err(Violation::new(LAW, witness, &block.rows, expected));
         }
         next = block.rows.end;
     }
@@ -224,33 +220,20 @@ fn energies(values: ArrayViewD<'_, f32>) -> Array1<f64> {
 #[macro_export]
 macro_rules! fourier_laws {
     ($name:ident, $basis:expr, $group:expr $(,)?) => {
-        $crate::fourier_laws!(@each $name, $basis, $group, sectors, blocks, orthonormality, fast_equals_dense,
-            inverse_1d, inverse_2d, parseval, shift, convolution);
-    };
-    (@each $name:ident, $basis:expr, $group:expr, $($law:ident),*) => {
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-            $(
-                #[test]
-                fn $law() {
-                    if let Err(violation) = $crate::laws::fourier::$law(&$basis) {
-                        panic!("{violation}");
-                    }
-                }
-            )*
-            #[test]
-            fn cosets() {
-                if let Err(violation) = $crate::laws::fourier::cosets(&$basis, &$group) {
-                    panic!("{violation}");
-                }
-            }
-            #[test]
-            fn translations() {
-                if let Err(violation) = $crate::laws::fourier::translations(&$basis, &$group) {
-                    panic!("{violation}");
-                }
-            }
-        }
+        $crate::each_law!(
+            $name,
+            fourier,
+            sectors(&$basis),
+            blocks(&$basis),
+            orthonormality(&$basis),
+            fast_equals_dense(&$basis),
+            inverse_1d(&$basis),
+            inverse_2d(&$basis),
+            parseval(&$basis),
+            shift(&$basis),
+            convolution(&$basis),
+            cosets(&$basis, &$group),
+            translations(&$basis, &$group)
+        );
     };
 }

@@ -59,9 +59,7 @@ pub fn translations(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + 
             }
             let translated = |values: &Array2<f64>| values.select(Axis(0), &source);
             let (left, right) = (scaled(&translated(&values)), matrix.dot(&translated(&after)));
-            for (([row, column], &left), &right) in
-                left.indexed_iter().map(|((row, column), v)| ([row, column], v)).zip(&right)
-            {
+            for (((row, column), &left), &right) in left.indexed_iter().zip(&right) {
                 let block = &basis.blocks()[block_of[row]].name;
                 let tolerance = DOUBLE_TOLERANCE * norms[column] * basis.blocks().len() as f64;
                 Violation::unless_close(LAW, (side, h, s, block, column), left, right, tolerance)?;

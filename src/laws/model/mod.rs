@@ -325,21 +325,18 @@ fn largest(values: ArrayView2<'_, f32>) -> f64 {
 #[macro_export]
 macro_rules! model_laws {
     ($name:ident, $model:expr $(,)?) => {
-        $crate::model_laws!(@each $name, $model, sites, cache_equals_forward, no_op_hook, unknown_site,
-            readout_is_logits, neuron_path, streams, separable, logit_shift);
-    };
-    (@each $name:ident, $model:expr, $($law:ident),*) => {
-        mod $name {
-            #[allow(unused_imports)]
-            use super::*;
-            $(
-                #[test]
-                fn $law() {
-                    if let Err(violation) = $crate::laws::model::$law(&$model) {
-                        panic!("{violation}");
-                    }
-                }
-            )*
-        }
+        $crate::each_law!(
+            $name,
+            model,
+            sites(&$model),
+            cache_equals_forward(&$model),
+            no_op_hook(&$model),
+            unknown_site(&$model),
+            readout_is_logits(&$model),
+            neuron_path(&$model),
+            streams(&$model),
+            separable(&$model),
+            logit_shift(&$model)
+        );
     };
 }

@@ -29,7 +29,7 @@ pub fn logit_shift(model: &(impl Interpretable + ?Sized)) -> Result<(), Violatio
     let (_, plain) = answer(LAW, "spectra", model.neuron_and_logit_spectra(&basis))?;
     let (_, shifted) = answer(LAW, "spectra of shifted logits", shifted.neuron_and_logit_spectra(&basis))?;
     let tolerance = 10.0 * ACTIVATION_TOLERANCE * (scale * n as f64).powi(2);
-    let [(got, want)] = [(&shifted.by_block, &plain.by_block)];
+    let (got, want) = (&shifted.by_block, &plain.by_block);
     Violation::unless_equal(LAW, "classes", want.energy.len(), n)?;
     for (what, got, want) in [("energy", &got.energy, &want.energy), ("constant", &got.constant, &want.constant)] {
         for (z, (&got, &want)) in got.iter().zip(want).enumerate() {

@@ -181,12 +181,8 @@ impl<'a> Reference<'a> {
 
     fn shapes(&self, case: &str, got: &BlockEnergies, blocks: usize) -> Result<(), Violation> {
         Violation::unless_equal(LAW, format_args!("{case}, site"), got.site.as_str(), self.site)?;
-        for (what, field) in [
-            ("mean", &got.mean),
-            ("energy", &got.energy),
-            ("constant", &got.constant),
-            ("centred", &got.constant_centred),
-        ] {
+        let lengths = [&got.mean, &got.energy, &got.constant, &got.constant_centred];
+        for (what, field) in ["mean", "energy", "constant", "centred"].into_iter().zip(lengths) {
             Violation::unless_equal(LAW, format_args!("{case}, length of {what}"), field.len(), self.width)?;
         }
         for (what, field) in [("linear_x", &got.linear_x), ("linear_y", &got.linear_y), ("product", &got.product)] {
@@ -208,12 +204,8 @@ impl<'a> Reference<'a> {
             self.shapes(&format!("{method} of {case}"), found, basis.blocks().len())?;
         }
         let (m, block_of) = (basis.rows(), basis.block_of_row());
-        Violation::unless_equal(
-            LAW,
-            format_args!("spectrum of {case}, shape of mean_square"),
-            got.mean_square.dim(),
-            (m, m),
-        )?;
+        let witness = format_args!("spectrum of {case}, shape of mean_square");
+        Violation::unless_equal(LAW, witness, got.mean_square.dim(), (m, m))?;
         let mut square = Array2::<f64>::zeros((m, m));
         // constant, linear in x, linear in y, within a block, across blocks
         let (mut split, mut total) = ([0.0; 5], 0.0);
@@ -229,13 +221,8 @@ impl<'a> Reference<'a> {
                     (0, 0) => 0,
                     (_, 0) => 1,
                     (0, _) => 2,
-                    _ => {
-                        if a == b {
-                            3
-                        } else {
-                            4
-                        }
-                    }
+                    _ if a == b => 3,
+                    _ => 4,
                 };
                 split[kind] += e;
                 if (1..=3).contains(&kind) {

@@ -28,10 +28,10 @@ impl Network {
         }
         match sites.len() {
             1 => Ok(sites.remove(0)),
-            _ => Err(Error::Unsupported {
-                analysis: "gradients with respect to the embeddings",
-                needs: "a network that embeds each element once",
-            }),
+            _ => {
+                let needs = "a network that embeds each element once";
+                Err(Error::Unsupported { analysis: "gradients with respect to the embeddings", needs })
+            }
         }
     }
 
