@@ -60,7 +60,6 @@ pub(super) struct ClusterParts {
     members: Vec<Vec<usize>>,
     /// The cluster's rows of W_U.
     weights: Vec<Array2<f32>>,
-    /// The output bias.
     offset: Array1<f32>,
 }
 
@@ -109,7 +108,6 @@ impl ClusterParts {
         }
     }
 
-    /// What every cluster came to.
     pub(super) fn finish(&self, blocks: &[Vec<LossSum>]) -> Result<Vec<Evaluation>> {
         let total = |i: usize| check_ablated(LossSum::mean(blocks.iter().map(|sums| sums[i])));
         (0..self.members.len()).map(total).collect()

@@ -104,7 +104,6 @@ pub(super) fn at_all_pairs(model: &(impl Interpretable + ?Sized), site: &str, ho
 pub(super) struct Variance {
     /// Sum of the squares of the channels' means.
     pub(super) of_mean: f64,
-    /// The whole variance.
     pub(super) whole: f64,
     /// Variance of the mean over y: what is a function of x.
     left: f64,

@@ -159,7 +159,6 @@ pub struct LayerHeads {
 /// A layer of attention as it looks from one position, by the names that TransformerLens gives its sites.
 struct Layer<'a, M: ?Sized> {
     model: &'a M,
-    /// The site of the pattern.
     pattern: &'a str,
     /// What the names of the block's sites begin with.
     block: &'a str,
@@ -192,7 +191,6 @@ impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
         if is_there { Ok(name) } else { Err(Error::Unsupported { analysis: "heads", needs }) }
     }
 
-    /// The channels of the pattern of some heads.
     fn channels(&self, heads: &[usize]) -> Vec<usize> {
         (0..self.positions).flat_map(|p| heads.iter().map(move |h| p * self.heads + h)).collect()
     }
@@ -202,7 +200,6 @@ impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
         Hook::replace(self.pattern, Values::PerChannel(row)).on_channels(self.channels(heads))
     }
 
-    /// Some heads off.
     fn off(&self, heads: &[usize]) -> Result<Hook> {
         let z = self.site("attn.hook_z")?;
         let of_head = width(self.model, &z)? / self.heads;
@@ -222,7 +219,6 @@ impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
         all.iter().map(alone).collect()
     }
 
-    /// See [`head_map`].
     fn map(&self, head: usize, position: usize) -> Result<Array2<f32>> {
         let pre = self.site("mlp.hook_pre")?;
         let n = self.model.order();

@@ -214,12 +214,10 @@ pub(super) const NO_MAP: &str = "the model has no such map, or it is zero";
 pub(super) const NO_PAIRS: &str = "there are no such pairs";
 pub(super) const NO_TRAINING: &str = "there are no training pairs";
 
-/// A loss, where there are pairs to take it over.
 pub(super) fn loss(evaluation: Option<Evaluation>, reason: &'static str) -> Cell {
     Cell::number(evaluation.map(|e| e.loss), reason)
 }
 
-/// Loss and accuracy over sets of pairs.
 pub(super) fn loss_table(sets: &[(&str, Option<Evaluation>)]) -> Table {
     let row = |&(what, set): &(&str, Option<Evaluation>)| {
         vec![Cell::text(what), loss(set, NO_PAIRS), Cell::share(set.map(|e| e.accuracy), NO_PAIRS)]

@@ -107,8 +107,7 @@ pub fn interpret(
 /// (rows).
 ///
 /// # Errors
-/// [`Error::Shape`] unless `map` has one row per element; [`Error::Range`] where
-/// coefficients overflow.
+/// [`Error::Shape`] unless `map` has one row per element; [`Error::Range`] where coefficients overflow.
 pub fn component_norms_of_sum(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
     // The transform is linear: adding coefficients is adding maps.
     let sum = forward(basis, map)?.sum_axis(Axis(0));

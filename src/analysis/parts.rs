@@ -21,7 +21,6 @@ pub(super) struct SplitPairs {
 }
 
 impl SplitPairs {
-    /// The pairs of a split of the task's order.
     pub(super) fn new(task: &Task, split: &Split) -> Result<Self> {
         split.check(task.order())?;
         let flags = |set: &[usize]| {
@@ -68,7 +67,6 @@ pub(super) fn restricted(model: &(impl Interpretable + ?Sized), parts: &[Array2<
     parts.iter().map(|part| Ok(evaluation(readout.logits(part.view())?.view(), &labels))).collect()
 }
 
-/// Mean loss and accuracy of rows of logits.
 pub(super) fn evaluation(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Evaluation {
     LossSum::mean([LossSum::of(logits, labels)].into_iter())
 }

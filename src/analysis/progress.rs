@@ -219,7 +219,6 @@ const NO_PAIRS: &str = "there are no such pairs, or the split is not known";
 const NO_TRAINING: &str = "there are no training pairs, or the split is not known";
 const NOT_KEY: &str = "losses are of key irreps";
 
-/// What a quantity is measured in.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Unit {
     Count,
@@ -252,7 +251,6 @@ impl<T> Quantity<T> {
     }
 }
 
-/// The quantities of a key block.
 pub(crate) const OF_BLOCK: [Quantity<KeyBlock>; 6] = [
     Quantity::new("Neurons of each key block", Unit::Count, |key| Some(key.neurons as f64), NO_MEASURES),
     Quantity::new("Share of the left map", Unit::Share, |key| key.left_share, NO_MAP),

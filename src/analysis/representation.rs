@@ -195,7 +195,6 @@ pub fn representation(
     })
 }
 
-/// What [`representation`] says of the irreps.
 pub(super) struct OfIrreps {
     pub(super) irreps: Vec<IrrepMeasures>,
     pub(super) logit_fve: Option<f64>,

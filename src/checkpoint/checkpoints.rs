@@ -8,15 +8,12 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-/// The folder of a run's checkpoints.
 pub(super) const FOLDER: &str = "checkpoints";
 /// What the number in a name can count, and the keys under which a file records it.
 pub(super) const COUNTS: [&str; 4] = ["epoch", "step", "iteration", "iter"];
 
-/// The checkpoints of a run.
 #[derive(Default)]
 pub(crate) struct Checkpoints {
-    /// The files by epoch.
     pub(crate) by_epoch: Vec<(u64, PathBuf)>,
     /// A sentence on what else is in their folder, where there is anything.
     pub(crate) passed_over: Option<String>,
@@ -29,11 +26,9 @@ pub(crate) fn checkpoints_in(directory: &Path) -> Result<Checkpoints> {
         Err(Error::Io { source, .. }) if source.kind() == ErrorKind::NotFound => return Ok(Checkpoints::default()),
         contents => contents?,
     };
-    let two = |what, first: &String, second: &String| Error::SeveralWeights {
-        path: folder.clone(),
-        what,
-        got: [first, second].map(|name| format!("`{name}`")).into(),
-        how: "take away what is not of this run",
+    let two = |what, first: &String, second: &String| {
+        let (path, got) = (folder.clone(), [first, second].map(|name| format!("`{name}`")).into());
+        Error::SeveralWeights { path, what, got, how: "take away what is not of this run" }
     };
     let mut by_epoch: BTreeMap<u64, String> = BTreeMap::new();
     let mut counted: Option<(&str, String)> = None;

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use crate::error::{Error, Result};
 
-/// The key in the metadata.
 pub(super) const KEY: &str = "irreplens.crc64";
 
 /// What stands for the checksum while it is computed.

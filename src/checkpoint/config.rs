@@ -50,11 +50,8 @@ impl GroupKind {
             Self::AlternatingGroup => ("AlternatingGroup", product(3)),
             Self::CayleyTable => ("CayleyTable", Some(n)),
         };
-        order.filter(|_| n > 0).ok_or(Error::GroupParameter {
-            group,
-            expected: "from 1 up, with an order that fits in usize",
-            got: n,
-        })
+        let expected = "from 1 up, with an order that fits in usize";
+        order.filter(|_| n > 0).ok_or(Error::GroupParameter { group, expected, got: n })
     }
 }
 
@@ -62,7 +59,7 @@ impl GroupKind {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Layers {
     /// Width of each embedding; 0 where the file does not state it, until [`Run`](super::Run) reads it off the weights.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub embed_dim: usize,
     /// Number of hidden neurons, in the models that have them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -86,12 +83,6 @@ pub enum LrDecay {
     Linear,
     /// The rate falls to 0 at the last epoch along half a cosine.
     Cosine,
-}
-
-impl LrDecay {
-    fn is_constant(&self) -> bool {
-        *self == Self::Constant
-    }
 }
 
 /// The settings of a training run.
@@ -173,17 +164,17 @@ struct Keys {
     lr: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     weight_decay: Option<f64>,
-    #[serde(default, skip_serializing_if = "Optimiser::is_default")]
+    #[serde(default, skip_serializing_if = "is_default")]
     optimiser: Optimiser,
     #[serde(default = "default_betas")]
     betas: (f64, f64),
     #[serde(default = "default_eps", skip_serializing_if = "is_default_eps")]
     eps: f64,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     warmup_epochs: u64,
-    #[serde(default, skip_serializing_if = "LrDecay::is_constant")]
+    #[serde(default, skip_serializing_if = "is_default")]
     lr_decay: LrDecay,
-    #[serde(default, skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_default")]
     label_smoothing: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
     num_epochs: Option<u64>,
@@ -258,8 +249,8 @@ fn is_default_eps(eps: &f64) -> bool {
     *eps == default_eps()
 }
 
-fn is_zero<T: Default + PartialEq>(count: &T) -> bool {
-    *count == T::default()
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl RunConfig {
@@ -271,9 +262,8 @@ impl RunConfig {
     /// Whole numbers may be written as Python writes them (`1e5` is 100000.0), and `null` is as good as no key.
     ///
     /// # Errors
-    /// [`Error::Io`], [`Error::Format`] for what is not a JSON object (with the place of a `NaN`
-    /// or `Infinity`, which JSON does not have), and [`Error::Config`] naming the first key that is missing or out of
-    /// range.
+    /// [`Error::Io`], [`Error::Format`] for what is not a JSON object (with the place of a `NaN` or `Infinity`, which
+    /// JSON does not have), and [`Error::Config`] naming the first key that is missing or out of range.
     pub fn read(path: impl AsRef<Path>) -> Result<Self> {
         Self::read_for(path.as_ref(), true)
     }
@@ -299,7 +289,6 @@ impl RunConfig {
         serde_json::from_value(value).map_err(|e| format(shown(&e.to_string())))
     }
 
-    /// [`Error::Config`] if the file does not have a key.
     pub(super) fn require(&self, path: &Path, key: &str) -> Result<()> {
         match RULES.iter().find(|(name, ..)| *name == key && self.missing.contains(name)) {
             Some(&(key, _, expected, _)) => Err(bad(path, key, expected, None)),

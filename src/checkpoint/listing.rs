@@ -30,7 +30,6 @@ pub(super) enum Step {
     Part(u32),
 }
 
-/// A container that was visited.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place {
     pub(super) parent: u32,
@@ -82,7 +81,6 @@ impl<'a> Listing<'a> {
         walk.listing
     }
 
-    /// A name's key.
     pub(super) fn key(&self, name: &Name) -> &'a str {
         self.texts[name.key as usize]
     }

@@ -145,7 +145,6 @@ impl Tensor {
     }
 }
 
-/// What was read of a weights file.
 struct Contents {
     tensors: Tensors,
     /// What a reader ought to know, in sentences.
@@ -155,7 +154,6 @@ struct Contents {
 }
 
 impl Contents {
-    /// Notes the tensors that are not read.
     fn note_unread(&mut self) {
         for (name, tensor) in &self.tensors {
             if let Tensor::Unread { what, .. } = tensor {

@@ -179,7 +179,6 @@ pub(super) fn stored_extent(tensors: &Tensors, parameter: &Parameter, axis: usiz
     stored(&plain, axis).or_else(|| stored(linear, 1 - axis))
 }
 
-/// What may lie beside the parameters of a network.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Beside {
     /// A tensor that no step reads is an error, but for masks, copies of embeddings and an optimiser's state.
@@ -218,7 +217,6 @@ pub(super) fn network(
     Ok(network)
 }
 
-/// Refuses a tensor that no step reads.
 fn nothing_else(path: &Path, tensors: &Tensors, used: &[&str]) -> Result<()> {
     for (name, tensor) in tensors {
         let last = name.rsplit('.').next().unwrap_or(name);

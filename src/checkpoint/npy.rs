@@ -17,7 +17,6 @@ pub(super) const PREFIX: usize = 12;
 /// Axes of an array, at most: NumPy's own limit.
 const AXES: usize = 64;
 
-/// What the header says of an array.
 #[derive(Debug, PartialEq)]
 pub(super) struct Header {
     /// The type as the file names it: `<f4`, or for a structured one the whole list.
@@ -91,7 +90,6 @@ impl Header {
     }
 }
 
-/// The array with its axes in the other order, row-major.
 fn transposed<T: Clone>(array: ArrayD<T>) -> ArrayD<T> {
     array.reversed_axes().as_standard_layout().into_owned()
 }

@@ -122,7 +122,6 @@ fn listed(name: &str, dtype: &str, shape: &[usize]) -> String {
     format!("{} ({} {})", file::shown(name), file::shown(dtype), crate::quoted::shown_numbers(shape))
 }
 
-/// Whether an array has a row for every pair.
 fn of_pairs(shape: &[usize], n: usize) -> bool {
     match *shape {
         [pairs, _] => n.checked_mul(n) == Some(pairs),

@@ -39,16 +39,11 @@ pub enum Optimiser {
 }
 
 impl Optimiser {
-    /// Whether its numbers are in their ranges.
     pub(super) fn is_in_range(&self) -> bool {
         match self {
             Self::AdamW | Self::Adam => true,
             Self::Sgd { momentum } => (0.0..1.0).contains(momentum),
         }
-    }
-
-    pub(super) fn is_default(&self) -> bool {
-        *self == Self::default()
     }
 }
 

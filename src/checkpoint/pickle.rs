@@ -30,7 +30,6 @@ pub(super) enum Value {
     Tensor(u32),
 }
 
-/// A Python object by its name.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Class<'a> {
     pub(super) module: &'a str,
@@ -129,7 +128,6 @@ impl Class<'_> {
     }
 }
 
-/// The elements of a storage that is read.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Elements {
     Of(Dtype),

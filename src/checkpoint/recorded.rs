@@ -53,9 +53,7 @@ impl Run {
         let directory = folder_of(path);
         let settings = directory.join(CONFIG);
         let config = match group {
-            // The group and nothing else.
-            Some((group, n)) => serde_json::from_value(json!({ "group": group, "group_parameter": n }))
-                .expect("the keys without a default"),
+            Some((group, n)) => of_group(group, n),
             None if settings.exists() => RunConfig::read_for_analysis(settings)?,
             None => {
                 let needs = "its group: --group cyclic:N, dihedral:N, symmetric:N or alternating:N, or a cfg.json beside \
@@ -94,6 +92,11 @@ impl Run {
     }
 }
 
+/// Settings that say what the group is and nothing else.
+fn of_group(group: GroupKind, n: usize) -> RunConfig {
+    serde_json::from_value(json!({ "group": group, "group_parameter": n })).expect("the keys without a default")
+}
+
 /// Activations whose neurons are at `hidden`, or else at the only site beside the logits.
 fn by_default(path: &Path) -> Result<Precomputed> {
     let unknown = match read_precomputed(path, HIDDEN) {
@@ -116,7 +119,6 @@ pub(super) fn is_recorded(path: &Path) -> bool {
     is("npz") || is("safetensors") && safetensors::has_tensor(path, LOGITS)
 }
 
-/// The only `.npz` file of a folder.
 pub(super) fn only_archive(folder: &Path) -> Result<Option<PathBuf>> {
     let io = |source| Error::Io { path: folder.into(), source };
     let mut archives = Vec::new();

@@ -12,7 +12,6 @@ use super::optimiser::Optimiser;
 use crate::error::{Error, Result};
 use crate::model::Architecture;
 
-/// Who needs a key.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Need {
     /// Whoever reads the run.
@@ -30,7 +29,6 @@ pub(super) type Rule = (&'static str, Need, &'static str, fn(&Value) -> bool);
 /// The key of the architecture, which recorded activations do not need.
 pub(super) const MODEL: &str = "model";
 
-/// Keys of whole numbers.
 const INTEGERS: [&str; 6] =
     ["group_parameter", "seed", "layers.embed_dim", "layers.hidden_dim", "warmup_epochs", "num_epochs"];
 
@@ -133,7 +131,6 @@ pub(super) fn not_a_number(bytes: &[u8]) -> Option<String> {
     None
 }
 
-/// [`Error::Config`] of a key and its value.
 pub(super) fn bad(path: &Path, key: &'static str, expected: &'static str, value: Option<&Value>) -> Error {
     let got = value.map_or_else(|| "nothing".into(), |v| shown(&v.to_string()));
     Error::Config { path: path.into(), key, expected, got }

@@ -236,7 +236,6 @@ impl Run {
         })
     }
 
-    /// The file of the run's task, where there is one.
     pub(super) fn task_file(&self) -> Result<Option<PathBuf>> {
         let path = self.directory.join(task_file::NAME);
         Ok((!self.alone && task_file::exists(&path)?).then_some(path))
@@ -266,10 +265,9 @@ impl Run {
     /// For a file, the test set is all other pairs in row-major order; it may be empty.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::Tensor`] where
-    /// `train` is empty, holds a pair twice or one that there is not; [`Error::Tensor`] where the left embedding
-    /// does not fit the group's order, from which the number of pairs is taken; [`Error::Config`] where the settings do
-    /// not have the share and the seed.
+    /// [`Error::MissingTensor`], [`Error::Tensor`] where `train` is empty, holds a pair twice or one that there is not;
+    /// [`Error::Tensor`] where the left embedding does not fit the group's order, from which the number of pairs is
+    /// taken; [`Error::Config`] where the settings do not have the share and the seed.
     ///
     /// [`Error::InFile`] around [`Error::Memory`] where its up to 16 n^2 bytes are over the budget.
     ///
@@ -406,12 +404,9 @@ impl Run {
             let found = OUTPUT_BIAS.iter().find(|&&name| self.tensors.contains_key(name));
             let settings = self.config.layers.output_bias.unwrap_or(found.is_some());
             if settings != found.is_some() {
-                return Err(Error::OutputBias {
-                    config: self.directory.join(CONFIG),
-                    settings,
-                    weights: self.weights.clone(),
-                    tensor: found.map(|&name| name.to_owned()),
-                });
+                let (config, weights) = (self.directory.join(CONFIG), self.weights.clone());
+                let tensor = found.map(|&name| name.to_owned());
+                return Err(Error::OutputBias { config, settings, weights, tensor });
             }
         }
         network::network(&self.weights, &self.tensors, architecture, self.config.order()?, beside)

@@ -75,7 +75,6 @@ pub fn read_metadata(path: impl AsRef<Path>) -> Result<BTreeMap<String, String>>
     metadata_of(&read_file(path)?, path)
 }
 
-/// The metadata ([`read_metadata`]) in the bytes of a file.
 pub(crate) fn metadata_of(bytes: &[u8], path: &Path) -> Result<BTreeMap<String, String>> {
     let (_, header) = SafeTensors::read_metadata(bytes).map_err(|e| no_safetensors(path, &e))?;
     let texts = header.metadata().iter().flatten().filter(|(key, _)| *key != checksum::KEY);

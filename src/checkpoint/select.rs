@@ -40,7 +40,6 @@ const USUAL: [&str; 17] = [
 /// Words before the number in a key of a history.
 const STEPS: [&str; 8] = ["", "epoch", "step", "iter", "iteration", "checkpoint", "ckpt", "e"];
 
-/// What is looked for in a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Wanted<'a> {
     /// The alternative names of each tensor that is needed; none if any state dict will do.
@@ -50,13 +49,11 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Wanted<'_> {
-    /// Whether a tensor of this name is needed.
     pub(super) fn needs(&self, name: &str) -> bool {
         self.names.iter().any(|names| names.contains(&name))
     }
 }
 
-/// The state dict that was picked.
 #[derive(Debug)]
 pub(super) struct Choice<'a> {
     pub(super) place: u32,
@@ -137,12 +134,9 @@ pub(super) fn choose<'a>(listing: &Listing<'a>, wanted: &Wanted<'_>, path: &Path
                             count => format!("`{path}` (the last of {count})"),
                         }
                     });
-                    return Err(Error::SeveralWeights {
-                        path: path.into(),
-                        what: "state dict",
-                        got: got.collect(),
-                        how: "name the one to read behind the path, as PATH#NAME, or call `Run::open_entry`",
-                    });
+                    let how = "name the one to read behind the path, as PATH#NAME, or call `Run::open_entry`";
+                    let (path, got) = (path.into(), got.collect());
+                    return Err(Error::SeveralWeights { path, what: "state dict", got, how });
                 }
             }
         }
@@ -232,7 +226,6 @@ fn family<'a>(listing: &Listing<'a>, place: u32, interned: &mut BTreeMap<(u32, K
     family
 }
 
-/// The last of a history.
 fn last<'a>(listing: &Listing<'a>, members: &[Group<'a>]) -> Group<'a> {
     let position = |group: &&Group<'a>| -> Vec<i64> {
         listing.way(0, group.0).iter().filter_map(|here| number(listing, here)).collect()

@@ -12,13 +12,11 @@ use crate::group::CayleyTable;
 use crate::memory;
 use crate::task::Split;
 
-/// The file's name.
 pub(super) const NAME: &str = "task.safetensors";
 
 /// The key of its metadata that holds the group's name.
 pub(crate) const GROUP: &str = "group";
 
-/// Whether the run has the file.
 pub(super) fn exists(path: &Path) -> Result<bool> {
     path.try_exists().map_err(|source| Error::Io { path: path.into(), source })
 }
@@ -77,7 +75,6 @@ pub(super) fn split(path: &Path, order: usize) -> Result<Split> {
     Split::new(order, train.iter().map(|&pair| pair as usize).collect(), test)
 }
 
-/// The integers of a tensor.
 fn integers<D: Dimension>(path: &Path, tensors: &Tensors, name: &str) -> Result<Array<i64, D>> {
     let values = match tensors.get(name) {
         Some(Tensor::I64(values)) => values,

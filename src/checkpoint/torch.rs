@@ -103,7 +103,6 @@ pub fn read_entry(bytes: &[u8], path: &Path, entry: &str) -> Result<Tensors> {
     read(bytes, path, &Wanted { names: &[], entry: Some(entry) }).map(|contents| contents.tensors)
 }
 
-/// Reads the state dict that is wanted.
 pub(super) fn read(bytes: &[u8], path: &Path, wanted: &Wanted<'_>) -> Result<Contents> {
     check(bytes, path)?;
     let bad = |expected, got: String| Error::format(path, expected, got);
@@ -152,7 +151,6 @@ pub(super) fn read(bytes: &[u8], path: &Path, wanted: &Wanted<'_>) -> Result<Con
     Reading { machine: &machine, storage: &storage, limit, path }.state_dict(top, wanted)
 }
 
-/// Reads the format before PyTorch 1.6.
 fn read_legacy(bytes: &[u8], path: &Path, wanted: &Wanted<'_>, limit: usize) -> Result<Contents> {
     let bad = |expected, got: String| Error::format(path, expected, got);
     let mut machine = Machine::new(bytes, path);

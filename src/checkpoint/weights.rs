@@ -12,11 +12,9 @@ use super::select::{Choice, Wanted, choose};
 use super::{Contents, Tensors, missing, safetensors, task_file, torch, zip};
 use crate::error::{Error, Result};
 
-/// Extensions of weights files.
 const EXTENSIONS: [&str; 5] = ["safetensors", "pt", "pth", "ckpt", "bin"];
 /// Files of these names, before a number and the extension, are beside the weights.
 const BESIDE: [&str; 7] = ["optimizer", "optim", "scheduler", "scaler", "criterion", "rng_state", "training_args"];
-/// The end of an index's name.
 const INDEX: &str = ".index.json";
 
 /// Reads what is wanted of a weights file, or of the shards that an index lists.
@@ -135,12 +133,10 @@ pub(super) fn find(folder: &Path) -> Result<Option<(PathBuf, Vec<String>)>> {
             Ok(Some((folder.join(one), note.into_iter().collect())))
         }
         ([], [one]) => Ok(Some((folder.join(one), Vec::new()))),
-        ([], several) | (several, _) => Err(Error::SeveralWeights {
-            path: folder.into(),
-            what: "weights file",
-            got: several.iter().map(|name| format!("`{name}`")).collect(),
-            how: "give the path of the one to read",
-        }),
+        ([], several) | (several, _) => {
+            let (path, got) = (folder.into(), several.iter().map(|name| format!("`{name}`")).collect());
+            Err(Error::SeveralWeights { path, what: "weights file", got, how: "give the path of the one to read" })
+        }
     }
 }
 

@@ -25,7 +25,6 @@ pub(super) fn stored<'a>(entry: Option<&'a [u8]>, name: &str, path: &Path) -> Re
     })
 }
 
-/// Lists the entries of the archive `bytes`.
 pub(super) fn entries<'a>(bytes: &'a [u8], path: &Path) -> Result<Entries<'a>> {
     let bad = |expected, got: &str| Error::format(path, expected, got);
     let end = end_record(bytes).ok_or_else(|| {

@@ -9,7 +9,6 @@ use std::sync::OnceLock;
 /// `CUDA_ERROR_NO_DEVICE`: what every function returns where there is no driver.
 const NO_DEVICE: i32 = 100;
 
-/// The driver's library, if there is one.
 fn library() -> Option<&'static libloading::Library> {
     static LIBRARY: OnceLock<Option<libloading::Library>> = OnceLock::new();
     let open = || {
@@ -19,7 +18,6 @@ fn library() -> Option<&'static libloading::Library> {
     LIBRARY.get_or_init(open).as_ref()
 }
 
-/// Whether a CUDA driver is installed.
 pub(super) fn installed() -> bool {
     library().is_some()
 }

@@ -592,12 +592,14 @@ pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Resu
 }
 
 impl Error {
-    /// [`Error::Description`] of a step.
     pub(crate) fn description(step: &str, expected: impl Into<String>, got: impl Into<String>) -> Self {
         Self::Description { step: step.into(), expected: expected.into(), got: got.into() }
     }
 
-    /// [`Error::Format`] of a file.
+    pub(crate) fn not_an_irrep(label: &str, expected: &'static str, got: f64) -> Self {
+        Self::NotAnIrrep { label: label.into(), expected, got }
+    }
+
     pub(crate) fn format(path: &std::path::Path, expected: &'static str, got: impl Into<String>) -> Self {
         Self::Format { path: path.into(), expected, got: got.into() }
     }

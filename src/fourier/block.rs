@@ -68,7 +68,6 @@ fn mark(basis: &(impl FourierBasis + ?Sized)) -> Option<NonZeroU64> {
     NonZeroU64::new(hasher.finish())
 }
 
-/// The ids of all blocks.
 pub(super) fn ids(basis: &(impl FourierBasis + ?Sized)) -> Vec<BlockId> {
     let basis_mark = mark(basis);
     (0..basis.blocks().len()).map(|index| BlockId { index, basis: basis_mark }).collect()

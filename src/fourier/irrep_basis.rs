@@ -51,12 +51,8 @@ impl IrrepBasis {
         let n = group.order();
         let ranks = irreps.iter().map(Irrep::rank).fold(0, usize::saturating_add);
         crate::error::check_shape("rows of all irreps together", &[n], &[ranks])?;
-        if let Some(off) = irreps[0].character.iter().find(|&&value| (value - 1.0).abs() > 1e-9 || value.is_nan()) {
-            return Err(Error::NotAnIrrep {
-                label: irreps[0].label.clone(),
-                expected: "the trivial irrep first, 1 everywhere",
-                got: *off,
-            });
+        if let Some(&off) = irreps[0].character.iter().find(|&&value| (value - 1.0).abs() > 1e-9 || value.is_nan()) {
+            return Err(Error::not_an_irrep(&irreps[0].label, "the trivial irrep first, 1 everywhere", off));
         }
         // The matrix twice, and the largest block with its pivoting.
         let largest = irreps.iter().map(Irrep::rank).max().unwrap_or(0);

@@ -75,7 +75,6 @@ impl Group for Alternating {
     }
 }
 
-/// Whether the number of inversions is even.
 fn is_even(p: &[usize]) -> bool {
     let inversions = (p.iter().enumerate()).map(|(i, image)| p[..i].iter().filter(|&earlier| earlier > image).count());
     inversions.sum::<usize>() % 2 == 0

@@ -37,12 +37,8 @@ impl PermutationGroup {
         let mut elements = vec![identity];
         for transversal in transversals(moving).iter().rev() {
             if elements.len() * transversal.iter().flatten().count() > limit {
-                return Err(Error::OverLimit {
-                    group: "the generated group".into(),
-                    what: "elements",
-                    limit,
-                    got: limit + 1,
-                });
+                let group = "the generated group".into();
+                return Err(Error::OverLimit { group, what: "elements", limit, got: limit + 1 });
             }
             let longer = |g: &Images| transversal.iter().flatten().map(|u| then(g, u)).collect::<Vec<_>>();
             elements = elements.iter().flat_map(longer).collect();

@@ -70,11 +70,9 @@ impl CharacterTable {
             class.iter().for_each(|x| class_of[x.index()] = c);
         }
         let search = Search::new(group, &classes, &class_of);
-        let values = search.characters().ok_or_else(|| Error::NoCharacterTable {
-            group: group.name(),
-            order: group.order(),
-            classes: classes.len(),
-        })?;
+        let (order, count) = (group.order(), classes.len());
+        let failed = || Error::NoCharacterTable { group: group.name(), order, classes: count };
+        let values = search.characters().ok_or_else(failed)?;
         let square: Vec<usize> =
             classes.iter().map(|class| class_of[group.compose(class[0], class[0]).index()]).collect();
         let indicator = |row: ArrayView1<'_, Complex<f64>>| {

@@ -75,14 +75,9 @@ impl Irrep {
         let found = Representation::generated(group, &self.label, &generators)?;
         found.check(group)?;
         let off = (found.character() - &self.character).fold(0.0, |most: f64, v| most.max(v.abs()));
-        if off > TOLERANCE * self.dim as f64 {
-            Err(Error::NotAnIrrep {
-                label: self.label.clone(),
-                expected: "matrices with the irrep's character",
-                got: off,
-            })
-        } else {
-            Ok(found)
+        match off > TOLERANCE * self.dim as f64 {
+            true => Err(Error::not_an_irrep(&self.label, "matrices with the irrep's character", off)),
+            false => Ok(found),
         }
     }
 
@@ -119,11 +114,7 @@ impl Irrep {
                 return Ok(column);
             }
         }
-        Err(Error::NotAnIrrep {
-            label: self.label.clone(),
-            expected: "as many eigenspaces as it has copies",
-            got: m as f64,
-        })
+        Err(Error::not_an_irrep(&self.label, "as many eigenspaces as it has copies", m as f64))
     }
 
     /// For `<h>` and each of its characters s with the values 1 and -1: the number of copies of the irrep among the functions

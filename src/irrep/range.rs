@@ -83,11 +83,7 @@ impl Irrep {
     }
 
     pub(super) fn wrong_rank(&self, got: usize) -> Error {
-        Error::NotAnIrrep {
-            label: self.label.clone(),
-            expected: "a projector of rank d^2 / <chi, chi>",
-            got: got as f64,
-        }
+        Error::not_an_irrep(&self.label, "a projector of rank d^2 / <chi, chi>", got as f64)
     }
 }
 

@@ -54,8 +54,7 @@ impl<T: Field> Representation<T> {
     /// `generators`: elements with their matrices, all (d, d).
     ///
     /// # Errors
-    /// [`Error::Shape`] for matrices of different shapes; [`Error::Range`] if the
-    /// elements do not generate the group.
+    /// [`Error::Shape`] for matrices of different shapes; [`Error::Range`] if the elements do not generate the group.
     ///
     /// Cost: n products of d x d matrices, and k n of elements.
     pub fn generated(
@@ -87,11 +86,8 @@ impl<T: Field> Representation<T> {
             }
         }
         if members.len() < group.order() {
-            return Err(Error::Range {
-                what: "elements that the generators reach",
-                expected: "all of the group's",
-                got: members.len() as f64,
-            });
+            let (what, got) = ("elements that the generators reach", members.len() as f64);
+            return Err(Error::Range { what, expected: "all of the group's", got });
         }
         Self::new(label, matrices)
     }

@@ -118,7 +118,6 @@ impl<'a, G: Group + ?Sized> Search<'a, G> {
         ones(b).cmp(&ones(a)).then(dim(a).cmp(&dim(b))).then_with(values)
     }
 
-    /// The linear characters.
     fn linear(&self) -> Option<Vec<Row>> {
         let elements: Vec<Elem> = self.group.elements().collect();
         let linear = LinearCharacters::of(self.group, &elements, &self.group.generators())?;

@@ -28,7 +28,6 @@ impl<'a, T: Entry> Strided<'a, T> {
         Self { data, rows, cols, stride, transposed: false }
     }
 
-    /// The transpose.
     fn t(self) -> Self {
         Self { transposed: !self.transposed, ..self }
     }
@@ -111,8 +110,7 @@ pub(crate) fn times<T: Entry>(a: ArrayView2<'_, T>, b: ArrayView2<'_, T>) -> Arr
 /// Writes the matrix product `a b` to `out`, on the calling thread.
 ///
 /// # Arguments
-/// `a`: (m, k), `b`: (k, n) and `out`: (m, n), `f32`, any strides; one that is neither row- nor column-major is
-/// copied.
+/// `a`: (m, k), `b`: (k, n) and `out`: (m, n), `f32`, any strides; one that is neither row- nor column-major is copied.
 ///
 /// # Panics
 /// If the three shapes do not fit together.

@@ -1,7 +1,7 @@
 //! Losses, accuracies and columns of sites over all pairs, in row blocks.
 
 use super::loss::outcomes;
-use super::{Hooks, Interpretable, LOGITS, width};
+use super::{Hooks, Interpretable, LOGITS, LossSum, width};
 use crate::error::{Error, Result, check_shape};
 use crate::group::check_fingerprint;
 use crate::linalg::{map_blocks, matmul_into, vectorised};
@@ -146,12 +146,10 @@ pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks
         let pairs = task.pairs(range.clone());
         let logits = model.run_with_hooks(&pairs, hooks, &[LOGITS])?.take(LOGITS)?;
         check_finite(LOGITS, logits.view(), &pairs)?;
-        let outcomes = outcomes(logits.view(), &task.labels()[range]);
-        Ok(outcomes.iter().fold((0.0, 0), |(loss, correct), o| (loss + o.loss, correct + usize::from(o.correct))))
+        Ok(LossSum::of(logits.view(), &task.labels()[range]))
     };
     let sums = map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;
-    let (loss, correct) = sums.into_iter().fold((0.0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    Ok(Evaluation::from_sums(loss, correct, task.labels().len()))
+    Ok(LossSum::mean(sums.into_iter()))
 }
 
 pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, range: &Range<usize>) -> Result<()> {

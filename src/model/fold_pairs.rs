@@ -99,12 +99,10 @@ impl LossSum {
         sum
     }
 
-    /// Adds a block of logits.
     pub(crate) fn add(&mut self, logits: ArrayView2<'_, f32>, labels: &[u32]) {
         outcomes(logits, labels).into_iter().for_each(|outcome| self.add_one(outcome));
     }
 
-    /// Adds one pair.
     pub(crate) fn add_one(&mut self, outcome: Outcome) {
         self.loss += outcome.loss;
         self.correct += usize::from(outcome.correct);

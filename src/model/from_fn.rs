@@ -8,8 +8,7 @@ use std::collections::BTreeSet;
 
 /// A model given by a closure from pairs to the activations of its sites, the logits last.
 ///
-/// Its readout is the identity on `logits`, so hooks can be honoured there and nowhere else: the
-/// closure is opaque.
+/// Its readout is the identity on `logits`, so hooks can be honoured there and nowhere else: the closure is opaque.
 ///
 /// ```
 /// use irreplens::group::Cyclic;
@@ -42,17 +41,8 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> FromFn<F> {
     /// [`Error::Shape`] unless the last site is `logits`, `order` wide; [`Error::UnknownSite`] if `neuron_site` is
     /// not among them; [`Error::RepeatedSite`].
     pub fn new(order: usize, sites: Vec<Site>, neuron_site: &str, function: F) -> Result<Self> {
-        let last = sites.last().filter(|s| s.name == LOGITS);
-        let Some(last) = last else {
-            let known = sites.into_iter().map(|s| s.name).collect();
-            return Err(Error::UnknownSite { site: LOGITS.into(), known });
-        };
-        check_shape("logits", &[order], &[last.width])?;
-        if !sites.iter().any(|s| s.name == neuron_site) {
-            let known = sites.into_iter().map(|s| s.name).collect();
-            return Err(Error::UnknownSite { site: neuron_site.into(), known });
-        }
-        unique(sites.iter().map(|s| s.name.as_str()))?;
+        check_sites(&sites.iter().map(|s| s.name.as_str()).collect::<Vec<_>>(), neuron_site)?;
+        check_shape("logits", &[order], &[sites[sites.len() - 1].width])?;
         Ok(Self { order, sites, neuron_site: neuron_site.into(), function })
     }
 }
@@ -82,15 +72,18 @@ impl<F: Fn(&[Pair]) -> Vec<Array2<f32>> + Send + Sync> Interpretable for FromFn<
     }
 }
 
-/// Refuses a name that comes twice.
-pub(super) fn unique<'a>(names: impl Iterator<Item = &'a str>) -> Result<()> {
-    let mut seen = BTreeSet::new();
-    for site in names {
-        if !seen.insert(site) {
-            return Err(Error::RepeatedSite { site: site.into() });
-        }
+/// Checks that the last site is that of the logits, that the neuron site is among them and that no two have one name.
+pub(super) fn check_sites(names: &[&str], neuron_site: &str) -> Result<()> {
+    let is_last = names.last() == Some(&LOGITS);
+    if !is_last || !names.contains(&neuron_site) {
+        let (site, known) = (if is_last { neuron_site } else { LOGITS }, names.iter().map(|&name| name.into()));
+        return Err(Error::UnknownSite { site: site.into(), known: known.collect() });
     }
-    Ok(())
+    let mut seen = BTreeSet::new();
+    match names.iter().find(|&&site| !seen.insert(site)) {
+        Some(&site) => Err(Error::RepeatedSite { site: site.into() }),
+        None => Ok(()),
+    }
 }
 
 /// Refuses hooks on any other site than these.

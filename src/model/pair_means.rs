@@ -13,8 +13,7 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 /// them up is then little work beside the pairs.
 const PAIRS_PER_ELEMENT: usize = 12;
 
-/// What one pass over all pairs gives of the hidden layer and the logits: what
-/// [`Interpretable::pair_means`] returns.
+/// What one pass over all pairs gives of the hidden layer and the logits: what [`Interpretable::pair_means`] returns.
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub struct PairMeans {
@@ -75,10 +74,8 @@ pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, set
     let (n, read) = (task.order(), width(model, model.readout().site())?);
     let (width, is_read_out) = (width(model, hidden_readout(model).site())?, hidden_is_read_out(model));
     let totals = (n / PAIRS_PER_ELEMENT).clamp(1, MOST_TOTALS);
-    memory::check(
-        "sums of activations by product",
-        memory::bytes::<f64>(&[n, width + if is_read_out { 0 } else { read }, 2 * totals + 1]),
-    )?;
+    let columns = width + if is_read_out { 0 } else { read };
+    memory::check("sums of activations by product", memory::bytes::<f64>(&[n, columns, 2 * totals + 1]))?;
     let start = || Sums {
         left: Vec::new(),
         right: Array2::zeros((n, width)),

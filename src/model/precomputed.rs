@@ -1,7 +1,7 @@
 //! Activations that another program recorded, as a model.
 
 use super::evaluate::all_pairs_bytes;
-use super::from_fn::{hooks_only_on, unique};
+use super::from_fn::{check_sites, hooks_only_on};
 use super::{ActivationCache, ForwardPass, Hooks, Interpretable, LOGITS, Readout, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::memory;
@@ -59,19 +59,8 @@ impl Precomputed {
     /// [`Error::UnknownSite`] if `logits` is not last or `neuron_site` not there; [`Error::RepeatedSite`];
     /// [`Error::Shape`] naming the array that does not fit.
     pub fn new(sites: Vec<(String, Array2<f32>)>, neuron_site: &str) -> Result<Self> {
-        let unknown = |site: &str| {
-            let known = sites.iter().map(|s| s.0.clone()).collect();
-            Error::UnknownSite { site: site.into(), known }
-        };
-        let Some((name, logits)) = sites.last() else { return Err(unknown(LOGITS)) };
-        if name != LOGITS {
-            return Err(unknown(LOGITS));
-        }
-        if !sites.iter().any(|s| s.0 == neuron_site) {
-            return Err(unknown(neuron_site));
-        }
-        let order = logits.ncols();
-        unique(sites.iter().map(|s| s.0.as_str()))?;
+        check_sites(&sites.iter().map(|s| s.0.as_str()).collect::<Vec<_>>(), neuron_site)?;
+        let order = sites[sites.len() - 1].1.ncols();
         for (name, activations) in &sites {
             check_shape(name, &[order * order, activations.ncols()], activations.shape())?;
         }
@@ -168,12 +157,8 @@ impl Precomputed {
         for way in ways {
             difference = difference.min(off(way)?);
         }
-        Some(Error::RecordingMismatch {
-            what: "neither the sum nor the product of the two maps gives",
-            site: site.clone(),
-            difference,
-            scale,
-        })
+        let (what, site) = ("neither the sum nor the product of the two maps gives", site.clone());
+        Some(Error::RecordingMismatch { what, site, difference, scale })
     }
 
     /// This recording with the map (width of the neuron site, n) that reads the logits off the neuron site. Where all logits
@@ -223,12 +208,8 @@ impl Precomputed {
             bias = Some(row);
         }
         if misses(worst, scale) {
-            return Err(Error::RecordingMismatch {
-                what: "the unembedding does not read the logits off",
-                site: self.neuron_site,
-                difference: worst,
-                scale,
-            });
+            let (what, site) = ("the unembedding does not read the logits off", self.neuron_site);
+            return Err(Error::RecordingMismatch { what, site, difference: worst, scale });
         }
         (self.unembed, self.output_bias) = (Some(unembedding), bias);
         Ok(self)
@@ -300,10 +281,8 @@ impl Interpretable for Precomputed {
         let reason = "activations are recorded: only logits, and the neuron site with its unembedding, can be changed";
         hooks_only_on(&[LOGITS, self.readout().site()], "Precomputed", hooks, reason)?;
         let after = self.sites.iter().skip_while(|(site, _)| *site != self.neuron_site).skip(1);
-        if let Some((site, _)) = after
-            .filter(|(site, _)| hooks.touch(&self.neuron_site) && site != LOGITS)
-            .find(|(site, _)| keep.contains(&site.as_str()))
-        {
+        let mut after = after.filter(|(site, _)| hooks.touch(&self.neuron_site) && site != LOGITS);
+        if let Some((site, _)) = after.find(|(site, _)| keep.contains(&site.as_str())) {
             let reason = "a recorded site behind the neuron site would not follow the change";
             return Err(Error::HookUnsupported { model: "Precomputed", site: site.clone(), reason });
         }

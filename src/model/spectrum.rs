@@ -131,12 +131,8 @@ impl BlockEnergies {
 
     /// Whether no activation, and no coefficient, was NaN or infinite.
     pub(crate) fn is_finite(&self) -> bool {
-        let by_block = [&self.linear_x, &self.linear_y, &self.product];
-        [&self.energy, &self.constant]
-            .into_iter()
-            .flatten()
-            .chain(by_block.into_iter().flatten())
-            .all(|e| e.is_finite())
+        let by_block = [&self.linear_x, &self.linear_y, &self.product].into_iter().flatten();
+        [&self.energy, &self.constant].into_iter().flatten().chain(by_block).all(|e| e.is_finite())
     }
 }
 

@@ -30,7 +30,6 @@ pub(super) struct Kept {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct OptimiserState(pub Vec<Vec<f32>>);
 
-/// The settings of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Rates {
     pub optimiser: Optimiser,

@@ -23,8 +23,7 @@ use ndarray::{Array1, Array2, ArrayViewD, Axis, concatenate};
 const RANDOM: usize = 19;
 
 /// All laws that need only the basis, in an order in which each may rely on those before it: [`sectors`], [`blocks`],
-/// [`orthonormality`], [`fast_equals_dense`], [`inverse_1d`], [`inverse_2d`], [`parseval`], [`shift`],
-/// [`convolution`].
+/// [`orthonormality`], [`fast_equals_dense`], [`inverse_1d`], [`inverse_2d`], [`parseval`], [`shift`], [`convolution`].
 ///
 /// The 2-D transforms take O(n^2 m) multiplications: seconds at order 1000 without a fast path.
 ///
@@ -192,7 +191,6 @@ fn functions(length: usize) -> Array2<f32> {
     concatenate(Axis(1), &[Array2::eye(length).view(), random.view()]).expect("as many rows")
 }
 
-/// Norm of every column.
 fn norms(values: &Array2<f32>) -> Array1<f64> {
     energies(values.view().into_dyn()).mapv(f64::sqrt)
 }

@@ -300,7 +300,6 @@ fn view<'a>(law: &'static str, cache: &'a ActivationCache, site: &str) -> Result
     cache.get(site).ok_or_else(|| Violation::new(law, site, "not kept", "kept"))
 }
 
-/// Width of a site that is there.
 fn width(model: &(impl Interpretable + ?Sized), site: &str) -> usize {
     model.sites().iter().find(|s| s.name == site).map_or(0, |s| s.width)
 }

@@ -157,7 +157,6 @@ impl Architecture {
         self
     }
 
-    /// Number of the step of this name.
     pub(super) fn index(&self, name: &str) -> Option<usize> {
         self.steps.iter().position(|step| step.name == name)
     }
@@ -259,7 +258,6 @@ impl Architecture {
     }
 }
 
-/// The name of the site of one position.
 pub(super) fn at(step: &str, position: usize) -> String {
     format!("{step}[{position}]")
 }

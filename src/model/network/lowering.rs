@@ -158,7 +158,6 @@ impl<'a> Lowering<'a> {
         self.add_small(Small::Assemble(parts), rows, width)
     }
 
-    /// The value of one position of a step.
     fn lower(&mut self, operation: &Operation, p: usize) -> Form {
         let description = self.description;
         let index = |name: &str| description.architecture.index(name).expect("shapes were checked");
@@ -269,7 +268,6 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// A value plus a bias.
     fn plus(&mut self, mut form: Form, bias: Option<&str>) -> Form {
         let Some(bias) = bias else { return form };
         let bias = self.parameter(bias);

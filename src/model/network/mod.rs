@@ -98,7 +98,6 @@ struct Derived {
     unembedding: OnceLock<Array2<f32>>,
 }
 
-/// A plan and its matrices.
 pub(super) struct Prepared {
     pub plan: Plan,
     matrices: Matrices,
@@ -316,13 +315,11 @@ impl Network {
         ids.map(|id| matrices.place(plan, &self.description.parameters, &self.numbers, id).view().to_owned())
     }
 
-    /// The plan of passes for gradients.
     #[cfg(all(feature = "cuda", feature = "train"))]
     pub(super) fn plan_of_gradients(&self) -> Plan {
         self.description.plan(&Request { hooked: Vec::new(), kept: vec![super::LOGITS.into()], backward: true })
     }
 
-    /// A matrix of a plan of this network.
     #[cfg(feature = "cuda")]
     pub(super) fn matrix<'a>(&'a self, prepared: &'a Prepared, id: usize) -> ArrayView2<'a, f32> {
         self.numbers(prepared).place(id).view()

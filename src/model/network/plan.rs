@@ -201,7 +201,6 @@ impl Plan {
         lowering.finish()
     }
 
-    /// A plan of some matrices alone.
     fn of_matrices(small: Vec<SmallMatrix>, wanted: &[SmallId]) -> Self {
         let mut small_needed = vec![false; small.len()];
         wanted.iter().for_each(|&id| need(&small, id, &mut small_needed));
@@ -303,7 +302,6 @@ impl Node {
 }
 
 impl Form {
-    /// The nodes of its terms.
     fn nodes(&self) -> impl Iterator<Item = NodeId> {
         let weights = self.tables.iter().filter_map(|table| table.weight);
         self.atoms.iter().map(|atom| atom.node).chain(weights.map(|(node, _)| node))

@@ -190,7 +190,6 @@ impl Engine {
         }
     }
 
-    /// The pass over the training pairs.
     fn training_pass(&self) -> Pass<'_> {
         let block = Block { list: Some(self.train.input()), first: 0, count: self.rows };
         self.pass(block, self.rows, &self.nodes)

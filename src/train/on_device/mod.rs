@@ -55,7 +55,6 @@ fn train_seeds(device: &Device, seeds: &[u64], make: impl Fn(u64) -> Result<Trai
     seeds.iter().zip(made).map(seed).collect()
 }
 
-/// Runs one trainer.
 pub(super) fn run_alone(device: &Device, trainer: &mut Trainer) -> Result<Outcome> {
     run_together(device, &mut [trainer]).pop().expect("one outcome a trainer")
 }
