@@ -144,8 +144,9 @@ impl Irrep {
     /// # Panics
     /// If an element of `map` is none of this irrep's group.
     ///
-    /// [`Symmetric`]: crate::group::Symmetric [`Error::Shape`]: crate::Error::Shape [`Error::NotAnIrrep`]:
-    /// crate::Error::NotAnIrrep
+    /// [`Symmetric`]: crate::group::Symmetric
+    /// [`Error::Shape`]: crate::Error::Shape
+    /// [`Error::NotAnIrrep`]: crate::Error::NotAnIrrep
     pub fn pulled_back(&self, group: &(impl Group + ?Sized), map: &[Elem]) -> Result<Self> {
         let pulled = Self { character: map.iter().map(|x| self.character[x.index()]).collect(), ..self.clone() };
         pulled.check_fully(group)?;

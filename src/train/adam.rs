@@ -41,8 +41,9 @@ pub(super) fn factors(rates: &Rates) -> Factors {
     }
 }
 
-/// One step of Adam, with gradient g: `g += decay p`; `m += (1 - b1) (g - m)`; `v = b2 v + (1 - b2) g^2`; `p = keep p -
-/// lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
+/// One step of Adam, with gradient g:
+/// `g += decay p`; `m += (1 - b1) (g - m)`; `v = b2 v + (1 - b2) g^2`;
+/// `p = keep p - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
 ///
 /// Source: Kingma and Ba 2015, algorithm 1; `torch.optim.Adam`.
 pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [&mut [f32]], factors: Factors) {
