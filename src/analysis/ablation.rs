@@ -170,9 +170,8 @@ pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>
 /// rows in use they cost O(n^2 K (d + n)) and no n^2 array; elsewhere this is [`keep_terms`].
 ///
 /// # Errors
-/// [`Error::Shape`] for clusters of another number of neurons, [`Error::OtherBasis`] and [`Error::Unsupported`] for clusters of
-/// another basis; [`Error::Memory`] where the activations that
-/// [`keep_terms`] replaces exceed the budget; those of the forward pass.
+/// [`Error::Shape`] for clusters of another number of neurons, [`Error::OtherBasis`], [`Error::UnknownBlock`] and
+/// [`Error::Unsupported`] for clusters of another basis; [`Error::Memory`] where the activations that [`keep_terms`] replaces exceed the budget; those of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),

@@ -89,7 +89,7 @@ pub struct HeadMap {
 
 impl HeadMap {
     /// The blocks that vary, with their shares of what varies, largest first, as far as these are not small; none for a map
-    /// that is constant.
+    /// that is constant. A map does not know its basis: these ids are taken at their word, as those of a file.
     #[must_use]
     pub fn varying(&self) -> Vec<(BlockId, f64)> {
         let varying = self.shares.as_deref().filter(|shares| 1.0 - shares[0] > ROUNDING);

@@ -22,8 +22,8 @@ pub struct Block {
 ///
 /// A basis hands out the ids of its blocks ([`FourierBasis::block_ids`], [`FourierBasis::block_id`]), and an analysis that is
 /// given those of another one is an error. Two ids are equal, ordered and hashed by their index alone, and one compares with a
-/// plain index; so maps by block are looked up by either. `serde` writes the index; an id that was read belongs to no basis and
-/// is taken at its word.
+/// plain index; so maps by block are looked up by either. `serde` writes the index; an id that was read, or that comes from
+/// a result which does not know its basis, belongs to none and is taken at its word.
 ///
 /// ```
 /// use irreplens::analysis::logit_directions;

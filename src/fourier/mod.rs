@@ -156,7 +156,8 @@ pub trait FourierBasis: Send + Sync {
         output.assign(&matrix.dot(&input.mapv(f64::from)).mapv(|v| v as f32));
     }
 
-    /// The ids of all blocks, in order: what analyses take and return for a block.
+    /// The ids of all blocks, in order: what analyses take and return for a block. They follow from the other methods, and are
+    /// not to be overridden.
     fn block_ids(&self) -> Vec<BlockId> {
         block::ids(self)
     }

@@ -5,8 +5,10 @@ use std::ops::{Deref, DerefMut};
 /// Bytes of a cache line, and of the longest vector register.
 const LINE: usize = 64;
 
-/// Numbers from the beginning of a cache line on, so that no vector register is loaded from two lines: an allocator leaves
-/// large memory 16 bytes behind the beginning of a page, which would make every load of 64 bytes two.
+/// Numbers that begin with a cache line once there was [`room`](Self::room) made for them: rows that fill whole lines are then
+/// read line by line, while an allocator leaves large memory 16 bytes behind the beginning of a line.
+///
+/// What came from a vector, or is a clone, lies wherever it lies.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Aligned {
     memory: Vec<f32>,

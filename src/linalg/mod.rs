@@ -7,6 +7,7 @@
 //! | `times`, `product` (inside the crate) | product of two `f64` matrices |
 //! | [`symmetric_eigen`], [`hermitian_eigen`] | eigenvalues and eigenvectors of a matrix over a [`Field`] |
 //! | [`map_blocks`], [`fold_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
+//! | `transpose`, `Aligned` (inside the crate) | the transpose of a matrix; memory that begins with a cache line |
 //! | `vectorised` (inside the crate) | a loop compiled for the widest vectors the processor has |
 //!
 //! Every product and decomposition runs on one thread; parallelism is over blocks whose boundaries do not depend on the number of

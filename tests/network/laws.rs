@@ -2,7 +2,7 @@
 
 use super::{descriptions, oracle};
 use irreplens::group::{Cyclic, Dihedral, Elem};
-use irreplens::model::{Hook, Hooks, Interpretable, Values};
+use irreplens::model::{Architecture, Hook, Hooks, Interpretable, Network, Transformer, Values};
 use irreplens::task::Task;
 use ndarray::Array1;
 use proptest::prelude::*;
@@ -127,4 +127,53 @@ fn gradients_do_not_depend_on_the_number_of_threads() {
         pool.install(|| net.loss_and_gradient(&task, &pairs).unwrap())
     };
     assert_eq!(of(1), of(3));
+}
+
+/// The gradient over many pairs, which are cut into segments and bands, is the mean of those over few, which are not.
+#[test]
+fn gradients_add_up_over_segments_and_bands() {
+    let task = Task::new(&Dihedral::new(30).unwrap());
+    let all: Vec<usize> = (0..3600).collect();
+    // No right element of the second and third quarter; then a few pairs over and over.
+    let sides: Vec<usize> =
+        all.iter().copied().filter(|pair| !(15..45).contains(&(pair % 60))).cycle().take(4000).collect();
+    let few: Vec<usize> = (0..3000).map(|i| 7 * (i % 100) + 3).collect();
+    for (heads, layers) in [(4, 1), (5, 1), (2, 2)] {
+        let shape = Transformer { d_model: 12, d_head: 3, d_mlp: Some(37), heads, layers, ..Transformer::default() };
+        let net = Network::random(shape.architecture(), 60, 5).unwrap();
+        for pairs in [&all, &sides, &few] {
+            let (evaluation, gradient) = net.loss_and_gradient(&task, pairs).unwrap();
+            let (mut loss, mut sum) = (0.0, vec![0.0; gradient.len()]);
+            for chunk in pairs.chunks(90) {
+                let (evaluation, gradient) = net.loss_and_gradient(&task, chunk).unwrap();
+                let share = chunk.len() as f64 / pairs.len() as f64;
+                loss += share * evaluation.loss;
+                sum.iter_mut().zip(gradient).for_each(|(sum, g)| *sum += share * f64::from(g));
+            }
+            assert!((loss - evaluation.loss).abs() < 1e-9 * loss);
+            // A bias of the keys moves all scores alike: its gradient is rounding.
+            for weight in net.weights().iter().filter(|weight| !weight.name.ends_with("b_K")) {
+                let most = sum[weight.range.clone()].iter().fold(0.0f64, |most, v| most.max(v.abs()));
+                for i in weight.range.clone() {
+                    let off = (sum[i] - f64::from(gradient[i])).abs();
+                    assert!(off <= 1e-4 * most, "{heads} heads, {}: {} off by {off:e}", weight.name, sum[i]);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn hooks_act_on_no_pairs() {
+    let net = Network::random(Architecture::summed(8), 5, 1).unwrap();
+    let hooks = [
+        Hook::zero("hidden_pre").on_channels(vec![3]),
+        Hook::scale("hidden_pre", 2.0),
+        Hook::project_out("hidden_pre", ndarray::Array2::eye(8)).unwrap(),
+    ];
+    for hook in hooks {
+        let mut cache = net.run_with_hooks(&[], &Hooks::none().with(hook), &["hidden", "logits"]).unwrap();
+        assert_eq!(cache.take("hidden").unwrap().dim(), (0, 8));
+        assert_eq!(cache.take("logits").unwrap().dim(), (0, 5));
+    }
 }

@@ -11,6 +11,15 @@ use ndarray::s;
 /// Columns that are summed in registers: in strips of the first number, then of the second.
 const COLUMNS: [usize; 2] = [64, 16];
 
+/// What becomes of the nodes that are kept.
+#[derive(Clone, Copy, PartialEq)]
+pub(super) enum Kept {
+    /// Somebody takes them as vectors.
+    AsVectors,
+    /// They are read where they are.
+    InPlace,
+}
+
 /// What a pass reads: a plan and the numbers for it.
 #[derive(Clone, Copy)]
 pub(super) struct Numbers<'a> {
@@ -31,12 +40,13 @@ impl<'a> Numbers<'a> {
 
     /// Computes all nodes that are needed, (rows, width) each, the logits (classes, rows).
     ///
-    /// `hooks(site, rows by width or its transpose, is by class)` returns what a hooked site's values become.
+    /// `hooks(site, rows by width or its transpose, width, is by class)` returns what a hooked site's values become.
     pub fn forward(
         &self,
         pairs: &[[u32; 2]],
         values: &mut [Aligned],
-        mut hooks: impl FnMut(&str, Vec<f32>, bool) -> Vec<f32>,
+        kept: Kept,
+        mut hooks: impl FnMut(&str, Vec<f32>, usize, bool) -> Vec<f32>,
     ) {
         for id in 0..self.plan.nodes.len() {
             if !self.plan.node_needed[id] {
@@ -46,8 +56,7 @@ impl<'a> Numbers<'a> {
             let (before, rest) = values.split_at_mut(id);
             let out = &mut rest[0];
             let len = pairs.len() * width;
-            // Whoever keeps a node takes it as a vector.
-            let is_kept = self.plan.kept.iter().any(|&(_, node)| node == id);
+            let is_kept = kept == Kept::AsVectors && self.plan.kept.iter().any(|&(_, node)| node == id);
             let room = if is_kept { Aligned::room_of_vec } else { Aligned::room };
             match &self.plan.nodes[id].node {
                 Node::Sum(form, then) => {
@@ -63,7 +72,7 @@ impl<'a> Numbers<'a> {
                     op.forward(pairs, &sources, width, room(out, len));
                 }
                 Node::Hooked(of, site) => {
-                    *out = hooks(site, before[*of].to_vec(), self.plan.by_class(id)).into();
+                    *out = hooks(site, before[*of].to_vec(), width, self.plan.by_class(id)).into();
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 use super::architecture::at;
 use super::backward::Back;
+use super::forward::Kept;
 use super::plan::{Node, NodeId, Request};
 use super::sums::{Elements, Sums, Uses};
 use super::{Network, Operation, Token};
@@ -60,7 +61,7 @@ impl Network {
         let numbers = self.numbers(&prepared);
         let rows: Vec<[u32; 2]> = pairs.iter().map(|(x, y)| [x.index() as u32, y.index() as u32]).collect();
         let mut values = vec![Aligned::default(); plan.nodes.len()];
-        numbers.forward(&rows, &mut values, |_, of, _| of);
+        numbers.forward(&rows, &mut values, Kept::InPlace, |_, of, _, _| of);
         let logits = plan.logits.expect("logits are kept");
         // Nothing is summed over pairs.
         let uses = Uses::none();

@@ -13,6 +13,8 @@
 //! | `rows` | nonlinear steps, forward and backward |
 //! | `matrices` | the matrices of a plan, and gradients taken back to the parameters |
 //! | `forward`, `backward` | passes over a block of pairs |
+//! | `sums` | what gradients are summed up for, over a segment of pairs and over all segments |
+//! | `weighted` | gradients of rows weighted by attention, in vector registers |
 //! | `gradients` | gradients of logits with respect to the embedded elements |
 //! | `columns` | channels of a site at all pairs |
 //! | `passes` | loss and gradient over a set of pairs |
@@ -52,7 +54,7 @@ use crate::linalg::Aligned;
 use crate::memory;
 use crate::task::Pair;
 use architecture::at;
-use forward::Numbers;
+use forward::{Kept, Numbers};
 use matrices::Matrices;
 use ndarray::{Array1, Array2, Array3, ArrayView2, s};
 use operation::Shape;
@@ -373,8 +375,7 @@ impl Interpretable for Network {
         let prepared = self.prepared(Request::new(hooks, keep));
         let rows: Vec<[u32; 2]> = pairs.iter().map(|(x, y)| [x.index() as u32, y.index() as u32]).collect();
         let mut values = vec![Aligned::default(); prepared.plan.nodes.len()];
-        self.numbers(&prepared).forward(&rows, &mut values, |site, of, by_class| {
-            let width = of.len().checked_div(pairs.len()).unwrap_or(0);
+        self.numbers(&prepared).forward(&rows, &mut values, Kept::AsVectors, |site, of, width, by_class| {
             let mut array = as_array(of, pairs.len(), width, by_class);
             hooks.apply(site, pairs, self.order(), &mut array);
             let array = if by_class { array.reversed_axes() } else { array };

@@ -2,7 +2,7 @@
 
 use super::Network;
 use super::backward::Back;
-use super::forward::Numbers;
+use super::forward::{Kept, Numbers};
 use super::matrices::Matrices;
 use super::plan::{Plan, Request};
 use super::sums::{Elements, Sums, Uses};
@@ -20,8 +20,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const SEGMENT_PAIRS: usize = 384;
 const SEGMENTS: usize = 32;
 
-/// Values that a pair works on for each value of its segment's sums, at most: these cost little beside the pairs then.
-const SUMS_OF_PAIR: usize = 3;
+/// Values that the pairs of a segment work on for each value of its sums by element, at least: these cost little beside the
+/// pairs then.
+const PAIRS_TO_SUMS: usize = 5;
 
 /// Values that the sums of all segments take, at most, where this leaves eight segments: adding them up is then little beside
 /// a pass.
@@ -124,7 +125,10 @@ impl Passes {
         }
         let plan = network.description.plan(&request(backward));
         let uses = Uses::new(&plan);
-        let (count, bands) = segments(&plan, &uses, order, sorted.len());
+        let (count, bands) = match backward {
+            true => segments(&plan, &uses, order, sorted.len()),
+            false => ((sorted.len() / SEGMENT_PAIRS).clamp(1, SEGMENTS), 1),
+        };
         let band = |pair: [u32; 2]| pair[1] as usize * bands / order;
         let mut pairs: Vec<[u32; 2]> = sorted.iter().map(|&p| [(p / order) as u32, (p % order) as u32]).collect();
         pairs.sort_by_key(|&pair| band(pair));
@@ -205,13 +209,17 @@ mod training {
         pub(crate) fn bytes(architecture: &Architecture, order: usize, pairs: usize, backward: bool) -> Result<usize> {
             let plan = Description::new(architecture.clone(), order)?.plan(&request(backward));
             let uses = Uses::new(&plan);
+            if !backward {
+                let bytes = memory::bytes::<u32>(&[3, pairs]);
+                return Ok(bytes.saturating_add(memory::bytes::<f32>(&[plan.values()])));
+            }
             let (count, bands) = segments(&plan, &uses, order, pairs);
             // A segment more or less begins and ends within an element.
             let left = 0..(order * bands).div_ceil(count).saturating_add(1).min(order);
             let of_segment = Elements { left, right: 0..order.div_ceil(bands) };
             let sums = uses.values(&plan, &of_segment).saturating_mul(count);
             let matrices = plan.values();
-            let all = if backward { sums.saturating_add(matrices).saturating_add(matrices) } else { matrices };
+            let all = sums.saturating_add(matrices).saturating_add(matrices);
             // Three numbers of 32 bits a pair.
             Ok(memory::bytes::<u32>(&[3, pairs]).saturating_add(memory::bytes::<f32>(&[all])))
         }
@@ -230,7 +238,7 @@ mod training {
                 if all.stop.load(Ordering::Relaxed) {
                     return;
                 }
-                all.numbers.forward(&all.pairs[block.clone()], &mut buffers.values, |_, of, _| of);
+                all.numbers.forward(&all.pairs[block.clone()], &mut buffers.values, Kept::InPlace, |_, of, _, _| of);
                 let shape = (all.order, block.len());
                 let values = &buffers.values[logits][..shape.0 * shape.1];
                 self.loss += smoothing_loss(values, &all.labels[block.clone()], all.smoothing);
@@ -259,17 +267,20 @@ fn numbers<'a>(plan: &'a Plan, matrices: &'a Matrices, network: &'a Network) -> 
     Numbers { plan, parameters: &network.description.parameters, numbers: &network.numbers, matrices }
 }
 
-/// Segments of a set of pairs, and bands of right elements that they lie in: powers of two.
+/// Segments of a set of pairs whose gradients are asked for, and bands of right elements that they lie in, as many segments
+/// in each.
 ///
-/// Each segment sums up gradients of its own, which costs what their values are; two sides that are about as long leave the
-/// fewest of these.
+/// Each segment sums up gradients of its own, those by element for the elements that its pairs have: fewest where it has about
+/// as many left ones as right ones.
 fn segments(plan: &Plan, uses: &Uses, order: usize, pairs: usize) -> (usize, usize) {
-    let side = 0..order.div_ceil(4);
-    let values = uses.values(plan, &Elements { left: side.clone(), right: side });
-    let least = SEGMENT_PAIRS.max(SUMS_OF_PAIR.saturating_mul(values) / row_values(plan));
-    let most = (SUMS / values.max(1)).clamp(8, SEGMENTS);
-    let count = 1 << (pairs / least).clamp(1, most).ilog2();
-    (count, 1 << (count.ilog2() / 2))
+    let quarter = 0..order.div_ceil(4);
+    let quarter = Elements { left: quarter.clone(), right: quarter };
+    let by_element = uses.values_by_element(plan, &quarter);
+    let least = SEGMENT_PAIRS.max(PAIRS_TO_SUMS.saturating_mul(by_element) / row_values(plan));
+    let most = (SUMS / uses.values(plan, &quarter).max(1)).clamp(8, SEGMENTS);
+    let count = (pairs / least).clamp(1, most);
+    let bands = 1 << (count.ilog2() / 2);
+    (count / bands * bands, bands)
 }
 
 /// Values of a pair: all nodes, and the gradients with respect to all but the logits.
@@ -301,7 +312,7 @@ impl Segment {
                 return;
             }
             let pairs = &all.pairs[block.clone()];
-            all.numbers.forward(pairs, &mut buffers.values, |_, of, _| of);
+            all.numbers.forward(pairs, &mut buffers.values, Kept::InPlace, |_, of, _, _| of);
             let of = &mut buffers.values[logits][..all.order * block.len()];
             let (loss, correct) = loss_gradient(of, &all.labels[block], weight, all.smoothing);
             self.loss += loss;

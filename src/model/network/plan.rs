@@ -160,7 +160,7 @@ impl Request {
     }
 }
 
-/// What was made for the requests that came last, `MOST` of them.
+/// What was made for requests, the last `MOST` that something was made for.
 pub(in crate::model) struct Recent<T, const MOST: usize>(Mutex<Vec<(Request, Arc<T>)>>);
 
 impl<T, const MOST: usize> Default for Recent<T, MOST> {

@@ -75,6 +75,12 @@ impl Uses {
     pub fn values(&self, plan: &Plan, elements: &Elements) -> usize {
         self.all.iter().map(|u| len(plan, u, elements)).fold(0, usize::saturating_add)
     }
+
+    /// Values among these that are summed up by element.
+    pub fn values_by_element(&self, plan: &Plan, elements: &Elements) -> usize {
+        let by_element = self.all.iter().filter(|u| matches!(u.kind, Kind::Table(_)));
+        by_element.map(|u| len(plan, u, elements)).fold(0, usize::saturating_add)
+    }
 }
 
 fn len(plan: &Plan, u: &Use, elements: &Elements) -> usize {
