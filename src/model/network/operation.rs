@@ -281,7 +281,14 @@ impl Operation {
                 let bias = Wanted::vector(bias, columns, Initial::Uniform(1.0 / (rows as f64).sqrt()));
                 [Wanted::matrix(weight, [rows, columns], *layout, rows)].into_iter().chain(bias).collect()
             }
-            _ => Vec::new(),
+            Self::Sum { .. }
+            | Self::Product { .. }
+            | Self::Concatenate { .. }
+            | Self::Scores { .. }
+            | Self::Softmax { .. }
+            | Self::Mix { .. }
+            | Self::Deviation { .. }
+            | Self::Select { .. } => Vec::new(),
         }
     }
 }
