@@ -171,7 +171,8 @@ pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>
 ///
 /// # Errors
 /// [`Error::Shape`] for clusters of another number of neurons, [`Error::OtherBasis`], [`Error::UnknownBlock`] and
-/// [`Error::Unsupported`] for clusters of another basis; [`Error::Memory`] where the activations that [`keep_terms`] replaces exceed the budget; those of the forward pass.
+/// [`Error::Unsupported`] for clusters of another basis; [`Error::Memory`] where the activations that [`keep_terms`] replaces
+/// exceed the budget; those of the forward pass.
 pub fn own_block_only(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),

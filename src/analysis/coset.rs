@@ -102,9 +102,9 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 ///
 /// A neuron of a model that has maps ([`Interpretable::maps`]) reads `left[x]` and `right[y]`. Where the one is constant on
 /// the right cosets H x and the other on the left cosets y K, it knows of the pair no more than (H x, y K): a coset circuit,
-/// of which trained networks have many, with H and K conjugate. The measure is the variance within cosets as a share of the whole,
-/// `sum over x of (f(x) - mean of f on the coset of x)^2 / sum over x of (f(x) - mean of f)^2`. A map `u^T rho(x) v` of an
-/// irrep is constant on right cosets H x where H fixes u, and on left cosets x H where it fixes v; the second way round is
+/// of which trained networks have many, with H and K conjugate. The measure is the variance within cosets as a share of the
+/// whole, `sum over x of (f(x) - mean of f on the coset of x)^2 / sum over x of (f(x) - mean of f)^2`. A map `u^T rho(x) v` of
+/// an irrep is constant on right cosets H x where H fixes u, and on left cosets x H where it fixes v; the second way round is
 /// given beside the first.
 ///
 /// # Arguments

@@ -45,8 +45,8 @@ pub struct LogitDirections {
 /// `blocks`: of the basis ([`FourierBasis::block_ids`]), the key frequencies say.
 ///
 /// # Errors
-/// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order, [`Error::OtherGroup`](crate::Error::OtherGroup) for
-/// one of another group; [`Error::OtherBasis`](crate::Error::OtherBasis) for a block of another basis,
+/// [`Error::Shape`](crate::Error::Shape) for a basis or task of another order, [`Error::OtherGroup`](crate::Error::OtherGroup)
+/// for one of another group; [`Error::OtherBasis`](crate::Error::OtherBasis) for a block of another basis,
 /// [`Error::UnknownBlock`](crate::Error::UnknownBlock) for one beyond the blocks there are; those of the forward pass.
 ///
 /// Source: Nanda et al. 2023, section 4.2; the seed notebook, "Understanding Logit Computation".

@@ -77,7 +77,8 @@ pub struct ProgressMeasures {
 /// # Errors
 /// [`Error::Unsupported`] unless the model has an unembedding that reads its neuron site; [`Error::Shape`] for a basis or
 /// task of another order, [`Error::OtherGroup`] for one of another group; [`Error::OtherBasis`] for a block of another basis,
-/// [`Error::UnknownBlock`] for one beyond the blocks there are; those of [`Split::check`]; [`Error::Memory`] where the sums by product, or one n x n matrix a key block, exceed the budget.
+/// [`Error::UnknownBlock`] for one beyond the blocks there are; those of [`Split::check`]; [`Error::Memory`] where the sums by
+/// product, or one n x n matrix a key block, exceed the budget.
 ///
 /// Cost: the block energies of the neurons, a pass over all pairs and one over the training pairs; no n^3 array.
 ///

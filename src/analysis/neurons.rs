@@ -71,7 +71,8 @@ pub struct NeuronClusters {
     /// Share of each neuron's square norm in ({const} union block)^2, by (neuron, block); column 0 is the constant
     /// alone. 0 for a neuron that is zero.
     pub shares: Array2<f64>,
-    /// Share of each neuron's square norm in ({const} union block)^2 once its mean is removed. 0 for one that does not vary: there is nothing left to have a share of.
+    /// Share of each neuron's square norm in ({const} union block)^2 once its mean is removed. 0 for one that does not vary:
+    /// there is nothing left to have a share of.
     pub shares_centred: Array2<f64>,
     /// The share chance would give, by block: terms of the block over all terms.
     pub chance: Vec<f64>,

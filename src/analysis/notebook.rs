@@ -161,7 +161,8 @@ pub fn parity(
 ///
 /// # Errors
 /// [`Error::Unsupported`] where xy is not confined to one sector; [`Error::OtherBasis`] for a block of another basis,
-/// [`Error::UnknownBlock`] for one beyond the blocks there are; [`Error::Shape`] and [`Error::OtherGroup`] for a basis of another group than the task's.
+/// [`Error::UnknownBlock`] for one beyond the blocks there are; [`Error::Shape`] and [`Error::OtherGroup`] for a basis of
+/// another group than the task's.
 pub fn parity_hooks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[BlockId]) -> Result<Hooks> {
     check_basis(basis, task, blocks)?;
     let output = output_sectors(basis, task).ok_or(Error::Unsupported {

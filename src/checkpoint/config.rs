@@ -268,9 +268,9 @@ impl RunConfig {
         Self::read_for(path.as_ref(), true)
     }
 
-    /// Reads and checks a `cfg.json` for [`read`](RunConfig::read)'s settings, of which those of how the network was trained, its
-    /// architecture and the widths of its layers may be missing: an analysis of all pairs does not need them, and [`Run::open`](super::Run::open) needs the architecture
-    /// only for weights.
+    /// Reads and checks a `cfg.json` for [`read`](RunConfig::read)'s settings, of which those of how the network was trained,
+    /// its architecture and the widths of its layers may be missing: an analysis of all pairs does not need them, and
+    /// [`Run::open`](super::Run::open) needs the architecture only for weights.
     ///
     /// # Errors
     /// The errors of [`read`](RunConfig::read).

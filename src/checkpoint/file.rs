@@ -87,8 +87,8 @@ pub(super) fn shown(name: &str) -> String {
 /// A temporary file in the same directory is written, flushed to the disk and renamed over `path`; on unix the
 /// directory is flushed too. On Linux, where the file system can, it has no name before it is whole, so that a process
 /// killed at any moment leaves nothing torn behind. On an error the old file is as it was and the temporary one is gone,
-/// unless the error is the directory's own flush, which comes after the rename. A symbolic link at `path` is replaced, not followed. A new
-/// file has the permissions that any created file has.
+/// unless the error is the directory's own flush, which comes after the rename. A symbolic link at `path` is replaced, not
+/// followed. A new file has the permissions that any created file has.
 ///
 /// # Arguments
 /// `path`: the file; its directory must exist. `bytes`: its new contents.

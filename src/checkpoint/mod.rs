@@ -199,7 +199,8 @@ pub fn read_tensors(path: impl AsRef<Path>) -> Result<Tensors> {
 /// The matrix; `f64` values are rounded to `f32`.
 ///
 /// # Errors
-/// [`Error::MissingTensor`], [`Error::Tensor`] for integers and truth values, [`Error::Tensor`] for a NaN or infinity, also one that the rounding made.
+/// [`Error::MissingTensor`], [`Error::Tensor`] for integers and truth values, [`Error::Tensor`] for a NaN or infinity, also
+/// one that the rounding made.
 ///
 /// # Example
 /// ```

@@ -255,8 +255,8 @@ impl Network {
     /// or under one of the other names that [`Run`](super::Run) lists.
     ///
     /// # Errors
-    /// [`Error::MissingTensor`], [`Error::Tensor`] for parameters that the description does not fit; [`Error::Tensor`] for a tensor that no
-    /// step reads, unless it is a causal mask, a copy of embeddings or an optimiser's state; the errors of
+    /// [`Error::MissingTensor`], [`Error::Tensor`] for parameters that the description does not fit; [`Error::Tensor`] for a
+    /// tensor that no step reads, unless it is a causal mask, a copy of embeddings or an optimiser's state; the errors of
     /// [`zeros`](Network::zeros).
     pub fn from_tensors(architecture: Architecture, order: usize, path: &Path, tensors: &Tensors) -> Result<Self> {
         network(path, tensors, architecture, order, Beside::Nothing)

@@ -33,9 +33,10 @@ use zip::ZipArchive;
 /// `path`: an `.npz` (compressed or not) or safetensors file; `neuron_site`: the site whose channels are neurons.
 ///
 /// # Errors
-/// [`Error::MissingTensor`] without `logits`, or for one of two maps; [`Error::Tensor`]; [`Error::InFile`] around [`Error::Memory`] for a file that unfolds to more than the
-/// [budget](crate::memory::budget), around [`Error::RecordingMismatch`] for an unembedding, a bias
-/// or maps that do not give what is recorded, and around those of [`Precomputed::new`].
+/// [`Error::MissingTensor`] without `logits`, or for one of two maps; [`Error::Tensor`]; [`Error::InFile`] around
+/// [`Error::Memory`] for a file that unfolds to more than the [budget](crate::memory::budget), around
+/// [`Error::RecordingMismatch`] for an unembedding, a bias or maps that do not give what is recorded, and around those of
+/// [`Precomputed::new`].
 pub fn read_precomputed(path: impl AsRef<Path>, neuron_site: &str) -> Result<Precomputed> {
     let path = path.as_ref();
     read_precomputed_bytes(&file::read_file(path)?, path, neuron_site)

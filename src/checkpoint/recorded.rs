@@ -20,14 +20,14 @@ impl Run {
     /// all pairs count as training pairs; [`notes`](Run::notes) says so, and which arrays of the file were passed over.
     ///
     /// # Arguments
-    /// `path`: an `.npz` or safetensors file, or a folder with one `.npz` file; `neuron_site`: the site whose channels are neurons, `hidden` or else the only
-    /// one beside the logits where it is `None`; `group`: the family and its parameter, which else the `cfg.json` beside
-    /// the file names (`group` and `group_parameter`, and for a symmetric or alternating group `element_order`). With a group the
-    /// other files of the folder are left alone.
+    /// `path`: an `.npz` or safetensors file, or a folder with one `.npz` file; `neuron_site`: the site whose channels are
+    /// neurons, `hidden` or else the only one beside the logits where it is `None`; `group`: the family and its parameter,
+    /// which else the `cfg.json` beside the file names (`group` and `group_parameter`, and for a symmetric or alternating
+    /// group `element_order`). With a group the other files of the folder are left alone.
     ///
     /// # Errors
-    /// The errors of [`read_precomputed`](super::read_precomputed); [`Error::UnknownSite`] where there are several sites and none
-    /// is named; [`Error::Shape`] for logits over another number of elements than the group has; [`Error::Unsupported`]
+    /// The errors of [`read_precomputed`](super::read_precomputed); [`Error::UnknownSite`] where there are several sites and
+    /// none is named; [`Error::Shape`] for logits over another number of elements than the group has; [`Error::Unsupported`]
     /// where nothing names the group.
     ///
     /// ```no_run

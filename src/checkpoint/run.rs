@@ -128,8 +128,8 @@ impl Run {
         }
     }
 
-    /// Opens a run, as [`open`](Run::open) does, with the weights at a path inside the weights file: `ema`, `model_checkpoints[3]`, `.` for
-    /// its top.
+    /// Opens a run, as [`open`](Run::open) does, with the weights at a path inside the weights file: `ema`,
+    /// `model_checkpoints[3]`, `.` for its top.
     ///
     /// # Errors
     /// The errors of [`open`](Run::open), and [`Error::Format`] with the entries there are where there is none of that name.
@@ -335,8 +335,9 @@ impl Run {
     /// This run with the weights of another file: one of its [`checkpoints`](Run::checkpoints).
     ///
     /// # Errors
-    /// The errors of [`open`](Run::open) for the weights; [`Error::Format`] for a checkpoint that records another `epoch` (of one
-    /// named by steps, another `step`) than its name states, beside its state dict or in the metadata of a safetensors file.
+    /// The errors of [`open`](Run::open) for the weights; [`Error::Format`] for a checkpoint that records another `epoch` (of
+    /// one named by steps, another `step`) than its name states, beside its state dict or in the metadata of a safetensors
+    /// file.
     pub fn at(&self, weights: impl AsRef<Path>) -> Result<Self> {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
         let Contents { tensors, notes, recorded } = read_weights(&file, &config.model, None)?;
@@ -372,7 +373,8 @@ impl Run {
     /// The description of the run's network: that of the settings or, of a transformer that they name, that of its weights.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] for recorded activations; for a transformer [`Error::MissingTensor`], [`Error::Tensor`], and [`Error::Config`] for an activation function or a LayerNorm that is unknown.
+    /// [`Error::Unsupported`] for recorded activations; for a transformer [`Error::MissingTensor`], [`Error::Tensor`], and
+    /// [`Error::Config`] for an activation function or a LayerNorm that is unknown.
     pub fn architecture(&self) -> Result<Architecture> {
         if self.recorded.is_some() {
             let needs = "weights, not recorded activations";
@@ -389,11 +391,10 @@ impl Run {
     /// The network, with every parameter's shape held to the settings and the order of the group.
     ///
     /// # Errors
-    /// The errors of [`architecture`](Run::architecture); [`Error::MissingTensor`], [`Error::Tensor`] where a parameter does not fit the group's order or
-    /// the widths, [`Error::OutputBias`] where settings and weights disagree on an output bias, and [`Error::Tensor`] for
-    /// any other bias that a published network lacks. Of a transformer or a described network also
-    /// [`Error::Tensor`] for a tensor that none of its steps reads, and [`Error::Tensor`] for a mask that is not
-    /// causal.
+    /// The errors of [`architecture`](Run::architecture); [`Error::MissingTensor`], [`Error::Tensor`] where a parameter does
+    /// not fit the group's order or the widths, [`Error::OutputBias`] where settings and weights disagree on an output bias,
+    /// and [`Error::Tensor`] for any other bias that a published network lacks. Of a transformer or a described network also
+    /// [`Error::Tensor`] for a tensor that none of its steps reads, and [`Error::Tensor`] for a mask that is not causal.
     pub fn network(&self) -> Result<Network> {
         let architecture = self.architecture()?;
         let beside = match self.config.model {

@@ -1,7 +1,8 @@
 //! The entries of a zip archive that are stored as they are, borrowed from its bytes.
 //!
 //! `torch.save` compresses nothing that holds weights, so a compressed entry (TorchScript's code) is listed without its
-//! bytes and there is nothing to decompress. Like PyTorch's own reader this one does not compare checksums. Format: APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
+//! bytes and there is nothing to decompress. Like PyTorch's own reader this one does not compare checksums. Format:
+//! APPNOTE.TXT 6.3.10, sections 4.3.7, 4.3.12 and 4.3.16.
 
 use std::collections::BTreeMap;
 use std::path::Path;

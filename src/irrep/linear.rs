@@ -15,10 +15,10 @@ pub(super) struct LinearCharacters {
 impl LinearCharacters {
     /// The linear characters of the subgroup with these elements and generators; `None` if the product breaks the group laws.
     ///
-    /// Linear characters are those of the quotient Q by the derived subgroup, which is abelian. From a subgroup of Q with the characters t
-    /// to the one that an element s generates with it, each extends in as many ways as the index m: `s^m` lies in the
-    /// subgroup, and t(s) is one of the m solutions of `m t(s) = t(s^m)`. That they are homomorphisms is checked at the end,
-    /// on every element times every generator.
+    /// Linear characters are those of the quotient Q by the derived subgroup, which is abelian. From a subgroup of Q with the
+    /// characters t to the one that an element s generates with it, each extends in as many ways as the index m: `s^m` lies in
+    /// the subgroup, and t(s) is one of the m solutions of `m t(s) = t(s^m)`. That they are homomorphisms is checked at the
+    /// end, on every element times every generator.
     ///
     /// Cost: O(|H| log |H|) products and O(|Q|^2 log |Q|) additions.
     pub fn of(group: &(impl Group + ?Sized), elements: &[Elem], generators: &[Elem]) -> Option<Self> {

@@ -31,10 +31,10 @@ impl Irrep {
     /// commutes with translation, so each of its eigenspaces is such a copy. The projector's column at the identity,
     /// `u = (m/n) chi`, is a sum of one function of each copy: c takes u to a space of m dimensions, in which the m functions
     /// are eigenvectors (found as Lanczos does). Fewer copies are looked at, often one alone, among the functions with
-    /// `f(x h) = f(x)` or `f(x h) = -f(x)` for an element h that leaves few. The translates of one eigenvector, of the eigenvalue
-    /// farthest from the others, are the columns of the projector onto its copy, and d of them give an orthonormal basis V, as
-    /// for [`range`](Irrep::range). Then `rho(y) = V^T L_y V`: for generators of the group, and by multiplication for the rest.
-    /// The matrices are real whatever the kind; for complex ones see [`Representation::complex`].
+    /// `f(x h) = f(x)` or `f(x h) = -f(x)` for an element h that leaves few. The translates of one eigenvector, of the
+    /// eigenvalue farthest from the others, are the columns of the projector onto its copy, and d of them give an orthonormal
+    /// basis V, as for [`range`](Irrep::range). Then `rho(y) = V^T L_y V`: for generators of the group, and by multiplication
+    /// for the rest. The matrices are real whatever the kind; for complex ones see [`Representation::complex`].
     ///
     /// # Arguments
     /// `seed`: of the draw. Same seed, same matrices, on one machine; another seed gives equivalent ones.

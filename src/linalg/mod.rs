@@ -10,8 +10,8 @@
 //! | `transpose`, `Aligned` (inside the crate) | the transpose of a matrix; memory that begins with a cache line |
 //! | `vectorised` (inside the crate) | a loop compiled for the widest vectors the processor has |
 //!
-//! Every product and decomposition runs on one thread; parallelism is over blocks whose boundaries do not depend on the number of
-//! threads, so results are the same bits for any thread count. (A LAPACK of the program's own, feature `lapack`, may have
+//! Every product and decomposition runs on one thread; parallelism is over blocks whose boundaries do not depend on the number
+//! of threads, so results are the same bits for any thread count. (A LAPACK of the program's own, feature `lapack`, may have
 //! threads of its own.)
 
 mod aligned;

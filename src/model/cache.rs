@@ -57,7 +57,8 @@ impl<'a> ForwardPass<'a> {
     /// A pass over `pairs`, with every name and shape checked.
     ///
     /// # Errors
-    /// [`Error::UnknownSite`], [`Error::UnknownChannel`], [`Error::Shape`]; and [`Error::UnknownElement`] for a pair outside the group.
+    /// [`Error::UnknownSite`], [`Error::UnknownChannel`], [`Error::Shape`]; and [`Error::UnknownElement`] for a pair outside
+    /// the group.
     pub fn new(
         model: &(impl Interpretable + ?Sized),
         pairs: &'a [Pair],

@@ -61,7 +61,8 @@ struct Sums {
     /// Sums by product of the readout site, where that is another site: (n, its width).
     readout: Option<Array2<f64>>,
     logit_energy: f64,
-    /// Losses of every block: of every set, then of all pairs. Added up block by block, losses are those of `evaluate` to the bit.
+    /// Losses of every block: of every set, then of all pairs. Added up block by block, losses are those of `evaluate` to the
+    /// bit.
     losses: Vec<Vec<LossSum>>,
 }
 

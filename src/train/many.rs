@@ -23,8 +23,8 @@ pub struct Seed {
 ///
 /// Bits do not depend on the number of threads, so every seed ends as it would on its own. Where `make` keeps each in a
 /// directory of its own ([`Trainer::in_directory`]) the whole is resumable: called again, it takes every seed up where
-/// it is, and seeds that had ended return at once. A bar for every seed at work, and one for all, is drawn where standard error is a
-/// terminal. When a seed is interrupted, those not yet begun are not begun and are left out of the answer.
+/// it is, and seeds that had ended return at once. A bar for every seed at work, and one for all, is drawn where standard
+/// error is a terminal. When a seed is interrupted, those not yet begun are not begun and are left out of the answer.
 ///
 /// # Arguments
 /// `make`: the trainer of a seed, observers and directory included.

@@ -13,8 +13,8 @@
 //! # The gradient
 //! What depends on one element is computed, and taken back, once an epoch for n rows; what depends on both, for the training
 //! pairs alone, their gradients added to row x of one table and row y of another. Pairs are cut into
-//! segments whose borders depend on the pairs and the network alone, each segment is summed by one thread, and the sums are added
-//! in order: the same bits for any number of threads.
+//! segments whose borders depend on the pairs and the network alone, each segment is summed by one thread, and the sums are
+//! added in order: the same bits for any number of threads.
 //!
 //! # Random numbers
 //! Initial parameters come from ChaCha20 (`rand_chacha`) by way of the ziggurat normals of `rand_distr`, in portable

@@ -14,7 +14,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// Trains a network on a split of a group's composition task, by full-batch steps of AdamW, Adam or SGD ([`TrainConfig::optimiser`]).
+/// Trains a network on a split of a group's composition task, by full-batch steps of AdamW, Adam or SGD
+/// ([`TrainConfig::optimiser`]).
 ///
 /// An epoch is one step along the gradient of the mean cross-entropy over the training pairs, of smoothed labels where
 /// [`TrainConfig::label_smoothing`] is not 0: the train loss of all metrics. Parameters are `f32`, the
@@ -73,8 +74,9 @@ impl Trainer {
     ///
     /// # Errors
     /// [`Error::Description`] naming the step that does not fit; [`Error::Range`] for a setting out of its range, no training
-    /// pairs, or no test pairs where a stop rule needs them; those of [`Split::check`] for a split of another order, or whose test set holds training pairs;
-    /// [`Error::Memory`] for what is over the budget ([`Architecture::training_bytes`]), before any of it is done.
+    /// pairs, or no test pairs where a stop rule needs them; those of [`Split::check`] for a split of another order, or whose
+    /// test set holds training pairs; [`Error::Memory`] for what is over the budget ([`Architecture::training_bytes`]), before
+    /// any of it is done.
     pub fn new(
         group: &(impl Group + ?Sized),
         architecture: Architecture,

@@ -1,7 +1,8 @@
-//! The kernels of `layers.cu` against the formulas in `f64`; gradients against finite differences of these. Every launch is of two networks side by side, with numbers that are not to be touched between all rows.
+//! The kernels of `layers.cu` against the formulas in `f64`; gradients against finite differences of these. Every launch is of
+//! two networks side by side, with numbers that are not to be touched between all rows.
 //!
-//! The tests run on device 0 where there is one, and are skipped visibly elsewhere; with `IRREPLENS_REQUIRE_DEVICE` set, no device
-//! is a failure.
+//! The tests run on device 0 where there is one, and are skipped visibly elsewhere; with `IRREPLENS_REQUIRE_DEVICE` set, no
+//! device is a failure.
 
 use super::*;
 use crate::device::{Buffer, buffer::Plain};
