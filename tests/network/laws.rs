@@ -2,7 +2,7 @@
 
 use super::{descriptions, oracle};
 use irreplens::group::{Cyclic, Dihedral, Elem};
-use irreplens::model::{Architecture, Hook, Hooks, Interpretable, Network, Transformer, Values};
+use irreplens::model::{Architecture, Hook, Hooks, Interpretable, Transformer, Values};
 use irreplens::task::Task;
 use ndarray::Array1;
 use proptest::prelude::*;
@@ -140,7 +140,7 @@ fn gradients_add_up_over_segments_and_bands() {
     let few: Vec<usize> = (0..3000).map(|i| 7 * (i % 100) + 3).collect();
     for (heads, layers) in [(4, 1), (5, 1), (2, 2)] {
         let shape = Transformer { d_model: 12, d_head: 3, d_mlp: Some(37), heads, layers, ..Transformer::default() };
-        let net = Network::random(shape.architecture(), 60, 5).unwrap();
+        let net = descriptions::with_numbers(shape.architecture(), 60);
         for pairs in [&all, &sides, &few] {
             let (evaluation, gradient) = net.loss_and_gradient(&task, pairs).unwrap();
             let (mut loss, mut sum) = (0.0, vec![0.0; gradient.len()]);
@@ -165,7 +165,7 @@ fn gradients_add_up_over_segments_and_bands() {
 
 #[test]
 fn hooks_act_on_no_pairs() {
-    let net = Network::random(Architecture::summed(8), 5, 1).unwrap();
+    let net = descriptions::with_numbers(Architecture::summed(8), 5);
     let hooks = [
         Hook::zero("hidden_pre").on_channels(vec![3]),
         Hook::scale("hidden_pre", 2.0),

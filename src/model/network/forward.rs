@@ -14,9 +14,9 @@ const COLUMNS: [usize; 2] = [64, 16];
 /// What becomes of the nodes that are kept.
 #[derive(Clone, Copy, PartialEq)]
 pub(super) enum Kept {
-    /// Somebody takes them as vectors.
+    /// Whoever keeps them takes them as vectors.
     AsVectors,
-    /// They are read where they are.
+    /// Whoever keeps them reads them where they are.
     InPlace,
 }
 
