@@ -22,7 +22,7 @@ const SEGMENTS: usize = 32;
 
 /// Values that the pairs of a segment work on for each value of its sums by element, at least: these cost little beside the
 /// pairs then.
-const PAIRS_TO_SUMS: usize = 5;
+const PAIRS_TO_SUMS: usize = 7;
 
 /// Values that the sums of all segments take, at most, where this leaves eight segments: adding them up is then little beside
 /// a pass.
