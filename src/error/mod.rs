@@ -1,5 +1,6 @@
 //! The one error type of the crate: every variant names the thing, what was expected and what was got.
 
+mod make;
 mod names;
 mod tensor;
 
@@ -589,25 +590,6 @@ pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Resu
         return Ok(());
     }
     Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
-}
-
-impl Error {
-    pub(crate) fn description(step: &str, expected: impl Into<String>, got: impl Into<String>) -> Self {
-        Self::Description { step: step.into(), expected: expected.into(), got: got.into() }
-    }
-
-    pub(crate) fn not_an_irrep(label: &str, expected: &'static str, got: f64) -> Self {
-        Self::NotAnIrrep { label: label.into(), expected, got }
-    }
-
-    pub(crate) fn format(path: &std::path::Path, expected: &'static str, got: impl Into<String>) -> Self {
-        Self::Format { path: path.into(), expected, got: got.into() }
-    }
-
-    /// [`Error::InFile`] around an error.
-    pub(crate) fn in_file(path: impl Into<PathBuf>) -> impl FnOnce(Self) -> Self {
-        |source| Self::InFile { path: path.into(), source: Box::new(source) }
-    }
 }
 
 impl std::fmt::Debug for Error {

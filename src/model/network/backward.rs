@@ -5,7 +5,7 @@ use super::forward::Numbers;
 use super::matrices::{matrix, matrix_mut, product};
 use super::plan::{AtomTerm, Form, Input, Node, NodeId, Plan, SmallId, TableTerm};
 use super::rows::{By, Source};
-use super::sums::{Elements, Kind, Sums, Uses, element};
+use super::sums::{Elements, Kind, Sums, Uses};
 use super::weighted::WeightedRows;
 use crate::linalg::{Aligned, matmul, transpose, vectorised};
 use ndarray::{ArrayView2, s};
@@ -206,6 +206,9 @@ impl Numbers<'_> {
         back: &mut Back,
         sums: &mut Sums,
     ) {
+        if form.tables.iter().all(|table| table.weight.is_none()) {
+            return;
+        }
         let mut order: Vec<u32> = (0..pairs.len() as u32).collect();
         for by in [By::Left, By::One, By::Right] {
             let alike = |a: &&TableTerm, b: &&TableTerm| (a.at, a.width) == (b.at, b.width);
@@ -250,7 +253,7 @@ impl Numbers<'_> {
         let used = used.iter().all(Option::is_some).then(|| used.map(|u| u.expect("all of them")));
         let mut terms: Vec<(&[f32], [f32; N])> = Vec::new();
         let mut of_weights = Vec::new();
-        for run in order.chunk_by(|&a, &b| element(by, pair(a)) == element(by, pair(b))) {
+        for run in order.chunk_by(|&a, &b| by.row(0, pair(a)) == by.row(0, pair(b))) {
             terms.clear();
             terms.extend(run.iter().map(|&i| {
                 let weights = weights.map(|weight| weight.row(i as usize, [0, 0])[0]);

@@ -16,6 +16,19 @@ pub(in crate::model) enum By {
     One,
 }
 
+impl By {
+    /// The row that pair number `i` of a block reads.
+    #[inline(always)]
+    pub fn row(self, i: usize, [x, y]: [u32; 2]) -> usize {
+        match self {
+            Self::Row => i,
+            Self::Left => x as usize,
+            Self::Right => y as usize,
+            Self::One => 0,
+        }
+    }
+}
+
 /// Rows that a step reads: some channels of a table or of a node.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::model) struct Source<'a> {
@@ -33,13 +46,7 @@ impl<'a> Source<'a> {
     /// The row of pair number `i` of a block.
     #[inline(always)]
     pub fn row(&self, i: usize, pair: [u32; 2]) -> &'a [f32] {
-        let row = match self.by {
-            By::Row => i,
-            By::Left => pair[0] as usize,
-            By::Right => pair[1] as usize,
-            By::One => 0,
-        };
-        &self.values[row * self.stride + self.first..][..self.width]
+        &self.values[self.by.row(i, pair) * self.stride + self.first..][..self.width]
     }
 }
 

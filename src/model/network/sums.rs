@@ -4,11 +4,8 @@
 use super::forward::Numbers;
 use super::plan::{Input, Node, Plan, SmallId};
 use super::rows::By;
-use crate::linalg::{Aligned, vectorised};
+use crate::linalg::{Aligned, transpose, vectorised};
 use std::ops::Range;
-
-/// Classes whose totals are transposed at once.
-const LANES: usize = 16;
 
 /// How the nodes use a matrix.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -122,17 +119,7 @@ impl Elements {
     /// The number among these of the row that a pair reads.
     #[inline(always)]
     pub fn row(&self, by: By, pair: [u32; 2]) -> usize {
-        element(by, pair) - self.first(by)
-    }
-}
-
-/// The row of a table that a pair reads.
-#[inline(always)]
-pub(super) fn element(by: By, [x, y]: [u32; 2]) -> usize {
-    match by {
-        By::Left => x as usize,
-        By::Right => y as usize,
-        By::One | By::Row => 0,
+        by.row(0, pair) - self.first(by)
     }
 }
 
@@ -199,20 +186,9 @@ impl Numbers<'_> {
             }
             Kind::Map => segments.iter().filter(|sums| sums.started[u]).for_each(|sums| add(&mut total, &sums.of[u])),
             Kind::MapByClass => {
-                // Some classes at a time, so that what is written lies together.
-                let mut some = vec![0.0; LANES * rows];
-                for start in (0..columns).step_by(LANES) {
-                    let classes = start..columns.min(start + LANES);
-                    let some = &mut some[..classes.len() * rows];
-                    some.fill(0.0);
-                    for sums in segments.iter().filter(|sums| sums.started[u]) {
-                        add(some, &sums.of[u][classes.start * rows..classes.end * rows]);
-                    }
-                    for (k, to) in total.chunks_exact_mut(columns).enumerate() {
-                        let to = &mut to[classes.clone()];
-                        to.iter_mut().enumerate().for_each(|(z, to)| *to = some[z * rows + k]);
-                    }
-                }
+                let mut by_class = vec![0.0; columns * rows];
+                segments.iter().filter(|sums| sums.started[u]).for_each(|sums| add(&mut by_class, &sums.of[u]));
+                transpose(&by_class, columns, rows, &mut total);
             }
         }
         total
