@@ -19,6 +19,7 @@
 //! | `mod.rs` | [`Tensor`], [`Tensors`], [`read_tensors`], [`matrix`], [`vector`] |
 //! | `config.rs`, `optimiser.rs` | [`RunConfig`]: `cfg.json`; the [`Optimiser`] in it |
 //! | `run.rs` | [`Run`]: a run directory, its group, its split, its model and its checkpoints |
+//! | `inferred.rs` | weights without settings: the networks that they could be |
 //! | `checkpoints.rs` | the checkpoints of a run, by the epochs in their names |
 //! | `history.rs` | [`History`]: its `metrics.csv` |
 //! | `task_file.rs` | `task.safetensors`: the Cayley table and the training pairs of a run |
@@ -45,6 +46,7 @@ mod config;
 mod element;
 mod file;
 mod history;
+mod inferred;
 mod listing;
 mod machine;
 mod model_settings;

@@ -82,6 +82,7 @@ impl Run {
             notes,
             recorded: Some(Arc::new(model)),
             alone,
+            found: None,
         })
     }
 

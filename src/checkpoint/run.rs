@@ -9,7 +9,7 @@ use super::recorded::{is_recorded, only_archive};
 use super::rules::MODEL;
 use super::select::Wanted;
 use super::{Contents, GroupKind, ModelKind, RunConfig, Tensors, run_group, task_file, weights};
-use crate::error::{Error, Result, TensorFault};
+use crate::error::{Error, Result, TensorFault, check_shape};
 use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
 use crate::model::{Architecture, Interpretable, Network, OfGroup, Parameter, Precomputed};
 use crate::quoted::shown_path;
@@ -44,6 +44,58 @@ pub(super) fn folder_of(file: &Path) -> PathBuf {
     match folder.parent() {
         Some(above) if folder.ends_with(FOLDER) && !folder.join(CONFIG).exists() => above.to_path_buf(),
         _ => folder.to_path_buf(),
+    }
+}
+
+/// A path, and behind a `#` the place inside the file that it names.
+pub(super) fn split_entry(path: &Path) -> (&Path, Option<&str>) {
+    match path.to_str().and_then(|text| text.rsplit_once('#')) {
+        Some((file, entry)) if !path.exists() && Path::new(file).exists() => (file.as_ref(), Some(entry)),
+        _ => (path, None),
+    }
+}
+
+/// Where a run lies: what [`Run::open`] is given.
+pub(super) struct Place {
+    pub(super) directory: PathBuf,
+    is_file: bool,
+}
+
+/// What a run is read from.
+pub(super) enum Weights {
+    /// A file of recorded activations.
+    Recorded(PathBuf),
+    /// A file of a network's weights, and what there is to know about the choice.
+    OfNetwork(PathBuf, Vec<String>),
+}
+
+impl Place {
+    pub(super) fn of(path: &Path) -> Result<Self> {
+        let is_file = path.metadata().map_err(|error| not_found(path, error))?.is_file();
+        Ok(Self { directory: if is_file { folder_of(path) } else { path.to_path_buf() }, is_file })
+    }
+
+    /// The file itself, or of a folder the weights, the last checkpoint, or the recorded activations.
+    pub(super) fn weights(&self, path: &Path, entry: Option<&str>) -> Result<Weights> {
+        if self.is_file && path.file_name().is_none_or(|name| name != CONFIG) {
+            return Ok(Weights::OfNetwork(path.to_path_buf(), Vec::new()));
+        }
+        let directory = &self.directory;
+        if let Some((file, notes)) = weights::find(directory)? {
+            return Ok(match entry.is_none() && is_recorded(&file) {
+                true => Weights::Recorded(file),
+                false => Weights::OfNetwork(file, notes),
+            });
+        }
+        if let Some((_, last)) = checkpoints_in(directory)?.by_epoch.pop() {
+            let name = shown_path(last.strip_prefix(directory).unwrap_or(&last));
+            let note = format!("without final weights, the model is the last checkpoint, `{name}`");
+            return Ok(Weights::OfNetwork(last, vec![note]));
+        }
+        let recorded = if entry.is_none() { only_archive(directory)? } else { None };
+        recorded
+            .map(Weights::Recorded)
+            .ok_or_else(|| not_found(&directory.join("model.pt"), ErrorKind::NotFound.into()))
     }
 }
 
@@ -95,6 +147,8 @@ pub struct Run {
     pub(super) recorded: Option<Arc<Precomputed>>,
     /// Whether the folder's other files are none of this run's: of recorded activations on a group that was named.
     pub(super) alone: bool,
+    /// The group, where it was found and not read.
+    pub(super) found: Option<Arc<CayleyTable>>,
 }
 
 impl Run {
@@ -105,6 +159,9 @@ impl Run {
     /// under other keys and prefixes, those are the weights that the architecture's names lead to: the only ones, those
     /// under the usual keys (`state_dict`, `model`, `net`, ...), or the last of a history; [`notes`](Run::notes) says
     /// which. Widths that the settings do not state are read off the weights.
+    ///
+    /// Weights without a `cfg.json` are those of the only network that they can be ([`candidates`](Run::candidates)), of a group
+    /// that is not known.
     ///
     /// A file of recorded activations (`.npz`, or safetensors with a tensor `logits`), and a folder that has one in place of
     /// weights, open as [`recorded`](Run::recorded) does it.
@@ -117,15 +174,11 @@ impl Run {
     /// The errors of [`RunConfig::read_for_analysis`] and [`read_tensors`](super::read_tensors); [`Error::SeveralWeights`]
     /// for several files or state dicts of which none is preferred; [`Error::Io`] for a path without weights, with what
     /// there is; those of [`checkpoints`](Run::checkpoints) where the last of these is to be read, and of
-    /// [`at`](Run::at) for a checkpoint.
+    /// [`at`](Run::at) for a checkpoint; without a `cfg.json` those of [`candidates`](Run::candidates), and [`Error::Format`]
+    /// where there are several.
     pub fn open(path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        match path.to_str().and_then(|text| text.rsplit_once('#')) {
-            Some((file, entry)) if !path.exists() && Path::new(file).exists() => {
-                Self::open_with(file.as_ref(), Some(entry))
-            }
-            _ => Self::open_with(path, None),
-        }
+        let (path, entry) = split_entry(path.as_ref());
+        Self::open_with(path, entry)
     }
 
     /// Opens a run, as [`open`](Run::open) does, with the weights at a path inside the weights file: `ema`,
@@ -144,42 +197,60 @@ impl Run {
     }
 
     fn open_with(path: &Path, entry: Option<&str>) -> Result<Self> {
-        let is_file = path.metadata().map_err(|error| not_found(path, error))?.is_file();
-        let is_settings = path.file_name().is_some_and(|name| name == CONFIG);
-        let directory = if is_file { folder_of(path) } else { path.to_path_buf() };
-        if is_file && entry.is_none() && is_recorded(path) {
+        let place = Place::of(path)?;
+        if entry.is_none() && place.is_file && is_recorded(path) {
             return Self::recorded(path, None, None);
         }
-        let settings = directory.join(CONFIG);
+        let settings = place.directory.join(CONFIG);
+        if !settings.exists() {
+            return Self::only_candidate(path, entry);
+        }
         let mut config = RunConfig::read_for_analysis(&settings)?;
-        let (file, mut notes) = if is_file && !is_settings {
-            (path.to_path_buf(), Vec::new())
-        } else {
-            match weights::find(&directory)? {
-                Some((file, _)) if entry.is_none() && is_recorded(&file) => return Self::recorded(file, None, None),
-                Some(found) => found,
-                None => match checkpoints_in(&directory)?.by_epoch.pop() {
-                    Some((_, last)) => {
-                        let name = shown_path(last.strip_prefix(&directory).unwrap_or(&last));
-                        (last, vec![format!("without final weights, the model is the last checkpoint, `{name}`")])
-                    }
-                    None if entry.is_none()
-                        && let Some(recorded) = only_archive(&directory)? =>
-                    {
-                        return Self::recorded(recorded, None, None);
-                    }
-                    None => return Err(not_found(&directory.join("model.pt"), ErrorKind::NotFound.into())),
-                },
-            }
+        let (file, mut notes) = match place.weights(path, entry)? {
+            Weights::Recorded(file) => return Self::recorded(file, None, None),
+            Weights::OfNetwork(file, notes) => (file, notes),
         };
         config.require(&settings, MODEL)?;
         let contents = read_weights(&file, &config.model, entry)?;
         check_recorded(&file, &contents.recorded)?;
         notes.extend(contents.notes);
         // What is wrong with a listing is for those to know who ask for it.
-        notes.extend(checkpoints_in(&directory).ok().and_then(|found| found.passed_over));
+        notes.extend(checkpoints_in(&place.directory).ok().and_then(|found| found.passed_over));
         widths_of_weights(&mut config, &contents.tensors)?;
-        Ok(Self { config, tensors: contents.tensors, directory, weights: file, notes, recorded: None, alone: false })
+        Ok(Self::of_tensors(config, contents.tensors, place.directory, file, notes))
+    }
+
+    /// A run of a network's weights.
+    pub(super) fn of_tensors(
+        config: RunConfig,
+        tensors: Tensors,
+        directory: PathBuf,
+        weights: PathBuf,
+        notes: Vec<String>,
+    ) -> Self {
+        Self { config, tensors, directory, weights, notes, recorded: None, alone: false, found: None }
+    }
+
+    /// This run on a group that was found, whatever its settings say: the one that [`identify`](crate::analysis::identify())
+    /// finds in its model, on the elements of the model.
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for a group of another order than the model's.
+    ///
+    /// ```no_run
+    /// use irreplens::analysis::identify_weights;
+    /// let (run, learnt) = identify_weights("model.pt")?;
+    /// if let Some(group) = learnt.group {
+    ///     let run = run.on_group(group)?;
+    ///     let basis = run.basis(&run.group()?, None)?;
+    /// }
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    pub fn on_group(mut self, group: CayleyTable) -> Result<Self> {
+        check_shape("group of the run", &[self.config.order()?], &[group.order()])?;
+        (self.config.group, self.config.group_parameter) = (GroupKind::CayleyTable, group.order());
+        self.found = Some(Arc::new(group));
+        Ok(self)
     }
 
     /// What was chosen in reading and what was left out: the place in a history, other weights, tensors of types that are
@@ -243,6 +314,9 @@ impl Run {
 
     /// The Cayley table that the run has beside it, if any; that of a group of its settings' kind.
     pub(super) fn table(&self) -> Result<Option<CayleyTable>> {
+        if let Some(found) = &self.found {
+            return Ok(Some(CayleyTable::clone(found)));
+        }
         let (kind, n) = (self.config.group, self.config.group_parameter);
         let path = match self.task_file()? {
             Some(path) => path,
@@ -342,7 +416,7 @@ impl Run {
         let (file, directory, config) = (weights.as_ref().to_path_buf(), self.directory.clone(), self.config.clone());
         let Contents { tensors, notes, recorded } = read_weights(&file, &config.model, None)?;
         check_recorded(&file, &recorded)?;
-        Ok(Self { config, tensors, directory, weights: file, notes, recorded: None, alone: false })
+        Ok(Self::of_tensors(config, tensors, directory, file, notes))
     }
 
     /// Sum of the squares of the network's parameters, not of what lies beside them.
@@ -415,7 +489,7 @@ impl Run {
 }
 
 /// Takes from the weights what the settings do not say: the widths, and whether there is an output bias.
-fn widths_of_weights(config: &mut RunConfig, tensors: &Tensors) -> Result<()> {
+pub(super) fn widths_of_weights(config: &mut RunConfig, tensors: &Tensors) -> Result<()> {
     let ModelSettings::Published(kind) = config.model else { return Ok(()) };
     if kind == ModelKind::Transformer {
         // What the settings say of widths is left over from other networks.

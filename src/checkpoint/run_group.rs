@@ -103,6 +103,9 @@ impl Run {
 
     /// The fingerprint of the table in the run's own files, not checked to be a group's.
     fn table_fingerprint(&self) -> Result<Option<Fingerprint>> {
+        if let Some(found) = &self.found {
+            return Ok(Some(found.fingerprint()));
+        }
         let Some(path) = self.task_file()? else { return Ok(None) };
         let order = self.config.order()?;
         let Some(table) = task_file::entries(&path, order, false)? else { return Ok(None) };

@@ -20,7 +20,8 @@ use std::path::Path;
 /// assert_eq!(error.to_string(), "not a group: latin square row fails at [1, 0, 1]: 0 against 1");
 /// # Ok::<(), irreplens::Error>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(try_from = "Rows", into = "Rows")]
 pub struct CayleyTable {
     table: Array2<Elem>,
     identity: Elem,
@@ -69,18 +70,13 @@ impl CayleyTable {
     /// [`Error::Io`] if it cannot be read, [`Error::Format`] with line and column if it is something else, and
     /// [`Error::InFile`] around what [`from_rows`](CayleyTable::from_rows) rejects.
     pub fn from_json(path: impl AsRef<Path>) -> Result<Self> {
-        #[derive(serde::Deserialize)]
-        struct Named {
-            table: Vec<Vec<usize>>,
-            name: Option<String>,
-        }
         let path = path.as_ref();
         let text = read(path)?;
         let expected = "rows of row indices, bare or under \"table\" in an object";
-        let Named { table, name } = if text.trim_start().starts_with('{') {
+        let Rows { table, name } = if text.trim_start().starts_with('{') {
             parse(path, &text, expected)?
         } else {
-            Named { table: parse(path, &text, expected)?, name: None }
+            Rows { table: parse(path, &text, expected)?, name: None }
         };
         let table = Self::from_rows(&table).map_err(Error::in_file(path))?;
         Ok(Self { name, ..table })
@@ -148,6 +144,29 @@ impl CayleyTable {
             }
         }
         Self { table, identity, inverses, name: None }
+    }
+}
+
+/// The name, if it has one, and the rows, as [`from_json`](CayleyTable::from_json) reads them.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Rows {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    table: Vec<Vec<usize>>,
+}
+
+impl From<CayleyTable> for Rows {
+    fn from(group: CayleyTable) -> Self {
+        let row = |row: ArrayView1<'_, Elem>| row.iter().map(|z| z.index()).collect();
+        Self { table: group.table.outer_iter().map(row).collect(), name: group.name }
+    }
+}
+
+impl TryFrom<Rows> for CayleyTable {
+    type Error = Error;
+
+    fn try_from(Rows { name, table }: Rows) -> Result<Self> {
+        Ok(Self { name, ..Self::from_rows(&table)? })
     }
 }
 

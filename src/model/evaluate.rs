@@ -3,11 +3,11 @@
 use super::loss::outcomes;
 use super::{Hooks, Interpretable, LOGITS, LossSum, width};
 use crate::error::{Error, Result, check_shape};
-use crate::group::check_fingerprint;
+use crate::group::{Elem, check_fingerprint};
 use crate::linalg::{map_blocks, matmul_into, vectorised};
 use crate::memory;
 use crate::task::{Pair, Task, pairs};
-use ndarray::{Array3, ArrayView2, s};
+use ndarray::{Array2, Array3, ArrayView2, Axis, s};
 use std::fmt;
 use std::ops::Range;
 
@@ -150,6 +150,30 @@ pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks
     };
     let sums = map_blocks(task.labels().len(), block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;
     Ok(LossSum::mean(sums.into_iter()))
+}
+
+/// The element with the (first) largest logit at every pair: (n, n).
+///
+/// # Errors
+/// [`Error::NonFiniteActivation`]; those of `forward`.
+pub(crate) fn winners(model: &(impl Interpretable + ?Sized)) -> Result<Array2<Elem>> {
+    let n = model.order();
+    let block = |range: Range<usize>| {
+        let pairs = pairs(n, range);
+        let logits = model.forward(&pairs)?;
+        check_finite(LOGITS, logits.view(), &pairs)?;
+        let mut best: Vec<(f32, usize)> = vec![(f32::NEG_INFINITY, 0); pairs.len()];
+        for (z, column) in logits.axis_iter(Axis(1)).enumerate() {
+            for (best, &logit) in best.iter_mut().zip(column) {
+                if logit > best.0 {
+                    *best = (logit, z);
+                }
+            }
+        }
+        Ok(best.into_iter().map(|(_, z)| Elem::new(z)).collect::<Vec<_>>())
+    };
+    let blocks = map_blocks(n * n, block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?;
+    Ok(Array2::from_shape_vec((n, n), blocks.concat()).expect("one winner a pair"))
 }
 
 pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, range: &Range<usize>) -> Result<()> {

@@ -42,7 +42,7 @@ pub use cache::{ActivationCache, ForwardPass};
 pub(crate) use centred::{Centred, less_mean, row_means};
 pub(crate) use energies::{spectrum_of_values, sum_and_squares};
 pub use evaluate::{Evaluation, cross_entropy};
-pub(crate) use evaluate::{block_rows, check_finite, check_task};
+pub(crate) use evaluate::{block_rows, check_finite, check_task, winners};
 pub(crate) use fold_pairs::{LossSum, PairBlock, fold_pairs};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};

@@ -8,6 +8,7 @@ mod cases;
 #[path = "../support/data.rs"]
 mod data;
 mod errors;
+mod identify;
 mod interpret;
 mod logits;
 #[path = "../support/models.rs"]
