@@ -13,11 +13,11 @@ use std::path::Path;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
 pub enum Learnt {
-    /// Those of a group, at every pair.
+    /// The products of a group, at every pair.
     Group,
-    /// Those of a group at so many pairs that the others can be told from them.
+    /// The products of a group at so many pairs that the others can be told from them.
     NearGroup,
-    /// Those of a group once left elements, right elements and products are relabelled each in its own way, as `x - y` is
+    /// The products of a group once left elements, right elements and products are relabelled each in its own way, as `x - y` is
     /// `x + y`: a Latin square that is isotopic to a group, or one that is near to it.
     Isotope,
     /// A Latin square (every element once in every row and column) that is near no group.
@@ -114,8 +114,8 @@ pub fn identify(model: &(impl Interpretable + ?Sized)) -> Result<LearntGroup> {
 
 /// Opens weights of which nothing else is known, and says which group their network has learnt.
 ///
-/// Of the networks that the weights could be ([`Run::candidates`]) it takes the first whose products are those of a group, else
-/// the one whose products are nearest to one.
+/// Among the networks that the weights could be ([`Run::candidates`]) the first whose products are those of a group is taken,
+/// else the one whose products are nearest to one.
 ///
 /// # Returns
 /// The run, not yet on its group ([`Run::on_group`]), and what it has learnt.
