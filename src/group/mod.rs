@@ -9,8 +9,10 @@
 //! | [`Alternating`] | A_n, order n!/2, n <= 7 | lists of images in lexicographic order |
 //! | [`DirectProduct`] | G x H | (g, h) at row g * \|H\| + h |
 //! | [`SemidirectProduct`] | N x| H; affine and metacyclic groups | (a, h) at row h * \|N\| + a |
+//! | [`Heisenberg`] | Heisenberg and extraspecial groups | (a, b, c) in lexicographic order |
 //! | [`CayleyTable`] | any multiplication table | as given |
 //! | [`PermutationGroup`] | any group of permutations | as listed, or as generated |
+//! | [`NamedGroup`] | what a [`GroupName`] says: `C7:C3`, `GL(2,3)`, `<a, b \| a^4, b^2, (a b)^2>` | that of its [form](NamedGroup::form) |
 //!
 //! [`Group`] has two required methods; [`GroupExt`] derives everything else, once, for all groups.
 //! A [`Fingerprint`] tells one multiplication table from another; what is made for a group carries it.
@@ -25,6 +27,9 @@ mod dicyclic;
 mod dihedral;
 mod file;
 mod fingerprint;
+mod heisenberg;
+mod identify;
+mod name;
 mod nearest;
 mod permutation;
 mod product;
@@ -42,6 +47,12 @@ pub use dicyclic::Dicyclic;
 pub use dihedral::Dihedral;
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::{check_fingerprint, closed};
+pub use heisenberg::Heisenberg;
+pub use identify::{
+    Difference, GroupLabel, Identification, Invariants, Isomorphism, Structure, Sylow, identify, isomorphism,
+    subgroup_names,
+};
+pub use name::{GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
 pub(crate) use nearest::examine;
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;
