@@ -2,12 +2,15 @@
 
 use crate::checkpoint::Run;
 use crate::error::Result;
-use crate::group::{CayleyTable, Elem, Group, examine};
+use crate::group::{CayleyTable, Elem, Group, Identification, examine};
 use crate::model::{Interpretable, winners};
 use crate::task::Task;
 use ndarray::Array2;
 use std::fmt;
 use std::path::Path;
+
+/// The largest order up to which a group is given its name.
+const NAMED: usize = 2000;
 
 /// What the products are that a network names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -41,6 +44,9 @@ pub struct LearntGroup {
     /// The group, on the network's own elements; for an [`Isotope`](Learnt::Isotope) the group behind it, on elements that are
     /// relabelled.
     pub group: Option<CayleyTable>,
+    /// Which group it is: its name, and the isomorphism from the group of that name to the network's elements; `None` beyond
+    /// order 2000.
+    pub identification: Option<Identification>,
     /// The number of pairs at which the network says another product than the group.
     pub changed: Option<usize>,
     /// Whether that number is so small that no group of another kind is as near: below `n^2 / 9`, since tables of groups that
@@ -69,7 +75,7 @@ impl LearntGroup {
 /// [`Error::NonFiniteActivation`](crate::Error::NonFiniteActivation); those of the forward pass.
 ///
 /// Cost: a forward pass over all pairs, and O(n^2 log n) for a network that is right everywhere; else at most
-/// O(n^2 min(n, 128)) a round, of which there are at most 24.
+/// O(n^2 min(n, 128)) a round, of which there are at most 24; and the group's [`identify`](crate::group::identify).
 ///
 /// ```
 /// use irreplens::analysis::{Learnt, identify};
@@ -101,13 +107,21 @@ pub fn identify(model: &(impl Interpretable + ?Sized)) -> Result<LearntGroup> {
         (None, None) if found.repeated == 0 => (Learnt::LatinSquare, None),
         (None, None) => (Learnt::Nothing, None),
     };
+    let (changed, is_proven) = (near.as_ref().map(|near| near.changed), near.as_ref().is_some_and(|near| near.is_proven()));
+    let (mut group, mut identification) = (near.map(|near| near.group), None);
+    if let Some(unnamed) = group.take_if(|group| group.order() <= NAMED) {
+        let found = crate::group::identify(&unnamed)?;
+        group = Some(unnamed.with_name(found.label().to_string()));
+        identification = Some(found);
+    }
     Ok(LearntGroup {
         learnt,
         repeated: found.repeated,
         broken,
-        changed: near.as_ref().map(|near| near.changed),
-        is_proven: near.as_ref().is_some_and(|near| near.is_proven()),
-        group: near.map(|near| near.group),
+        changed,
+        is_proven,
+        group,
+        identification,
         products,
     })
 }

@@ -55,6 +55,14 @@ fn published_models_say_their_groups() {
         assert_eq!(run.group().unwrap().fingerprint(), group.fingerprint(), "{name}: {found}");
         let again = run.model().unwrap().evaluate(&found.task().unwrap(), &Hooks::none()).unwrap();
         assert_eq!(again, whole, "{name}");
+        let label = found.identification.as_ref().unwrap().label().to_string();
+        let expected = match kind {
+            GroupKind::CyclicGroup => format!("C{n}"),
+            GroupKind::DihedralGroup => format!("D{n}"),
+            GroupKind::SymmetricGroup => format!("S{n}"),
+            _ => format!("A{n}"),
+        };
+        assert_eq!(label, expected, "{name}");
         assert!(found.is_proven && found.to_string().contains("those of"), "{name}: {found}");
     }
 }
