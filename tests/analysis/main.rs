@@ -5,6 +5,8 @@
 
 mod ablation;
 mod cases;
+#[path = "../support/compare.rs"]
+mod compare;
 #[path = "../support/data.rs"]
 mod data;
 mod errors;
@@ -16,5 +18,6 @@ mod neurons;
 mod oracle;
 mod progress;
 mod published;
+mod remote;
 mod shift;
 mod spectra;
