@@ -59,6 +59,8 @@ enum Fault {
     Spectrum,
     SpectrumSplit,
     BlockEnergies,
+    AlongExchanged,
+    CoefficientsOfOneSector,
     // separable
     Exchanged,
     WrongCombiner,
@@ -238,6 +240,18 @@ impl Interpretable for Broken {
             _ => self.net.neuron_columns(site, range),
         }
     }
+    fn logits_along(&self, pairs: &[Pair], directions: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        let exchanged: Vec<Pair> = pairs.iter().map(|&(x, y)| (y, x)).collect();
+        let pairs = if self.is(Fault::AlongExchanged) { &exchanged } else { pairs };
+        self.net.logits_along(pairs, directions)
+    }
+    fn coefficients_along_y(&self, site: &str, basis: &dyn FourierBasis, rows: &[usize]) -> Result<Array3<f32>> {
+        let mut coefficients = self.net.coefficients_along_y(site, basis, rows)?;
+        if self.is(Fault::CoefficientsOfOneSector) {
+            coefficients.slice_mut(ndarray::s![.., rows.len().., ..]).fill(0.0);
+        }
+        Ok(coefficients)
+    }
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
         let mut spectrum = self.net.spectrum(site, basis)?;
         match self.fault {
@@ -360,6 +374,7 @@ fn streams_of_something_else() {
         "streams",
         &[Evaluate, Accuracy, EvaluateWithoutHooks, Columns, ColumnsOfTheFirst, Spectrum, SpectrumSplit, BlockEnergies],
     );
+    caught("streams", &[AlongExchanged, CoefficientsOfOneSector]);
     assert_eq!(streams(&broken(Evaluate)).unwrap_err().witness, "loss, no hook");
 }
 

@@ -6,9 +6,10 @@ use crate::error::{Error, Result, check_shape};
 use crate::fourier::{FourierBasis, check_blocks, forward_2d, inverse_2d};
 use crate::linalg::{map_blocks, matmul, matmul_into, subtract_matmul};
 use crate::memory;
-use crate::model::{Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values, check_task, fold_pairs};
+use crate::model::{Evaluation, Hook, Hooks, Interpretable, LossSum, PairBlock, Values};
+use crate::model::{check_task, fold_pairs, rows_of, rows_of_basis};
 use crate::task::Task;
-use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, CowArray, Ix2, s};
+use ndarray::{Array1, Array2, Array3, ArrayView2, Axis, s};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -25,7 +26,7 @@ pub enum Ablation {
 /// Loss and accuracy with one cluster of neurons dropped, or kept alone, for every cluster.
 ///
 /// One forward pass for all clusters where the unembedding reads the neuron site: a cluster's part of the logits is the
-/// product of its columns and its rows of W_U. Elsewhere one hooked pass a cluster, with the same result.
+/// product of its columns and its rows of W_U. Elsewhere, and on a device, one hooked pass a cluster, with the same result.
 ///
 /// # Arguments
 /// `clusters`: channels of the neuron site, by whatever labels them: a block, a class of subgroups.
@@ -54,7 +55,7 @@ pub fn cluster_losses<L: Copy + Ord>(
     clusters.iter().map(evaluate).collect()
 }
 
-/// [`cluster_losses`] as one observer of a forward pass, for models whose unembedding reads the neuron site.
+/// [`cluster_losses`] as one observer of a forward pass, for models on the host whose unembedding reads the neuron site.
 pub(super) struct ClusterParts {
     what: Ablation,
     members: Vec<Vec<usize>>,
@@ -70,7 +71,9 @@ impl ClusterParts {
         what: Ablation,
     ) -> Result<Option<Self>> {
         let readout = model.readout();
-        let Some(unembedding) = readout.unembedding_of(model.neuron_site()) else { return Ok(None) };
+        let Some(unembedding) = readout.unembedding_of(model.neuron_site()).filter(|_| !model.is_remote()) else {
+            return Ok(None);
+        };
         let width = unembedding.nrows();
         if let Some(&channel) = clusters.clone().flatten().find(|&&k| k >= width) {
             return Err(Error::UnknownChannel { site: model.neuron_site().into(), channel, width });
@@ -152,10 +155,10 @@ pub(super) fn add_per_class(logits: &mut Array2<f32>, by: &Array1<f32>) {
     logits.columns_mut().into_iter().zip(by).for_each(|(mut column, &by)| column += by);
 }
 
-/// What removing every neuron's mean adds to the logits, where the neuron site is the one read out.
+/// What removing every neuron's mean adds to the logits, for models on the host whose neuron site is the one read out.
 pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>) -> Result<Option<Array1<f32>>> {
     let readout = model.readout();
-    if readout.site() != model.neuron_site() {
+    if readout.site() != model.neuron_site() || model.is_remote() {
         return Ok(None);
     }
     let without = mean.mapv(|m| -m as f32).insert_axis(Axis(0));
@@ -167,7 +170,8 @@ pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>
 /// every block would.
 ///
 /// The kept part of a neuron is of low rank. Where the unembedding reads the neuron site, so are the logits, and with K
-/// rows in use they cost O(n^2 K (d + n)) and no n^2 array; elsewhere this is [`keep_terms`].
+/// rows in use they cost O(n^2 K (d + n)) and no n^2 array: of a model on a device, `4 n K d` bytes come back for every sector
+/// ([`Interpretable::coefficients_along_y`]). Elsewhere this is [`keep_terms`].
 ///
 /// # Errors
 /// [`Error::Shape`] for clusters of another number of neurons, [`Error::OtherBasis`], [`Error::UnknownBlock`] and
@@ -215,23 +219,15 @@ fn own_block_logits(
     let (n, width, m) = (model.order(), unembedding.nrows(), basis.rows());
     let rows: Vec<usize> = (0..m).filter(|&row| row == 0 || (0..width).any(|k| keeps(k, row))).collect();
     let kept = Array2::from_shape_fn((rows.len(), width), |(r, k)| f32::from(u8::from(keeps(k, rows[r]))));
-    let transform = Array2::from_shape_fn((rows.len(), m), |(r, t)| basis.value(rows[r], t) as f32);
+    let transform = rows_of_basis(basis, &rows);
     let sectors: Vec<Vec<usize>> = basis.sectors().iter().map(|s| s.iter().map(|e| e.index()).collect()).collect();
     let per_x = sectors.len() * rows.len();
     memory::check("coefficients of every neuron's own block", memory::bytes::<f32>(&[4, n, per_x, width]))?;
 
     // For every x, the kept coefficients along y: rows (sector, row) of (n, sectors * rows * width).
-    let along_y = map_blocks(n, 1, |x| {
-        let hidden = model.run_with_cache(&task.pairs(x.start * n..x.end * n), &[site])?.take(site)?;
-        let mut out = Array2::zeros((per_x, width));
-        for (sector, mut out) in sectors.iter().zip(out.axis_chunks_iter_mut(Axis(0), rows.len())) {
-            matmul_into(transform.view(), rows_of(&hidden, sector).view(), out.view_mut());
-            out *= &kept;
-        }
-        Ok(out.into_shape_with_order(per_x * width).expect("row-major"))
-    });
-    let along_y = along_y.into_iter().collect::<Result<Vec<_>>>()?;
-    let along_y = stack(&along_y);
+    let mut along_y = model.coefficients_along_y(site, &basis, &rows)?;
+    along_y.axis_chunks_iter_mut(Axis(1), rows.len()).for_each(|mut of_sector| of_sector *= &kept);
+    let along_y = along_y.into_shape_with_order((n, per_x * width)).expect("row-major");
 
     // Along x the same rows, sector by sector, and back: what is kept of every x.
     let mut of_x = Array2::zeros(along_y.dim());
@@ -270,21 +266,6 @@ fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis
     check_task(model, task)
 }
 
-/// Some rows of a matrix: where they are consecutive, without a copy.
-fn rows_of<'a>(matrix: &'a Array2<f32>, rows: &[usize]) -> CowArray<'a, f32, Ix2> {
-    if rows.windows(2).all(|w| w[0] + 1 == w[1]) {
-        matrix.slice(s![rows[0]..rows[0] + rows.len(), ..]).into()
-    } else {
-        matrix.select(Axis(0), rows).into()
-    }
-}
-
-/// Equally long rows as a matrix.
-fn stack(rows: &[Array1<f32>]) -> Array2<f32> {
-    let views: Vec<_> = rows.iter().map(|row| row.view()).collect();
-    ndarray::stack(Axis(0), &views).expect("rows of one length")
-}
-
 /// Loss and accuracy when a site keeps only the 2-D terms (row of x, row of y) that `keep` says, channel by channel, in
 /// every region: any projection ablation in the coordinates of a basis.
 ///
@@ -293,6 +274,9 @@ fn stack(rows: &[Array1<f32>]) -> Array2<f32> {
 ///
 /// # Errors
 /// [`Error::Memory`](crate::Error::Memory) where n^2 activations of the site exceed the budget; those of the forward pass.
+///
+/// Cost: the transforms of the site, on the host: of a model on a device, the `4 n^2 d` bytes of its activations come back, and
+/// as many go there.
 ///
 /// ```
 /// use irreplens::analysis::keep_terms;

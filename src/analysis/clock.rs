@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::group::Elem;
 use crate::linalg::{map_blocks, matmul, symmetric_eigen};
 use crate::memory;
-use crate::model::{Interpretable, LOGITS, block_rows, check_task, fold_pairs};
+use crate::model::{Interpretable, LOGITS, MOST_TOTALS, block_rows, check_finite, check_task, fold_rows};
 use crate::task::{Pair, Task};
 use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 use rand_mt::Mt;
@@ -64,12 +64,20 @@ pub fn distance_irrelevance(model: &(impl Interpretable + ?Sized), task: &Task) 
     check_task(model, task)?;
     let (n, labels) = (task.order(), task.labels());
     memory::check("correct logits of all pairs", memory::bytes::<f64>(&[n, n]))?;
-    let block = |range: std::ops::Range<usize>| {
-        let logits = model.run_with_cache(&task.pairs(range.clone()), &[LOGITS])?.take(LOGITS)?;
-        let correct = labels[range].iter().enumerate().map(|(i, &p)| f64::from(logits[[i, p as usize]]));
-        Ok(correct.collect::<Vec<f64>>())
+    // By product: the pairs of some have their correct logits along few directions.
+    let mut of_product: Vec<usize> = (0..n * n).collect();
+    of_product.sort_by_key(|&pair| labels[pair]);
+    let block = |products: std::ops::Range<usize>| {
+        let of_block = &of_product[products.start * n..products.end * n];
+        let pairs: Vec<Pair> = of_block.iter().map(|&pair| (Elem::new(pair / n), Elem::new(pair % n))).collect();
+        let mut directions = Array2::zeros((n, products.len()));
+        products.enumerate().for_each(|(i, product)| directions[[product, i]] = 1.0);
+        let logits = model.logits_along(&pairs, directions.view())?;
+        Ok((0..pairs.len()).map(|i| f64::from(logits[[i, i / n]])).collect::<Vec<f64>>())
     };
-    let correct = map_blocks(n * n, block_rows(model), block).into_iter().collect::<Result<Vec<_>>>()?.concat();
+    let mut correct = vec![0.0; n * n];
+    let blocks = map_blocks(n, (block_rows(model) / n).max(1), block).into_iter().collect::<Result<Vec<_>>>()?;
+    of_product.iter().zip(blocks.concat()).for_each(|(&pair, logit)| correct[pair] = logit);
     let whole = deviation(correct.iter().copied());
     let irrelevance = |pair: &dyn Fn(usize, usize) -> usize| {
         let at = |d: usize| deviation((0..n).map(|i| correct[pair(d, i)]));
@@ -356,7 +364,8 @@ pub struct FrequencyProfile {
 /// [`Error::Unsupported`] for a group that is not cyclic; [`Error::Shape`] and [`Error::OtherGroup`] for a task of another
 /// group; [`Error::Memory`] where some n x n sums exceed the [budget](crate::memory::budget); those of the forward pass.
 ///
-/// Cost: a pass over all pairs and O(n^3).
+/// Cost: a pass over all pairs and O(n^3); of a model on a device the logits come back, `4 n^3` bytes, and no other
+/// activations.
 ///
 /// ```
 /// use irreplens::analysis::clock_profile;
@@ -380,19 +389,24 @@ pub fn clock_profile(model: &(impl Interpretable + ?Sized), task: &Task) -> Resu
     let n = task.order();
     let exponents = exponents("the profile of frequencies", task)?;
     memory::check("logits by distance", memory::bytes::<f64>(&[2, n, n]))?;
+    check_task(model, task)?;
     // By distance, then by the exponent of x + y - z.
-    let sums = fold_pairs(
+    let sums = fold_rows(
         model,
-        task,
+        MOST_TOTALS,
         || Array2::<f64>::zeros((n, n)),
-        |sums, block| {
-            for (i, &(x, y)) in block.pairs.iter().enumerate() {
+        |sums, range| {
+            let pairs = task.pairs(range);
+            let logits = model.forward(&pairs)?;
+            check_finite(LOGITS, logits.view(), &pairs)?;
+            for (&(x, y), logits) in pairs.iter().zip(logits.outer_iter()) {
                 let [x, y] = [x, y].map(|element| exponents[element.index()]);
                 let mut row = sums.row_mut((n + x - y) % n);
-                for (&logit, z) in block.logits.row(i).iter().zip(&exponents) {
+                for (&logit, z) in logits.iter().zip(&exponents) {
                     row[(n + x + y - z) % n] += f64::from(logit);
                 }
             }
+            Ok(())
         },
     )?;
     let sum = sums.into_iter().fold(Array2::<f64>::zeros((n, n)), |all, part| all + part);

@@ -6,14 +6,15 @@ use super::ablation::{
 use super::embedding::{EmbeddingSpectra, embedding};
 use super::logits::{DirectionSums, Directions, LogitDirections, check_order};
 use super::neurons::{NeuronClusters, label};
-use super::notebook::{Labels, Published, component_norms_of_sum, unembedding_of};
+use super::notebook::{Labels, Published, component_norms_of_sum, parity, unembedding_of};
 use super::spectrum::mean_logit_spectrum;
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result};
 use crate::fourier::{BlockId, FourierBasis};
 use crate::model::{
-    Evaluation, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, fold_pairs, hidden_readout, rounding, row_means,
+    Evaluation, Hooks, Interpretable, LOGITS, LossSum, SiteSpectrum, Split2d, fold_pairs, hidden_readout, rounding,
+    row_means,
 };
 use crate::task::Task;
 use ndarray::{Array1, Array2};
@@ -85,6 +86,9 @@ impl Interpretation {
 
 /// The whole notebook: every analysis of this module on one model, sharing passes over the pairs.
 ///
+/// On a device there is a pass for every ablation, with its hooks, and only results come back
+/// ([`Interpretable::is_remote`]).
+///
 /// Each field equals what the function of its own name returns. Adding a function of the pair to all logits changes nothing
 /// of it but `mean_logit`, and the embedding's spectra of W_U as it is.
 ///
@@ -118,8 +122,90 @@ pub(super) fn interpret_with(
     let keys: Vec<BlockId> = clusters.keys().copied().collect();
 
     let directions = Directions::new(&basis, task, &keys)?;
+    let passes = match model.is_remote() {
+        true => apart(model, basis, task, &directions, logit_spectrum.by_block.energy.sum())?,
+        false => shared(model, task, &directions, &clusters, &neuron_spectrum.by_block.mean)?,
+    };
+    let mean_logit = mean_logit_spectrum(basis, passes.mean_logits)?;
+
+    let (own_block_only, (embedding, unembedding_by_cluster)) = rayon::join(
+        || if are_logits { Ok(None) } else { if_honoured(own_block_only(model, basis, task, &neurons)) },
+        || (embedding(model, basis), unembedding_by_cluster(model, basis, &clusters)),
+    );
+    let unembedding_by_cluster = unembedding_by_cluster?;
+    let as_published = label(&neuron_spectrum.by_block, basis, Some(Labels::AsPublished));
+    let unembedding = hidden_readout(model).unembedding();
+
+    Ok(Interpretation {
+        coordinates: basis.name(),
+        baseline: passes.baseline,
+        embedding: embedding?,
+        published: Published {
+            clusters: as_published.clusters().into_iter().map(|(block, members)| (block, members.len())).collect(),
+            unembed_sum: unembedding.map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
+            unembedding_by_cluster,
+            parity: passes.parity,
+        },
+        directions: directions.finish(passes.directions)?,
+        hidden_centred: match passes.centred {
+            Some(centred) => Some(centred),
+            None => if_honoured(hidden_centred(model, task, &neuron_spectrum.by_block.mean))?,
+        },
+        own_block_only: own_block_only?,
+        without_cluster: match passes.without_cluster {
+            Some(losses) => Some(keys.iter().copied().zip(losses).collect()),
+            None if are_logits => None,
+            None => if_honoured(cluster_losses(model, task, &clusters, Ablation::Drop))?,
+        },
+        neuron_spectrum,
+        logit_spectrum,
+        mean_logit,
+        neurons,
+    })
+}
+
+/// What passes over all pairs give.
+struct Passes {
+    baseline: Evaluation,
+    parity: Option<Evaluation>,
+    /// The mean over the classes of every pair.
+    mean_logits: Vec<f64>,
+    directions: Vec<DirectionSums>,
+    /// `None` where it takes a pass of its own.
+    centred: Option<Evaluation>,
+    /// By cluster; `None` where each takes a pass of its own.
+    without_cluster: Option<Vec<Evaluation>>,
+}
+
+/// A pass for each, of which only results come back: losses, and the logits along directions.
+fn apart(
+    model: &(impl Interpretable + ?Sized),
+    basis: &(impl FourierBasis + ?Sized),
+    task: &Task,
+    directions: &Directions<'_>,
+    logit_energy: f64,
+) -> Result<Passes> {
+    let (sums, mean_logits) = directions.remote(model, task, logit_energy)?;
+    Ok(Passes {
+        baseline: model.evaluate(task, &Hooks::none())?,
+        parity: directions.has_parity().then(|| parity(model, basis, task, directions.blocks())).transpose()?,
+        mean_logits,
+        directions: vec![sums],
+        centred: None,
+        without_cluster: None,
+    })
+}
+
+/// One pass for all that the same logits tell.
+fn shared(
+    model: &(impl Interpretable + ?Sized),
+    task: &Task,
+    directions: &Directions<'_>,
+    clusters: &BTreeMap<BlockId, Vec<usize>>,
+    mean: &Array1<f64>,
+) -> Result<Passes> {
     let parts = ClusterParts::new(model, clusters.values(), Ablation::Drop)?;
-    let centring = centring(model, &neuron_spectrum.by_block.mean)?;
+    let centring = centring(model, mean)?;
     let start = || Sums {
         directions: directions.start(),
         clusters: parts.as_ref().map(ClusterParts::start).unwrap_or_default(),
@@ -148,44 +234,15 @@ pub(super) fn interpret_with(
     let mean = |sum: fn(&Sums) -> LossSum| LossSum::mean(blocks.iter().map(sum));
     let (baseline, centred) = (mean(|s| s.baseline), mean(|s| s.centred));
     let parity = directions.has_parity().then(|| check_ablated(mean(|s| s.parity))).transpose()?;
-    let mean_logits: Vec<f64> = blocks.iter().flat_map(|s| &s.mean_logits).copied().collect();
-    let mean_logit = mean_logit_spectrum(basis, mean_logits)?;
-    let (direction_sums, cluster_sums): (Vec<_>, Vec<_>) =
-        blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
-
-    let (own_block_only, (embedding, unembedding_by_cluster)) = rayon::join(
-        || if are_logits { Ok(None) } else { if_honoured(own_block_only(model, basis, task, &neurons)) },
-        || (embedding(model, basis), unembedding_by_cluster(model, basis, &clusters)),
-    );
-    let unembedding_by_cluster = unembedding_by_cluster?;
-    let as_published = label(&neuron_spectrum.by_block, basis, Some(Labels::AsPublished));
-    let unembedding = hidden_readout(model).unembedding();
-
-    Ok(Interpretation {
-        coordinates: basis.name(),
+    let mean_logits = blocks.iter().flat_map(|s| &s.mean_logits).copied().collect();
+    let (directions, cluster_sums): (Vec<_>, Vec<_>) = blocks.into_iter().map(|s| (s.directions, s.clusters)).unzip();
+    Ok(Passes {
         baseline,
-        embedding: embedding?,
-        published: Published {
-            clusters: as_published.clusters().into_iter().map(|(block, members)| (block, members.len())).collect(),
-            unembed_sum: unembedding.map(|u| component_norms_of_sum(basis, u.t())).transpose()?,
-            unembedding_by_cluster,
-            parity,
-        },
-        directions: directions.finish(direction_sums)?,
-        hidden_centred: match centring {
-            Some(_) => Some(check_ablated(centred)?),
-            None => if_honoured(hidden_centred(model, task, &neuron_spectrum.by_block.mean))?,
-        },
-        own_block_only: own_block_only?,
-        without_cluster: match &parts {
-            Some(parts) => Some(keys.iter().copied().zip(parts.finish(&cluster_sums)?).collect()),
-            None if are_logits => None,
-            None => if_honoured(cluster_losses(model, task, &clusters, Ablation::Drop))?,
-        },
-        neuron_spectrum,
-        logit_spectrum,
-        mean_logit,
-        neurons,
+        parity,
+        mean_logits,
+        directions,
+        centred: centring.map(|_| check_ablated(centred)).transpose()?,
+        without_cluster: parts.map(|parts| parts.finish(&cluster_sums)).transpose()?,
     })
 }
 

@@ -8,10 +8,13 @@ use crate::fourier::{BlockId, FourierBasis, check_blocks};
 use crate::group::check_fingerprint;
 use crate::linalg::{matmul, subtract_matmul};
 use crate::model::{Interpretable, PairBlock, fold_pairs, less_mean, rounding, sum_and_squares};
-use crate::task::Task;
-use ndarray::{Array2, Array4, Axis, s};
+use crate::task::{Pair, Task};
+use ndarray::{Array2, Array4, ArrayView2, Axis, s};
 use std::borrow::Cow;
 use std::fmt;
+
+/// Numbers that come back at once from a model whose logits stay where they are: 64 MiB of `f32`.
+const REMOTE_VALUES: usize = 1 << 24;
 
 /// Where the energy of the logits lies along the directions of some blocks: which output sector, from which inputs,
 /// and along which function of the two positions.
@@ -35,7 +38,8 @@ pub struct LogitDirections {
     pub product_share: Option<Array4<Option<f64>>>,
 }
 
-/// Along which functions of x and y are the logits written? One forward pass.
+/// Along which functions of x and y are the logits written? One forward pass; on a device one for losses and means and one for
+/// the logits along these directions, which alone come back.
 ///
 /// For a rotation on the left the product is at x + y, for a reflection at x - y: the notebook's claim "logits are
 /// cos w(x + y), sin w(x + y)" is `product_share`, region by region. Rows of blocks but the constant are orthogonal to what
@@ -57,6 +61,10 @@ pub fn logit_directions(
     blocks: &[BlockId],
 ) -> Result<LogitDirections> {
     let directions = Directions::new(&basis, task, blocks)?;
+    if model.is_remote() {
+        let energy = model.pair_means(task, &[])?.logit_energy;
+        return directions.finish([directions.remote(model, task, energy)?.0]);
+    }
     let sums = fold_pairs(
         model,
         task,
@@ -182,6 +190,11 @@ impl<'a> Directions<'a> {
         matmul(block.logits.view(), self.rows.view())
     }
 
+    /// The blocks looked at.
+    pub(super) fn blocks(&self) -> &'a [BlockId] {
+        self.blocks
+    }
+
     /// Whether there are output sectors that parity forbids.
     pub(super) fn has_parity(&self) -> bool {
         self.output.as_ref().is_some_and(|output| output.len() > 1)
@@ -202,15 +215,49 @@ impl<'a> Directions<'a> {
     }
 
     pub(super) fn observe(&self, sums: &mut DirectionSums, block: &PairBlock<'_>, directions: &Array2<f32>) {
-        let (sectors, m, rows) = (self.basis.sectors().len(), self.basis.rows(), self.along.ncols());
-        if rows == 0 {
+        if self.along.ncols() == 0 {
             return;
         }
         let logits =
             block.logits.as_slice_memory_order().map_or_else(|| block.logits.iter().copied().collect(), Cow::from);
         sums.whole += sum_and_squares(&logits).1;
+        self.add(sums, &block.pairs, directions.view());
+    }
+
+    /// The sums of a model whose logits stay where they are, and each pair's mean logit: what lies along the rows comes back.
+    ///
+    /// # Arguments
+    /// `energy`: the square norm of the logits less each pair's mean.
+    pub(super) fn remote(
+        &self,
+        model: &(impl Interpretable + ?Sized),
+        task: &Task,
+        energy: f64,
+    ) -> Result<(DirectionSums, Vec<f64>)> {
+        let (n, count) = (task.order(), self.rows.ncols());
+        let mean = Array2::from_elem((n, 1), 1.0 / n as f32);
+        let weights = ndarray::concatenate(Axis(1), &[self.rows.view(), mean.view()]).expect("n rows each");
+        let weights = weights.as_standard_layout();
+        let (mut sums, mut means) = (self.start(), Vec::with_capacity(n * n));
+        let at_once = (REMOTE_VALUES / (count + 1)).max(1);
+        for first in (0..n * n).step_by(at_once) {
+            let pairs = task.pairs(first..(n * n).min(first + at_once));
+            let along = model.logits_along(&pairs, weights.view())?;
+            means.extend(along.column(count).iter().map(|&mean| f64::from(mean)));
+            self.add(&mut sums, &pairs, along.slice(s![.., ..count]));
+        }
+        sums.whole = energy + n as f64 * means.iter().map(|mean| mean * mean).sum::<f64>();
+        Ok((sums, means))
+    }
+
+    /// Adds the logits of some pairs along every row of the blocks on every sector.
+    fn add(&self, sums: &mut DirectionSums, pairs: &[Pair], directions: ArrayView2<'_, f32>) {
+        let (sectors, m, rows) = (self.basis.sectors().len(), self.basis.rows(), self.along.ncols());
+        if rows == 0 {
+            return;
+        }
         let by_position = sums.by_position.as_slice_mut().expect("row-major");
-        for (&(x, y), row) in block.pairs.iter().zip(directions.outer_iter()) {
+        for (&(x, y), row) in pairs.iter().zip(directions.outer_iter()) {
             let row = row.to_slice().expect("row-major");
             let (sx, sy) = (self.sector_of[x.index()], self.sector_of[y.index()]);
             for (so, row) in row.chunks_exact(rows).enumerate() {

@@ -5,10 +5,10 @@ use super::logits::check_order;
 use crate::error::Result;
 use crate::fourier::{FourierBasis, forward_2d};
 use crate::group::check_fingerprint;
-use crate::linalg::matmul;
-use crate::model::{Interpretable, SiteSpectrum, fold_pairs, spectrum_of_values};
+use crate::linalg::map_blocks;
+use crate::model::{Interpretable, SiteSpectrum, block_rows, check_task, spectrum_of_values};
 use crate::task::Task;
-use ndarray::{Array2, Array4, Array5, Axis, s};
+use ndarray::{Array2, Array4, Array5, Axis};
 
 /// The 2-D coefficients of one channel of a site over all pairs, region by region: the notebook's heat maps.
 ///
@@ -79,6 +79,7 @@ pub fn direction_spectra(
     directions: &[(usize, usize)],
 ) -> Result<Array5<f32>> {
     check_order(basis, task)?;
+    check_task(model, task)?;
     let n = model.order();
     let mut along = Array2::<f32>::zeros((n, directions.len()));
     for (&(output, row), mut along) in directions.iter().zip(along.columns_mut()) {
@@ -86,14 +87,12 @@ pub fn direction_spectra(
             along[element.index()] = basis.value(row, t) as f32;
         }
     }
-    let parts = fold_pairs(model, task, Vec::new, |parts, block| {
-        let first = block.pairs.first().map_or(0, |(x, y)| x.index() * n + y.index());
-        parts.push((first, matmul(block.logits.view(), along.view())));
-    })?;
-    let mut values = Array2::<f32>::zeros((n * n, directions.len()));
-    for (first, part) in parts.into_iter().flatten() {
-        values.slice_mut(s![first..first + part.nrows(), ..]).assign(&part);
-    }
+    // A device cuts them by the memory that it has.
+    let rows = if model.is_remote() { n * n } else { block_rows(model) };
+    let parts = map_blocks(n * n, rows, |range| model.logits_along(&task.pairs(range), along.view()));
+    let parts = parts.into_iter().collect::<Result<Vec<_>>>()?;
+    let views: Vec<_> = parts.iter().map(|part| part.view()).collect();
+    let values = ndarray::concatenate(Axis(0), &views).expect("one column a direction");
     let values = values.into_shape_with_order((n, n, directions.len())).expect("row-major");
     forward_2d(basis, values.view())
 }

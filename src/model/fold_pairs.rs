@@ -25,7 +25,7 @@ pub(crate) struct PairBlock<'a> {
 }
 
 /// The largest number of totals that a pass adds its blocks to.
-pub(super) const MOST_TOTALS: usize = 64;
+pub(crate) const MOST_TOTALS: usize = 64;
 
 /// One forward pass over all pairs in row blocks, in parallel: `f` adds every block to a total, of which there are at
 /// most 64, in order.
@@ -55,7 +55,7 @@ pub(super) fn fold_pairs_into<T: Send>(
         keep.push(read);
     }
     keep.dedup();
-    let block = |range: Range<usize>| {
+    fold_rows(model, totals, start, |total, range| {
         let pairs = task.pairs(range.clone());
         let mut cache = model.run_with_cache(&pairs, &keep)?;
         let logits = cache.take(LOGITS)?;
@@ -70,17 +70,26 @@ pub(super) fn fold_pairs_into<T: Send>(
         let hidden = if site == LOGITS { less_mean(logits.clone()) } else { cache.take(site)? };
         let hidden = row_major(site, hidden)?;
         let readout = if read == site { None } else { Some(row_major(read, cache.take(read)?)?) };
-        Ok(PairBlock { labels: &task.labels()[range], hidden, readout, logits, pairs })
-    };
+        f(total, &PairBlock { labels: &task.labels()[range], hidden, readout, logits, pairs });
+        Ok(())
+    })
+}
+
+/// All pairs in row blocks, in parallel: `f` adds every block to a total, of which there are at most `totals`, in order.
+pub(crate) fn fold_rows<T: Send>(
+    model: &(impl Interpretable + ?Sized),
+    totals: usize,
+    start: impl Fn() -> T + Sync,
+    f: impl Fn(&mut T, Range<usize>) -> Result<()> + Sync,
+) -> Result<Vec<T>> {
     let add = |total: &mut Result<T>, range| {
-        if let Ok(sum) = total {
-            match block(range) {
-                Ok(block) => f(sum, &block),
-                Err(error) => *total = Err(error),
-            }
+        if let Ok(sum) = total
+            && let Err(error) = f(sum, range)
+        {
+            *total = Err(error);
         }
     };
-    fold_blocks(task.labels().len(), block_rows(model), totals, || Ok(start()), add).into_iter().collect()
+    fold_blocks(model.order().pow(2), block_rows(model), totals, || Ok(start()), add).into_iter().collect()
 }
 
 /// Sums of losses and of correct answers, to be divided by the number of pairs at the end.

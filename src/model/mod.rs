@@ -20,6 +20,7 @@
 //!
 //! [`Architecture::with_output_bias`] adds a vector to the logits of each.
 
+mod along;
 mod cache;
 mod centred;
 mod energies;
@@ -38,12 +39,13 @@ mod readout;
 mod separable;
 mod spectrum;
 
+pub(crate) use along::{rows_of, rows_of_basis};
 pub use cache::{ActivationCache, ForwardPass};
 pub(crate) use centred::{Centred, less_mean, row_means};
 pub(crate) use energies::{spectrum_of_values, sum_and_squares};
 pub use evaluate::{Evaluation, cross_entropy};
 pub(crate) use evaluate::{block_rows, check_finite, check_task, winners};
-pub(crate) use fold_pairs::{LossSum, PairBlock, fold_pairs};
+pub(crate) use fold_pairs::{LossSum, MOST_TOTALS, PairBlock, fold_pairs, fold_rows};
 pub use from_fn::FromFn;
 pub use hooks::{Hook, Hooks, Values};
 pub use network::{
@@ -288,6 +290,41 @@ pub trait Interpretable: Send + Sync {
         evaluate::columns(self, site, range)
     }
 
+    /// Whether activations are in another memory, a device's say, from which copying those of all pairs takes longer than
+    /// another pass there: then an analysis asks for several passes, each with its hooks, where it would share one.
+    fn is_remote(&self) -> bool {
+        false
+    }
+
+    /// The logits of `pairs` along some functions on the group, `L D`: (pairs, directions).
+    ///
+    /// # Arguments
+    /// `directions`: D, one function a column, (n, directions).
+    ///
+    /// # Errors
+    /// [`Error::Shape`] for functions on a group of another order; [`Error::NonFiniteActivation`] where what is returned would
+    /// not be finite, naming the first such pair; those of [`run_with_hooks`](Interpretable::run_with_hooks).
+    fn logits_along(&self, pairs: &[Pair], directions: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        along::logits_along(self, pairs, directions)
+    }
+
+    /// The coefficients of a site along y, at every x, in some rows of a basis: (n, sectors * rows, width).
+    ///
+    /// Entry [x, sector * rows + r, channel] is `sum over t of f_r(t) a(x, y_t, channel)`, y_t running over the sector.
+    ///
+    /// # Arguments
+    /// `rows`: of the basis, in any order.
+    ///
+    /// # Errors
+    /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order; [`Error::Memory`] if the answer would exceed
+    /// [`memory::budget`](crate::memory::budget).
+    ///
+    /// # Panics
+    /// If the basis has no such row.
+    fn coefficients_along_y(&self, site: &str, basis: &dyn FourierBasis, rows: &[usize]) -> Result<Array3<f32>> {
+        along::coefficients_along_y(self, site, basis, rows)
+    }
+
     /// Energies of the 2-D transforms of all channels of a site, as it is: of the logits, a constant added to all of them at
     /// a pair is counted, which no softmax sees. For the logits without it see
     /// [`neuron_and_logit_spectra`](Interpretable::neuron_and_logit_spectra).
@@ -380,6 +417,12 @@ macro_rules! forwarded_methods {
         fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
             (**self).neuron_columns(site, range)
         }
+        fn is_remote(&self) -> bool {
+            (**self).is_remote()
+        }
+        fn logits_along(&self, pairs: &[Pair], directions: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+            (**self).logits_along(pairs, directions)
+        }
     };
 }
 pub(crate) use forwarded_methods;
@@ -402,6 +445,14 @@ macro_rules! forward_interpretable {
             }
             fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
                 (**self).pair_means(task, sets)
+            }
+            fn coefficients_along_y(
+                &self,
+                site: &str,
+                basis: &dyn FourierBasis,
+                rows: &[usize],
+            ) -> Result<Array3<f32>> {
+                (**self).coefficients_along_y(site, basis, rows)
             }
             fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
                 (**self).spectrum(site, basis)

@@ -84,6 +84,10 @@ impl<M: Interpretable> Interpretable for OfGroup<M> {
         check_task(self, task)?;
         self.model.pair_means(task, sets)
     }
+    fn coefficients_along_y(&self, site: &str, basis: &dyn FourierBasis, rows: &[usize]) -> Result<Array3<f32>> {
+        check_order(self, basis)?;
+        self.model.coefficients_along_y(site, basis, rows)
+    }
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
         check_order(self, basis)?;
         self.model.spectrum(site, basis)

@@ -5,6 +5,8 @@
 
 mod ablation;
 mod cases;
+#[path = "../support/compare.rs"]
+mod compare;
 #[path = "../support/data.rs"]
 mod data;
 mod errors;
@@ -17,5 +19,6 @@ mod neurons;
 mod oracle;
 mod progress;
 mod published;
+mod remote;
 mod shift;
 mod spectra;

@@ -224,6 +224,10 @@ fn logits_that_are_no_numbers_are_the_error_of_the_processor() {
         assert!(matches!(got, irreplens::Error::NonFiniteActivation { .. }), "{got}");
         assert_eq!(got.to_string(), expected.to_string());
     }
+    let directions = Array2::ones((4, 2));
+    let [expected, got] = [&model as &dyn Interpretable, &on_device]
+        .map(|model| model.logits_along(&task.pairs(1..16), directions.view()).unwrap_err().to_string());
+    assert_eq!(got, expected);
 }
 
 #[test]
@@ -335,6 +339,11 @@ fn spectra_are_the_processors_in_any_basis() {
                     &model.block_energies(site, basis.as_ref()).unwrap(),
                     &on_device.block_energies(site, basis.as_ref()).unwrap(),
                 );
+                let [expected, got] = [&model as &dyn Interpretable, &on_device].map(|model| {
+                    let some = model.coefficients_along_y(site, basis.as_ref(), &[basis.rows() - 1, 0]).unwrap();
+                    some.into_iter().map(f64::from).collect::<Vec<_>>()
+                });
+                assert_close(&format!("{name}, along y"), ACTIVATIONS, expected, got);
             }
         }
     }

@@ -13,8 +13,8 @@ use std::sync::Arc;
 
 const LAW: &str = "streams";
 
-/// `evaluate`, `neuron_columns` and `spectrum` give what passes of `run_with_hooks` over a few rows of pairs at a time
-/// give, summed and transformed in `f64`.
+/// `evaluate`, `logits_along`, `neuron_columns`, `coefficients_along_y` and `spectrum` give what passes of `run_with_hooks` over a
+/// few rows of pairs at a time give, summed and transformed in `f64`.
 ///
 /// Losses are those of the task of the cyclic group, without hooks and with hooks that depend on the pair; the bases
 /// are [`CyclicSubgroupBasis`] of the cyclic and, at even orders, the dihedral group. Where [`EXHAUSTIVE`] numbers
@@ -38,7 +38,11 @@ pub fn streams(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     for site in model.sites() {
         let reference = Reference::new(model, &site.name, site.width)?;
         reference.columns(model)?;
+        if site.name == LOGITS {
+            reference.along(model)?;
+        }
         for basis in &bases {
+            reference.coefficients(model, basis)?;
             let case = format!("{} in {} sectors", site.name, basis.sectors().len());
             let spectrum = answer(LAW, format_args!("spectrum of {case}"), model.spectrum(&site.name, basis))?;
             let blocks =
@@ -174,6 +178,52 @@ impl<'a> Reference<'a> {
                     let witness = format_args!("{case}, {:?}, channel {k}", (Elem::new(x), Elem::new(y)));
                     Violation::unless_close(LAW, witness, got.into(), expected, ACTIVATION_TOLERANCE * self.scale)?;
                 }
+            }
+        }
+        Ok(())
+    }
+
+    /// The logits that there are along functions that are 0 elsewhere, at every other pair.
+    fn along(&self, model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+        let n = self.order;
+        let draws: Array2<f32> = uniform((self.channels.len(), 2));
+        let mut directions = Array2::zeros((n, 2));
+        for (&z, draw) in self.channels.iter().zip(draws.outer_iter()) {
+            directions.row_mut(z).assign(&draw);
+        }
+        let some: Vec<Pair> = pairs(n, 0..n * n).into_iter().step_by(2).collect();
+        let got = answer(LAW, "logits along directions", model.logits_along(&some, directions.view()))?;
+        Violation::unless_equal(LAW, "logits along directions, shape", got.dim(), (some.len(), 2))?;
+        let tolerance = ACTIVATION_TOLERANCE * self.scale * self.channels.len() as f64;
+        for ((i, column), &got) in got.indexed_iter() {
+            let (x, y) = some[i];
+            let at_pair = self.values.slice(s![.., x.index(), y.index()]);
+            let expected = at_pair.iter().zip(draws.column(column)).map(|(v, &d)| v * f64::from(d)).sum();
+            let witness = format_args!("logits along direction {column}, {:?}", (x, y));
+            Violation::unless_close(LAW, witness, got.into(), expected, tolerance)?;
+        }
+        Ok(())
+    }
+
+    /// Coefficients along y, in the last rows of a basis and in the first.
+    fn coefficients(
+        &self,
+        model: &(impl Interpretable + ?Sized),
+        basis: &(impl FourierBasis + ?Sized),
+    ) -> Result<(), Violation> {
+        let (n, m, sectors) = (self.order, basis.rows(), basis.sectors());
+        let rows = if m > 1 { vec![m - 1, 0] } else { vec![0] };
+        let case = format!("coefficients along y of {} in {} sectors", self.site, sectors.len());
+        let got = answer(LAW, format_args!("{case}"), model.coefficients_along_y(self.site, &basis, &rows))?;
+        let shape = (n, sectors.len() * rows.len(), self.width);
+        Violation::unless_equal(LAW, format_args!("{case}, shape"), got.dim(), shape)?;
+        let tolerance = (ACTIVATION_TOLERANCE + TRANSFORM_TOLERANCE) * self.scale * m as f64;
+        for (&k, values) in self.channels.iter().zip(self.values.outer_iter()) {
+            for ((x, at), &got) in got.index_axis(Axis(2), k).indexed_iter() {
+                let (ys, row) = (&sectors[at / rows.len()], rows[at % rows.len()]);
+                let terms = ys.iter().enumerate().map(|(t, y)| basis.value(row, t) * values[[x, y.index()]]);
+                let witness = format_args!("{case}, {:?}, coefficient {at}, channel {k}", Elem::new(x));
+                Violation::unless_close(LAW, witness, got.into(), terms.sum(), tolerance)?;
             }
         }
         Ok(())

@@ -5,10 +5,12 @@
 //! | `program` | a plan as launches: where its matrices and nodes lie, passes over a block of pairs |
 //! | `lowering` | the launches of nodes and matrices, forward and backward |
 //! | `steps` | the kinds of steps: all that each takes, forward and backward |
+//! | `along` | logits along directions, coefficients along y |
 //! | `hooks` | interventions |
 //! | `sums` | losses and sums over all pairs |
 //! | `transform` | 2-D transforms and spectra |
 
+mod along;
 mod hooks;
 mod lowering;
 mod program;
@@ -16,6 +18,7 @@ mod steps;
 mod sums;
 mod transform;
 
+use super::along::check_directions;
 use super::evaluate::check_columns;
 use super::network::columns::elementwise;
 use super::network::lock;
@@ -336,6 +339,20 @@ impl Interpretable for OnDevice {
         check_task(self, task)?;
         check_sets(task, sets)?;
         self.sums(task, sets)
+    }
+
+    fn is_remote(&self) -> bool {
+        true
+    }
+
+    fn logits_along(&self, pairs: &[Pair], directions: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        super::ForwardPass::new(self, pairs, &Hooks::none(), &[])?;
+        check_directions(self, directions)?;
+        self.read_along(pairs, directions)
+    }
+
+    fn coefficients_along_y(&self, site: &str, basis: &dyn FourierBasis, rows: &[usize]) -> Result<Array3<f32>> {
+        self.along_y(site, basis, rows)
     }
 
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {

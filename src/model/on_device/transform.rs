@@ -13,7 +13,7 @@ use ndarray::{Array2, ArrayView2, ArrayView3, Axis, s};
 use std::ops::Range;
 
 /// Most matrices of a batch of products.
-const BATCH: usize = 65_535;
+pub(super) const BATCH: usize = 65_535;
 
 /// A basis on the device.
 struct Transform {
