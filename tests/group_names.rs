@@ -1,7 +1,7 @@
 //! Names of groups: read, printed and built, by several routes to one group, and what is no group's.
 
 use irreplens::group::{
-    CayleyTable, Cyclic, Dicyclic, Dihedral, Elem, Group, GroupExt, GroupForm, GroupName, Kernel, MatrixFamily,
+    Action, CayleyTable, Cyclic, Dicyclic, Dihedral, Elem, Group, GroupExt, GroupForm, GroupName, Kernel, MatrixFamily,
     SemidirectProduct, Symmetric,
 };
 use irreplens::{Error, laws};
@@ -55,6 +55,7 @@ fn words_and_their_printed_form() {
         ("C8 : {3} C2", "C8:{3}C2", 16),
         ("C2x(C4xC3)", "C2x(C4xC3)", 24),
         ("C3^2:{2}C2", "C3^2:{2}C2", 18),
+        ("C2^2 : { #1, #1 } C2^2", "C2^2:{#1,#1}C2^2", 16),
         ("C2xC3:{5}C2", "(C2xC3):{5}C2", 12),
         ("C2 wr S3", "C2wrS3", 48),
         ("c2≀(C2xC2)", "C2wr(C2xC2)", 64),
@@ -275,7 +276,7 @@ fn what_is_no_group_is_said_with_its_place() {
         ),
         ("C5:{4}S3", "expected a cyclic group behind the multiplier, got S3"),
         ("C3:C5", "group `C3:C5`: expected an action other than the trivial one, got none: write C3xC5"),
-        ("C8:C2", "got several: write one of C8:{3}C2, C8:{5}C2, C8:{7}C2"),
+        ("C8:C2", "up to automorphisms, got several: write one of C8:{3}C2, C8:{5}C2, C8:{7}C2"),
         (
             "C2^3:C2^2",
             "group `C2^3:C2^2`: expected one action with the smallest kernel, up to automorphisms, got several",
@@ -418,12 +419,13 @@ fn names() -> impl Strategy<Value = GroupName> {
     leaf.prop_recursive(5, 20, 2, move |inner| {
         let two = || (inner.clone().prop_map(Box::new), inner.clone().prop_map(Box::new));
         let rows = prop::collection::vec(0usize..9, 1..4);
+        let actions =
+            prop_oneof![Just(Action::Only), (1usize..9).prop_map(Action::Power), rows.clone().prop_map(Action::Images)];
         prop_oneof![
             two().prop_map(|(left, right)| GroupName::Direct(left, right)),
             two().prop_map(|(left, right)| GroupName::Central(left, right)),
             two().prop_map(|(left, right)| GroupName::Wreath(left, right)),
-            (two(), prop::option::of(1usize..9))
-                .prop_map(|((normal, acting), multiplier)| { GroupName::Semidirect { normal, multiplier, acting } }),
+            (two(), actions).prop_map(|((normal, acting), by)| GroupName::Semidirect { normal, by, acting }),
             (inner.clone(), 1usize..9).prop_map(|(base, k)| GroupName::Power(base.into(), k)),
             inner.clone().prop_map(|of| GroupName::Holomorph(of.into())),
             inner.clone().prop_map(|of| GroupName::Automorphisms(of.into())),

@@ -46,7 +46,7 @@ pub use dihedral::Dihedral;
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::{check_fingerprint, closed};
 pub use heisenberg::Heisenberg;
-pub use name::{GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
+pub use name::{Action, GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;
 pub use semidirect::SemidirectProduct;

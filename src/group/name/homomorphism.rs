@@ -17,6 +17,18 @@ const PAIRS: u64 = 64;
 pub(super) enum TooMany {
     Found,
     Work,
+    Memory(Error),
+}
+
+impl TooMany {
+    /// The error about the name that the search was for.
+    pub fn of(self, name: &GroupName, expected: String) -> Error {
+        match self {
+            Self::Found => Error::no_group(name, expected, "more"),
+            Self::Work => Error::no_group(name, expected, "no end of the search for them"),
+            Self::Memory(error) => error,
+        }
+    }
 }
 
 /// All homomorphisms from one group to another, each the list of images, in lexicographic order; the injective ones alone if
@@ -28,16 +40,7 @@ pub(super) fn homomorphisms(
     limit: usize,
 ) -> Result<Vec<Vec<Elem>>, TooMany> {
     let generators = few_generators(from);
-    let by = |&g: &Elem| from.elements().map(|x| from.compose(x, g)).collect();
-    let mut search = Search {
-        to,
-        injective,
-        limit,
-        work: WORK,
-        identity: from.identity(),
-        products: generators.iter().map(by).collect(),
-        found: Vec::new(),
-    };
+    let mut search = Search::new(from, to, &generators, injective, limit);
     let orders = to.element_orders();
     let fits = |order: usize, of_image: usize| match injective {
         true => of_image == order,
@@ -52,6 +55,17 @@ pub(super) fn homomorphisms(
     search.extend(&mut Vec::new(), &candidates)?;
     search.found.sort_unstable();
     Ok(search.found)
+}
+
+/// The homomorphism with these images of some generators, if there is one.
+pub(super) fn homomorphism(
+    from: &(impl Group + ?Sized),
+    to: &(impl Group + ?Sized),
+    generators: &[Elem],
+    images: &[Elem],
+) -> Option<Vec<Elem>> {
+    let map = Search::new(from, to, generators, false, 1).map(images).ok().flatten()?;
+    map.into_iter().collect()
 }
 
 /// Generators, of which there are two where a few tries find two: the search has less to try then.
@@ -74,20 +88,40 @@ struct Search<'a, H: ?Sized> {
     injective: bool,
     limit: usize,
     work: usize,
-    /// The identity of the group that is mapped.
+    /// The order and the identity of the group that is mapped.
+    order: usize,
     identity: Elem,
     /// Its products with each generator on the right.
     products: Vec<Vec<Elem>>,
     found: Vec<Vec<Elem>>,
 }
 
-impl<H: Group + ?Sized> Search<'_, H> {
+impl<'a, H: Group + ?Sized> Search<'a, H> {
+    fn new(from: &(impl Group + ?Sized), to: &'a H, generators: &[Elem], injective: bool, limit: usize) -> Self {
+        let by = |&g: &Elem| from.elements().map(|x| from.compose(x, g)).collect();
+        let products = generators.iter().map(by).collect();
+        Self {
+            to,
+            injective,
+            limit,
+            work: WORK,
+            order: from.order(),
+            identity: from.identity(),
+            products,
+            found: Vec::new(),
+        }
+    }
+
     /// Tries every image of the next generator.
     fn extend(&mut self, images: &mut Vec<Elem>, candidates: &[Vec<Elem>]) -> Result<(), TooMany> {
         let Some(map) = self.map(images)? else { return Ok(()) };
         if images.len() == candidates.len() {
             if self.found.len() >= self.limit {
                 return Err(TooMany::Found);
+            }
+            if self.found.len().is_power_of_two() {
+                let bytes = memory::bytes::<Elem>(&[2 * self.found.len(), map.len()]);
+                memory::check("the homomorphisms of a group", bytes).map_err(TooMany::Memory)?;
             }
             self.found.push(map.into_iter().flatten().collect());
             return Ok(());
@@ -104,8 +138,7 @@ impl<H: Group + ?Sized> Search<'_, H> {
     /// product with a generator the image is the product of the images.
     fn map(&mut self, images: &[Elem]) -> Result<Option<Vec<Option<Elem>>>, TooMany> {
         let identity = self.to.identity();
-        let n = self.products.first().map_or(1, Vec::len);
-        let mut map = vec![None; n];
+        let mut map = vec![None; self.order];
         map[self.identity.index()] = Some(identity);
         let (mut queue, mut next) = (vec![(self.identity, identity)], 0);
         let mut fits = true;
@@ -125,7 +158,7 @@ impl<H: Group + ?Sized> Search<'_, H> {
             }
             next += 1;
         }
-        self.work = self.work.checked_sub(images.len() * next + n / 8 + 1).ok_or(TooMany::Work)?;
+        self.work = self.work.checked_sub(images.len() * next + self.order / 8 + 1).ok_or(TooMany::Work)?;
         Ok(fits.then_some(map))
     }
 }
@@ -158,15 +191,8 @@ impl Group for Automorphisms {
 
 /// The automorphisms of a group, at most `limit`; `name` is what they are wanted for.
 pub(super) fn automorphisms(name: &GroupName, group: &NamedGroup, limit: usize) -> Result<Automorphisms> {
-    // Of two generators and more the images are counted before; the lists are what takes memory.
-    memory::check("the automorphisms of a group", memory::bytes::<Elem>(&[group.order(), limit.min(group.order())]))?;
-    let maps = homomorphisms(group, group, true, limit).map_err(|reason| {
-        let expected = format!("a group {} of at most {limit} automorphisms", group.group_name());
-        match reason {
-            TooMany::Found => Error::no_group(name, expected, "more"),
-            TooMany::Work => Error::no_group(name, expected, "no end of the search for them"),
-        }
-    })?;
+    let expected = || format!("a group {} of at most {limit} automorphisms", group.group_name());
+    let maps = homomorphisms(group, group, true, limit).map_err(|reason| reason.of(name, expected()))?;
     let generators = few_generators(group);
     let key = |map: &Vec<Elem>| generators.iter().map(|g| map[g.index()]).collect();
     let rows = maps.iter().map(key).zip(0..).collect();
