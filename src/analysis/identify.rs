@@ -107,23 +107,15 @@ pub fn identify(model: &(impl Interpretable + ?Sized)) -> Result<LearntGroup> {
         (None, None) if found.repeated == 0 => (Learnt::LatinSquare, None),
         (None, None) => (Learnt::Nothing, None),
     };
-    let (changed, is_proven) = (near.as_ref().map(|near| near.changed), near.as_ref().is_some_and(|near| near.is_proven()));
+    let (changed, is_proven) =
+        (near.as_ref().map(|near| near.changed), near.as_ref().is_some_and(|near| near.is_proven()));
     let (mut group, mut identification) = (near.map(|near| near.group), None);
     if let Some(unnamed) = group.take_if(|group| group.order() <= NAMED) {
         let found = crate::group::identify(&unnamed)?;
         group = Some(unnamed.with_name(found.label().to_string()));
         identification = Some(found);
     }
-    Ok(LearntGroup {
-        learnt,
-        repeated: found.repeated,
-        broken,
-        changed,
-        is_proven,
-        group,
-        identification,
-        products,
-    })
+    Ok(LearntGroup { learnt, repeated: found.repeated, broken, changed, is_proven, group, identification, products })
 }
 
 /// Opens weights of which nothing else is known, and says which group their network has learnt.

@@ -7,10 +7,11 @@ use super::model_settings::ModelSettings;
 use super::network::{self, Beside};
 use super::recorded::{is_recorded, only_archive};
 use super::rules::MODEL;
+use super::run_group::{self, SYMPY, in_sympy_order};
 use super::select::Wanted;
-use super::{Contents, GroupKind, ModelKind, RunConfig, Tensors, run_group, task_file, weights};
+use super::{Contents, GroupKind, ModelKind, RunConfig, Tensors, task_file, weights};
 use crate::error::{Error, Result, TensorFault, check_shape};
-use crate::group::{CayleyTable, Cyclic, Dihedral, Group, GroupExt};
+use crate::group::{CayleyTable, Cyclic, Dihedral, Elem, Group, GroupExt, Identification, NamedGroup};
 use crate::model::{Architecture, Interpretable, Network, OfGroup, Parameter, Precomputed};
 use crate::quoted::shown_path;
 use crate::task::Split;
@@ -148,7 +149,15 @@ pub struct Run {
     /// Whether the folder's other files are none of this run's: of recorded activations on a group that was named.
     pub(super) alone: bool,
     /// The group, where it was found and not read.
-    pub(super) found: Option<Arc<CayleyTable>>,
+    pub(super) found: Option<Arc<Found>>,
+}
+
+/// A group that was found.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) table: CayleyTable,
+    /// The group of its name, and by the rows of that the elements of this one, where these stand in an order of their own.
+    pub(super) named: Option<(NamedGroup, Vec<Elem>)>,
 }
 
 impl Run {
@@ -234,22 +243,45 @@ impl Run {
     /// This run on a group that was found, whatever its settings say: the one that [`identify`](crate::analysis::identify())
     /// finds in its model, on the elements of the model.
     ///
+    /// Where these stand in the order that goes with the group's name, or in SymPy's, the run is as if its settings said so.
+    /// In any other order the irreps of a cyclic, dihedral, symmetric or alternating group are those of the name, pulled back
+    /// along the isomorphism.
+    ///
+    /// # Arguments
+    /// `identification`: of this group, where its name is known.
+    ///
     /// # Errors
-    /// [`Error::Shape`] for a group of another order than the model's.
+    /// [`Error::Shape`] for a group, or an isomorphism to one, of another order than the model's; those of
+    /// [`GroupName::build`].
     ///
     /// ```no_run
     /// use irreplens::analysis::identify_weights;
     /// let (run, learnt) = identify_weights("model.pt")?;
     /// if let Some(group) = learnt.group {
-    ///     let run = run.on_group(group)?;
+    ///     let run = run.on_group(group, learnt.identification.as_ref())?;
     ///     let basis = run.basis(&run.group()?, None)?;
     /// }
     /// # Ok::<(), irreplens::Error>(())
     /// ```
-    pub fn on_group(mut self, group: CayleyTable) -> Result<Self> {
-        check_shape("group of the run", &[self.config.order()?], &[group.order()])?;
-        (self.config.group, self.config.group_parameter) = (GroupKind::CayleyTable, group.order());
-        self.found = Some(Arc::new(group));
+    pub fn on_group(mut self, group: CayleyTable, identification: Option<&Identification>) -> Result<Self> {
+        let n = self.config.order()?;
+        check_shape("group of the run", &[n], &[group.order()])?;
+        (self.config.group, self.config.group_parameter) = (GroupKind::CayleyTable, n);
+        let isomorphic = identification.and_then(|found| Some((found.name.as_ref()?, found.isomorphism.as_ref()?)));
+        let mut named = None;
+        if let Some((name, images)) = isomorphic {
+            check_shape("isomorphism to the group of the run", &[n], &[images.len()])?;
+            let family = name.build()?;
+            if family.fingerprint() == group.fingerprint() {
+                (self.config.group, self.config.group_parameter) = GroupKind::of(name.clone());
+            } else if let Some(kind) = in_sympy_order(&family, &group)? {
+                (self.config.group, self.config.group_parameter) = kind;
+                self.config.other.insert("element_order".into(), SYMPY.into());
+            } else {
+                named = Some((family, images.clone()));
+            }
+        }
+        self.found = Some(Arc::new(Found { table: group, named }));
         Ok(self)
     }
 
@@ -283,9 +315,10 @@ impl Run {
     ///   [`CayleyTable::new`](crate::group::CayleyTable::new) rejects.
     /// - Without one: [`Error::Io`] or [`Error::MissingTensor`] for [`GroupKind::CayleyTable`], and
     ///   [`Error::Unsupported`] for a symmetric or alternating group without an order, which can be given to
-    ///   [`group_in_order`](Run::group_in_order); [`Error::Config`] for an order that has another name.
+    ///   [`group_in_order`](Run::group_in_order); [`Error::Config`] for an order that has another name; the errors of
+    ///   [`GroupName::build`](crate::group::GroupName::build).
     pub fn group(&self) -> Result<Box<dyn Group>> {
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         if let Some(table) = self.table()? {
             return Ok(Box::new(table));
         }
@@ -293,6 +326,7 @@ impl Run {
             return Ok(Box::new(permutations.cayley_table()));
         }
         Ok(match kind {
+            GroupKind::Named(name) => Box::new(name.build()?),
             GroupKind::CyclicGroup => Box::new(Cyclic::new(n)?),
             GroupKind::DihedralGroup => Box::new(Dihedral::new(n)?),
             GroupKind::SymmetricGroup | GroupKind::AlternatingGroup | GroupKind::CayleyTable => {
@@ -315,15 +349,15 @@ impl Run {
     /// The Cayley table that the run has beside it, if any; that of a group of its settings' kind.
     pub(super) fn table(&self) -> Result<Option<CayleyTable>> {
         if let Some(found) = &self.found {
-            return Ok(Some(CayleyTable::clone(found)));
+            return Ok(Some(found.table.clone()));
         }
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         let path = match self.task_file()? {
             Some(path) => path,
-            None if kind == GroupKind::CayleyTable => self.directory.join(task_file::NAME),
+            None if *kind == GroupKind::CayleyTable => self.directory.join(task_file::NAME),
             None => return Ok(None),
         };
-        let Some(table) = task_file::table(&path, self.config.order()?, kind == GroupKind::CayleyTable)? else {
+        let Some(table) = task_file::table(&path, self.config.order()?, *kind == GroupKind::CayleyTable)? else {
             return Ok(None);
         };
         let expected = "the table of a group of the settings' kind";

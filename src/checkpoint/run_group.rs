@@ -5,7 +5,10 @@ use super::run::CONFIG;
 use super::{GroupKind, Run, task_file};
 use crate::error::{Error, Result};
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
-use crate::group::{Alternating, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, PermutationGroup, Symmetric};
+use crate::group::{
+    Alternating, CayleyTable, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, GroupForm, GroupName, NamedGroup,
+    PermutationGroup, Symmetric,
+};
 use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
 use crate::memory;
 use serde_json::Value;
@@ -15,7 +18,7 @@ use std::path::Path;
 const SECTORS: usize = 2;
 
 /// The element orders that have a name.
-const SYMPY: &str = "sympy";
+pub(super) const SYMPY: &str = "sympy";
 const LEXICOGRAPHIC: &str = "lexicographic";
 
 /// An error about an element order, with how to give one.
@@ -63,7 +66,7 @@ impl Run {
         }
         memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n])).map_err(Error::in_file(&path))?;
         let table = permutations.cayley_table().with_name(permutations.name());
-        check_family(self.config.group, self.config.group_parameter, &table).map_err(&other)?;
+        check_family(&self.config.group, self.config.group_parameter, &table).map_err(&other)?;
         if self.table_fingerprint()?.is_some_and(|own| own != table.fingerprint()) {
             return Err(other("a group whose table is not that of task.safetensors, row by row".into()));
         }
@@ -72,7 +75,7 @@ impl Run {
 
     /// The permutations of the settings' group in an order with a name, or in that of a file.
     fn permutations(&self, order: &Path) -> Result<PermutationGroup> {
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         let found = match (kind, order.to_str()) {
             (GroupKind::SymmetricGroup, Some(SYMPY)) => Symmetric::in_sympy_order(n)?,
             (GroupKind::AlternatingGroup, Some(SYMPY)) => Alternating::in_sympy_order(n)?,
@@ -104,7 +107,7 @@ impl Run {
     /// The fingerprint of the table in the run's own files, not checked to be a group's.
     fn table_fingerprint(&self) -> Result<Option<Fingerprint>> {
         if let Some(found) = &self.found {
-            return Ok(Some(found.fingerprint()));
+            return Ok(Some(found.table.fingerprint()));
         }
         let Some(path) = self.task_file()? else { return Ok(None) };
         let order = self.config.order()?;
@@ -117,10 +120,11 @@ impl Run {
 
     /// The fingerprint of the group, where the run says which it is and in what order its elements stand.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         match (self.table_fingerprint(), kind) {
             (Ok(None), GroupKind::CyclicGroup) => Some(Cyclic::new(n).ok()?.fingerprint()),
             (Ok(None), GroupKind::DihedralGroup) => Some(Dihedral::new(n).ok()?.fingerprint()),
+            (Ok(None), GroupKind::Named(name)) => Some(name.build().ok()?.fingerprint()),
             (Ok(None), _) => Some(self.named_order().ok()??.fingerprint()),
             (found, _) => found.ok()?,
         }
@@ -183,15 +187,28 @@ impl Run {
     /// [`Error::Memory`] over the budget.
     pub fn irreps(&self, group: &(impl Group + ?Sized), permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
         let n = self.config.group_parameter;
-        let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
-            found.iter().map(|rho| rho.irrep(group)).collect()
-        };
+        if let Some((named, images)) = self.found.as_ref().and_then(|found| found.named.as_ref()) {
+            let mut rows = vec![group.identity(); group.order()];
+            images.iter().zip(named.elements()).for_each(|(x, row)| rows[x.index()] = row);
+            return match closed_form(named)? {
+                Some(found) => found.iter().map(|irrep| irrep.pulled_back(group, &rows)).collect(),
+                None => irreps(group),
+            };
+        }
+        if let GroupKind::Named(name) = &self.config.group {
+            let named = name.build()?;
+            if named.fingerprint() == group.fingerprint()
+                && let Some(found) = closed_form(&named)?
+            {
+                return Ok(found);
+            }
+        }
         let degree = permutations.map_or(0, PermutationGroup::degree);
         if permutations.is_none() && matches!(self.config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
             // Of every frequency a matrix of the plane at every element, and the character.
             memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
         }
-        match (self.config.group, permutations) {
+        match (&self.config.group, permutations) {
             (GroupKind::CyclicGroup, None) if group.fingerprint() == Cyclic::new(n)?.fingerprint() => {
                 let group = Cyclic::new(n)?;
                 of(&group, cyclic(&group))
@@ -215,15 +232,46 @@ impl Run {
     }
 }
 
+/// The irreps of representations of a group.
+fn of(group: &dyn Group, found: Vec<Representation<f64>>) -> Result<Vec<Irrep>> {
+    found.iter().map(|rho| rho.irrep(group)).collect()
+}
+
+/// The irreps of a family's member, with the family's names; `None` for other groups.
+fn closed_form(named: &NamedGroup) -> Result<Option<Vec<Irrep>>> {
+    Ok(Some(match named.form() {
+        GroupForm::Cyclic(group) => of(group, cyclic(group))?,
+        GroupForm::Dihedral(group) => of(group, dihedral(group))?,
+        GroupForm::Symmetric(group) => of(group, symmetric(group))?,
+        GroupForm::Alternating(group) => of(group, alternating(group, 0)?)?,
+        _ => return Ok(None),
+    }))
+}
+
+/// The family and the parameter of a symmetric or alternating group, if another has its elements in SymPy's order of them.
+pub(super) fn in_sympy_order(named: &NamedGroup, group: &CayleyTable) -> Result<Option<(GroupKind, usize)>> {
+    let (kind, n, order) = match named.group_name() {
+        &GroupName::Symmetric(n) => (GroupKind::SymmetricGroup, n, Symmetric::in_sympy_order(n)?),
+        &GroupName::Alternating(n) => (GroupKind::AlternatingGroup, n, Alternating::in_sympy_order(n)?),
+        _ => return Ok(None),
+    };
+    Ok((order.fingerprint() == group.fingerprint()).then_some((kind, n)))
+}
+
 /// Largest number of points whose permutations a run's group is held to.
 const POINTS: usize = 7;
 
 /// What is wrong if a group is not of a kind, in whatever order its elements stand: cyclic and dihedral groups are told by
 /// their generators, symmetric and alternating ones of up to 7 points by the orders of elements and the sizes of their
 /// conjugacy classes.
-pub(super) fn check_family(kind: GroupKind, n: usize, group: &dyn Group) -> Result<(), String> {
+pub(super) fn check_family(kind: &GroupKind, n: usize, group: &dyn Group) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("another group of order {}: {what}", group.order()));
     match kind {
+        GroupKind::Named(name) => match name.build() {
+            Ok(named) if named.fingerprint() == group.fingerprint() => Ok(()),
+            Ok(_) => wrong(&format!("its table is not that of {name}, row by row")),
+            Err(error) => Err(error.to_string()),
+        },
         GroupKind::CyclicGroup if !group.element_orders().contains(&n) => wrong(&format!("no element has order {n}")),
         GroupKind::DihedralGroup => {
             let orders = group.element_orders();

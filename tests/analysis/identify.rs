@@ -8,7 +8,7 @@ use irreplens::checkpoint::{GroupKind, ModelKind, Run, Tensor, Tensors, write_sa
 use irreplens::group::{Cyclic, Dihedral, Elem, Group, GroupExt};
 use irreplens::model::{FromFn, Hooks, Interpretable, Site};
 use irreplens::task::Task;
-use ndarray::Array2;
+use ndarray::{Array2, Axis};
 use std::path::Path;
 
 /// What is found where the largest logit at (x, y) is at a given product.
@@ -26,7 +26,7 @@ fn alone(run: &Path) -> (Run, LearntGroup) {
     std::fs::copy(run.join("model.pt"), folder.path().join("model.pt")).unwrap();
     let (run, found) = identify_weights(folder.path()).unwrap();
     let group = found.group.clone().expect("a group");
-    (run.on_group(group).unwrap(), found)
+    (run.on_group(group, found.identification.as_ref()).unwrap(), found)
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn published_models_say_their_groups() {
     assert!(runs.len() >= 15, "{runs:?}");
     for folder in runs {
         let with_settings = Run::open(&folder).unwrap();
-        let (kind, n) = (with_settings.config.group, with_settings.config.group_parameter);
+        let (kind, n) = (with_settings.config.group.clone(), with_settings.config.group_parameter);
         let order = match kind {
             GroupKind::SymmetricGroup => Some(root.join(format!("orders/S{n}.json"))),
             GroupKind::AlternatingGroup => Some(root.join(format!("orders/A{n}.json"))),
@@ -75,11 +75,61 @@ fn interpretations_agree_without_settings() {
     let (group, _) = found.group_in_order(None).unwrap();
     let expected = interpret(&found.model().unwrap(), &found.cyclic_basis(&group), &Task::new(&group)).unwrap();
     let (run, learnt) = identify_weights(weights).unwrap();
-    let run = run.on_group(learnt.group.clone().unwrap()).unwrap();
+    let run = run.on_group(learnt.group.clone().unwrap(), learnt.identification.as_ref()).unwrap();
     let (group, _) = run.group_in_order(None).unwrap();
     let got = interpret(&run.model().unwrap(), &*run.basis(&group, None).unwrap(), &Task::new(&group)).unwrap();
     assert_eq!(got.baseline, expected.baseline);
     assert_eq!(got.neurons.clusters(), expected.neurons.clusters());
+}
+
+/// The shipped network with its elements in another order, in a file of its own: what is found does not depend on the order, up
+/// to an automorphism, which permutes the frequencies.
+#[test]
+fn elements_in_any_order() {
+    let run = Run::open(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/data/D53")).unwrap();
+    let (group, _) = run.group_in_order(None).unwrap();
+    let n = group.order();
+    let order: Vec<usize> = (0..n).map(|x| (x * 37 + 11) % n).collect();
+    let relabelled = |name: &String, tensor: &Tensor| {
+        let Tensor::F32(values) = tensor else { panic!("{name}") };
+        let axis = if values.shape()[0] == n { Some(Axis(0)) } else { (values.shape()[1] == n).then_some(Axis(1)) };
+        let values = axis.map_or_else(|| values.clone(), |axis| values.select(axis, &order));
+        (name.clone(), Tensor::F32(values))
+    };
+    let tensors: Tensors = run.tensors.iter().map(|(name, tensor)| relabelled(name, tensor)).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights.safetensors");
+    write_safetensors(&path, &tensors, &Default::default()).unwrap();
+
+    let (other, learnt) = identify_weights(&path).unwrap();
+    let identification = learnt.identification.as_ref().unwrap();
+    assert_eq!((learnt.learnt, identification.label().to_string().as_str()), (Learnt::Group, "D53"));
+    let other = other.on_group(learnt.group.clone().unwrap(), Some(identification)).unwrap();
+    let (other_group, _) = other.group_in_order(None).unwrap();
+    for x in 0..n {
+        for y in 0..n {
+            let product = other_group.compose(Elem::new(x), Elem::new(y)).index();
+            assert_eq!(order[product], group.compose(Elem::new(order[x]), Elem::new(order[y])).index());
+        }
+    }
+    let of = |run: &Run, group: &dyn Group| {
+        interpret(&run.model().unwrap(), &*run.basis(group, None).unwrap(), &Task::new(group)).unwrap()
+    };
+    let (expected, got) = (of(&run, &*group), of(&other, &*other_group));
+    assert!((got.baseline.loss / expected.baseline.loss - 1.0).abs() < 1e-4);
+    let sizes = |found: &irreplens::analysis::Interpretation| {
+        let mut sizes: Vec<usize> = found.neurons.clusters().values().map(Vec::len).collect();
+        sizes.sort_unstable();
+        sizes
+    };
+    assert_eq!(sizes(&got), sizes(&expected));
+    // The family's names of irreps, and its characters up to that automorphism.
+    let irreps = [(&run, &group), (&other, &other_group)].map(|(run, group)| {
+        let mut found = run.irreps(group, None).unwrap();
+        found.sort_by(|a, b| a.label.cmp(&b.label));
+        found
+    });
+    assert!(irreps[0].iter().zip(&irreps[1]).all(|(a, b)| (&a.label, a.dim, a.kind) == (&b.label, b.dim, b.kind)));
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Finding the name of a group, and an isomorphism from the group of that name.
 
-use super::super::{CayleyTable, Elem, Group, GroupExt, GroupName};
+use super::super::{Action, CayleyTable, Elem, Group, GroupExt, GroupName};
 use super::decompose::{Factors, factors};
 use super::invariants::{Analysed, invariant_factors};
 use super::isomorphism::{Isomorphism, between, is_isomorphism};
@@ -98,13 +98,13 @@ impl Namer {
             let (normal, acting) = (abelian_name(&orders), GroupName::Cyclic(splitting.acting));
             let is_cyclic = matches!(normal, GroupName::Cyclic(_));
             let key = (!is_cyclic, std::cmp::Reverse(orders.len()), splitting.multiplier, normal.to_string());
-            let multiplier = Some(splitting.multiplier);
-            words.insert(key, GroupName::Semidirect { normal: normal.into(), multiplier, acting: acting.into() });
+            let by = Action::Power(splitting.multiplier);
+            words.insert(key, GroupName::Semidirect { normal: normal.into(), by, acting: acting.into() });
         }
         words.into_values().find_map(|name| {
             let plain = match &name {
                 GroupName::Semidirect { normal, acting, .. } if matches!(**normal, GroupName::Cyclic(_)) => confirm(
-                    GroupName::Semidirect { normal: normal.clone(), multiplier: None, acting: acting.clone() },
+                    GroupName::Semidirect { normal: normal.clone(), by: Action::Only, acting: acting.clone() },
                     group,
                 ),
                 _ => None,
@@ -129,7 +129,7 @@ impl Namer {
             let key = (!is_abelian, std::cmp::Reverse(normal.len()), name.name.to_string(), acting.name.to_string());
             words.insert(
                 key,
-                GroupName::Semidirect { normal: name.name.into(), multiplier: None, acting: acting.name.into() },
+                GroupName::Semidirect { normal: name.name.into(), by: Action::Only, acting: acting.name.into() },
             );
         }
         words.into_values().take(SEMIDIRECT).find_map(|name| confirm(name, group))
