@@ -12,6 +12,7 @@
 //! | [`replication`] | mistakes in the source material, and what is done here |
 //! | [`performance`] | what takes how long, against what |
 //! | [`gpu`] | models and training on a CUDA device, and how that is tested |
+//! | [`groups`] | groups by name: the language that `GroupName` reads |
 //! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
@@ -58,6 +59,9 @@ pub mod performance {}
 
 #[doc = include_str!("../docs/gpu.md")]
 pub mod gpu {}
+
+#[doc = include_str!("../docs/groups.md")]
+pub mod groups {}
 
 #[doc = include_str!("../docs/adding-a-group.md")]
 pub mod adding_a_group {}

@@ -88,15 +88,18 @@ fn words_and_their_printed_form() {
 /// Every word of the first column of the table in the documentation, but for signs and paths.
 #[test]
 fn every_documented_word_is_a_group_of_the_order_it_tells() {
-    let source = include_str!("../src/group/name/mod.rs");
-    let rows = source.lines().filter_map(|line| line.strip_prefix("/// | `"));
+    let (source, page) = (include_str!("../src/group/name/mod.rs"), include_str!("../docs/groups.md"));
+    let rows = source.lines().filter_map(|line| line.strip_prefix("/// | `")).map(str::to_owned);
+    // The second column of the page's first table.
+    let of_page = page.split("| files |").next().unwrap().lines().filter_map(|line| line.split_once(" | `"));
     let words: Vec<String> = rows
+        .chain(of_page.map(|(_, names)| names.replace(" |", " | ")))
         .map(|row| row.replace("\\|", "\u{0}"))
         .filter_map(|row| row.split(" | ").next().map(|cell| format!("`{cell}").replace('\u{0}', "|")))
         .flat_map(|cell| cell.split('`').skip(1).step_by(2).map(str::to_owned).collect::<Vec<_>>())
         .filter(|word| word.chars().count() > 1 && !word.contains("PATH"))
         .collect();
-    assert!(words.len() > 40, "{words:?}");
+    assert!(words.len() > 65, "{words:?}");
     for word in words {
         let (read, group) = (name(&word), build(&word));
         assert!(read.order().is_none_or(|order| order == group.order()), "{word}");
@@ -249,7 +252,7 @@ fn what_is_no_group_is_said_with_its_place() {
         ("C2×", "group `C2×`, character 4: expected a group's name"),
         ("C0", "group `C0`, character 2: expected a number from 1 up, got 0"),
         ("C", "group `C`, character 2: expected a number, got the end"),
-        ("C99999999999999999999", "character 2: expected a number that fits in 64 bits"),
+        ("C99999999999999999999", "character 2: expected a number up to 4294967295, got"),
         ("C2 3", "character 4: expected an operator (^, x, :, wr, o, /) or the end, got `3`"),
         ("(C2", "character 4: expected `)`, got the end"),
         ("Q12", "character 2: expected an order that is a power of two from 8 up (else Dic3, of order 12), got 12"),
@@ -303,6 +306,21 @@ fn what_is_no_group_is_said_with_its_place() {
 }
 
 #[test]
+fn the_actions_that_an_error_lists_are_names() {
+    for (text, order, count) in [("C8:C2", 16, 3), ("C2^3:C2^2", 32, 2), ("C15:C2", 30, 3)] {
+        let error = fails(text);
+        let (_, listed) = error.split_once("write one of ").unwrap();
+        let listed: Vec<&str> = listed.split(", ").collect();
+        let mut found: Vec<_> = listed.iter().map(|name| invariants(&build(name))).collect();
+        assert!(listed.iter().all(|name| build(name).order() == order));
+        found.dedup();
+        assert_eq!(found.len(), count, "{error}");
+    }
+    // By the multiplier and by the automorphism, the same rows.
+    assert_eq!(build("C7:C3").fingerprint(), build("C7:{#1}C3").fingerprint());
+}
+
+#[test]
 fn what_is_too_large_is_refused_at_once() {
     for text in [
         "C10081",
@@ -325,13 +343,15 @@ fn what_is_too_large_is_refused_at_once() {
         "perm:(1 2 3 4 5 6 7 8),(1 2)",
         "(perm:(1 2 3 4 5 6 7),(1 2))xC3",
         "<a | a^10081>",
+        "ES+(3,4294967295)",
+        "Dic4294967295",
         "<a, b | a^2, b^3, (a b)^7, [a, b]^8>", // of order 10752
         "<a, b | a^2, b^3, (a b)^7, [a, b]^9>", // infinite
         "<a, b | a^3, b^3, [a, b]^3, (a b)^6, (a b^-1)^99>xC5000",
     ] {
         let started = std::time::Instant::now();
         let error = fails(text);
-        let expected = ["10080", "64 bits", "too large", "automorphisms"];
+        let expected = ["10080", "number up to", "too large", "automorphisms"];
         assert!(expected.iter().any(|word| error.contains(word)), "{text}: {error}");
         assert!(started.elapsed().as_secs() < 60, "{text}: {:?}", started.elapsed());
     }
@@ -366,6 +386,8 @@ fn files_are_read_and_their_faults_named() {
     let no_number = write("n.txt", "0 1 2\n1 2 x\n2 0 1\n");
     let ragged = write("r.txt", "0 1 2\n1 2\n2 0 1\n");
     let beyond = write("b.json", r#"{"generators": [[1, 3, 0]]}"#);
+    let wide = write("wide.txt", &"0 ".repeat(10_082));
+    let long = write("long.csv", &"0,1\n".repeat(10_082));
     let missing = folder.path().join("missing.json");
     for (text, message) in [
         (format!("table:{wrong_cell}"), "w.txt: not a group: latin square row fails at [2, 0, 2]"),
@@ -375,6 +397,8 @@ fn files_are_read_and_their_faults_named() {
         ),
         (format!("table:{ragged}"), "r.txt: row 1 of the Cayley table: expected shape [3], got [2]"),
         (format!("generators:{beyond}"), "b.json: permutation 0 is not a permutation of 0..3: [1, 3, 0]"),
+        (format!("table:{wide}"), "wide.txt: expected a table of an order up to 10080, got 10082 rows or columns"),
+        (format!("table:{long}"), "long.csv: expected a table of an order up to 10080, got 10082 rows or columns"),
         (format!("order:{}", missing.display()), "missing.json: "),
         (format!("order:{generators}"), "g.json: expected an object with \"elements\""),
     ] {

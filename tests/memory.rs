@@ -12,7 +12,7 @@ use irreplens::checkpoint::{
     GroupKind, Layers, LrDecay, ModelKind, Run, RunConfig, read_precomputed, write_safetensors,
 };
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
-use irreplens::group::{Cyclic, Dihedral, Group};
+use irreplens::group::{Cyclic, Dihedral, Group, GroupName};
 use irreplens::irrep::irreps;
 use irreplens::model::{Architecture, FromFn, Interpretable, Network, Precomputed, Site};
 use irreplens::task::{Split, Task};
@@ -121,6 +121,9 @@ fn what_is_over_the_budget_is_refused_before_it_is_tried() {
     let model = FromFn::new(300, sites, "h", move |pairs| vec![wave(pairs, 8), wave(pairs, 300)]).unwrap();
     refused(interpret(&model, &basis, &task));
     refused(IrrepBasis::new(&group));
+    for (name, order) in [("SL(2,19)", 6840), ("<a | a^999>", 999), ("D50oD50", 5000)] {
+        assert_eq!(refused(name.parse::<GroupName>().unwrap().build()).0, 4 * order * order);
+    }
     memory::set_budget(None);
     let (irreps, split) = (IrrepBasis::new(&group).unwrap(), Split::random(300, 0.5, 1).unwrap());
     memory::set_budget(Some(1 << 20));

@@ -155,6 +155,7 @@ impl GroupName {
                 self.check_order(left.order() * right.order())?;
                 GroupForm::Direct(DirectProduct::new(left, right)?.into())
             }
+            Self::Power(_, 0) => return Err(Error::no_group(self, "an exponent from 1 up", 0)),
             Self::Power(base, k) => {
                 let base = base.build()?;
                 let mut power = base.clone();

@@ -8,7 +8,7 @@ impl Display for GroupName {
         match self {
             Self::Cyclic(n) => write!(f, "C{n}"),
             Self::Dihedral(n) => write!(f, "D{n}"),
-            Self::Dicyclic(n) if *n > 1 && n.is_power_of_two() => write!(f, "Q{}", 4 * n),
+            Self::Dicyclic(n) if *n > 1 && n.is_power_of_two() => write!(f, "Q{}", n.saturating_mul(4)),
             Self::Dicyclic(n) => write!(f, "Dic{n}"),
             Self::Symmetric(n) => write!(f, "S{n}"),
             Self::Alternating(n) => write!(f, "A{n}"),
@@ -34,7 +34,9 @@ impl Display for GroupName {
             Self::Automorphisms(of) => write!(f, "Aut({of})"),
             Self::Matrix(family, n, q) => write!(f, "{}({n},{q})", family.word()),
             Self::Heisenberg(m) => write!(f, "Heis({m})"),
-            Self::Extraspecial { p, n, plus } => write!(f, "{p}^(1+{}){}", 2 * n, if *plus { '+' } else { '-' }),
+            Self::Extraspecial { p, n, plus } => {
+                write!(f, "{p}^(1+{}){}", n.saturating_mul(2), if *plus { '+' } else { '-' })
+            }
             Self::Presentation(presentation) => write!(f, "{presentation}"),
             Self::Permutations(generators) => {
                 f.write_str("perm:")?;

@@ -25,6 +25,14 @@ pub(super) fn read_group(kind: GroupFile, path: &Path) -> Result<GroupForm> {
 fn table(path: &Path) -> Result<CayleyTable> {
     let text = read(path)?;
     let first = text.lines().next().unwrap_or_default();
+    // What is too large is refused before its numbers are kept.
+    let row = text.split(']').next().filter(|row| row.contains('[')).unwrap_or(first);
+    let fields = row.split([',', ' ', '\t']).filter(|field| !field.trim().is_empty()).count();
+    let lines = if row == first { text.lines().count() } else { fields };
+    if fields.max(lines) > GroupName::MAX_ORDER + 1 {
+        let (expected, largest) = ("a table of an order up to 10080", fields.max(lines));
+        return Err(Error::format(path, expected, format!("{largest} rows or columns")));
+    }
     if text.trim_start().starts_with(['{', '[']) {
         return CayleyTable::from_json(path);
     }

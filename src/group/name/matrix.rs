@@ -79,7 +79,7 @@ impl MatrixFamily {
             Self::SL | Self::PGL => all() / (q as u128 - 1),
             Self::PSL => all() / (q as u128 - 1) / gcd(n, q - 1) as u128,
             Self::GammaL => all().saturating_mul(e as u128),
-            Self::Sp if n % 2 == 0 => {
+            Self::Sp if n.is_multiple_of(2) => {
                 let m = n / 2;
                 (1..=m).fold(exponent(m * m) as u128, |product, i| product.saturating_mul(exponent(2 * i) as u128 - 1))
             }
@@ -95,7 +95,7 @@ impl MatrixFamily {
             Field::new(q).ok_or_else(|| Error::no_group(name, expected, q))
         };
         let field = field()?;
-        if self == Self::Sp && n % 2 == 1 {
+        if self == Self::Sp && !n.is_multiple_of(2) {
             return Err(Error::no_group(name, "an even number of dimensions", n));
         }
         let named = |family: Self| GroupName::Matrix(family, n, q).build();
@@ -264,7 +264,7 @@ impl MatrixGroup {
             MatrixFamily::PGL => field.powers.clone(),
             // Scalars of determinant 1.
             MatrixFamily::PSL => {
-                (0..).zip(&field.powers).filter(|(k, _)| k * n % (field.q - 1) == 0).map(|(_, &s)| s).collect()
+                (0..).zip(&field.powers).filter(|(k, _)| (k * n).is_multiple_of(field.q - 1)).map(|(_, &s)| s).collect()
             }
             _ => vec![1],
         };

@@ -7,6 +7,9 @@ use std::str::FromStr;
 /// Operators and brackets in one name, at most: what is built from them is walked recursively.
 const PARTS: usize = 100;
 
+/// The largest number.
+const LARGEST: usize = u32::MAX as usize;
+
 /// The largest point of a permutation.
 const POINTS: usize = 1000;
 
@@ -108,7 +111,8 @@ impl<'a> Parser<'a> {
             return Err(self.expected("a number"));
         }
         self.at += digits;
-        text.parse().map_err(|_| self.wrong(start, "a number that fits in 64 bits", text))
+        let number: Option<usize> = text.parse().ok().filter(|&number| number <= LARGEST);
+        number.ok_or_else(|| self.wrong(start, format!("a number up to {LARGEST}"), text))
     }
 
     /// Passes over any of some words.

@@ -273,11 +273,7 @@ impl Parser<'_> {
             };
             if self.take("^") {
                 let negative = self.take("-");
-                self.skip_spaces();
-                let start = self.at;
-                let exponent = self.number()?;
-                let exponent =
-                    i64::try_from(exponent).map_err(|_| self.wrong(start, "an exponent below 2^63", exponent))?;
+                let exponent = self.number()? as i64;
                 factor = Word::Power(factor.into(), if negative { -exponent } else { exponent });
             }
             factors.push(factor);

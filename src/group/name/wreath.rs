@@ -10,7 +10,7 @@ pub(super) fn points(top: &GroupName) -> Option<usize> {
     match top {
         GroupName::Symmetric(n) | GroupName::Alternating(n) => Some(*n),
         GroupName::Dihedral(n) if *n > 2 => Some(*n),
-        GroupName::Permutations(generators) => Some(generators[0].len()),
+        GroupName::Permutations(generators) => generators.first().map(Vec::len),
         _ => top.order(),
     }
 }
