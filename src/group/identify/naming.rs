@@ -5,7 +5,7 @@ use super::decompose::{Factors, factors};
 use super::invariants::{Analysed, invariant_factors};
 use super::isomorphism::{Isomorphism, between, is_isomorphism};
 use super::series::{quotient, subgroup_table};
-use super::words::{by_powers, central_products, families, normal_subgroups, wreath_products};
+use super::words::{by_powers, central_products, families, normal_subgroups, product, semilinear, wreath_products};
 use std::collections::{BTreeMap, HashMap};
 
 /// Normal subgroups looked at in search of a semidirect product, at most.
@@ -14,8 +14,9 @@ pub(super) const NORMALS: usize = 400;
 /// Semidirect products by names alone that are built and compared, at most.
 const SEMIDIRECT: usize = 24;
 
-/// Largest normal subgroup of these, whose automorphisms building them lists.
-const NORMAL: usize = 200;
+/// Largest normal subgroup of these, and largest that is neither abelian nor without direct factors: building lists their
+/// automorphisms.
+const NORMAL: [usize; 2] = [200, 24];
 
 /// A name, and where the rows of the group of this name lie.
 #[derive(Clone)]
@@ -63,6 +64,7 @@ impl Namer {
         let first = families(n).into_iter().find_map(|name| confirm(name, group));
         first
             .or_else(|| self.semidirect_by_power(group))
+            .or_else(|| semilinear(n).into_iter().find_map(|name| confirm(name, group)))
             .or_else(|| wreath_products(n).into_iter().find_map(|name| confirm(name, group)))
             .or_else(|| central_products(n, centre).into_iter().find_map(|name| confirm(name, group)))
             .or_else(|| self.semidirect(group))
@@ -117,19 +119,22 @@ impl Namer {
     fn semidirect(&mut self, group: &Analysed) -> Option<Named> {
         let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
         for normal in normal_subgroups(group, NORMALS) {
-            if normal.len() == 1 || normal.len() == group.table.order() || normal.len() > NORMAL {
+            if normal.len() == 1 || normal.len() == group.table.order() || normal.len() > NORMAL[0] {
                 continue;
             }
-            let Some(name) = self.name_subgroup(&group.table, &normal) else { continue };
+            let subgroup = Analysed::new(subgroup_table(&group.table, &normal));
+            let is_abelian = subgroup.classes.len() == normal.len();
+            let Some(Named { name, .. }) = self.name(subgroup) else { continue };
+            let is_product = matches!(name, GroupName::Direct(..) | GroupName::Power(..));
+            if !is_abelian && is_product && normal.len() > NORMAL[1] {
+                continue;
+            }
             let (quotient, _) = quotient(&group.table, &normal);
             let Some(acting) = self.name(Analysed::new(quotient)) else { continue };
-            let is_abelian = normal
-                .iter()
-                .all(|x| normal.iter().all(|y| group.table.compose(*x, *y) == group.table.compose(*y, *x)));
-            let key = (!is_abelian, std::cmp::Reverse(normal.len()), name.name.to_string(), acting.name.to_string());
+            let key = (!is_abelian, std::cmp::Reverse(normal.len()), name.to_string(), acting.name.to_string());
             words.insert(
                 key,
-                GroupName::Semidirect { normal: name.name.into(), multiplier: None, acting: acting.name.into() },
+                GroupName::Semidirect { normal: name.into(), multiplier: None, acting: acting.name.into() },
             );
         }
         words.into_values().take(SEMIDIRECT).find_map(|name| confirm(name, group))
@@ -165,13 +170,4 @@ fn parts(name: GroupName) -> Vec<GroupName> {
         GroupName::Power(base, k) => vec![*base; k],
         name => vec![name],
     }
-}
-
-/// The direct product, equal neighbours as powers; of nothing, C1.
-fn product(parts: Vec<GroupName>) -> GroupName {
-    let powers = parts.chunk_by(|a, b| a == b).map(|equal| match equal {
-        [one] => one.clone(),
-        _ => GroupName::Power(equal[0].clone().into(), equal.len()),
-    });
-    powers.reduce(|left, right| GroupName::Direct(left.into(), right.into())).unwrap_or(GroupName::Cyclic(1))
 }
