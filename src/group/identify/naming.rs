@@ -6,13 +6,16 @@ use super::invariants::{Analysed, invariant_factors};
 use super::isomorphism::{Isomorphism, between, is_isomorphism};
 use super::series::{quotient, subgroup_table};
 use super::words::{by_powers, central_products, families, normal_subgroups, product, semilinear, wreath_products};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Normal subgroups looked at in search of a semidirect product, at most.
-pub(super) const NORMALS: usize = 400;
+pub(super) const NORMALS: usize = 200;
 
 /// Semidirect products by names alone that are built and compared, at most.
 const SEMIDIRECT: usize = 24;
+
+/// Largest group that is looked at for these where it is itself a part of another.
+const DEEP: usize = 64;
 
 /// Largest normal subgroup of these, and largest that is neither abelian nor without direct factors: building lists their
 /// automorphisms.
@@ -28,31 +31,33 @@ pub(super) struct Named {
 /// Names found so far, for all that are isomorphic to one of these groups.
 #[derive(Default)]
 pub(super) struct Namer {
-    known: HashMap<u64, Vec<(Analysed, Option<Named>)>>,
+    known: HashMap<(u64, bool), Vec<(Analysed, Option<Named>)>>,
 }
 
 impl Namer {
-    /// The name of a group, if the language has one that is found.
-    pub fn name(&mut self, group: Analysed) -> Option<Named> {
-        let key = group.invariants.fingerprint();
+    /// The name of a group, if the language has one that is found. The part of a group that is larger than [`DEEP`] is not looked
+    /// at for semidirect products by names alone.
+    pub fn name(&mut self, group: Analysed, is_part: bool) -> Option<Named> {
+        let is_deep = !is_part || group.table.order() <= DEEP;
+        let key = (group.invariants.fingerprint(), is_deep);
         for (other, named) in self.known.get(&key).into_iter().flatten() {
             if let Isomorphism::Map(map) = between(other, &group) {
                 let moved = |named: &Named| named.images.iter().map(|x| map[x.index()]).collect();
                 return named.as_ref().map(|named| Named { name: named.name.clone(), images: moved(named) });
             }
         }
-        let named = self.search(&group);
+        let named = self.search(&group, is_deep);
         self.known.entry(key).or_default().push((group, named.clone()));
         named
     }
 
     /// That of a subgroup, with images in the whole group.
     pub fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem]) -> Option<Named> {
-        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)))?;
+        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), true)?;
         Some(Named { name, images: images.into_iter().map(|x| elements[x.index()]).collect() })
     }
 
-    fn search(&mut self, group: &Analysed) -> Option<Named> {
+    fn search(&mut self, group: &Analysed, is_deep: bool) -> Option<Named> {
         if group.classes.len() == group.table.order() {
             return confirm(abelian_name(&group.orders), group);
         }
@@ -61,13 +66,16 @@ impl Namer {
             return self.direct_product(&group.table, &factors);
         }
         let (n, centre) = (group.table.order(), group.invariants.upper_central_series.get(1).copied().unwrap_or(1));
-        let first = families(n).into_iter().find_map(|name| confirm(name, group));
-        first
-            .or_else(|| self.semidirect_by_power(group))
-            .or_else(|| semilinear(n).into_iter().find_map(|name| confirm(name, group)))
-            .or_else(|| wreath_products(n).into_iter().find_map(|name| confirm(name, group)))
-            .or_else(|| central_products(n, centre).into_iter().find_map(|name| confirm(name, group)))
-            .or_else(|| self.semidirect(group))
+        let mut any = |names: Vec<GroupName>| names.into_iter().find_map(|name| confirm(name, group));
+        if let Some(named) = any(families(n)) {
+            return Some(named);
+        }
+        let normals = normal_subgroups(group, NORMALS);
+        semidirect_by_power(group, &normals)
+            .or_else(|| any(semilinear(n)))
+            .or_else(|| any(wreath_products(n)))
+            .or_else(|| any(central_products(n, centre)))
+            .or_else(|| is_deep.then(|| self.semidirect(group, &normals)).flatten())
     }
 
     /// The factors' names, the largest first, the abelian one last.
@@ -90,47 +98,26 @@ impl Namer {
         is_isomorphism(&name.build().ok()?, table, &images).then_some(Named { name, images })
     }
 
-    /// An abelian group by a cyclic one that acts by powers; the largest normal subgroup, then the least multiplier; without the
-    /// multiplier if that is the action there is.
-    fn semidirect_by_power(&mut self, group: &Analysed) -> Option<Named> {
-        let splittings = by_powers(group, &normal_subgroups(group, NORMALS));
-        let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
-        for splitting in splittings {
-            let orders: Vec<usize> = splitting.normal.iter().map(|x| group.orders[x.index()]).collect();
-            let (normal, acting) = (abelian_name(&orders), GroupName::Cyclic(splitting.acting));
-            let is_cyclic = matches!(normal, GroupName::Cyclic(_));
-            let key = (!is_cyclic, std::cmp::Reverse(orders.len()), splitting.multiplier, normal.to_string());
-            let multiplier = Some(splitting.multiplier);
-            words.insert(key, GroupName::Semidirect { normal: normal.into(), multiplier, acting: acting.into() });
-        }
-        words.into_values().find_map(|name| {
-            let plain = match &name {
-                GroupName::Semidirect { normal, acting, .. } if matches!(**normal, GroupName::Cyclic(_)) => confirm(
-                    GroupName::Semidirect { normal: normal.clone(), multiplier: None, acting: acting.clone() },
-                    group,
-                ),
-                _ => None,
-            };
-            plain.or_else(|| confirm(name, group))
-        })
-    }
-
     /// N : H with names of N and of the quotient H that leave no choice of the action.
-    fn semidirect(&mut self, group: &Analysed) -> Option<Named> {
+    fn semidirect(&mut self, group: &Analysed, normals: &[Vec<Elem>]) -> Option<Named> {
         let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
-        for normal in normal_subgroups(group, NORMALS) {
+        let mut seen = HashSet::new();
+        for normal in normals {
             if normal.len() == 1 || normal.len() == group.table.order() || normal.len() > NORMAL[0] {
                 continue;
             }
-            let subgroup = Analysed::new(subgroup_table(&group.table, &normal));
+            let subgroup = Analysed::new(subgroup_table(&group.table, normal));
             let is_abelian = subgroup.classes.len() == normal.len();
-            let Some(Named { name, .. }) = self.name(subgroup) else { continue };
+            let quotient = Analysed::new(quotient(&group.table, normal).0);
+            if !seen.insert([&subgroup, &quotient].map(|part| part.invariants.fingerprint())) {
+                continue;
+            }
+            let Some(Named { name, .. }) = self.name(subgroup, true) else { continue };
             let is_product = matches!(name, GroupName::Direct(..) | GroupName::Power(..));
             if !is_abelian && is_product && normal.len() > NORMAL[1] {
                 continue;
             }
-            let (quotient, _) = quotient(&group.table, &normal);
-            let Some(acting) = self.name(Analysed::new(quotient)) else { continue };
+            let Some(acting) = self.name(quotient, true) else { continue };
             let key = (!is_abelian, std::cmp::Reverse(normal.len()), name.to_string(), acting.name.to_string());
             words.insert(
                 key,
@@ -139,6 +126,31 @@ impl Namer {
         }
         words.into_values().take(SEMIDIRECT).find_map(|name| confirm(name, group))
     }
+}
+
+/// An abelian group by a cyclic one that acts by powers; the largest normal subgroup, then the least multiplier; without the
+/// multiplier if that is the action there is.
+fn semidirect_by_power(group: &Analysed, normals: &[Vec<Elem>]) -> Option<Named> {
+    let splittings = by_powers(group, normals);
+    let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
+    for splitting in splittings {
+        let orders: Vec<usize> = splitting.normal.iter().map(|x| group.orders[x.index()]).collect();
+        let (normal, acting) = (abelian_name(&orders), GroupName::Cyclic(splitting.acting));
+        let is_cyclic = matches!(normal, GroupName::Cyclic(_));
+        let key = (!is_cyclic, std::cmp::Reverse(orders.len()), splitting.multiplier, normal.to_string());
+        let multiplier = Some(splitting.multiplier);
+        words.insert(key, GroupName::Semidirect { normal: normal.into(), multiplier, acting: acting.into() });
+    }
+    words.into_values().find_map(|name| {
+        let plain = match &name {
+            GroupName::Semidirect { normal, acting, .. } if matches!(**normal, GroupName::Cyclic(_)) => confirm(
+                GroupName::Semidirect { normal: normal.clone(), multiplier: None, acting: acting.clone() },
+                group,
+            ),
+            _ => None,
+        };
+        plain.or_else(|| confirm(name, group))
+    })
 }
 
 /// An isomorphism from the group of a name, if it is this group's.
