@@ -6,6 +6,7 @@ use super::invariants::{Analysed, invariant_factors};
 use super::isomorphism::{Isomorphism, between, is_isomorphism};
 use super::series::{quotient, subgroup_table};
 use super::words::{by_powers, central_products, families, normal_subgroups, product, semilinear, wreath_products};
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Normal subgroups looked at in search of a semidirect product, at most.
@@ -17,9 +18,11 @@ const SEMIDIRECT: usize = 24;
 /// Largest group that is looked at for these where it is itself a part of another.
 const DEEP: usize = 64;
 
-/// Largest normal subgroup of these, and largest that is neither abelian nor without direct factors: building lists their
-/// automorphisms.
-const NORMAL: [usize; 2] = [200, 24];
+/// Largest normal subgroup of these.
+const NORMAL: usize = 200;
+
+/// Largest factor of these that is a direct product and not abelian: building lists its automorphisms.
+const PRODUCT: usize = 24;
 
 /// A name, and where the rows of the group of this name lie.
 #[derive(Clone)]
@@ -82,7 +85,7 @@ impl Namer {
     fn direct_product(&mut self, table: &CayleyTable, factors: &Factors) -> Option<Named> {
         let mut named: Vec<Named> =
             factors.others.iter().map(|factor| self.name_subgroup(table, factor)).collect::<Option<_>>()?;
-        named.sort_by_key(|factor| (std::cmp::Reverse(factor.images.len()), factor.name.to_string()));
+        named.sort_by_key(|factor| (Reverse(factor.images.len()), factor.name.to_string()));
         if factors.abelian.len() > 1 {
             named.extend(self.name_subgroup(table, &factors.abelian));
         }
@@ -103,28 +106,27 @@ impl Namer {
         let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
         let mut seen = HashSet::new();
         for normal in normals {
-            if normal.len() == 1 || normal.len() == group.table.order() || normal.len() > NORMAL[0] {
+            if normal.len() == 1 || normal.len() == group.table.order() || normal.len() > NORMAL {
                 continue;
             }
-            let subgroup = Analysed::new(subgroup_table(&group.table, normal));
-            let is_abelian = subgroup.classes.len() == normal.len();
-            let quotient = Analysed::new(quotient(&group.table, normal).0);
-            if !seen.insert([&subgroup, &quotient].map(|part| part.invariants.fingerprint())) {
+            let both = [subgroup_table(&group.table, normal), quotient(&group.table, normal).0].map(Analysed::new);
+            if !seen.insert(both.each_ref().map(|part| part.invariants.fingerprint())) {
                 continue;
             }
-            let Some(Named { name, .. }) = self.name(subgroup, true) else { continue };
-            let is_product = matches!(name, GroupName::Direct(..) | GroupName::Power(..));
-            if !is_abelian && is_product && normal.len() > NORMAL[1] {
-                continue;
-            }
-            let Some(acting) = self.name(quotient, true) else { continue };
-            let key = (!is_abelian, std::cmp::Reverse(normal.len()), name.to_string(), acting.name.to_string());
-            words.insert(
-                key,
-                GroupName::Semidirect { normal: name.into(), multiplier: None, acting: acting.name.into() },
-            );
+            let is_abelian = both[0].classes.len() == normal.len();
+            let [Some(name), Some(acting)] = both.map(|part| self.factor(part)) else { continue };
+            let key = (!is_abelian, Reverse(normal.len()), name.to_string(), acting.to_string());
+            words.insert(key, GroupName::Semidirect { normal: name.into(), multiplier: None, acting: acting.into() });
         }
         words.into_values().take(SEMIDIRECT).find_map(|name| confirm(name, group))
+    }
+
+    /// The name of N or H, if the automorphisms are few enough to list.
+    fn factor(&mut self, part: Analysed) -> Option<GroupName> {
+        let (order, is_abelian) = (part.table.order(), part.classes.len() == part.table.order());
+        let Named { name, .. } = self.name(part, true)?;
+        let is_product = matches!(name, GroupName::Direct(..) | GroupName::Power(..));
+        (is_abelian || !is_product || order <= PRODUCT).then_some(name)
     }
 }
 
@@ -137,7 +139,7 @@ fn semidirect_by_power(group: &Analysed, normals: &[Vec<Elem>]) -> Option<Named>
         let orders: Vec<usize> = splitting.normal.iter().map(|x| group.orders[x.index()]).collect();
         let (normal, acting) = (abelian_name(&orders), GroupName::Cyclic(splitting.acting));
         let is_cyclic = matches!(normal, GroupName::Cyclic(_));
-        let key = (!is_cyclic, std::cmp::Reverse(orders.len()), splitting.multiplier, normal.to_string());
+        let key = (!is_cyclic, Reverse(orders.len()), splitting.multiplier, normal.to_string());
         let multiplier = Some(splitting.multiplier);
         words.insert(key, GroupName::Semidirect { normal: normal.into(), multiplier, acting: acting.into() });
     }

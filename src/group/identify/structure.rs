@@ -15,7 +15,7 @@ use std::collections::HashSet;
 use std::fmt;
 
 /// Products that the search for one complement takes at most.
-const LIMIT: usize = 20_000_000;
+const LIMIT: usize = 1_000_000;
 
 /// Structure of a group: part of [`Identification`](super::Identification).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -36,7 +36,7 @@ pub(super) fn semilinear(n: usize) -> Vec<GroupName> {
     matrices(MatrixFamily::GammaL, 1, n).collect()
 }
 
-/// Of k x k matrices, over fields of more than two elements if k is 1.
+/// Groups of k x k matrices, over fields of more than two elements if k is 1.
 fn matrices(family: MatrixFamily, k: usize, n: usize) -> impl Iterator<Item = GroupName> {
     let prime_powers = (2..=n.min(256)).filter(move |&q| q + k > 3 && prime_divisors(q).len() == 1);
     prime_powers.map(move |q| GroupName::Matrix(family, k, q)).filter(move |name| name.order() == Some(n))
