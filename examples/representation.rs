@@ -146,10 +146,7 @@ fn print_controls(controls: &Explanations) {
     println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     if let Some(cosets) = cosets {
         println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
-        println!(
-            "\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}",
-            "irrep", "subgroups", "conjugates", "neurons"
-        );
+        println!("\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}", "irrep", "subgroups", "conjugates", "neurons");
         for ((irrep, class), neurons) in side_by_side(irreps, cosets) {
             let label = irrep.map_or("-", |b| irreps.irreps[b.index()].irrep.label.as_str());
             let [name, conjugates] = match class {

@@ -71,7 +71,7 @@ impl Source {
         }
         Ok(match (&self.group, &self.neurons) {
             (None, None) => Run::open(&self.run)?,
-            (group, neurons) => Run::recorded(&self.run, neurons.as_deref(), *group)?,
+            (group, neurons) => Run::recorded(&self.run, neurons.as_deref(), group.clone())?,
         })
     }
 }
@@ -145,7 +145,7 @@ pub fn group(value: &str) -> Result<(GroupKind, usize), String> {
     ];
     let expected = "expected cyclic:N, dihedral:N, symmetric:N or alternating:N";
     let (name, n) = value.split_once(':').ok_or(expected)?;
-    let &(_, kind) = FAMILIES.iter().find(|(family, _)| *family == name).ok_or(expected)?;
+    let (_, kind) = FAMILIES.into_iter().find(|(family, _)| *family == name).ok_or(expected)?;
     let n = n.parse().map_err(|error| format!("expected a number after {name}:, got {n}: {error}"))?;
     Ok((kind, n))
 }

@@ -51,7 +51,7 @@ pub use identify::{
     Difference, GroupLabel, Identification, Invariants, Isomorphism, Structure, Sylow, identify, isomorphism,
     subgroup_names,
 };
-pub use name::{GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
+pub use name::{Action, GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;
 pub use semidirect::SemidirectProduct;

@@ -1,6 +1,6 @@
 //! Finding the name of a group, and an isomorphism from the group of that name.
 
-use super::super::{CayleyTable, Elem, Group, GroupExt, GroupName};
+use super::super::{Action, CayleyTable, Elem, Group, GroupExt, GroupName};
 use super::decompose::{Factors, factors};
 use super::invariants::{Analysed, invariant_factors};
 use super::isomorphism::{Isomorphism, between, is_isomorphism};
@@ -23,6 +23,12 @@ const NORMAL: usize = 200;
 
 /// Largest factor of these that is a direct product and not abelian: building lists its automorphisms.
 const PRODUCT: usize = 24;
+
+/// Actions by images of generators that are tried for one group, at most.
+const ACTIONS: usize = 500;
+
+/// Largest normal subgroup for which they are.
+const BY_IMAGES: usize = 27;
 
 /// A name, and where the rows of the group of this name lie.
 #[derive(Clone)]
@@ -116,9 +122,14 @@ impl Namer {
             let is_abelian = both[0].classes.len() == normal.len();
             let [Some(name), Some(acting)] = both.map(|part| self.factor(part)) else { continue };
             let key = (!is_abelian, Reverse(normal.len()), name.to_string(), acting.to_string());
-            words.insert(key, GroupName::Semidirect { normal: name.into(), multiplier: None, acting: acting.into() });
+            words.insert(key, GroupName::Semidirect { normal: name.into(), by: Action::Only, acting: acting.into() });
         }
-        words.into_values().take(SEMIDIRECT).find_map(|name| confirm(name, group))
+        let words: Vec<GroupName> = words.into_values().take(SEMIDIRECT).collect();
+        let found = words.iter().find_map(|name| confirm(name.clone(), group));
+        found.or_else(|| {
+            let mut left = ACTIONS;
+            words.iter().find_map(|name| by_images(name, group, &mut left))
+        })
     }
 
     /// The name of N or H, if the automorphisms are few enough to list.
@@ -140,18 +151,36 @@ fn semidirect_by_power(group: &Analysed, normals: &[Vec<Elem>]) -> Option<Named>
         let (normal, acting) = (abelian_name(&orders), GroupName::Cyclic(splitting.acting));
         let is_cyclic = matches!(normal, GroupName::Cyclic(_));
         let key = (!is_cyclic, Reverse(orders.len()), splitting.multiplier, normal.to_string());
-        let multiplier = Some(splitting.multiplier);
-        words.insert(key, GroupName::Semidirect { normal: normal.into(), multiplier, acting: acting.into() });
+        let by = Action::Power(splitting.multiplier);
+        words.insert(key, GroupName::Semidirect { normal: normal.into(), by, acting: acting.into() });
     }
     words.into_values().find_map(|name| {
         let plain = match &name {
             GroupName::Semidirect { normal, acting, .. } if matches!(**normal, GroupName::Cyclic(_)) => confirm(
-                GroupName::Semidirect { normal: normal.clone(), multiplier: None, acting: acting.clone() },
+                GroupName::Semidirect { normal: normal.clone(), by: Action::Only, acting: acting.clone() },
                 group,
             ),
             _ => None,
         };
         plain.or_else(|| confirm(name, group))
+    })
+}
+
+/// N : H by an action that takes the generators of H to some automorphisms of N: the first in the order of their rows that makes
+/// this group.
+fn by_images(name: &GroupName, group: &Analysed, left: &mut usize) -> Option<Named> {
+    let GroupName::Semidirect { normal, acting, .. } = name else { return None };
+    if normal.order().is_none_or(|order| order > BY_IMAGES) {
+        return None;
+    }
+    let automorphisms = GroupName::Automorphisms(normal.clone()).build().ok()?.order();
+    let generators = acting.build().ok()?.generators().len();
+    let number = automorphisms.saturating_pow(generators as u32);
+    *left = left.checked_sub(number)?;
+    (0..number).find_map(|code| {
+        let rows = (0..generators).rev().map(|i| code / automorphisms.pow(i as u32) % automorphisms).collect();
+        let by = Action::Images(rows);
+        confirm(GroupName::Semidirect { normal: normal.clone(), by, acting: acting.clone() }, group)
     })
 }
 

@@ -1,27 +1,50 @@
 //! The actions of semidirect products by their names.
 
-use super::homomorphism::{automorphisms, homomorphisms};
-use super::{GroupName, NamedGroup};
+use super::homomorphism::{Automorphisms, automorphisms, homomorphism, homomorphisms};
+use super::{Action, GroupName, NamedGroup};
 use crate::error::{Error, Result};
 use crate::group::{Elem, Group, GroupExt};
 use ndarray::Array2;
 use std::collections::HashSet;
 
+/// Kinds of action that an error lists, at most.
+const LISTED: usize = 8;
+
 /// The action of a semidirect product, `action[h, a] = h(a)`.
-pub(super) fn action(
-    name: &GroupName,
-    normal: &NamedGroup,
-    multiplier: Option<usize>,
-    acting: &NamedGroup,
-) -> Result<Array2<usize>> {
-    match (multiplier, cyclic_generator(acting)) {
-        (Some(power), Some(generator)) => by_power(name, normal, power, acting, generator),
-        (Some(_), None) => Err(Error::no_group(name, "a cyclic group behind the multiplier", acting.group_name())),
-        (None, Some(generator)) if cyclic_generator(normal).is_some() => {
+pub(super) fn action(name: &GroupName, normal: &NamedGroup, by: &Action, acting: &NamedGroup) -> Result<Array2<usize>> {
+    match (by, cyclic_generator(acting)) {
+        (Action::Power(power), Some(generator)) => by_power(name, normal, *power, acting, generator),
+        (Action::Power(_), None) => {
+            Err(Error::no_group(name, "a cyclic group behind the multiplier", acting.group_name()))
+        }
+        (Action::Images(rows), _) => by_images(name, normal, rows, acting),
+        (Action::Only, Some(generator)) if cyclic_generator(normal).is_some() => {
             by_power(name, normal, only_multiplier(name, normal, acting)?, acting, generator)
         }
-        (None, _) => only_homomorphism(name, normal, acting),
+        (Action::Only, _) => only_homomorphism(name, normal, acting),
     }
+}
+
+/// The action in which the generators of the acting group are the automorphisms at these rows.
+fn by_images(name: &GroupName, normal: &NamedGroup, rows: &[usize], acting: &NamedGroup) -> Result<Array2<usize>> {
+    let found = automorphisms(name, normal, GroupName::MAX_ORDER)?;
+    let generators = acting.generators();
+    if rows.len() != generators.len() || rows.iter().any(|row| *row >= found.order()) {
+        let (count, below) = (generators.len(), found.order());
+        let rows: Vec<String> = rows.iter().map(|row| format!("#{row}")).collect();
+        return Err(Error::no_group(name, format!("{count} rows of automorphisms below {below}"), rows.join(", ")));
+    }
+    let images: Vec<Elem> = rows.iter().map(|&row| Elem::new(row)).collect();
+    let map = homomorphism(acting, &found, &generators, &images).ok_or_else(|| {
+        let (acting, normal) = (acting.group_name(), normal.group_name());
+        let expected = format!("the images of the generators under a homomorphism of {acting} to Aut({normal})");
+        Error::no_group(name, expected, "rows under which a product has another image than the product of the images")
+    })?;
+    Ok(of_maps(&found, &map, normal))
+}
+
+fn of_maps(found: &Automorphisms, map: &[Elem], normal: &NamedGroup) -> Array2<usize> {
+    Array2::from_shape_fn((map.len(), normal.order()), |(h, a)| found.maps[map[h].index()][a].index())
 }
 
 /// The only homomorphism to the automorphisms with the smallest kernel, up to automorphisms of both groups.
@@ -31,47 +54,58 @@ fn only_homomorphism(name: &GroupName, normal: &NamedGroup, acting: &NamedGroup)
     name.check_table(found.order())?;
     let table = found.cayley_table();
     let kernel = |map: &[Elem]| map.iter().filter(|&&image| image == table.identity()).count();
-    let all = homomorphisms(acting, &table, false, limit).map_err(|_| {
-        let expected =
-            format!("a group of at most {limit} homomorphisms to the automorphisms of {}", normal.group_name());
-        Error::no_group(name, expected, acting.group_name())
-    })?;
+    let expected = || {
+        let (acting, normal) = (acting.group_name(), normal.group_name());
+        format!("at most {limit} homomorphisms of {acting} to the automorphisms of {normal}")
+    };
+    let all = homomorphisms(acting, &table, false, limit).map_err(|reason| reason.of(name, expected()))?;
     let smallest = all.iter().map(|map| kernel(map)).min().unwrap_or(1);
     if smallest == acting.order() {
         return Err(only_trivial(name, normal, acting));
     }
-    let least: HashSet<&Vec<Elem>> = all.iter().filter(|map| kernel(map) == smallest).collect();
-    let first = all.iter().find(|map| kernel(map) == smallest).expect("one with the smallest kernel");
-    // All that automorphisms make of the first.
+    // One of each kind, with all that automorphisms of either group make of it.
     let of_acting = automorphisms(name, acting, limit)?;
     let before: Vec<&Vec<Elem>> = of_acting.generators().iter().map(|&x| &of_acting.maps[x.index()]).collect();
     let after = table.generators();
-    let (mut seen, mut queue) = (HashSet::from([first.clone()]), vec![first.clone()]);
-    while let Some(map) = queue.pop() {
-        let composed = before.iter().map(|beta| beta.iter().map(|x| map[x.index()]).collect::<Vec<_>>());
-        let conjugate = |&by: &Elem| map.iter().map(|&image| table.conjugate(image, by)).collect();
-        for next in composed.chain(after.iter().map(conjugate)) {
-            if !seen.contains(&next) {
-                seen.insert(next.clone());
-                queue.push(next);
+    let (mut kinds, mut seen) = (Vec::new(), HashSet::new());
+    for first in all.iter().filter(|map| kernel(map) == smallest) {
+        if !seen.insert(first.clone()) {
+            continue;
+        }
+        kinds.push(first);
+        let mut queue = vec![first.clone()];
+        while let Some(map) = queue.pop() {
+            let composed = before.iter().map(|beta| beta.iter().map(|x| map[x.index()]).collect());
+            let conjugate = |&by: &Elem| map.iter().map(|&image| table.conjugate(image, by)).collect();
+            for next in composed.chain(after.iter().map(conjugate)) {
+                let next: Vec<Elem> = next;
+                if seen.insert(next.clone()) {
+                    queue.push(next);
+                }
             }
         }
     }
-    if let Some(other) = least.iter().find(|map| !seen.contains(**map)) {
-        let words = |map: &Vec<Elem>| {
-            let images: Vec<String> =
-                acting.generators().iter().map(|g| format!("#{} to #{}", g.index(), map[g.index()].index())).collect();
-            images.join(", ")
-        };
-        let (normal, expected) = (normal.group_name(), "one action with the smallest kernel, up to automorphisms");
-        let got = format!(
-            "several: {} in Aut({normal}), and {}; say which by AGL, Hol, a multiplier or a presentation",
-            words(first),
-            words(other)
-        );
-        return Err(Error::no_group(name, expected, got));
+    if let [only] = kinds[..] {
+        return Ok(of_maps(&found, only, normal));
     }
-    Ok(Array2::from_shape_fn((acting.order(), normal.order()), |(h, a)| found.maps[first[h].index()][a].index()))
+    let generators = acting.generators();
+    let images = |map: &Vec<Elem>| Action::Images(generators.iter().map(|g| map[g.index()].index()).collect());
+    Err(several(name, normal, acting, kinds.into_iter().map(images)))
+}
+
+/// The error that several kinds of action are left, with a name for each of the first few.
+fn several(name: &GroupName, normal: &NamedGroup, acting: &NamedGroup, all: impl Iterator<Item = Action>) -> Error {
+    let explicit = |by: Action| {
+        let (normal, acting) = (normal.group_name().clone().into(), acting.group_name().clone().into());
+        GroupName::Semidirect { normal, by, acting }.to_string()
+    };
+    let mut all: Vec<String> = all.map(explicit).collect();
+    if all.len() > LISTED {
+        all.truncate(LISTED);
+        all.push("...".into());
+    }
+    let expected = "one action with the smallest kernel, up to automorphisms";
+    Error::no_group(name, expected, format!("several: write one of {}", all.join(", ")))
 }
 
 fn only_trivial(name: &GroupName, normal: &NamedGroup, acting: &NamedGroup) -> Error {
@@ -133,21 +167,10 @@ fn only_multiplier(name: &GroupName, normal: &NamedGroup, acting: &NamedGroup) -
             generated.push((u, subgroup));
         }
     }
-    let explicit = |u: usize| {
-        let (normal, acting) = (normal.group_name().clone().into(), acting.group_name().clone().into());
-        GroupName::Semidirect { normal, multiplier: Some(u), acting }.to_string()
-    };
     match &generated[..] {
         _ if largest == 1 => Err(only_trivial(name, normal, acting)),
         [(u, _)] => Ok(*u),
-        several => {
-            let all: Vec<String> = several.iter().map(|&(u, _)| explicit(u)).collect();
-            Err(Error::no_group(
-                name,
-                "one action with the smallest kernel",
-                format!("several: write one of {}", all.join(", ")),
-            ))
-        }
+        kinds => Err(several(name, normal, acting, kinds.iter().map(|&(u, _)| Action::Power(u)))),
     }
 }
 

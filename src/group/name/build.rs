@@ -170,10 +170,10 @@ impl GroupName {
                 }
                 power.form
             }
-            Self::Semidirect { normal, multiplier, acting } => {
+            Self::Semidirect { normal, by, acting } => {
                 let (normal, acting) = (normal.build()?, acting.build()?);
                 self.check_order(normal.order().saturating_mul(acting.order()))?;
-                let action = action::action(self, &normal, *multiplier, &acting)?;
+                let action = action::action(self, &normal, by, &acting)?;
                 GroupForm::Semidirect(SemidirectProduct::new(normal, acting, action)?.into())
             }
             Self::Central(left, right) => quotient::central(self, &left.build()?, &right.build()?)?,

@@ -1,6 +1,6 @@
 //! Printing the names of groups.
 
-use super::{GroupName, Kernel};
+use super::{Action, GroupName, Kernel};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for GroupName {
@@ -21,12 +21,7 @@ impl Display for GroupName {
                 Self::Power(..) | Self::Extraspecial { .. } => write!(f, "({base})^{k}"),
                 _ => write!(f, "{}^{k}", Operand(base)),
             },
-            Self::Semidirect { normal, multiplier: None, acting } => {
-                write!(f, "{}:{}", Operand(normal), Operand(acting))
-            }
-            Self::Semidirect { normal, multiplier: Some(power), acting } => {
-                write!(f, "{}:{{{power}}}{}", Operand(normal), Operand(acting))
-            }
+            Self::Semidirect { normal, by, acting } => write!(f, "{}:{by}{}", Operand(normal), Operand(acting)),
             Self::Central(left, right) => write!(f, "{}o{}", Operand(left), Operand(right)),
             Self::Wreath(base, top) => write!(f, "{}wr{}", Operand(base), Operand(top)),
             Self::Quotient(of, Kernel::Center) => write!(f, "{}/Z", Operand(of)),
@@ -46,6 +41,20 @@ impl Display for GroupName {
                 listed(f, ",", generators, |f, images| cycles(f, images))
             }
             Self::File(kind, path) => write!(f, "{}:\"{}\"", kind.word(), path),
+        }
+    }
+}
+
+impl Display for Action {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Only => Ok(()),
+            Self::Power(u) => write!(f, "{{{u}}}"),
+            Self::Images(rows) => {
+                f.write_str("{")?;
+                listed(f, ",", rows, |f, row| write!(f, "#{row}"))?;
+                f.write_str("}")
+            }
         }
     }
 }

@@ -35,6 +35,7 @@ use crate::error::Error;
 /// | `C2^5` | direct power | \|G\|^k |
 /// | `C7:C3`, `C2^2:C3`, also `⋊` | [`SemidirectProduct`](super::SemidirectProduct) by the action there is (see below) | \|N\| \|H\| |
 /// | `C8:{3}C2` | the one in which the generator of the cyclic H takes x in the abelian N to x^3 | \|N\| \|H\| |
+/// | `C2^3:{#1,#2}C2^2` | the one in which the [`generators`](super::GroupExt::generators) of H are the automorphisms at rows 1 and 2 of `Aut(C2^3)` | \|N\| \|H\| |
 /// | `C2wrS3`, also `≀` | wreath product: C2^3 with its copies permuted (see below) | \|G\|^k \|H\| |
 /// | `D4oC4`, also `∘` | central product: the centres' largest common cyclic part identified (see below) | |
 /// | `SL(2,5)/Z` | quotient by the centre | |
@@ -55,7 +56,7 @@ use crate::error::Error;
 ///
 /// **The action of `N:H`** is the homomorphism from H to Aut(N) with the smallest kernel, if there is only one up to
 /// automorphisms of H and of N; of these the first, by the images' rows in Aut(N). Where both are cyclic the generator of H thus
-/// takes x to x^u with u as small as possible, and if several kinds of action are left the error lists them: `C8:{3}C2`,
+/// takes x to x^u with u as small as possible. If several kinds of action are left the error lists them: `C8:{3}C2`,
 /// `C8:{5}C2`, `C8:{7}C2`.
 ///
 /// **`GwrH`** has the copies of G permuted by the points of H: n for S_n, A_n, D_n (from n = 3) and `perm:`, and the elements of
@@ -100,8 +101,8 @@ pub enum GroupName {
     Semidirect {
         /// N.
         normal: Box<GroupName>,
-        /// The power to which the generator of H raises the elements of N; `None` for the action there is.
-        multiplier: Option<usize>,
+        /// How H acts on N.
+        by: Action,
         /// H.
         acting: Box<GroupName>,
     },
@@ -134,6 +135,18 @@ pub enum GroupName {
     Permutations(Vec<Vec<usize>>),
     /// The group in the file of this path, in which there is no `"`.
     File(GroupFile, String),
+}
+
+/// How the group H of a semidirect product acts on N.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Action {
+    /// By the only homomorphism to Aut(N) with the smallest kernel, up to automorphisms.
+    Only,
+    /// The first element that generates H, which is cyclic, takes x in N, which is abelian, to this power: `:{3}`.
+    Power(usize),
+    /// The [`generators`](super::GroupExt::generators) of H are the automorphisms at these rows of `Aut(N)`: `:{#2,#5}`.
+    Images(Vec<usize>),
 }
 
 /// What a quotient is by.

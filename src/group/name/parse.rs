@@ -1,6 +1,6 @@
 //! Reading the names of groups: recursive descent over the text, each error with its place.
 
-use super::{GroupFile, GroupName, Kernel, MatrixFamily};
+use super::{Action, GroupFile, GroupName, Kernel, MatrixFamily};
 use crate::error::{Error, Result};
 use std::str::FromStr;
 
@@ -142,14 +142,18 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// A multiplier, if there is one, and the group that acts.
+    /// What is said of the action, and the group that acts.
     fn semidirect(&mut self, normal: GroupName) -> Result<GroupName> {
-        let mut multiplier = None;
+        let mut by = Action::Only;
         if self.take("{") {
-            multiplier = Some(self.number()?);
+            self.skip_spaces();
+            by = match self.rest().starts_with('#') {
+                true => Action::Images(self.rows()?),
+                false => Action::Power(self.number()?),
+            };
             self.require("}")?;
         }
-        Ok(GroupName::Semidirect { normal: normal.into(), multiplier, acting: self.factor()?.into() })
+        Ok(GroupName::Semidirect { normal: normal.into(), by, acting: self.factor()?.into() })
     }
 
     /// What a quotient is by.
@@ -160,13 +164,19 @@ impl<'a> Parser<'a> {
         if !self.take("<") {
             return Err(self.expected("`Z` for the centre, or rows of elements as <#2,#5>"));
         }
+        let rows = self.rows()?;
+        self.require(">")?;
+        Ok(Kernel::Closure(rows))
+    }
+
+    /// Rows of elements: `#2,#5`.
+    fn rows(&mut self) -> Result<Vec<usize>> {
         let mut rows = Vec::new();
         loop {
             self.require("#")?;
             rows.push(self.digits()?);
             if !self.take(",") {
-                self.require(">")?;
-                return Ok(Kernel::Closure(rows));
+                return Ok(rows);
             }
         }
     }
