@@ -146,17 +146,14 @@ fn print_controls(controls: &Explanations) {
     println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     if let Some(cosets) = cosets {
         println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
-        println!(
-            "\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}",
-            "irrep", "subgroups of order", "conjugates", "neurons"
-        );
+        println!("\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}", "irrep", "subgroups", "conjugates", "neurons");
         for ((irrep, class), neurons) in side_by_side(irreps, cosets) {
             let label = irrep.map_or("-", |b| irreps.irreps[b.index()].irrep.label.as_str());
-            let [order, conjugates] = match class.map(|c| &cosets.classes[c]) {
-                Some(class) => [class.order().to_string(), class.conjugates.to_string()],
+            let [name, conjugates] = match class {
+                Some(class) => [cosets.names[class].clone(), cosets.classes[class].conjugates.to_string()],
                 None => ["-", "-"].map(String::from),
             };
-            println!("{label:>16}{order:>20}{conjugates:>12}{neurons:>9}");
+            println!("{label:>16}{name:>20}{conjugates:>12}{neurons:>9}");
         }
     } else {
         println!("\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");

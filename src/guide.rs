@@ -14,6 +14,7 @@
 //! | [`gpu`] | models and training on a CUDA device, and how that is tested |
 //! | [`groups`] | groups by name: the language that `GroupName` reads |
 //! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
+//! | [`identify`] | which group a multiplication table is of, and whether two are the same |
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
 // For the links in the pages, which resolve from here.
@@ -65,6 +66,9 @@ pub mod groups {}
 
 #[doc = include_str!("../docs/adding-a-group.md")]
 pub mod adding_a_group {}
+
+#[doc = include_str!("../docs/identify.md")]
+pub mod identify {}
 
 #[doc = include_str!("../docs/adding-a-model.md")]
 pub mod adding_a_model {}

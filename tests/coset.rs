@@ -136,6 +136,7 @@ fn controls_show_the_contrast() {
     assert_eq!(controls, with_controls(&model, Some(&random), &group, 7, measure).unwrap());
     let labelled = |measures: &CosetMeasures| measures.neurons.iter().filter(|neuron| neuron.class.is_some()).count();
     assert_eq!(labelled(&controls.found), 4);
+    assert_eq!(controls.found.names[controls.found.neurons[0].class.unwrap()], "S3");
     assert_eq!(labelled(&controls.relabelled), 0);
     assert_eq!(labelled(controls.random_model.as_ref().unwrap()), 0);
 }

@@ -1,4 +1,4 @@
-//! Isomorphisms and invariants on all groups of order below 64, from the list of the SmallGroups library of GAP, relabelled at
+//! Isomorphisms, invariants and names of all groups of order below 64, from the list of the SmallGroups library of GAP, relabelled at
 //! random.
 
 #[path = "support/families.rs"]
@@ -7,10 +7,11 @@ mod families;
 use families::heisenberg;
 use irreplens::group::{
     Alternating, CayleyTable, Composition, Cyclic, Dicyclic, Dihedral, DirectProduct, Elem, Group, GroupExt,
-    Invariants, Isomorphism, PermutationGroup, SemidirectProduct, Symmetric, isomorphism,
+    GroupLabel, GroupName, Invariants, Isomorphism, PermutationGroup, SemidirectProduct, Symmetric, identify,
+    isomorphism, subgroup_classes, subgroup_names,
 };
 use proptest::prelude::{Strategy, any, prop_assert_eq, proptest};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One group of the list.
 struct Listed {
@@ -70,7 +71,7 @@ fn relabelled(table: &CayleyTable, seed: u64) -> CayleyTable {
 /// All products, by the definition.
 fn assert_isomorphism(a: &dyn Group, b: &dyn Group, images: &[Elem]) {
     let image = |x: Elem| images[x.index()];
-    let hit: std::collections::BTreeSet<Elem> = images.iter().copied().collect();
+    let hit: BTreeSet<Elem> = images.iter().copied().collect();
     assert_eq!((hit.len(), images.len()), (b.order(), a.order()));
     for x in a.elements() {
         for y in a.elements() {
@@ -167,6 +168,89 @@ fn elementary_abelian_groups() {
     found(&power, &relabelled(&power, 2));
 }
 
+/// Each name is that of the group, by all products, whatever the order of the elements; groups without a name have their own
+/// labels and are given as permutations.
+#[test]
+fn names_of_all_groups_of_order_below_64() {
+    let mut labels = BTreeMap::new();
+    let mut unnamed = Vec::new();
+    for Listed { order, id, table } in small_groups() {
+        let found = identify(&table).unwrap();
+        let other = relabelled(&table, (7 * order + id) as u64);
+        let again = identify(&other).unwrap();
+        assert_eq!((&found.name, &found.structure), (&again.name, &again.structure), "order {order}, number {id}");
+        for (table, found) in [(&table, &found), (&other, &again)] {
+            let word = found.name.as_ref().or(found.construction.as_ref()).unwrap();
+            let word = word.to_string().parse::<GroupName>().unwrap();
+            assert_isomorphism(&word.build().unwrap(), table, found.isomorphism.as_ref().unwrap());
+        }
+        if found.name.is_none() {
+            unnamed.push((order, id));
+        }
+        let earlier = labels.insert(found.label().to_string(), (order, id));
+        assert_eq!(earlier, None, "{}", found.label());
+    }
+    // None of these splits as the language can say it.
+    assert_eq!(unnamed, [(32, 8), (32, 15), (32, 32), (48, 28)]);
+}
+
+fn name(group: &dyn Group) -> String {
+    let found = identify(group).unwrap();
+    assert_eq!(found.name.is_some(), found.construction.is_none());
+    found.label().to_string()
+}
+
+#[test]
+fn names_that_everybody_knows() {
+    let product = |a: &dyn Group, b: &dyn Group| name(&DirectProduct::new(a, b).unwrap());
+    let (s3, c2) = (Symmetric::new(3).unwrap(), Cyclic::new(2).unwrap());
+    assert_eq!(name(&Dihedral::new(3).unwrap()), "S3");
+    assert_eq!(name(&Dihedral::new(6).unwrap()), "S3xC2");
+    assert_eq!(name(&Dihedral::new(53).unwrap()), "D53");
+    assert_eq!(name(&Dicyclic::new(4).unwrap()), "Q16");
+    assert_eq!(product(&c2, &Cyclic::new(12).unwrap()), "C2xC12");
+    assert_eq!(product(&c2, &s3), "S3xC2");
+    assert_eq!(product(&s3, &s3), "S3^2");
+    assert_eq!(name(&SemidirectProduct::metacyclic(8, 2, 3).unwrap()), "C8:{3}C2");
+    assert_eq!(name(&SemidirectProduct::affine(7, 3).unwrap()), "C7:C3");
+    assert_eq!(name(&heisenberg(3)), "3^(1+2)+");
+    assert_eq!(name(&families::sl_2_3()), "SL(2,3)");
+    assert_eq!(name(&Cyclic::new(1).unwrap()), "C1");
+}
+
+/// S6, PGL(2,9) and M10 are the three groups that hold A6 with index 2 and have no centre; the language has no word for M10.
+#[test]
+fn groups_of_order_720() {
+    let s6 = Symmetric::new(6).unwrap().cayley_table();
+    let m10 = generated(720, "(1 9 6 7 5)(2 10 3 8 4) (1 10 7 8)(2 9 4 6)");
+    let pgl: GroupName = "PGL(2,9)".parse().unwrap();
+    let pgl = pgl.build().unwrap().cayley_table();
+    let product = DirectProduct::new(Alternating::new(6).unwrap(), Cyclic::new(2).unwrap()).unwrap().cayley_table();
+    assert_eq!([&s6, &pgl, &product].map(|table| name(&relabelled(table, 4))), ["S6", "PGL(2,9)", "A6xC2"]);
+    let found = identify(&relabelled(&m10, 5)).unwrap();
+    assert!(found.name.is_none() && found.structure.semidirect.is_none());
+    assert_eq!(found.structure.derived_series[1].to_string(), "A6");
+    for other in [&s6, &pgl, &product] {
+        assert_eq!(isomorphism(&m10, other).unwrap().is_isomorphic(), Some(false));
+    }
+}
+
+#[test]
+fn structure_of_s4_and_names_of_its_subgroups() {
+    let s4 = Symmetric::new(4).unwrap();
+    let structure = identify(&s4).unwrap().structure;
+    let words = |labels: &[GroupLabel]| labels.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(words(&structure.derived_series), ["S4", "A4", "C2^2", "C1"]);
+    assert_eq!(words(&structure.semidirect.unwrap()), ["C2^2", "S3"]);
+    assert_eq!((structure.centre.to_string(), structure.direct.len()), ("C1".into(), 0));
+    let sylow = structure.sylow.iter().map(|s| (s.prime, s.number, s.group.to_string()));
+    assert_eq!(sylow.collect::<Vec<_>>(), [(2, 3, "D4".into()), (3, 4, "C3".into())]);
+    let names = subgroup_names(&s4, &subgroup_classes(&s4, 100).unwrap()).unwrap();
+    let expected =
+        ["C1", "C2 (a)", "C2 (b)", "C3", "C2^2 (a)", "C2^2 (b)", "C4", "S3", "D4", "A4", "S4"].map(String::from);
+    assert_eq!(BTreeSet::from_iter(names), BTreeSet::from(expected));
+}
+
 fn listed() -> impl Strategy<Value = CayleyTable> {
     let groups: Vec<CayleyTable> = small_groups().into_iter().map(|listed| listed.table).collect();
     proptest::sample::select(groups)
@@ -180,6 +264,24 @@ proptest! {
             let other = relabelled(&DirectProduct::new(&b, &a).unwrap().cayley_table(), seed);
             let answer = isomorphism(&product, &other).unwrap();
             prop_assert_eq!(answer.is_isomorphic(), Some(true));
+        }
+    }
+
+    /// Krull, Remak and Schmidt: the indecomposable factors of a product are those of its factors.
+    #[test]
+    fn direct_factors_add_up(a in listed(), b in listed(), seed in any::<u64>()) {
+        if a.order() * b.order() <= 300 {
+            let parts = |group: &CayleyTable| {
+                let found = identify(group).unwrap();
+                let whole = vec![found.label()];
+                let parts = if found.structure.direct.is_empty() { whole } else { found.structure.direct };
+                parts.into_iter().filter(|part| part.order > 1).map(|part| part.fingerprint).collect::<Vec<_>>()
+            };
+            let product = relabelled(&DirectProduct::new(&a, &b).unwrap().cayley_table(), seed);
+            let (mut expected, mut got) = ([parts(&a), parts(&b)].concat(), parts(&product));
+            expected.sort_unstable();
+            got.sort_unstable();
+            prop_assert_eq!(got, expected);
         }
     }
 }

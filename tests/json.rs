@@ -14,7 +14,10 @@ use irreplens::analysis::{
 };
 use irreplens::checkpoint::History;
 use irreplens::fourier::{Block, BlockId, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
-use irreplens::group::{Cyclic, Dihedral, Group, Subgroup, SubgroupClass, subgroup_classes};
+use irreplens::group::{
+    Cyclic, Dicyclic, Difference, Dihedral, Group, GroupLabel, Identification, Invariants, Isomorphism, Structure,
+    Subgroup, SubgroupClass, Sylow, identify, isomorphism, subgroup_classes,
+};
 use irreplens::irrep::{Irrep, Kind};
 use irreplens::model::{
     Architecture, BlockEnergies, Evaluation, Interpretable, Network, PairMeans, SiteSpectrum, Split2d, Transformer,
@@ -103,6 +106,18 @@ fn every_result_is_read_back() {
 
     let classes = subgroup_classes(&group, 100).unwrap();
     classes.iter().for_each(back::<SubgroupClass>);
+    let identified = identify(&group).unwrap();
+    back::<Identification>(&identified);
+    back::<Invariants>(&identified.invariants);
+    back::<Structure>(&identified.structure);
+    identified.structure.sylow.iter().for_each(back::<Sylow>);
+    back::<GroupLabel>(&identified.label());
+    back::<Isomorphism>(&isomorphism(&group, &group).unwrap());
+    let differs = isomorphism(&group, &Dicyclic::new(2).unwrap()).unwrap();
+    back::<Isomorphism>(&differs);
+    let Isomorphism::Differs(difference) = differs else { panic!("D4 and Q8") };
+    back::<Difference>(&difference);
+
     let on_cosets = cosets(&net, &group, &classes).unwrap();
     back::<CosetMeasures>(&on_cosets);
     on_cosets.neurons.iter().for_each(back::<CosetNeuron>);

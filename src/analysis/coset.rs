@@ -4,7 +4,7 @@ use super::neurons::{DIM, clusters};
 use super::table::{Cell, Table};
 use super::terms::*;
 use crate::error::{Error, Result, check_shape};
-use crate::group::{Elem, Group, GroupExt, Subgroup, SubgroupClass, check_fingerprint};
+use crate::group::{Elem, Group, GroupExt, Subgroup, SubgroupClass, check_fingerprint, subgroup_names};
 use crate::linalg::map_blocks;
 use crate::model::{Interpretable, check_finite};
 use crate::task::Pair;
@@ -66,6 +66,9 @@ pub struct CosetMeasures {
     pub order: usize,
     /// The classes looked at, as given.
     pub classes: Vec<SubgroupClass>,
+    /// By class, which group its subgroups are, with a letter where several classes are of isomorphic subgroups: those of
+    /// [`subgroup_names`].
+    pub names: Vec<String>,
     /// By class, the share expected of a map drawn at random, for one subgroup: `(n - n / |H|) / (n - 1)`. The least over
     /// several conjugates is below that; for how far below see [`with_controls`](super::with_controls).
     pub chance: Vec<f64>,
@@ -132,6 +135,7 @@ fn concentration(n: usize, class: &SubgroupClass, share: f64) -> f64 {
 /// let found = cosets(&net, &group, &subgroup_classes(&group, 100)?)?;
 /// let class = &found.classes[found.neurons[0].class.unwrap()];
 /// assert!(class.order() == 4 && class.representative.contains(group.element(1))); // the rotations
+/// assert_eq!(found.names[found.neurons[0].class.unwrap()], "C4");
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 ///
@@ -213,6 +217,7 @@ pub fn cosets(
     Ok(CosetMeasures {
         order: n,
         chance: classes.iter().map(chance).collect(),
+        names: subgroup_names(&table, classes)?,
         neurons: (0..width).map(neuron).collect(),
         classes: classes.to_vec(),
     })
@@ -270,7 +275,7 @@ impl CosetMeasures {
             };
             let class = &self.classes[c];
             vec![
-                Cell::Count(c),
+                Cell::text(self.names[c].as_str()),
                 Cell::Count(class.order()),
                 Cell::Count(class.conjugates),
                 Cell::Count(members.len()),

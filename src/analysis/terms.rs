@@ -77,7 +77,7 @@ terms! {
     UNEMBED_CENTRED: "unembed", "Of W_U less its mean over the classes, which no softmax sees, sectors apart.";
     UNEMBED_RAW: "unembed, as it is", "Of W_U as it is, sectors apart.";
     OUTPUT_BIAS: "output bias", "Of the output bias less its mean over the classes.";
-    CLASS: "class", "Number of the conjugacy class of subgroups, from 0.";
+    CLASS: "subgroups", "Which group the subgroups of the class are; (a), (b), ... behind it for classes of isomorphic subgroups that are not conjugate, in the order of the list of classes.";
     WITHIN_LEFT: "left map within cosets", "Share of the variance of the map from x to the neuron that lies within the right cosets H x; the mean over the neurons.";
     WITHIN_RIGHT: "right map within cosets", "Share of the variance of the map from y to the neuron that lies within the left cosets y K; the mean over the neurons.";
     COSET_CHANCE: "chance", "The share of the variance within cosets that a random map would have.";

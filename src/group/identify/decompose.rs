@@ -7,7 +7,7 @@ use super::series::{commutators, quotient, subgroup_table};
 use std::collections::HashSet;
 
 /// Intersections of centralisers looked at in search of two direct factors, at most.
-const CENTRALISERS: usize = 3000;
+const CENTRALISERS: usize = 1000;
 
 /// The direct factors of a group: their product is the group, and each meets the product of the others in the identity alone.
 pub(super) struct Factors {
@@ -107,8 +107,10 @@ fn two_factors(table: &CayleyTable) -> Option<[Vec<Elem>; 2]> {
     let centraliser = |elements: &mut dyn Iterator<Item = Elem>| {
         elements.fold(Rows::of(n, table.elements()), |rows, x| rows.and(&commuting[x.index()]))
     };
-    let of_classes: HashSet<Rows> =
+    let mut known = HashSet::from([Rows::of(n, table.elements())]);
+    let mut of_classes: Vec<Rows> =
         table.conjugacy_classes().iter().map(|class| centraliser(&mut class.iter().copied())).collect();
+    of_classes.retain(|rows| known.insert(rows.clone()));
     let mut known = HashSet::from([Rows::of(n, table.elements())]);
     let mut queue: Vec<Rows> = known.iter().cloned().collect();
     while let Some(rows) = queue.pop() {

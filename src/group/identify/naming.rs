@@ -5,17 +5,30 @@ use super::decompose::{Factors, factors};
 use super::invariants::{Analysed, invariant_factors};
 use super::isomorphism::{Isomorphism, between, is_isomorphism};
 use super::series::{quotient, subgroup_table};
-use super::words::{by_powers, central_products, families, normal_subgroups, wreath_products};
-use std::collections::{BTreeMap, HashMap};
+use super::words::{by_powers, central_products, families, normal_subgroups, product, semilinear, wreath_products};
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Normal subgroups looked at in search of a semidirect product, at most.
-pub(super) const NORMALS: usize = 400;
+pub(super) const NORMALS: usize = 200;
 
 /// Semidirect products by names alone that are built and compared, at most.
 const SEMIDIRECT: usize = 24;
 
-/// Largest normal subgroup of these, whose automorphisms building them lists.
+/// Largest group that is looked at for these where it is itself a part of another.
+const DEEP: usize = 64;
+
+/// Largest normal subgroup of these.
 const NORMAL: usize = 200;
+
+/// Largest factor of these that is a direct product and not abelian: building lists its automorphisms.
+const PRODUCT: usize = 24;
+
+/// Actions by images of generators that are tried for one group, at most.
+const ACTIONS: usize = 500;
+
+/// Largest normal subgroup for which they are.
+const BY_IMAGES: usize = 27;
 
 /// A name, and where the rows of the group of this name lie.
 #[derive(Clone)]
@@ -27,31 +40,33 @@ pub(super) struct Named {
 /// Names found so far, for all that are isomorphic to one of these groups.
 #[derive(Default)]
 pub(super) struct Namer {
-    known: HashMap<u64, Vec<(Analysed, Option<Named>)>>,
+    known: HashMap<(u64, bool), Vec<(Analysed, Option<Named>)>>,
 }
 
 impl Namer {
-    /// The name of a group, if the language has one that is found.
-    pub fn name(&mut self, group: Analysed) -> Option<Named> {
-        let key = group.invariants.fingerprint();
+    /// The name of a group, if the language has one that is found. The part of a group that is larger than [`DEEP`] is not looked
+    /// at for semidirect products by names alone.
+    pub fn name(&mut self, group: Analysed, is_part: bool) -> Option<Named> {
+        let is_deep = !is_part || group.table.order() <= DEEP;
+        let key = (group.invariants.fingerprint(), is_deep);
         for (other, named) in self.known.get(&key).into_iter().flatten() {
             if let Isomorphism::Map(map) = between(other, &group) {
                 let moved = |named: &Named| named.images.iter().map(|x| map[x.index()]).collect();
                 return named.as_ref().map(|named| Named { name: named.name.clone(), images: moved(named) });
             }
         }
-        let named = self.search(&group);
+        let named = self.search(&group, is_deep);
         self.known.entry(key).or_default().push((group, named.clone()));
         named
     }
 
     /// That of a subgroup, with images in the whole group.
     pub fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem]) -> Option<Named> {
-        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)))?;
+        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), true)?;
         Some(Named { name, images: images.into_iter().map(|x| elements[x.index()]).collect() })
     }
 
-    fn search(&mut self, group: &Analysed) -> Option<Named> {
+    fn search(&mut self, group: &Analysed, is_deep: bool) -> Option<Named> {
         if group.classes.len() == group.table.order() {
             return confirm(abelian_name(&group.orders), group);
         }
@@ -60,19 +75,23 @@ impl Namer {
             return self.direct_product(&group.table, &factors);
         }
         let (n, centre) = (group.table.order(), group.invariants.upper_central_series.get(1).copied().unwrap_or(1));
-        let first = families(n).into_iter().find_map(|name| confirm(name, group));
-        first
-            .or_else(|| self.semidirect_by_power(group))
-            .or_else(|| wreath_products(n).into_iter().find_map(|name| confirm(name, group)))
-            .or_else(|| central_products(n, centre).into_iter().find_map(|name| confirm(name, group)))
-            .or_else(|| self.semidirect(group))
+        let any = |names: Vec<GroupName>| names.into_iter().find_map(|name| confirm(name, group));
+        if let Some(named) = any(families(n)) {
+            return Some(named);
+        }
+        let normals = normal_subgroups(group, NORMALS);
+        semidirect_by_power(group, &normals)
+            .or_else(|| any(semilinear(n)))
+            .or_else(|| any(wreath_products(n)))
+            .or_else(|| any(central_products(n, centre)))
+            .or_else(|| is_deep.then(|| self.semidirect(group, &normals)).flatten())
     }
 
     /// The factors' names, the largest first, the abelian one last.
     fn direct_product(&mut self, table: &CayleyTable, factors: &Factors) -> Option<Named> {
         let mut named: Vec<Named> =
             factors.others.iter().map(|factor| self.name_subgroup(table, factor)).collect::<Option<_>>()?;
-        named.sort_by_key(|factor| (std::cmp::Reverse(factor.images.len()), factor.name.to_string()));
+        named.sort_by_key(|factor| (Reverse(factor.images.len()), factor.name.to_string()));
         if factors.abelian.len() > 1 {
             named.extend(self.name_subgroup(table, &factors.abelian));
         }
@@ -88,52 +107,81 @@ impl Namer {
         is_isomorphism(&name.build().ok()?, table, &images).then_some(Named { name, images })
     }
 
-    /// An abelian group by a cyclic one that acts by powers; the largest normal subgroup, then the least multiplier; without the
-    /// multiplier if that is the action there is.
-    fn semidirect_by_power(&mut self, group: &Analysed) -> Option<Named> {
-        let splittings = by_powers(group, &normal_subgroups(group, NORMALS));
-        let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
-        for splitting in splittings {
-            let orders: Vec<usize> = splitting.normal.iter().map(|x| group.orders[x.index()]).collect();
-            let (normal, acting) = (abelian_name(&orders), GroupName::Cyclic(splitting.acting));
-            let is_cyclic = matches!(normal, GroupName::Cyclic(_));
-            let key = (!is_cyclic, std::cmp::Reverse(orders.len()), splitting.multiplier, normal.to_string());
-            let by = Action::Power(splitting.multiplier);
-            words.insert(key, GroupName::Semidirect { normal: normal.into(), by, acting: acting.into() });
-        }
-        words.into_values().find_map(|name| {
-            let plain = match &name {
-                GroupName::Semidirect { normal, acting, .. } if matches!(**normal, GroupName::Cyclic(_)) => confirm(
-                    GroupName::Semidirect { normal: normal.clone(), by: Action::Only, acting: acting.clone() },
-                    group,
-                ),
-                _ => None,
-            };
-            plain.or_else(|| confirm(name, group))
-        })
-    }
-
     /// N : H with names of N and of the quotient H that leave no choice of the action.
-    fn semidirect(&mut self, group: &Analysed) -> Option<Named> {
+    fn semidirect(&mut self, group: &Analysed, normals: &[Vec<Elem>]) -> Option<Named> {
         let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
-        for normal in normal_subgroups(group, NORMALS) {
+        let mut seen = HashSet::new();
+        for normal in normals {
             if normal.len() == 1 || normal.len() == group.table.order() || normal.len() > NORMAL {
                 continue;
             }
-            let Some(name) = self.name_subgroup(&group.table, &normal) else { continue };
-            let (quotient, _) = quotient(&group.table, &normal);
-            let Some(acting) = self.name(Analysed::new(quotient)) else { continue };
-            let is_abelian = normal
-                .iter()
-                .all(|x| normal.iter().all(|y| group.table.compose(*x, *y) == group.table.compose(*y, *x)));
-            let key = (!is_abelian, std::cmp::Reverse(normal.len()), name.name.to_string(), acting.name.to_string());
-            words.insert(
-                key,
-                GroupName::Semidirect { normal: name.name.into(), by: Action::Only, acting: acting.name.into() },
-            );
+            let both = [subgroup_table(&group.table, normal), quotient(&group.table, normal).0].map(Analysed::new);
+            if !seen.insert(both.each_ref().map(|part| part.invariants.fingerprint())) {
+                continue;
+            }
+            let is_abelian = both[0].classes.len() == normal.len();
+            let [Some(name), Some(acting)] = both.map(|part| self.factor(part)) else { continue };
+            let key = (!is_abelian, Reverse(normal.len()), name.to_string(), acting.to_string());
+            words.insert(key, GroupName::Semidirect { normal: name.into(), by: Action::Only, acting: acting.into() });
         }
-        words.into_values().take(SEMIDIRECT).find_map(|name| confirm(name, group))
+        let words: Vec<GroupName> = words.into_values().take(SEMIDIRECT).collect();
+        let found = words.iter().find_map(|name| confirm(name.clone(), group));
+        found.or_else(|| {
+            let mut left = ACTIONS;
+            words.iter().find_map(|name| by_images(name, group, &mut left))
+        })
     }
+
+    /// The name of N or H, if the automorphisms are few enough to list.
+    fn factor(&mut self, part: Analysed) -> Option<GroupName> {
+        let (order, is_abelian) = (part.table.order(), part.classes.len() == part.table.order());
+        let Named { name, .. } = self.name(part, true)?;
+        let is_product = matches!(name, GroupName::Direct(..) | GroupName::Power(..));
+        (is_abelian || !is_product || order <= PRODUCT).then_some(name)
+    }
+}
+
+/// An abelian group by a cyclic one that acts by powers; the largest normal subgroup, then the least multiplier; without the
+/// multiplier if that is the action there is.
+fn semidirect_by_power(group: &Analysed, normals: &[Vec<Elem>]) -> Option<Named> {
+    let splittings = by_powers(group, normals);
+    let mut words: BTreeMap<_, GroupName> = BTreeMap::new();
+    for splitting in splittings {
+        let orders: Vec<usize> = splitting.normal.iter().map(|x| group.orders[x.index()]).collect();
+        let (normal, acting) = (abelian_name(&orders), GroupName::Cyclic(splitting.acting));
+        let is_cyclic = matches!(normal, GroupName::Cyclic(_));
+        let key = (!is_cyclic, Reverse(orders.len()), splitting.multiplier, normal.to_string());
+        let by = Action::Power(splitting.multiplier);
+        words.insert(key, GroupName::Semidirect { normal: normal.into(), by, acting: acting.into() });
+    }
+    words.into_values().find_map(|name| {
+        let plain = match &name {
+            GroupName::Semidirect { normal, acting, .. } if matches!(**normal, GroupName::Cyclic(_)) => confirm(
+                GroupName::Semidirect { normal: normal.clone(), by: Action::Only, acting: acting.clone() },
+                group,
+            ),
+            _ => None,
+        };
+        plain.or_else(|| confirm(name, group))
+    })
+}
+
+/// N : H by an action that takes the generators of H to some automorphisms of N: the first in the order of their rows that makes
+/// this group.
+fn by_images(name: &GroupName, group: &Analysed, left: &mut usize) -> Option<Named> {
+    let GroupName::Semidirect { normal, acting, .. } = name else { return None };
+    if normal.order().is_none_or(|order| order > BY_IMAGES) {
+        return None;
+    }
+    let automorphisms = GroupName::Automorphisms(normal.clone()).build().ok()?.order();
+    let generators = acting.build().ok()?.generators().len();
+    let number = automorphisms.saturating_pow(generators as u32);
+    *left = left.checked_sub(number)?;
+    (0..number).find_map(|code| {
+        let rows = (0..generators).rev().map(|i| code / automorphisms.pow(i as u32) % automorphisms).collect();
+        let by = Action::Images(rows);
+        confirm(GroupName::Semidirect { normal: normal.clone(), by, acting: acting.clone() }, group)
+    })
 }
 
 /// An isomorphism from the group of a name, if it is this group's.
@@ -165,13 +213,4 @@ fn parts(name: GroupName) -> Vec<GroupName> {
         GroupName::Power(base, k) => vec![*base; k],
         name => vec![name],
     }
-}
-
-/// The direct product, equal neighbours as powers; of nothing, C1.
-fn product(parts: Vec<GroupName>) -> GroupName {
-    let powers = parts.chunk_by(|a, b| a == b).map(|equal| match equal {
-        [one] => one.clone(),
-        _ => GroupName::Power(equal[0].clone().into(), equal.len()),
-    });
-    powers.reduce(|left, right| GroupName::Direct(left.into(), right.into())).unwrap_or(GroupName::Cyclic(1))
 }

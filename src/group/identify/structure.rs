@@ -4,17 +4,18 @@ use super::super::derived::closure;
 use super::super::{CayleyTable, Composition, Elem, Group, GroupExt, GroupForm, GroupName, PermutationGroup};
 use super::GroupLabel;
 use super::decompose::factors;
-use super::invariants::Analysed;
+use super::invariants::{Analysed, exponents};
 use super::naming::{NORMALS, Namer};
 use super::refine::prime_divisors;
 use super::search::{Outcome, Search, generators};
 use super::series::{derived_series, normal_closure, quotient, subgroup_table};
 use super::words::normal_subgroups;
+use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;
 
 /// Products that the search for one complement takes at most.
-const LIMIT: usize = 20_000_000;
+const LIMIT: usize = 1_000_000;
 
 /// Structure of a group: part of [`Identification`](super::Identification).
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -26,10 +27,10 @@ pub struct Structure {
     pub derived_series: Vec<GroupLabel>,
     /// For every prime that divides the order, in rising order.
     pub sylow: Vec<Sylow>,
-    /// The direct factors, none of which is a direct product, the abelian ones as one; empty if the group is no direct product.
+    /// The direct factors, none of which is a direct product itself, the largest first; empty if the group is no direct product.
     pub direct: Vec<GroupLabel>,
     /// A normal subgroup N and the group H of a complement, neither trivial, where one is found: G = N : H. An abelian N is taken
-    /// before others, and then a large one.
+    /// before others, and then a large one. `None` for a direct product.
     pub semidirect: Option<[GroupLabel; 2]>,
 }
 
@@ -65,7 +66,10 @@ impl fmt::Display for Structure {
 
 pub(super) fn structure(namer: &mut Namer, group: &Analysed) -> Structure {
     let table = &group.table;
-    let mut label = |elements: &[Elem]| namer.label(Analysed::new(subgroup_table(table, elements)));
+    let mut label = |elements: &[Elem]| {
+        let is_part = elements.len() < table.order();
+        namer.label(Analysed::new(subgroup_table(table, elements)), is_part)
+    };
     let centre = label(&table.center());
     let derived_series = derived_series(table).iter().map(|elements| label(elements)).collect();
     let sylow = |prime: usize| {
@@ -73,16 +77,22 @@ pub(super) fn structure(namer: &mut Namer, group: &Analysed) -> Structure {
         Sylow { prime, number: table.order() / normaliser, group: label(&elements) }
     };
     let sylow = prime_divisors(table.order()).into_iter().map(sylow).collect();
-    let mut factors = factors(table);
-    if factors.abelian.len() > 1 {
-        factors.others.push(factors.abelian);
+    let factors = factors(table);
+    let mut direct: Vec<GroupLabel> = factors.others.iter().map(|elements| label(elements)).collect();
+    let orders: Vec<usize> = factors.abelian.iter().map(|x| group.orders[x.index()]).collect();
+    for p in prime_divisors(orders.len()) {
+        for e in exponents(&orders, p) {
+            let generator = table.elements().find(|x| group.orders[x.index()] == p.pow(e as u32));
+            direct.extend(generator.map(|x| label(&table.subgroup(&[x]))));
+        }
     }
-    let mut direct = Vec::new();
-    if factors.others.len() > 1 {
-        direct = factors.others.iter().map(|elements| label(elements)).collect();
-        direct.sort_by_key(|part| (std::cmp::Reverse(part.order), part.to_string()));
+    direct.sort_by_key(|part| (Reverse(part.order), part.to_string()));
+    let mut structure = Structure { centre, derived_series, sylow, direct, semidirect: None };
+    if structure.direct.len() <= 1 {
+        structure.direct.clear();
+        structure.semidirect = semidirect(namer, group);
     }
-    Structure { centre, derived_series, sylow, direct, semidirect: semidirect(namer, group) }
+    structure
 }
 
 /// A Sylow subgroup and the order of its normaliser: an element of prime power order outside a subgroup P of prime power order
@@ -103,33 +113,24 @@ fn sylow_subgroup(group: &Analysed, p: usize) -> (Vec<Elem>, usize) {
     }
 }
 
-/// A normal subgroup and a complement.
+/// A normal subgroup and a complement; of several that are as good the first by their fingerprints, whatever the order of the
+/// elements.
 fn semidirect(namer: &mut Namer, group: &Analysed) -> Option<[GroupLabel; 2]> {
-    let n = group.table.order();
-    let mut candidates: Vec<(_, Vec<Elem>)> = Vec::new();
-    for normal in normal_subgroups(group, NORMALS) {
-        if normal.len() > 1 && normal.len() < n {
-            let table = subgroup_table(&group.table, &normal);
-            candidates.push(((!table.is_abelian(), std::cmp::Reverse(normal.len())), normal));
-        }
-    }
-    candidates.sort_by_key(|(key, _)| *key);
-    for same in candidates.chunk_by(|(a, _), (b, _)| a == b) {
-        // Of several as good, the first by their labels: whatever the order of the elements.
-        let mut labels: Vec<[GroupLabel; 2]> = Vec::new();
-        for (_, normal) in same {
-            let (quotient, coset) = quotient(&group.table, normal);
-            if has_complement(group, normal, &quotient, &coset) {
-                let both = [subgroup_table(&group.table, normal), quotient];
-                labels.push(both.map(|table| namer.label(Analysed::new(table))));
-            }
-        }
-        let first = labels.into_iter().min_by_key(|both| both.clone().map(|label| label.to_string()));
-        if first.is_some() {
-            return first;
-        }
-    }
-    None
+    let proper = normal_subgroups(group, NORMALS).into_iter().filter(|h| h.len() > 1 && h.len() < group.table.order());
+    let candidate = |normal: Vec<Elem>| {
+        let (quotient, coset) = quotient(&group.table, &normal);
+        let both = [subgroup_table(&group.table, &normal), quotient].map(Analysed::new);
+        let fingerprints = both.each_ref().map(|part| part.invariants.fingerprint());
+        let is_abelian = both[0].classes.len() == normal.len();
+        ((!is_abelian, Reverse(normal.len()), fingerprints), normal, both, coset)
+    };
+    let mut candidates: Vec<_> = proper.map(candidate).collect();
+    candidates.sort_by_key(|(key, ..)| *key);
+    let splits = |(_, normal, [_, quotient], coset): &(_, Vec<Elem>, [Analysed; 2], Vec<Elem>)| {
+        has_complement(group, normal, &quotient.table, coset)
+    };
+    let (_, _, both, _) = candidates.into_iter().find(splits)?;
+    Some(both.map(|part| namer.label(part, true)))
 }
 
 /// Whether the quotient by a normal subgroup embeds in the group with each coset going to one of its elements.

@@ -6,41 +6,61 @@ use super::invariants::Analysed;
 use super::refine::prime_divisors;
 use std::collections::HashSet;
 
-/// The families' names of order n that are not abelian and no direct products by definition, in order of preference.
+/// The families' names of order n that are not abelian, in order of preference.
 pub(super) fn families(n: usize) -> Vec<GroupName> {
     let mut names: Vec<GroupName> =
-        (3..=7).flat_map(|k| [GroupName::Symmetric(k), GroupName::Alternating(k)]).collect();
-    if n.is_multiple_of(2) {
-        names.push(GroupName::Dihedral(n / 2));
+        (3..=7).map(GroupName::Symmetric).chain((4..=7).map(GroupName::Alternating)).collect();
+    names.extend((n.is_multiple_of(2) && n >= 6).then_some(GroupName::Dihedral(n / 2)));
+    names.extend((n.is_multiple_of(4) && n >= 8).then_some(GroupName::Dicyclic(n / 4)));
+    for family in [MatrixFamily::PSL, MatrixFamily::SL, MatrixFamily::PGL, MatrixFamily::GL, MatrixFamily::Sp] {
+        names.extend((2..=4).flat_map(|k| matrices(family, k, n)));
     }
-    if n.is_multiple_of(4) {
-        names.push(GroupName::Dicyclic(n / 4));
-    }
-    let prime_powers: Vec<usize> = (2..=n.min(256)).filter(|&q| prime_divisors(q).len() == 1).collect();
-    for family in [
-        MatrixFamily::PSL,
-        MatrixFamily::SL,
-        MatrixFamily::PGL,
-        MatrixFamily::GL,
-        MatrixFamily::Sp,
-        MatrixFamily::AGL,
-        MatrixFamily::ASL,
-        MatrixFamily::GammaL,
-        MatrixFamily::AGammaL,
-    ] {
-        names.extend((1..=4).flat_map(|k| prime_powers.iter().map(move |&q| GroupName::Matrix(family, k, q))));
+    for family in [MatrixFamily::AGL, MatrixFamily::ASL, MatrixFamily::GammaL, MatrixFamily::AGammaL] {
+        let first = if family == MatrixFamily::GammaL { 2 } else { 1 };
+        names.extend((first..=4).flat_map(|k| matrices(family, k, n)));
     }
     for p in prime_divisors(n) {
-        names.extend(
-            [true, false].into_iter().flat_map(|plus| (1..=4).map(move |k| GroupName::Extraspecial { p, n: k, plus })),
-        );
+        let of_type = |plus| (1..=5).map(move |k| GroupName::Extraspecial { p, n: k, plus });
+        names.extend(of_type(true).chain(of_type(false)));
     }
     names.extend((2..=12).map(GroupName::Heisenberg));
-    names.retain(|name| name.order() == Some(n));
+    names.retain(|name| n >= 6 && name.order() == Some(n));
     // Hol(C_m) has m phi(m) elements.
     let totient = |m: usize| prime_divisors(m).into_iter().fold(m, |value, p| value / p * (p - 1));
     names.extend((3..=n).filter(|&m| m * totient(m) == n).map(|m| GroupName::Holomorph(cyclic(m))));
     names
+}
+
+/// GammaL(1, q) of order n.
+pub(super) fn semilinear(n: usize) -> Vec<GroupName> {
+    matrices(MatrixFamily::GammaL, 1, n).collect()
+}
+
+/// Groups of k x k matrices, over fields of more than two elements if k is 1.
+fn matrices(family: MatrixFamily, k: usize, n: usize) -> impl Iterator<Item = GroupName> {
+    let prime_powers = (2..=n.min(256)).filter(move |&q| q + k > 3 && prime_divisors(q).len() == 1);
+    prime_powers.map(move |q| GroupName::Matrix(family, k, q)).filter(move |name| name.order() == Some(n))
+}
+
+/// The abelian groups' names of order n.
+fn abelian(n: usize) -> Vec<GroupName> {
+    fn factors(n: usize, multiple_of: usize) -> Vec<Vec<usize>> {
+        let mut lists = if n == 1 { vec![Vec::new()] } else { Vec::new() };
+        for m in (2..=n).filter(|m| n.is_multiple_of(*m) && m.is_multiple_of(multiple_of)) {
+            lists.extend(factors(n / m, m).into_iter().map(|rest| [vec![m], rest].concat()));
+        }
+        lists
+    }
+    factors(n, 1).into_iter().map(|list| product(list.into_iter().map(GroupName::Cyclic).collect())).collect()
+}
+
+/// The direct product, equal neighbours as powers; of nothing, C1.
+pub(super) fn product(parts: Vec<GroupName>) -> GroupName {
+    let powers = parts.chunk_by(|a, b| a == b).map(|equal| match equal {
+        [one] => one.clone(),
+        _ => GroupName::Power(equal[0].clone().into(), equal.len()),
+    });
+    powers.reduce(|left, right| GroupName::Direct(left.into(), right.into())).unwrap_or(GroupName::Cyclic(1))
 }
 
 fn cyclic(n: usize) -> Box<GroupName> {
@@ -49,31 +69,18 @@ fn cyclic(n: usize) -> Box<GroupName> {
 
 /// Wreath products of order n.
 pub(super) fn wreath_products(n: usize) -> Vec<GroupName> {
-    let tops = (2..=10).flat_map(|k| {
-        [GroupName::Cyclic(k), GroupName::Symmetric(k), GroupName::Alternating(k), GroupName::Dihedral(k)]
-    });
+    let mut tops: Vec<(u32, GroupName)> = (2..=10).map(|k| (k, GroupName::Cyclic(k as usize))).collect();
+    tops.extend((3..=6).map(|k| (k, GroupName::Symmetric(k as usize))));
+    tops.extend((4..=6).map(|k| (k, GroupName::Alternating(k as usize))));
+    tops.extend((4..=8).map(|k| (k, GroupName::Dihedral(k as usize))));
+    tops.push((4, product(vec![GroupName::Cyclic(2); 2])));
     let mut names = Vec::new();
-    for top in tops {
-        let (points, of_top) = match (&top, top.order()) {
-            (GroupName::Symmetric(k @ ..3) | GroupName::Alternating(k @ ..4) | GroupName::Dihedral(k @ ..3), _)
-                if *k > 0 =>
-            {
-                continue; // cyclic, or on another number of points
-            }
-            (
-                GroupName::Symmetric(k) | GroupName::Alternating(k) | GroupName::Dihedral(k) | GroupName::Cyclic(k),
-                Some(order),
-            ) => (*k as u32, order),
-            _ => continue,
-        };
-        let Some(m) = (2..=n).take_while(|m| m.saturating_pow(points).saturating_mul(of_top) <= n).last() else {
-            continue;
-        };
-        if m.pow(points) * of_top != n {
-            continue;
+    for (points, top) in tops {
+        let of_top = top.order().unwrap_or(usize::MAX);
+        for m in (2..=n).filter(|m| m.saturating_pow(points).saturating_mul(of_top) == n) {
+            let bases = [abelian(m), families(m)].concat();
+            names.extend(bases.into_iter().map(|base| GroupName::Wreath(base.into(), top.clone().into())));
         }
-        let bases = [vec![GroupName::Cyclic(m)], families(m)].concat();
-        names.extend(bases.into_iter().map(|base| GroupName::Wreath(base.into(), top.clone().into())));
     }
     names
 }
