@@ -1,29 +1,24 @@
-//! Trains a network: `cargo run --release --example train -- --group dihedral:53 --out runs/D53`.
+//! `irreplens train`: trains a network and writes a run directory, which every other subcommand reads.
 //!
-//! Writes a run directory that `examples/interpret.rs` reads. Stopped by Ctrl-C or killed, it goes on where it was when
-//! it is started again. The settings are those of a `cfg.json` (`--cfg FILE`) or the published ones, and options
-//! override them. `--seeds 1,2,3` trains one run for each, side by side, in `DIR/seed-1`, ...; a split is that of the
-//! published code for the run's seed, where seed 0 means the first pairs in order.
+//! Stopped by Ctrl-C or killed, a run goes on where it was when it is started again. The settings are those of a `cfg.json`
+//! (`--cfg FILE`) or the published ones, and options override them. `--seeds 1,2,3` trains one run for each, side by side,
+//! in `DIR/seed-1`, ...; a split is that of the published code for the run's seed, where seed 0 means the first pairs in
+//! order.
 
-#[macro_use]
-#[path = "support/print.rs"]
-mod print;
-#[path = "support/tool.rs"]
-mod tool;
-
-use clap::Parser;
+use crate::place::{On, Place};
+use crate::screen::{Output, complain, say};
+use crate::source::{Memory, group};
+use crate::{Failure, usage};
 use clap::builder::PossibleValuesParser;
-use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, Optimiser, RunConfig, atomic_write};
+use irreplens::analysis::{Cell, Table, Term};
+use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, ModelSettings, Optimiser, RunConfig};
 use irreplens::group::{Alternating, Cyclic, Dihedral, Group, Symmetric};
 use irreplens::memory;
 use irreplens::task::Split;
 use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 use std::sync::Arc;
-pub use tool::Place;
-use tool::{Failure, check_writable, group, memory_size};
 
 /// What is to be trained and where it is kept.
 pub struct Settings {
@@ -35,8 +30,6 @@ pub struct Settings {
     pub seeds: Vec<u64>,
     /// Where the runs are kept, if anywhere.
     pub out: Option<PathBuf>,
-    /// Where the results are written, if anywhere.
-    pub json: Option<PathBuf>,
     /// Where it trains.
     pub place: Place,
 }
@@ -65,9 +58,9 @@ fn published() -> RunConfig {
 }
 
 /// Trains a network on a group and writes a run directory.
-#[derive(clap::Parser)]
-#[command(name = "train", version, after_help = EXAMPLES)]
-struct Arguments {
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
     /// Settings to start from, a cfg.json: options override it. Without one, the published settings on D53.
     #[arg(long, value_name = "FILE")]
     cfg: Option<PathBuf>,
@@ -125,25 +118,22 @@ struct Arguments {
     /// Stops once the test loss has not improved for so many epochs.
     #[arg(long, value_name = "N")]
     patience: Option<u64>,
-    /// Memory that may be used, 24G say; what the machine has left where nothing is said.
-    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
-    memory: Option<usize>,
-    /// The run directory.
+    /// The run directory: one that is there goes on where it was.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Writes the results there.
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Where it trains: cpu or cuda:N.
-    #[arg(long, value_name = "DEVICE", default_value = "cpu")]
-    device: String,
+    #[command(flatten)]
+    memory: Memory,
+    #[command(flatten)]
+    on: On,
+    #[command(flatten)]
+    output: Output,
 }
 
 const EXAMPLES: &str = "Examples:
-  train --group dihedral:53 --seed 2 --epochs 60000 --out runs/D53
-  train --group cyclic:59 --seeds 1,2,3 --test-loss-below 1e-4 --out runs/C59
-  train --cfg runs/D53/cfg.json --lr 5e-4 --out runs/slower
-  train --optimiser sgd --momentum 0.9 --lr 0.1 --weight-decay 1e-4 --out runs/sgd";
+  irreplens train --group dihedral:53 --seed 2 --epochs 60000 --out runs/D53
+  irreplens train --group cyclic:59 --seeds 1,2,3 --test-loss-below 1e-4 --out runs/C59
+  irreplens train --cfg runs/D53/cfg.json --lr 5e-4 --out runs/slower
+  irreplens train --optimiser sgd --momentum 0.9 --lr 0.1 --weight-decay 1e-4 --out runs/sgd";
 
 const MODELS: [(&str, ModelKind); 6] = [
     ("one-layer", ModelKind::OneLayerMlp),
@@ -154,20 +144,13 @@ const MODELS: [(&str, ModelKind); 6] = [
     ("transformer", ModelKind::Transformer),
 ];
 
-/// Reads the command line, without the program's name.
+/// Settings of a file, or the published ones, with the options over them.
 ///
 /// # Errors
 /// A message that names the option, or the error of reading the `--cfg` file.
-pub fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Settings, Failure> {
-    let program = std::iter::once("train".to_owned());
-    settings(Arguments::try_parse_from(program.chain(arguments))?)
-}
-
-/// Settings of a file, or the published ones, with the options over them.
-fn settings(arguments: Arguments) -> Result<Settings, Failure> {
-    if arguments.memory.is_some() {
-        memory::set_budget(arguments.memory);
-    }
+pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure> {
+    arguments.memory.set();
+    let contradiction = |what: String| Err(usage("train", what));
     let mut config = arguments.cfg.map_or(Ok(published()), RunConfig::read)?;
     if let Some((group, parameter)) = arguments.group {
         (config.group, config.group_parameter) = (group, parameter);
@@ -175,6 +158,27 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     if let Some(model) = arguments.model {
         let found = MODELS.iter().find(|(name, _)| *name == model).ok_or("the parser knows the names")?;
         config.model = found.1.into();
+    }
+    let kind = match config.model {
+        ModelSettings::Published(kind) => Some(kind),
+        _ => None,
+    };
+    if kind.is_none() {
+        let widths = [
+            ("--embed", arguments.embed.is_some()),
+            ("--hidden", arguments.hidden.is_some()),
+            ("--output-bias", arguments.output_bias.is_some()),
+        ];
+        if let Some((option, _)) = widths.iter().find(|(_, given)| *given) {
+            return contradiction(format!("{option}: the network of the --cfg is described step by step, widths and all"));
+        }
+    }
+    if let (Some(kind), Some(_)) = (kind, arguments.hidden)
+        && !kind.has_hidden()
+        && kind != ModelKind::Transformer
+    {
+        let name = MODELS.iter().find(|(_, other)| *other == kind).map_or("it", |(name, _)| name);
+        return contradiction(format!("--hidden: a {name} network has no hidden layer of its own; --embed is its width"));
     }
     if let Some(decay) = arguments.decay {
         config.lr_decay = serde_json::from_value(json!(decay))?;
@@ -187,7 +191,7 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     };
     match (&mut config.optimiser, arguments.momentum) {
         (Optimiser::Sgd { momentum }, Some(new)) => *momentum = new,
-        (other, Some(_)) => return Err(format!("--momentum: {other} has none, only --optimiser sgd has").into()),
+        (other, Some(_)) => return contradiction(format!("--momentum: {other} has none, only --optimiser sgd has")),
         (_, None) => {}
     }
     fn replace<T>(old: &mut T, new: Option<T>) {
@@ -205,12 +209,16 @@ fn settings(arguments: Arguments) -> Result<Settings, Failure> {
     replace(&mut config.num_epochs, arguments.epochs);
     replace(&mut config.warmup_epochs, arguments.warmup);
     replace(&mut config.seed, arguments.seed);
-    if let Some((i, seed)) = arguments.seeds.iter().enumerate().find(|&(i, seed)| arguments.seeds[..i].contains(seed)) {
-        return Err(format!("--seeds: seed {seed} again in place {}: every seed has one run", i + 1).into());
+    let (warmup, epochs) = (config.warmup_epochs, config.num_epochs);
+    if arguments.warmup.is_some() && warmup > epochs {
+        return contradiction(format!("--warmup: expected at most the {epochs} epochs of the run, got {warmup}"));
     }
-    let Arguments { test_loss_below, patience, seeds, out, json, device, .. } = arguments;
+    if let Some((i, seed)) = arguments.seeds.iter().enumerate().find(|&(i, seed)| arguments.seeds[..i].contains(seed)) {
+        return contradiction(format!("--seeds: seed {seed} again in place {}: every seed has one run", i + 1));
+    }
+    let Arguments { test_loss_below, patience, seeds, out, .. } = arguments;
     let stop = StopRules { test_loss_below, patience, ..StopRules::default() };
-    Ok(Settings { config, stop, seeds, out, json, place: Place::open(&device)? })
+    Ok(Settings { config, stop, seeds, out, place })
 }
 
 /// The trainer of one run, kept in `out` with a log of its metrics.
@@ -222,7 +230,7 @@ fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens
         GroupKind::AlternatingGroup => Box::new(Alternating::in_sympy_order(config.group_parameter)?),
         _ => {
             let needs = "a group with a name; others are trained from a program of your own";
-            return Err(irreplens::Error::Unsupported { analysis: "this example", needs });
+            return Err(irreplens::Error::Unsupported { analysis: "`irreplens train`", needs });
         }
     };
     // Before the split is made: what is too large is refused in no time.
@@ -234,41 +242,83 @@ fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens
     let mut trainer = Trainer::new(&group, architecture, split, train_config)?;
     if let Some(out) = out {
         trainer = trainer.in_directory(out)?;
-        trainer.notices().iter().for_each(|notice| eprintln!("warning: {notice}"));
+        trainer.notices().iter().for_each(|notice| complain(&format!("warning: {notice}")));
         trainer.observe(MetricLog::new(out.join("metrics.csv")));
     }
     Ok(trainer)
 }
 
-/// Trains, and returns what `--json` writes.
+/// What came of a run: its seed, and where and with what it ended.
+pub type Trained = (u64, Outcome);
+
+/// Trains, one run or one for each seed.
 ///
 /// # Errors
 /// Those of the trainer and of writing the results; of several seeds, the first error, once all have ended.
-pub fn run(settings: &Settings) -> Result<Value, Failure> {
+pub fn run(settings: &Settings) -> Result<Vec<Trained>, Failure> {
     let Settings { config, stop, seeds, out, place, .. } = settings;
     let interrupt = on_ctrl_c()?;
-    let results = if seeds.is_empty() {
+    if seeds.is_empty() {
         let mut trainer = on(place, trainer(config, *stop, out.as_deref())?);
-        result(&trainer.interrupted_by(interrupt).observe(ProgressBar::new()).run()?)
-    } else {
-        let make = |seed| {
-            let directory = out.as_ref().map(|out| out.join(format!("seed-{seed}")));
-            let mut trainer = trainer(&RunConfig { seed, ..config.clone() }, *stop, directory.as_deref())?;
-            trainer.interrupted_by(Arc::clone(&interrupt));
-            Ok(trainer)
-        };
-        let mut all = Vec::new();
-        for seed in many(place, seeds, make) {
-            let mut one = result(&seed.outcome.map_err(|error| format!("seed {}: {error}", seed.seed))?);
-            one["seed"] = json!(seed.seed);
-            all.push(one);
-        }
-        json!({ "seeds": all, "peak_rss_mb": peak_rss_mb() })
-    };
-    if let Some(file) = &settings.json {
-        atomic_write(file, format!("{results:#}\n").as_bytes())?;
+        return Ok(vec![(config.seed, trainer.interrupted_by(interrupt).observe(ProgressBar::new()).run()?)]);
     }
-    Ok(results)
+    let make = |seed| {
+        let directory = out.as_ref().map(|out| out.join(format!("seed-{seed}")));
+        let mut trainer = trainer(&RunConfig { seed, ..config.clone() }, *stop, directory.as_deref())?;
+        trainer.interrupted_by(Arc::clone(&interrupt));
+        Ok(trainer)
+    };
+    let named = |seed: Seed| match seed.outcome {
+        Ok(outcome) => Ok((seed.seed, outcome)),
+        Err(error) => Err(format!("seed {}: {error}", seed.seed).into()),
+    };
+    many(place, seeds, make).into_iter().map(named).collect()
+}
+
+/// What `--json` writes: of one run its results, of several a list.
+#[must_use]
+pub fn to_json(trained: &[Trained], several: bool) -> Value {
+    let one = |(seed, outcome): &Trained| {
+        let mut out = result(outcome);
+        if several {
+            out["seed"] = json!(seed);
+        }
+        out
+    };
+    match trained {
+        [only] if !several => one(only),
+        all => json!({ "seeds": all.iter().map(one).collect::<Value>(), "peak_rss_mb": peak_rss_mb() }),
+    }
+}
+
+/// A row a run.
+fn table(trained: &[Trained]) -> Table {
+    let columns = [
+        ("seed", "Seed of the split and of the initial weights."),
+        ("epochs", "Steps taken, over all calls."),
+        ("stopped by", "Why it went no further."),
+        ("training loss", "Mean loss over the training pairs."),
+        ("test loss", "Mean loss over the others."),
+        ("training accuracy", "Share of the training pairs whose largest logit is at their product."),
+        ("test accuracy", "That share of the other pairs."),
+        ("milliseconds an epoch", "The median."),
+    ];
+    let none = "there are no test pairs";
+    let row = |(seed, Outcome { stop_reason, epoch, metrics, epoch_ms_median }): &Trained| {
+        let test = metrics.test;
+        vec![
+            Cell::Count(*seed as usize),
+            Cell::Count(*epoch as usize),
+            Cell::text(json!(stop_reason).as_str().unwrap_or_default().replace('_', " ")),
+            Cell::Number(metrics.train.loss),
+            Cell::number(test.map(|test| test.loss), none),
+            Cell::Share(metrics.train.accuracy),
+            Cell::share(test.map(|test| test.accuracy), none),
+            Cell::number(*epoch_ms_median, "no epoch was taken"),
+        ]
+    };
+    let columns = columns.into_iter().map(|(name, means)| Term::new(name, means)).collect();
+    Table::new("Trained", columns, trained.iter().map(row).collect())
 }
 
 /// The trainer where it is to train.
@@ -310,11 +360,23 @@ fn peak_rss_mb() -> Option<f64> {
     line.trim().strip_suffix(" kB")?.parse::<f64>().ok().map(|kilobytes| kilobytes / 1024.0)
 }
 
-fn main() -> ExitCode {
-    tool::main(|arguments: Arguments| {
-        let settings = settings(arguments)?;
-        settings.json.as_deref().map_or(Ok(()), check_writable)?;
-        println!("{:#}", run(&settings)?);
-        Ok(())
-    })
+/// Runs the subcommand.
+///
+/// # Errors
+/// An output or a device that cannot be used, settings that make no sense; those of [`run`].
+pub fn train(arguments: Arguments) -> Result<(), Failure> {
+    let screen = arguments.output.clone().screen(&[])?;
+    let place = arguments.on.open(&screen)?;
+    let settings = settings(arguments, place)?;
+    if settings.out.is_none() {
+        complain("note: nothing of this run will be kept; --out DIR keeps it");
+    }
+    let trained = run(&settings)?;
+    say!(screen, "{}", table(&trained));
+    let several = !settings.seeds.is_empty();
+    if let Some(out) = &settings.out {
+        let one = if several { out.join(format!("seed-{}", settings.seeds[0])) } else { out.clone() };
+        say!(screen, "\nKept in {}. Next: irreplens interpret {}", out.display(), one.display());
+    }
+    screen.finish(|| to_json(&trained, several))
 }

@@ -1,18 +1,12 @@
-//! Measures a trained network in the irreps of its group: `cargo run --release --example representation -- [RUN_DIR]`;
-//! `--help` lists the options.
+//! `irreplens representation`: measures a trained network in the irreps of its group.
 //!
-//! Without a run directory it looks at the shipped model, a one-layer net on the dihedral group of order 106
-//! (`examples/data/D53`). Prints the measures as tables and writes them as JSON. Symmetric and alternating runs need the
-//! element order they were trained with (`--order`: `sympy`, `lexicographic` or a file of permutations). With `--controls` the cosets that each neuron
-//! is constant on stand beside its irrep, and everything is measured once more on an untrained network and with the group's
-//! elements shuffled.
+//! With `--controls` the cosets that each neuron is constant on stand beside its irrep, and everything is measured once more
+//! on an untrained network and with the group's elements shuffled.
 
-#[macro_use]
-#[path = "support/print.rs"]
-mod print;
-#[path = "support/tool.rs"]
-mod tool;
-
+use crate::Failure;
+use crate::place::Place;
+use crate::screen::{Output, Screen, say};
+use crate::source::{Measuring, Source, tell, timing};
 use irreplens::analysis::{
     Controls, CosetMeasures, IrrepMeasures, KeyLosses, LayerHeads, NeuronKind, RepresentationMeasures, cosets, heads,
     neurons, representation, untrained, with_controls,
@@ -26,11 +20,7 @@ use irreplens::task::Task;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, Measuring, Source, tell, timing};
-#[allow(unused_imports)]
-pub use tool::{Place, SHIPPED};
 
 /// A run, read and measured.
 pub struct Measured {
@@ -60,11 +50,11 @@ pub struct Measured {
 /// Those of reading the run and the element order, and of [`representation`].
 pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Measured> {
     let start = Instant::now();
-    of(Run::open(directory)?, order, place, start)
+    of(&Run::open(directory)?, order, place, start)
 }
 
 /// Measures the model of a run; its files have been read since `start`.
-fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplens::Result<Measured> {
+fn of(run: &Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplens::Result<Measured> {
     let (model, split) = (place.place(run.model()?)?, run.split()?);
     let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
@@ -74,7 +64,7 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
     let task = Task::try_new(&group)?;
     let mut found = representation(&model, &group, &basis, &task, &split)?;
     let analysis_ms = milliseconds(start);
-    if let Some(untrained) = untrained(&run)? {
+    if let Some(untrained) = untrained(run)? {
         found.neurons.compare_with(&neurons(&untrained, &basis)?);
     }
 
@@ -84,7 +74,7 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
     Ok(Measured {
         heads,
         sum_of_squared_weights: run.sum_of_squared_weights()?,
-        config: run.config,
+        config: run.config.clone(),
         order: group.order(),
         coordinates: basis.name(),
         found,
@@ -141,12 +131,12 @@ pub fn side_by_side(
     counts
 }
 
-fn print_controls(controls: &Explanations) {
+fn print_controls(screen: &Screen, controls: &Explanations) {
     let (irreps, cosets) = &controls.found;
-    println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
+    say!(screen, "\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     if let Some(cosets) = cosets {
-        println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
-        println!(
+        say!(screen, "\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
+        say!(screen,
             "\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}",
             "irrep", "subgroups of order", "conjugates", "neurons"
         );
@@ -156,12 +146,12 @@ fn print_controls(controls: &Explanations) {
                 Some(class) => [class.order().to_string(), class.conjugates.to_string()],
                 None => ["-", "-"].map(String::from),
             };
-            println!("{label:>16}{order:>20}{conjugates:>12}{neurons:>9}");
+            say!(screen, "{label:>16}{order:>20}{conjugates:>12}{neurons:>9}");
         }
     } else {
-        println!("\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");
+        say!(screen, "\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");
     }
-    println!("\n{:>16}{:>15}{:>12}{:>15}{:>20}", "", "logits, FVE", "key irreps", "hidden, FVE", "neurons on cosets");
+    say!(screen, "\n{:>16}{:>15}{:>12}{:>15}{:>20}", "", "logits, FVE", "key irreps", "hidden, FVE", "neurons on cosets");
     let all = [
         ("this model", Some(&controls.found)),
         ("untrained", controls.random_model.as_ref()),
@@ -173,7 +163,7 @@ fn print_controls(controls: &Explanations) {
         let on_cosets = cosets.as_ref().map_or("not asked".into(), |cosets| count(cosets).to_string());
         let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
         let [fve, hidden] = [fve, hidden].map(|share| share.map_or("none".into(), |share| format!("{share:.4e}")));
-        println!("{what:>16}{fve:>15}{keys:>12}{hidden:>15}{on_cosets:>20}");
+        say!(screen, "{what:>16}{fve:>15}{keys:>12}{hidden:>15}{on_cosets:>20}");
     }
 }
 
@@ -258,9 +248,9 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
 }
 
 /// Measures a trained network in the irreps of its group: the paper's measures, for any group.
-#[derive(clap::Parser)]
-#[command(name = "representation", version, after_help = EXAMPLES)]
-struct Arguments {
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
@@ -268,50 +258,55 @@ struct Arguments {
     /// Also measures the cosets of every neuron, an untrained network, and the model with the group's elements shuffled.
     #[arg(long)]
     controls: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 const EXAMPLES: &str = "Examples:
-  representation                                   the shipped network on the dihedral group of order 106
-  representation runs/S5 --order orders/S5.json    a run on a symmetric group
-  representation runs/D53 --controls               beside an untrained network and a shuffled group
-  representation acts.npz --group cyclic:113       activations recorded elsewhere";
+  irreplens representation                                   the shipped network on the dihedral group of order 106
+  irreplens representation runs/S5 --order orders/S5.json    a run on a symmetric group
+  irreplens representation runs/D53 --controls               beside an untrained network and a shuffled group
+  irreplens representation acts.npz --group cyclic:113       activations recorded elsewhere";
 
-fn main() -> ExitCode {
-    tool::main(measure)
-}
-
-fn measure(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { source, measuring, controls: with_controls } = arguments;
-    let place = measuring.place()?;
+/// Runs the subcommand.
+///
+/// # Errors
+/// An output or a device that cannot be used; those of [`run`] and [`controls`].
+pub fn measure(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { source, measuring, controls: with_controls, output } = arguments;
+    let screen = output.screen(&[])?;
+    let place = measuring.place(&screen)?;
     let order = source.order.as_deref();
+    let doing = screen.doing("measuring the network");
     let mut runs = Vec::new();
     for i in 0..measuring.repeat {
         let start = Instant::now();
-        let run = source.open()?;
+        let opened = source.open()?;
         if i == 0 {
-            tell(&run);
+            tell(&screen, &opened.run);
         }
-        runs.push(of(run, order, &place, start)?);
+        runs.push(of(&opened.run, order, &place, start)?);
     }
+    doing.next("measuring an untrained network and a shuffled group");
+    let controls = if with_controls { Some(controls(&source.open()?.run, order)?) } else { None };
+    drop(doing);
     let times: Vec<_> = runs.iter().map(|run| [run.load_ms, run.analysis_ms, run.forward_ms]).collect();
     let timing = timing(&times);
     let last = runs.last().expect("at least one run");
     let (n, group) = (last.config.group_parameter, json!(last.config.group));
-    println!("{n} {group} of {}\n", source.run.display());
-    println!("Coordinates: {}\n\n{}", last.coordinates, last.found);
-    last.heads.iter().for_each(|layer| println!("\n{layer}\n"));
-    println!("milliseconds: {timing}");
-    let controls = if with_controls { Some(controls(&source.open()?, order)?) } else { None };
+    say!(screen, "{n} {group} of {}\n", source.name());
+    say!(screen, "Coordinates: {}\n\n{}", last.coordinates, last.found);
+    last.heads.iter().for_each(|layer| say!(screen, "\n{layer}\n"));
+    say!(screen, "milliseconds: {timing}");
     if let Some(controls) = &controls {
-        print_controls(controls);
+        print_controls(&screen, controls);
     }
-    if let Some(file) = measuring.json {
+    screen.finish(|| {
         let mut out = to_json(last);
         out["timing_ms"] = timing;
         if let Some(controls) = &controls {
             out["controls"] = json!(controls);
         }
-        irreplens::checkpoint::atomic_write(&file, serde_json::to_string(&out)?.as_bytes())?;
-    }
-    Ok(())
+        out
+    })
 }

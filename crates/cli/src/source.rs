@@ -1,0 +1,181 @@
+//! The run that a command looks at: the options that all of them have for it, and the shipped one.
+
+use crate::Failure;
+use crate::place::{On, Place};
+use crate::screen::Screen;
+use irreplens::checkpoint::{GroupKind, Run};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// The files of the shipped model: in the program, for the folder it is built from may be gone by the time it runs.
+const SHIPPED: [(&str, &[u8]); 4] = [
+    ("cfg.json", include_bytes!("../../../examples/data/D53/cfg.json")),
+    ("metrics.csv", include_bytes!("../../../examples/data/D53/metrics.csv")),
+    ("model.safetensors", include_bytes!("../../../examples/data/D53/model.safetensors")),
+    ("task.safetensors", include_bytes!("../../../examples/data/D53/task.safetensors")),
+];
+
+/// A run to look at.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct Source {
+    /// A run directory, a weights file in one (FILE#NAME for one of several state dicts in it), or a file of recorded
+    /// activations (.npz, safetensors); the shipped model where nothing is said.
+    #[arg(value_name = "RUN")]
+    pub run: Option<PathBuf>,
+    /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
+    #[arg(long, value_name = "ORDER")]
+    pub order: Option<PathBuf>,
+    /// The group of recorded activations: cyclic:N, dihedral:N (of order 2 N), symmetric:N or alternating:N.
+    #[arg(long, value_name = "GROUP", value_parser = group, requires = "run")]
+    group: Option<(GroupKind, usize)>,
+    /// The site of recorded activations whose channels are neurons; `hidden` where nothing is said.
+    #[arg(long, value_name = "SITE", requires = "run")]
+    neurons: Option<String>,
+    #[command(flatten)]
+    memory: Memory,
+}
+
+/// The option that all commands have which may need much memory.
+#[derive(clap::Args, Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// Memory that may be used, 24G say; what the machine has left where nothing is said.
+    #[arg(long, value_name = "SIZE", value_parser = memory_size)]
+    memory: Option<usize>,
+}
+
+impl Memory {
+    /// Sets the budget of the process, where one was given.
+    pub fn set(self) {
+        if self.memory.is_some() {
+            irreplens::memory::set_budget(self.memory);
+        }
+    }
+}
+
+/// A run that has been opened.
+pub struct Opened {
+    /// The run.
+    pub run: Run,
+    /// The folder of the shipped model's files, for as long as the run may read them.
+    _folder: Option<TempDir>,
+}
+
+impl Source {
+    /// Opens the run.
+    ///
+    /// # Errors
+    /// Those of reading it.
+    pub fn open(&self) -> Result<Opened, Failure> {
+        self.memory.set();
+        let Some(path) = &self.run else { return shipped() };
+        let run = match (&self.group, &self.neurons) {
+            (None, None) => Run::open(path),
+            (group, neurons) => Run::recorded(path, neurons.as_deref(), *group),
+        };
+        match run {
+            Ok(run) => Ok(Opened { run, _folder: None }),
+            Err(error) => match resembling(path).filter(|_| !path.exists()) {
+                Some(other) => Err(format!("{error}; did you mean {}?", other.display()).into()),
+                None => Err(error.into()),
+            },
+        }
+    }
+
+    /// What the run is called.
+    #[must_use]
+    pub fn name(&self) -> String {
+        self.run.as_ref().map_or("the shipped model".into(), |path| path.display().to_string())
+    }
+}
+
+/// The shipped model, a one-layer net on the dihedral group of order 106, in a folder of its own.
+///
+/// # Errors
+/// If there is no place for the folder.
+pub fn shipped() -> Result<Opened, Failure> {
+    let folder = TempDir::with_prefix("irreplens-")
+        .map_err(|error| format!("{}: no folder for the shipped model: {error}", std::env::temp_dir().display()))?;
+    for (name, bytes) in SHIPPED {
+        irreplens::checkpoint::atomic_write(folder.path().join(name), bytes)?;
+    }
+    Ok(Opened { run: Run::open(folder.path())?, _folder: Some(folder) })
+}
+
+/// What there is beside a path that is not there, under a name that is much the same.
+fn resembling(path: &Path) -> Option<PathBuf> {
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let beside = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?.flatten();
+    let names = beside.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    let scored = names.map(|other| (strsim::jaro_winkler(&name, &other), other)).filter(|(score, _)| *score > 0.85);
+    let (_, nearest) = scored.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)))?;
+    Some(path.with_file_name(nearest))
+}
+
+/// Prints what there is to know about how a run was read.
+pub fn tell(screen: &Screen, run: &Run) {
+    run.notes().iter().for_each(|note| screen.note(note));
+}
+
+/// How a model is measured, by the options that the measuring commands have for it.
+#[derive(clap::Args, Clone, Copy, Debug)]
+pub struct Measuring {
+    /// Takes median times of so many runs.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub repeat: u64,
+    #[command(flatten)]
+    on: On,
+}
+
+impl Measuring {
+    /// Opens the device.
+    ///
+    /// # Errors
+    /// Why it cannot be used.
+    pub fn place(self, screen: &Screen) -> Result<Place, Failure> {
+        self.on.open(screen)
+    }
+}
+
+/// Median milliseconds of some runs, of which each took so long to be loaded, to be analysed and for one forward pass.
+#[must_use]
+pub fn timing(runs: &[[f64; 3]]) -> Value {
+    let median = |time: fn(&[f64; 3]) -> f64| {
+        let mut times: Vec<f64> = runs.iter().map(time).collect();
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
+    };
+    json!({
+        "load": median(|[load, ..]| *load),
+        "forward": median(|[.., forward]| *forward),
+        "analysis": median(|[_, analysis, _]| *analysis),
+        "total": median(|[load, analysis, _]| load + analysis),
+    })
+}
+
+/// A size in bytes or binary units.
+///
+/// # Errors
+/// What is expected.
+pub fn memory_size(value: &str) -> Result<usize, String> {
+    irreplens::memory::parse_size(value).ok_or_else(|| "expected bytes, or a number with K, M, G or T".into())
+}
+
+/// A family of groups and its parameter: `cyclic:113`.
+///
+/// # Errors
+/// What is expected.
+pub fn group(value: &str) -> Result<(GroupKind, usize), String> {
+    const FAMILIES: [(&str, GroupKind); 4] = [
+        ("cyclic", GroupKind::CyclicGroup),
+        ("dihedral", GroupKind::DihedralGroup),
+        ("symmetric", GroupKind::SymmetricGroup),
+        ("alternating", GroupKind::AlternatingGroup),
+    ];
+    let expected = "expected cyclic:N, dihedral:N, symmetric:N or alternating:N";
+    let (name, n) = value.split_once(':').ok_or(expected)?;
+    let &(_, kind) = FAMILIES.iter().find(|(family, _)| *family == name).ok_or(expected)?;
+    let n = n.parse().map_err(|error| format!("expected a number after {name}:, got {n}: {error}"))?;
+    Ok((kind, n))
+}

@@ -1,0 +1,61 @@
+//! The program in the shell: closed pipes, terminals, files that are written.
+
+use crate::shipped;
+use crate::snapshot::program;
+use std::process::{Output, Stdio};
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["interpret", "representation", "cosets"] {
+        let written = folder.path().join(format!("{name}.json"));
+        let mut child = program(folder.path())
+            .args([name, "--json"])
+            .arg(&written)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        drop(child.stdout.take()); // as `| true` does
+        let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+        assert!(status.success() && stderr.is_empty(), "{name}: {status}, {}", String::from_utf8_lossy(&stderr));
+        assert!(written.exists(), "{name}: the work goes on");
+    }
+    for line in [&["man"][..], &["completions", "bash"], &["--help"]] {
+        let mut child = program(folder.path()).args(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let Output { status, stderr, .. } = child.wait_with_output().unwrap();
+        assert!(status.success() && stderr.is_empty(), "{line:?}: {status}, {}", String::from_utf8_lossy(&stderr));
+    }
+}
+
+/// JSON alone on standard output is what goes to a file otherwise, timings aside.
+#[test]
+fn json_stands_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = shipped();
+    for name in ["interpret", "representation", "cosets"] {
+        let json = |target: &str| {
+            let output = program(folder.path()).arg(name).arg(&run).args(["--json", target]).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{name}");
+            let text = if target == "-" { output.stdout } else { std::fs::read(folder.path().join(target)).unwrap() };
+            let mut json: serde_json::Value = serde_json::from_slice(&text).unwrap();
+            json.as_object_mut().unwrap().remove("timing_ms");
+            json
+        };
+        assert_eq!(json("-"), json("found.json"), "{name}");
+    }
+}
+
+/// Bold where colours are asked for, and never where `NO_COLOR` is set.
+#[test]
+fn no_colour_where_none_is_wanted() {
+    let folder = tempfile::tempdir().unwrap();
+    let styled = |variables: &[(&str, &str)]| {
+        let output = program(folder.path()).arg("cosets").envs(variables.iter().copied()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().contains('\u{1b}')
+    };
+    assert!(!styled(&[]), "a pipe");
+    assert!(styled(&[("CLICOLOR_FORCE", "1")]));
+    assert!(!styled(&[("NO_COLOR", "1")]));
+}
