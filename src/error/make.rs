@@ -1,6 +1,6 @@
 //! Errors that many places make, in one call each.
 
-use super::Error;
+use super::{Error, Result};
 use std::path::{Path, PathBuf};
 
 impl Error {
@@ -16,8 +16,27 @@ impl Error {
         Self::Format { path: path.into(), expected, got: got.into() }
     }
 
+    /// [`Error::GroupName`] for a name that can be read.
+    pub(crate) fn no_group(name: impl ToString, expected: impl Into<String>, got: impl ToString) -> Self {
+        Self::GroupName { name: name.to_string(), at: None, expected: expected.into(), got: got.to_string() }
+    }
+
     /// [`Error::InFile`] around an error.
     pub(crate) fn in_file(path: impl Into<PathBuf>) -> impl FnOnce(Self) -> Self {
         |source| Self::InFile { path: path.into(), source: Box::new(source) }
+    }
+}
+
+/// [`Error::Shape`] unless the two shapes are equal.
+pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
+    if expected == got {
+        return Ok(());
+    }
+    Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
+}
+
+impl std::fmt::Debug for Error {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
     }
 }

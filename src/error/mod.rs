@@ -7,6 +7,7 @@ mod tensor;
 use std::path::PathBuf;
 
 use crate::quoted::{shown, shown_list, shown_numbers, shown_path};
+pub(crate) use make::check_shape;
 pub(crate) use names::nearest;
 use names::nearest_of;
 pub use tensor::TensorFault;
@@ -126,6 +127,19 @@ pub enum Error {
         order: usize,
         /// How many they generate.
         generated: usize,
+    },
+    /// A name of a group that cannot be read, or that is no group's ([`GroupName`](crate::group::GroupName)).
+    #[error("group `{name}`{place}: expected {expected}, got {got}", name = shown(name),
+        place = at.map_or_else(String::new, |at| format!(", character {at}")), expected = shown(expected), got = shown(got))]
+    GroupName {
+        /// The name, or the part of it that is at fault.
+        name: String,
+        /// The place in it, in characters from 1, where it cannot be read.
+        at: Option<usize>,
+        /// What would do there.
+        expected: String,
+        /// What was found.
+        got: String,
     },
 
     // ---- irreps -------------------------------------------------------------------------------
@@ -583,17 +597,3 @@ pub enum Error {
 
 /// `Result` with this crate's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// [`Error::Shape`] unless the two shapes are equal.
-pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
-    if expected == got {
-        return Ok(());
-    }
-    Err(Error::Shape { what: what.into(), expected: expected.to_vec(), got: got.to_vec() })
-}
-
-impl std::fmt::Debug for Error {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        std::fmt::Display::fmt(self, f)
-    }
-}

@@ -12,6 +12,7 @@
 //! | [`CayleyTable`] | any multiplication table | as given |
 //! | [`PermutationGroup`] | any group of permutations | as listed, or as generated |
 //!
+//! [`GroupName`] writes groups as text, `C7:C3` or `D4xC2`, and builds them as [`NamedGroup`].
 //! [`Group`] has two required methods; [`GroupExt`] derives everything else, once, for all groups.
 //! A [`Fingerprint`] tells one multiplication table from another; what is made for a group carries it.
 //! [`Subgroup`] has cosets and conjugates, [`subgroup_classes`] finds all subgroups up to conjugacy.
@@ -25,6 +26,7 @@ mod dicyclic;
 mod dihedral;
 mod file;
 mod fingerprint;
+mod name;
 mod permutation;
 mod product;
 mod semidirect;
@@ -41,6 +43,7 @@ pub use dicyclic::Dicyclic;
 pub use dihedral::Dihedral;
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::{check_fingerprint, closed};
+pub use name::{GroupFile, GroupForm, GroupName, NamedGroup};
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;
 pub use semidirect::SemidirectProduct;

@@ -34,6 +34,12 @@ impl Composition {
         (Self::ALL.into_iter()).find(|composition| text.starts_with(&squeeze(composition.rule())))
     }
 
+    /// The rule at the start of a text in a file.
+    pub(super) fn read(path: &Path, text: &str) -> Result<Self> {
+        let expected = "a composition \"(p*q)[i] = q[p[i]]\" or \"(p*q)[i] = p[q[i]]\"";
+        Self::parse(text).ok_or_else(|| Error::format(path, expected, format!("{text:?}")))
+    }
+
     fn compose(self, p: &[usize], q: &[usize]) -> Permutation {
         let (first, then) = match self {
             Self::ApplyLeftFirst => (p, q),
@@ -156,9 +162,7 @@ impl PermutationGroup {
         let path = path.as_ref();
         let expected = "an object with \"elements\" (lists of images) and \"composition\"";
         let file: File = parse(path, &read(path)?, expected)?;
-        let expected = "a composition \"(p*q)[i] = q[p[i]]\" or \"(p*q)[i] = p[q[i]]\"";
-        let unknown = || Error::format(path, expected, format!("{:?}", file.composition));
-        let composition = Composition::parse(&file.composition).ok_or_else(unknown)?;
+        let composition = Composition::read(path, &file.composition)?;
         let group = Self::from_elements(file.elements, composition).map_err(Error::in_file(path))?;
         Ok(Self { name: file.group, ..group })
     }

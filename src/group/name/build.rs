@@ -1,0 +1,170 @@
+//! Building the groups of names.
+
+use super::{GroupName, action, files};
+use crate::error::{Error, Result};
+use crate::group::{
+    Alternating, CayleyTable, Composition, Cyclic, Dicyclic, Dihedral, DirectProduct, Elem, Group, PermutationGroup,
+    SemidirectProduct, Symmetric,
+};
+use std::sync::Arc;
+
+/// A group built from its [`GroupName`], which is its [`name`](Group::name) too; cheap to clone.
+///
+/// ```
+/// use irreplens::group::{Elem, Group, GroupForm, GroupName};
+/// let group = "D3xC2".parse::<GroupName>()?.build()?;
+/// assert_eq!((group.order(), group.name()), (12, "D3xC2".into()));
+/// let GroupForm::Direct(product) = group.form() else { panic!("a direct product") };
+/// assert_eq!(product.split(Elem::new(7)), (Elem::new(3), Elem::new(1)));
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct NamedGroup {
+    name: GroupName,
+    order: usize,
+    form: GroupForm,
+}
+
+/// How a [`NamedGroup`] is built: by the closed form of its family, where there is one.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum GroupForm {
+    /// C_n.
+    Cyclic(Cyclic),
+    /// D_n.
+    Dihedral(Dihedral),
+    /// Dic_n.
+    Dicyclic(Dicyclic),
+    /// S_n.
+    Symmetric(Arc<Symmetric>),
+    /// A_n.
+    Alternating(Arc<Alternating>),
+    /// G x H; G^k is G^(k-1) x G.
+    Direct(Arc<DirectProduct<NamedGroup, NamedGroup>>),
+    /// N x| H.
+    Semidirect(Arc<SemidirectProduct<NamedGroup, NamedGroup>>),
+    /// A group of permutations.
+    Permutations(Arc<PermutationGroup>),
+    /// Any other, as its multiplication table.
+    Table(Arc<CayleyTable>),
+}
+
+impl GroupForm {
+    pub(super) fn group(&self) -> &dyn Group {
+        match self {
+            Self::Cyclic(group) => group,
+            Self::Dihedral(group) => group,
+            Self::Dicyclic(group) => group,
+            Self::Symmetric(group) => group,
+            Self::Alternating(group) => group,
+            Self::Direct(group) => group,
+            Self::Semidirect(group) => group,
+            Self::Permutations(group) => group,
+            Self::Table(group) => group,
+        }
+    }
+}
+
+impl NamedGroup {
+    /// Its name, as [`Group::name`] is in text.
+    #[must_use]
+    pub fn group_name(&self) -> &GroupName {
+        &self.name
+    }
+
+    /// How it is built.
+    #[must_use]
+    pub fn form(&self) -> &GroupForm {
+        &self.form
+    }
+}
+
+impl Group for NamedGroup {
+    fn order(&self) -> usize {
+        self.order
+    }
+    fn compose(&self, x: Elem, y: Elem) -> Elem {
+        self.form.group().compose(x, y)
+    }
+    fn identity(&self) -> Elem {
+        self.form.group().identity()
+    }
+    fn inverse(&self, x: Elem) -> Elem {
+        self.form.group().inverse(x)
+    }
+    fn name(&self) -> String {
+        self.name.to_string()
+    }
+}
+
+impl GroupName {
+    /// The group of this name.
+    ///
+    /// # Errors
+    /// [`Error::GroupName`] naming the part that is no group's, or whose order is above
+    /// [`MAX_ORDER`](GroupName::MAX_ORDER); the errors of reading a file.
+    ///
+    /// Cost: that of the group's own type; a table of order n takes 4 n^2 bytes, 400 MB and a few seconds at most.
+    pub fn build(&self) -> Result<NamedGroup> {
+        if let Some(order) = self.order() {
+            self.check_order(order)?;
+        }
+        let form = self.build_form()?;
+        let order = form.group().order();
+        self.check_order(order)?;
+        Ok(NamedGroup { name: self.clone(), order, form })
+    }
+
+    /// That an order is not too large.
+    pub(super) fn check_order(&self, order: usize) -> Result<()> {
+        if order <= Self::MAX_ORDER {
+            return Ok(());
+        }
+        let got = if order == usize::MAX { "more than 2^64".into() } else { order.to_string() };
+        Err(Error::no_group(self, format!("an order up to {}", Self::MAX_ORDER), got))
+    }
+
+    fn build_form(&self) -> Result<GroupForm> {
+        Ok(match self {
+            Self::Cyclic(n) => GroupForm::Cyclic(Cyclic::new(*n)?),
+            Self::Dihedral(n) => GroupForm::Dihedral(Dihedral::new(*n)?),
+            Self::Dicyclic(n) => GroupForm::Dicyclic(Dicyclic::new(*n)?),
+            Self::Symmetric(n) => GroupForm::Symmetric(Symmetric::new(*n)?.into()),
+            Self::Alternating(n) => GroupForm::Alternating(Alternating::new(*n)?.into()),
+            Self::Direct(left, right) => GroupForm::Direct(DirectProduct::new(left.build()?, right.build()?)?.into()),
+            Self::Power(base, k) => {
+                let base = base.build()?;
+                let mut power = base.clone();
+                for k in 2..=*k {
+                    let name = Self::Power(base.name.clone().into(), k);
+                    let order = power.order() * base.order();
+                    if order == 1 {
+                        break; // however large the exponent is
+                    }
+                    let form = GroupForm::Direct(DirectProduct::new(power, base.clone())?.into());
+                    power = NamedGroup { name, order, form };
+                }
+                power.form
+            }
+            Self::Semidirect { normal, multiplier, acting } => {
+                let (normal, acting) = (normal.build()?, acting.build()?);
+                let action = action::action(self, &normal, *multiplier, &acting)?;
+                GroupForm::Semidirect(SemidirectProduct::new(normal, acting, action)?.into())
+            }
+            Self::Permutations(generators) => {
+                let (rule, limit) = (Composition::ApplyLeftFirst, Self::MAX_ORDER);
+                let found = PermutationGroup::from_generators(generators, rule, limit);
+                GroupForm::Permutations(found.map_err(|error| self.over_limit(error))?.into())
+            }
+            Self::File(kind, path) => files::read_group(*kind, path.as_ref())?,
+        })
+    }
+
+    /// [`Error::OverLimit`] as the error about this name.
+    fn over_limit(&self, error: Error) -> Error {
+        match error {
+            Error::OverLimit { limit, .. } => Error::no_group(self, format!("an order up to {limit}"), "more"),
+            error => error,
+        }
+    }
+}
