@@ -247,9 +247,8 @@ fn titles(html: &str) -> Vec<String> {
 fn the_report_shows_every_measure_along_it() {
     let (_own, run) = trained();
     let folder = plain(&run);
-    let report = || {
-        irreplens::report::of_run(&Run::open(folder.path()).unwrap(), None, &Ok, &mut |_| {}).unwrap().html()
-    };
+    let report =
+        || irreplens::report::of_run(&Run::open(folder.path()).unwrap(), None, &Ok, &mut |_| {}).unwrap().html();
     let html = report();
     assert!(
         html.contains("Note: without final weights, the model is the last checkpoint, `checkpoints/epoch_300.pt`.")

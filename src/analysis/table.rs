@@ -244,7 +244,9 @@ impl fmt::Display for Table {
         for (i, reason) in reasons.iter().enumerate() {
             let number = if reasons.len() == 1 { String::new() } else { superscript(i) };
             let note = wrapped(&format!("–{number}: {reason}"), WIDTH - 4);
-            lines.extend(note.iter().enumerate().map(|(l, text)| format!("{}{text}", if l == 0 { "  " } else { "    " })));
+            lines.extend(
+                note.iter().enumerate().map(|(l, text)| format!("{}{text}", if l == 0 { "  " } else { "    " })),
+            );
         }
         f.write_str(&lines.join("\n"))
     }

@@ -340,7 +340,7 @@ const EXAMPLES: &str = "Examples:
   irreplens interpret runs/S5 --order orders/S5.json    a run on a symmetric group
   irreplens interpret runs/D53 --json found.json        every number, for other programs
   irreplens interpret runs/D53 --json - | jq .loss      JSON alone
-  irreplens interpret acts.npz --group cyclic:113       activations recorded elsewhere";
+  irreplens interpret acts.npz --group C113             activations recorded elsewhere";
 
 /// Frequencies with less than this share of the amplitudes' square sum are not printed.
 const PRINTED: f64 = 0.01;

@@ -6,6 +6,7 @@
 
 pub mod about;
 pub mod cosets;
+pub mod groups;
 pub mod interpret;
 pub mod pages;
 pub mod place;
@@ -38,7 +39,7 @@ struct Arguments {
 const EXAMPLES: &str = "Examples:
   irreplens                                        the shipped network in ten lines
   irreplens interpret                              all that is found in it
-  irreplens train --group dihedral:7 --out runs/D7
+  irreplens train --group D7 --out runs/D7
   irreplens report runs/D7 --out D7.html
   irreplens COMMAND --help                         options and examples of a subcommand";
 
@@ -52,6 +53,7 @@ enum Command {
     #[cfg(feature = "train")]
     Train(train::Arguments),
     Progress(progress::Arguments),
+    Groups(groups::Arguments),
     Completions(pages::Completions),
     Man(pages::Man),
 }
@@ -88,6 +90,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         #[cfg(feature = "train")]
         Some(Command::Train(arguments)) => train::train(arguments),
         Some(Command::Progress(arguments)) => progress::measure(arguments),
+        Some(Command::Groups(arguments)) => groups::tell(arguments),
         Some(Command::Completions(arguments)) => pages::completions(arguments),
         Some(Command::Man(arguments)) => pages::man(arguments),
     }

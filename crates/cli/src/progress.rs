@@ -19,7 +19,7 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  irreplens train --group cyclic:23 --out runs/C23    keeps checkpoints
+  irreplens train --group C23 --out runs/C23    keeps checkpoints
   irreplens progress runs/C23
   irreplens progress runs/S5 --order sympy --json S5.json
 

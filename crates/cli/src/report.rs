@@ -27,7 +27,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   irreplens report                                             the shipped network, in report.html
   irreplens report runs/S5 --order orders/S5.json --out S5.html
-  irreplens report acts.npz --group cyclic:113                 activations recorded elsewhere";
+  irreplens report acts.npz --group C113                       activations recorded elsewhere";
 
 /// Runs the subcommand.
 ///

@@ -136,9 +136,13 @@ fn print_controls(screen: &Screen, controls: &Explanations) {
     say!(screen, "\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     if let Some(cosets) = cosets {
         say!(screen, "\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
-        say!(screen,
+        say!(
+            screen,
             "\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}",
-            "irrep", "subgroups of order", "conjugates", "neurons"
+            "irrep",
+            "subgroups of order",
+            "conjugates",
+            "neurons"
         );
         for ((irrep, class), neurons) in side_by_side(irreps, cosets) {
             let label = irrep.map_or("-", |b| irreps.irreps[b.index()].irrep.label.as_str());
@@ -151,7 +155,15 @@ fn print_controls(screen: &Screen, controls: &Explanations) {
     } else {
         say!(screen, "\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");
     }
-    say!(screen, "\n{:>16}{:>15}{:>12}{:>15}{:>20}", "", "logits, FVE", "key irreps", "hidden, FVE", "neurons on cosets");
+    say!(
+        screen,
+        "\n{:>16}{:>15}{:>12}{:>15}{:>20}",
+        "",
+        "logits, FVE",
+        "key irreps",
+        "hidden, FVE",
+        "neurons on cosets"
+    );
     let all = [
         ("this model", Some(&controls.found)),
         ("untrained", controls.random_model.as_ref()),
@@ -266,7 +278,7 @@ const EXAMPLES: &str = "Examples:
   irreplens representation                                   the shipped network on the dihedral group of order 106
   irreplens representation runs/S5 --order orders/S5.json    a run on a symmetric group
   irreplens representation runs/D53 --controls               beside an untrained network and a shuffled group
-  irreplens representation acts.npz --group cyclic:113       activations recorded elsewhere";
+  irreplens representation acts.npz --group C113             activations recorded elsewhere";
 
 /// Runs the subcommand.
 ///

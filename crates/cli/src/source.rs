@@ -4,6 +4,7 @@ use crate::Failure;
 use crate::place::{On, Place};
 use crate::screen::Screen;
 use irreplens::checkpoint::{GroupKind, Run};
+use irreplens::group::GroupName;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
@@ -26,9 +27,9 @@ pub struct Source {
     /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
     #[arg(long, value_name = "ORDER")]
     pub order: Option<PathBuf>,
-    /// The group of recorded activations: cyclic:N, dihedral:N (of order 2 N), symmetric:N or alternating:N.
-    #[arg(long, value_name = "GROUP", value_parser = group, requires = "run")]
-    group: Option<(GroupKind, usize)>,
+    /// The group of recorded activations, by a name that `irreplens groups` lists: C113, D53, S5, A5.
+    #[arg(long, value_name = "GROUP", requires = "run")]
+    group: Option<GroupName>,
     /// The site of recorded activations whose channels are neurons; `hidden` where nothing is said.
     #[arg(long, value_name = "SITE", requires = "run")]
     neurons: Option<String>,
@@ -71,7 +72,7 @@ impl Source {
         let Some(path) = &self.run else { return shipped() };
         let run = match (&self.group, &self.neurons) {
             (None, None) => Run::open(path),
-            (group, neurons) => Run::recorded(path, neurons.as_deref(), *group),
+            (group, neurons) => Run::recorded(path, neurons.as_deref(), group.as_ref().map(family).transpose()?),
         };
         match run {
             Ok(run) => Ok(Opened { run, _folder: None }),
@@ -162,20 +163,19 @@ pub fn memory_size(value: &str) -> Result<usize, String> {
     irreplens::memory::parse_size(value).ok_or_else(|| "expected bytes, or a number with K, M, G or T".into())
 }
 
-/// A family of groups and its parameter: `cyclic:113`.
+/// The family of a group and its parameter, as settings name it.
 ///
 /// # Errors
-/// What is expected.
-pub fn group(value: &str) -> Result<(GroupKind, usize), String> {
-    const FAMILIES: [(&str, GroupKind); 4] = [
-        ("cyclic", GroupKind::CyclicGroup),
-        ("dihedral", GroupKind::DihedralGroup),
-        ("symmetric", GroupKind::SymmetricGroup),
-        ("alternating", GroupKind::AlternatingGroup),
-    ];
-    let expected = "expected cyclic:N, dihedral:N, symmetric:N or alternating:N";
-    let (name, n) = value.split_once(':').ok_or(expected)?;
-    let &(_, kind) = FAMILIES.iter().find(|(family, _)| *family == name).ok_or(expected)?;
-    let n = n.parse().map_err(|error| format!("expected a number after {name}:, got {n}: {error}"))?;
-    Ok((kind, n))
+/// [`irreplens::Error::Unsupported`] for any other group.
+pub fn family(name: &GroupName) -> irreplens::Result<(GroupKind, usize)> {
+    match *name {
+        GroupName::Cyclic(n) => Ok((GroupKind::CyclicGroup, n)),
+        GroupName::Dihedral(n) => Ok((GroupKind::DihedralGroup, n)),
+        GroupName::Symmetric(n) => Ok((GroupKind::SymmetricGroup, n)),
+        GroupName::Alternating(n) => Ok((GroupKind::AlternatingGroup, n)),
+        _ => {
+            let needs = "a cyclic, dihedral, symmetric or alternating group";
+            Err(irreplens::Error::Unsupported { analysis: "a group in the settings of a run", needs })
+        }
+    }
 }

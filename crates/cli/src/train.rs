@@ -7,12 +7,12 @@
 
 use crate::place::{On, Place};
 use crate::screen::{Output, complain, say};
-use crate::source::{Memory, group};
+use crate::source::{Memory, family};
 use crate::{Failure, usage};
 use clap::builder::PossibleValuesParser;
 use irreplens::analysis::{Cell, Table, Term};
 use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, ModelSettings, Optimiser, RunConfig};
-use irreplens::group::{Alternating, Cyclic, Dihedral, Group, Symmetric};
+use irreplens::group::{Alternating, Cyclic, Dihedral, Group, GroupName, Symmetric};
 use irreplens::memory;
 use irreplens::task::Split;
 use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
@@ -64,9 +64,9 @@ pub struct Arguments {
     /// Settings to start from, a cfg.json: options override it. Without one, the published settings on D53.
     #[arg(long, value_name = "FILE")]
     cfg: Option<PathBuf>,
-    /// The group: cyclic:N, dihedral:N (of order 2 N), symmetric:N or alternating:N (in SymPy's element order).
-    #[arg(long, value_name = "GROUP", value_parser = group)]
-    group: Option<(GroupKind, usize)>,
+    /// The group, by a name that `irreplens groups` lists: C113, D53 (of order 106), S5 or A5 (in SymPy's element order).
+    #[arg(long, value_name = "GROUP")]
+    group: Option<GroupName>,
     /// A published network; a --cfg may describe any other, step by step.
     #[arg(long, value_name = "MODEL", value_parser = PossibleValuesParser::new(MODELS.map(|(name, _)| name)))]
     model: Option<String>,
@@ -130,8 +130,8 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  irreplens train --group dihedral:53 --seed 2 --epochs 60000 --out runs/D53
-  irreplens train --group cyclic:59 --seeds 1,2,3 --test-loss-below 1e-4 --out runs/C59
+  irreplens train --group D53 --seed 2 --epochs 60000 --out runs/D53
+  irreplens train --group C59 --seeds 1,2,3 --test-loss-below 1e-4 --out runs/C59
   irreplens train --cfg runs/D53/cfg.json --lr 5e-4 --out runs/slower
   irreplens train --optimiser sgd --momentum 0.9 --lr 0.1 --weight-decay 1e-4 --out runs/sgd";
 
@@ -152,8 +152,8 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
     arguments.memory.set();
     let contradiction = |what: String| Err(usage("train", what));
     let mut config = arguments.cfg.map_or(Ok(published()), RunConfig::read)?;
-    if let Some((group, parameter)) = arguments.group {
-        (config.group, config.group_parameter) = (group, parameter);
+    if let Some(name) = arguments.group {
+        (config.group, config.group_parameter) = family(&name)?;
     }
     if let Some(model) = arguments.model {
         let found = MODELS.iter().find(|(name, _)| *name == model).ok_or("the parser knows the names")?;
@@ -170,7 +170,9 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
             ("--output-bias", arguments.output_bias.is_some()),
         ];
         if let Some((option, _)) = widths.iter().find(|(_, given)| *given) {
-            return contradiction(format!("{option}: the network of the --cfg is described step by step, widths and all"));
+            return contradiction(format!(
+                "{option}: the network of the --cfg is described step by step, widths and all"
+            ));
         }
     }
     if let (Some(kind), Some(_)) = (kind, arguments.hidden)
@@ -178,7 +180,9 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
         && kind != ModelKind::Transformer
     {
         let name = MODELS.iter().find(|(_, other)| *other == kind).map_or("it", |(name, _)| name);
-        return contradiction(format!("--hidden: a {name} network has no hidden layer of its own; --embed is its width"));
+        return contradiction(format!(
+            "--hidden: a {name} network has no hidden layer of its own; --embed is its width"
+        ));
     }
     if let Some(decay) = arguments.decay {
         config.lr_decay = serde_json::from_value(json!(decay))?;
@@ -314,7 +318,7 @@ fn table(trained: &[Trained]) -> Table {
             Cell::number(test.map(|test| test.loss), none),
             Cell::Share(metrics.train.accuracy),
             Cell::share(test.map(|test| test.accuracy), none),
-            Cell::number(*epoch_ms_median, "no epoch was taken"),
+            Cell::Number(*epoch_ms_median),
         ]
     };
     let columns = columns.into_iter().map(|(name, means)| Term::new(name, means)).collect();

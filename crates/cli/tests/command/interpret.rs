@@ -79,8 +79,7 @@ fn golden_files() {
     for run in runs {
         let model = run.strip_prefix(&root).unwrap().display();
         let golden = std::fs::read_to_string(run.join("notebook_golden.json")).unwrap();
-        let explained =
-            interpret::run(&run, None, &Place::Cpu).unwrap_or_else(|error| panic!("{model}: {error}"));
+        let explained = interpret::run(&run, None, &Place::Cpu).unwrap_or_else(|error| panic!("{model}: {error}"));
         let found = golden_differences(&serde_json::from_str(&golden).unwrap(), &interpret::to_json(&explained));
         let more = found.len().saturating_sub(5);
         problems.extend(found.iter().take(5).map(|difference| format!("{model}: {difference}")));
@@ -328,8 +327,8 @@ fn small_runs_of_every_kind() {
         let case = format!("{model:?} on {group:?} {n}");
         let folder = tempfile::tempdir().unwrap();
         let config = write_run(folder.path(), model, group, n, 100 + i.start as u64);
-        let explained = interpret::run(folder.path(), None, &Place::Cpu)
-            .unwrap_or_else(|error| panic!("{case}: {error}"));
+        let explained =
+            interpret::run(folder.path(), None, &Place::Cpu).unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(explained.config, config);
         let mut out = interpret::to_json(&explained);
         let text = explained.found.to_string();

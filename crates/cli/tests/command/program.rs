@@ -22,7 +22,8 @@ fn a_closed_pipe_is_no_error() {
         assert!(written.exists(), "{name}: the work goes on");
     }
     for line in [&["man"][..], &["completions", "bash"], &["--help"]] {
-        let mut child = program(folder.path()).args(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            program(folder.path()).args(line).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         drop(child.stdout.take());
         let Output { status, stderr, .. } = child.wait_with_output().unwrap();
         assert!(status.success() && stderr.is_empty(), "{line:?}: {status}, {}", String::from_utf8_lossy(&stderr));

@@ -16,8 +16,8 @@ fn measured(root: &Path, run: &Path) -> Value {
         "AlternatingGroup" => Some(root.join(format!("orders/A{n}.json"))),
         _ => None,
     };
-    let measured = command::run(run, order.as_deref(), &Place::Cpu)
-        .unwrap_or_else(|error| panic!("{}: {error}", run.display()));
+    let measured =
+        command::run(run, order.as_deref(), &Place::Cpu).unwrap_or_else(|error| panic!("{}: {error}", run.display()));
     command::to_json(&measured)
 }
 

@@ -115,3 +115,105 @@ fn report() {
     ];
     check("report", folder().path(), &lines);
 }
+
+/// Few steps: more, and the numbers would drift from one processor to another.
+#[test]
+fn train() {
+    let folder = folder();
+    let described = r#"{"group": "CyclicGroup", "group_parameter": 5, "frac_train": 0.8, "seed": 1, "lr": 0.01,
+        "weight_decay": 0.1, "betas": [0.9, 0.98], "num_epochs": 5, "model": "BilinearNet", "layers": {"embed_dim": 4}}"#;
+    std::fs::write(folder.path().join("cfg.json"), described).unwrap();
+    let small = "--group C5 --embed 4 --hidden 8 --fraction 0.8 --epochs 20";
+    let ok = [
+        format!("train {small}"),
+        format!("train {small} --out kept --json -"),
+        format!("train {small} --out kept"),
+        format!("train {small} --lr 0.5 --out kept"),
+        format!("train {small} --seeds 1,2 --out several"),
+        format!("train {small} --seed 3 --lr 0.01 --weight-decay 0.1 --decay cosine --warmup 5 --optimiser adam"),
+        format!("train {small} --optimiser sgd --momentum 0.9 --label-smoothing 0.1 --model two-layer --output-bias"),
+        format!("train {small} --test-loss-below 100 --patience 10 --memory 1G --device cpu"),
+        "train --cfg cfg.json --fraction 1 --epochs 10".into(),
+        "train --group S3 --model transformer --embed 4 --hidden 8 --epochs 2".into(),
+        "train --group A4 --model summed --embed 4 --epochs 2".into(),
+    ];
+    check("train", folder.path(), &ok.iter().map(String::as_str).collect::<Vec<_>>());
+    let bad = [
+        "train --hidden=-3",
+        "train --hidden 0",
+        "train --fraction 1.5",
+        "train --fraction 0",
+        "train --group dihedral",
+        "train --group C0",
+        "train --group C7:K3",
+        "train --lr=-1",
+        "train --decay slow",
+        "train --optimiser lion",
+        "train --model mlp",
+        "train --momentum 0.9",
+        "train --optimiser sgd --momentum 1",
+        "train --label-smoothing 1",
+        "train --output-bias maybe",
+        "train --seed 1 --seeds 2,3 --out runs",
+        "train --seeds 1,2",
+        "train --seeds 4,1,4 --out runs",
+        "train --model bilinear --hidden 5",
+        "train --warmup 30 --epochs 20",
+        "train --fraction 1 --test-loss-below 0.1",
+        "train --fraction 1 --patience 5",
+        "train --fast yes",
+        "train --epochs",
+        "train --cfg missing.json",
+        "train --cfg acts.npz",
+        "train --group C20000 --memory 8G",
+        "train --hidden 4611686018427387904 --memory 8G",
+        "train --device gpu",
+        "train --json no/such/folder/file",
+        "train --out acts.npz",
+    ];
+    check("train_refused", folder.path(), &bad);
+}
+
+#[test]
+fn progress() {
+    let folder = folder();
+    let lines = [
+        "train --group C5 --embed 4 --hidden 8 --fraction 0.8 --epochs 4 --out C5.run --json trained.json",
+        "progress C5.run",
+        "progress C5.run --json -",
+        "progress",
+        "progress C5",
+        "progress nowhere --json no/such/folder/file",
+    ];
+    check("progress", folder.path(), &lines);
+}
+
+#[test]
+fn groups() {
+    let lines = [
+        "groups",
+        "groups S3 --table S3.json",
+        "groups table:S3.json --json -",
+        "groups C2^5 --subgroups 100",
+        "groups Q8 --json Q8.json",
+        "groups K4",
+        "groups C0",
+        "groups C8:C2",
+        "groups table:nowhere.json",
+        "groups S40",
+        "groups --table S3.json",
+        "groups S3 --table no/such/folder/file",
+        "groups S3 --json",
+    ];
+    check("groups", folder().path(), &lines);
+}
+
+#[test]
+fn pages() {
+    let lines = ["completions elvish", "completions", "completions tcsh", "man", "man --out .", "man --out nowhere"];
+    let folder = folder();
+    check("pages", folder.path(), &lines);
+    for page in ["irreplens.1", "irreplens-interpret.1", "irreplens-train.1"] {
+        assert!(std::fs::read_to_string(folder.path().join(page)).unwrap().contains(".SH EXTRA"), "{page}");
+    }
+}

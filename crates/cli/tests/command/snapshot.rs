@@ -10,7 +10,9 @@ use std::process::{Command, Output, Stdio};
 pub fn program(folder: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_irreplens"));
     command.current_dir(folder).stdin(Stdio::null());
-    ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"].map(|name| command.env_remove(name));
+    for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "COLUMNS"] {
+        command.env_remove(name);
+    }
     command
 }
 
@@ -50,7 +52,10 @@ pub fn check(name: &str, folder: &Path, lines: &[&str]) {
     settings.add_filter(&folder.replace(['\\', '.'], "."), "[FOLDER]");
     settings.add_filter(r"[^\s`]*irreplens-[A-Za-z0-9]{6}\b", "[SHIPPED]");
     settings.add_filter(r"milliseconds: .*", "milliseconds: [TIME]");
-    settings.add_filter(r#""(timing_ms|seconds|epoch_ms_median|peak_rss_mb|bytes)":(\{[^}]*\}|[0-9.]+)"#, "\"$1\":[MEASURED]");
+    settings.add_filter(
+        r#""(timing_ms|seconds|epoch_ms_median|peak_rss_mb|bytes)":(\{[^}]*\}|[0-9.]+)"#,
+        "\"$1\":[MEASURED]",
+    );
     settings.add_filter(r" +\d+\.\d\d s  ", "[TIME]  ");
     settings.add_filter(r"budget of \d+", "budget of [MEMORY]");
     settings.bind(|| insta::assert_snapshot!(name, said.join("\n\n")));

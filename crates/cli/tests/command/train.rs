@@ -1,11 +1,11 @@
 //! `irreplens train`: what it writes, `irreplens interpret` reads; settings from files and options.
 
 use clap::Parser;
+use irreplens::checkpoint::{Optimiser, RunConfig};
 use irreplens_cli::Failure;
 use irreplens_cli::interpret;
 use irreplens_cli::place::Place;
 use irreplens_cli::train::{self, Settings};
-use irreplens::checkpoint::{Optimiser, RunConfig};
 use serde_json::Value;
 use std::path::Path;
 
