@@ -9,10 +9,11 @@
 //! | [`Alternating`] | A_n, order n!/2, n <= 7 | lists of images in lexicographic order |
 //! | [`DirectProduct`] | G x H | (g, h) at row g * \|H\| + h |
 //! | [`SemidirectProduct`] | N x| H; affine and metacyclic groups | (a, h) at row h * \|N\| + a |
+//! | [`Heisenberg`] | Heisenberg and extraspecial groups | (a, b, c) in lexicographic order |
 //! | [`CayleyTable`] | any multiplication table | as given |
 //! | [`PermutationGroup`] | any group of permutations | as listed, or as generated |
+//! | [`NamedGroup`] | what a [`GroupName`] says: `C7:C3`, `GL(2,3)`, `<a, b \| a^4, b^2, (a b)^2>` | that of its [form](NamedGroup::form) |
 //!
-//! [`GroupName`] writes groups as text, `C7:C3` or `D4xC2`, and builds them as [`NamedGroup`].
 //! [`Group`] has two required methods; [`GroupExt`] derives everything else, once, for all groups.
 //! A [`Fingerprint`] tells one multiplication table from another; what is made for a group carries it.
 //! [`Subgroup`] has cosets and conjugates, [`subgroup_classes`] finds all subgroups up to conjugacy.
@@ -26,6 +27,7 @@ mod dicyclic;
 mod dihedral;
 mod file;
 mod fingerprint;
+mod heisenberg;
 mod name;
 mod permutation;
 mod product;
@@ -43,7 +45,8 @@ pub use dicyclic::Dicyclic;
 pub use dihedral::Dihedral;
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::{check_fingerprint, closed};
-pub use name::{GroupFile, GroupForm, GroupName, NamedGroup};
+pub use heisenberg::Heisenberg;
+pub use name::{GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;
 pub use semidirect::SemidirectProduct;

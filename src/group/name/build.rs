@@ -1,11 +1,12 @@
 //! Building the groups of names.
 
-use super::{GroupName, action, files};
+use super::{GroupName, action, files, homomorphism, quotient, wreath};
 use crate::error::{Error, Result};
 use crate::group::{
-    Alternating, CayleyTable, Composition, Cyclic, Dicyclic, Dihedral, DirectProduct, Elem, Group, PermutationGroup,
-    SemidirectProduct, Symmetric,
+    Alternating, CayleyTable, Composition, Cyclic, Dicyclic, Dihedral, DirectProduct, Elem, Group, GroupExt,
+    Heisenberg, PermutationGroup, SemidirectProduct, Symmetric,
 };
+use crate::memory;
 use std::sync::Arc;
 
 /// A group built from its [`GroupName`], which is its [`name`](Group::name) too; cheap to clone.
@@ -43,6 +44,8 @@ pub enum GroupForm {
     Direct(Arc<DirectProduct<NamedGroup, NamedGroup>>),
     /// N x| H.
     Semidirect(Arc<SemidirectProduct<NamedGroup, NamedGroup>>),
+    /// A Heisenberg or extraspecial group.
+    Heisenberg(Heisenberg),
     /// A group of permutations.
     Permutations(Arc<PermutationGroup>),
     /// Any other, as its multiplication table.
@@ -59,6 +62,7 @@ impl GroupForm {
             Self::Alternating(group) => group,
             Self::Direct(group) => group,
             Self::Semidirect(group) => group,
+            Self::Heisenberg(group) => group,
             Self::Permutations(group) => group,
             Self::Table(group) => group,
         }
@@ -66,6 +70,10 @@ impl GroupForm {
 }
 
 impl NamedGroup {
+    pub(super) fn new(name: GroupName, form: GroupForm) -> Self {
+        Self { name, order: form.group().order(), form }
+    }
+
     /// Its name, as [`Group::name`] is in text.
     #[must_use]
     pub fn group_name(&self) -> &GroupName {
@@ -110,9 +118,8 @@ impl GroupName {
             self.check_order(order)?;
         }
         let form = self.build_form()?;
-        let order = form.group().order();
-        self.check_order(order)?;
-        Ok(NamedGroup { name: self.clone(), order, form })
+        self.check_order(form.group().order())?;
+        Ok(NamedGroup::new(self.clone(), form))
     }
 
     /// That an order is not too large.
@@ -124,6 +131,18 @@ impl GroupName {
         Err(Error::no_group(self, format!("an order up to {}", Self::MAX_ORDER), got))
     }
 
+    /// That there is memory for a table.
+    pub(super) fn check_table(&self, order: usize) -> Result<()> {
+        self.check_order(order)?;
+        memory::check("a Cayley table", memory::bytes::<Elem>(&[order, order]))
+    }
+
+    /// The table of a group, as that of this name.
+    pub(super) fn table(&self, group: &dyn Group) -> Result<GroupForm> {
+        self.check_table(group.order())?;
+        Ok(GroupForm::Table(group.cayley_table().into()))
+    }
+
     fn build_form(&self) -> Result<GroupForm> {
         Ok(match self {
             Self::Cyclic(n) => GroupForm::Cyclic(Cyclic::new(*n)?),
@@ -131,7 +150,11 @@ impl GroupName {
             Self::Dicyclic(n) => GroupForm::Dicyclic(Dicyclic::new(*n)?),
             Self::Symmetric(n) => GroupForm::Symmetric(Symmetric::new(*n)?.into()),
             Self::Alternating(n) => GroupForm::Alternating(Alternating::new(*n)?.into()),
-            Self::Direct(left, right) => GroupForm::Direct(DirectProduct::new(left.build()?, right.build()?)?.into()),
+            Self::Direct(left, right) => {
+                let (left, right) = (left.build()?, right.build()?);
+                self.check_order(left.order() * right.order())?;
+                GroupForm::Direct(DirectProduct::new(left, right)?.into())
+            }
             Self::Power(base, k) => {
                 let base = base.build()?;
                 let mut power = base.clone();
@@ -141,16 +164,33 @@ impl GroupName {
                     if order == 1 {
                         break; // however large the exponent is
                     }
+                    self.check_order(order)?;
                     let form = GroupForm::Direct(DirectProduct::new(power, base.clone())?.into());
-                    power = NamedGroup { name, order, form };
+                    power = NamedGroup::new(name, form);
                 }
                 power.form
             }
             Self::Semidirect { normal, multiplier, acting } => {
                 let (normal, acting) = (normal.build()?, acting.build()?);
+                self.check_order(normal.order().saturating_mul(acting.order()))?;
                 let action = action::action(self, &normal, *multiplier, &acting)?;
                 GroupForm::Semidirect(SemidirectProduct::new(normal, acting, action)?.into())
             }
+            Self::Central(left, right) => quotient::central(self, &left.build()?, &right.build()?)?,
+            Self::Wreath(base, top) => wreath::wreath(self, base.build()?, top.build()?)?,
+            Self::Quotient(of, kernel) => quotient::quotient(self, &of.build()?, kernel)?,
+            Self::Holomorph(of) => homomorphism::holomorph(self, of.build()?)?,
+            Self::Automorphisms(of) => {
+                let found = homomorphism::automorphisms(self, &of.build()?, Self::MAX_ORDER)?;
+                self.table(&found)?
+            }
+            Self::Matrix(family, n, q) => family.build(self, *n, *q)?,
+            Self::Heisenberg(m) => GroupForm::Heisenberg(Heisenberg::new(*m)?),
+            Self::Extraspecial { p, n, plus } => {
+                let found = Heisenberg::extraspecial(*p, *n, *plus);
+                GroupForm::Heisenberg(found.map_err(|_| Error::no_group(self, "a prime", p))?)
+            }
+            Self::Presentation(presentation) => presentation.build(self)?,
             Self::Permutations(generators) => {
                 let (rule, limit) = (Composition::ApplyLeftFirst, Self::MAX_ORDER);
                 let found = PermutationGroup::from_generators(generators, rule, limit);

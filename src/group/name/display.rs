@@ -1,6 +1,6 @@
 //! Printing the names of groups.
 
-use super::GroupName;
+use super::{GroupName, Kernel};
 use std::fmt::{self, Display, Formatter};
 
 impl Display for GroupName {
@@ -18,7 +18,7 @@ impl Display for GroupName {
                 _ => write!(f, "{}x{}", Operand(left), Operand(right)),
             },
             Self::Power(base, k) => match **base {
-                Self::Power(..) => write!(f, "({base})^{k}"),
+                Self::Power(..) | Self::Extraspecial { .. } => write!(f, "({base})^{k}"),
                 _ => write!(f, "{}^{k}", Operand(base)),
             },
             Self::Semidirect { normal, multiplier: None, acting } => {
@@ -27,9 +27,23 @@ impl Display for GroupName {
             Self::Semidirect { normal, multiplier: Some(power), acting } => {
                 write!(f, "{}:{{{power}}}{}", Operand(normal), Operand(acting))
             }
+            Self::Central(left, right) => write!(f, "{}o{}", Operand(left), Operand(right)),
+            Self::Wreath(base, top) => write!(f, "{}wr{}", Operand(base), Operand(top)),
+            Self::Quotient(of, Kernel::Center) => write!(f, "{}/Z", Operand(of)),
+            Self::Quotient(of, Kernel::Closure(rows)) => {
+                write!(f, "{}/<", Operand(of))?;
+                listed(f, ",", rows, |f, row| write!(f, "#{row}"))?;
+                f.write_str(">")
+            }
+            Self::Holomorph(of) => write!(f, "Hol({of})"),
+            Self::Automorphisms(of) => write!(f, "Aut({of})"),
+            Self::Matrix(family, n, q) => write!(f, "{}({n},{q})", family.word()),
+            Self::Heisenberg(m) => write!(f, "Heis({m})"),
+            Self::Extraspecial { p, n, plus } => write!(f, "{p}^(1+{}){}", 2 * n, if *plus { '+' } else { '-' }),
+            Self::Presentation(presentation) => write!(f, "{presentation}"),
             Self::Permutations(generators) => {
                 f.write_str("perm:")?;
-                listed(f, generators, |f, images| cycles(f, images))
+                listed(f, ",", generators, |f, images| cycles(f, images))
             }
             Self::File(kind, path) => write!(f, "{}:\"{}\"", kind.word(), path),
         }
@@ -42,24 +56,26 @@ struct Operand<'a>(&'a GroupName);
 impl Display for Operand<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
-            GroupName::Direct(..) | GroupName::Semidirect { .. } | GroupName::Permutations(_) => {
-                write!(f, "({})", self.0)
-            }
+            GroupName::Direct(..)
+            | GroupName::Semidirect { .. }
+            | GroupName::Central(..)
+            | GroupName::Wreath(..)
+            | GroupName::Quotient(..)
+            | GroupName::Permutations(_) => write!(f, "({})", self.0),
             name => write!(f, "{name}"),
         }
     }
 }
 
-/// Items between commas.
+/// Items between separators.
 pub(super) fn listed<T>(
     f: &mut Formatter<'_>,
+    separator: &str,
     items: &[T],
     one: impl Fn(&mut Formatter<'_>, &T) -> fmt::Result,
 ) -> fmt::Result {
     for (i, item) in items.iter().enumerate() {
-        if i > 0 {
-            f.write_str(",")?;
-        }
+        f.write_str(if i > 0 { separator } else { "" })?;
         one(f, item)?;
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Reading the names of groups: recursive descent over the text, each error with its place.
 
-use super::{GroupFile, GroupName};
+use super::{GroupFile, GroupName, Kernel, MatrixFamily};
 use crate::error::{Error, Result};
 use std::str::FromStr;
 
@@ -11,8 +11,9 @@ const PARTS: usize = 100;
 const POINTS: usize = 1000;
 
 /// The letters and words that begin a name, as an error lists them.
-const KNOWN: &str = "C, D, Dic, Q, S, A, perm:, table:, order:, generators:, cyclic:, dihedral:, dicyclic:, symmetric:, \
-                     alternating:, or one in parentheses";
+const KNOWN: &str = "C, D, Dic, Q, S, A, GL, SL, PGL, PSL, Sp, GammaL, AGL, ASL, AGammaL, Hol, Aut, Heis, ES+, ES-, \
+                     3^(1+2)+, perm:, table:, order:, generators:, cyclic:, dihedral:, dicyclic:, symmetric:, \
+                     alternating:, <a, b | relations>, or one in parentheses";
 
 impl FromStr for GroupName {
     type Err = Error;
@@ -26,7 +27,7 @@ impl FromStr for GroupName {
         let name = parser.name()?;
         match parser.rest().chars().next() {
             None => Ok(name),
-            Some(_) => Err(parser.expected("an operator (^, x, :) or the end")),
+            Some(_) => Err(parser.expected("an operator (^, x, :, wr, o, /) or the end")),
         }
     }
 }
@@ -34,16 +35,16 @@ impl FromStr for GroupName {
 /// The text and the place in it, in bytes.
 pub(super) struct Parser<'a> {
     text: &'a str,
-    at: usize,
+    pub(super) at: usize,
     parts: usize,
 }
 
 impl<'a> Parser<'a> {
-    fn rest(&self) -> &'a str {
+    pub(super) fn rest(&self) -> &'a str {
         &self.text[self.at..]
     }
 
-    fn skip_spaces(&mut self) {
+    pub(super) fn skip_spaces(&mut self) {
         self.at += self.rest().len() - self.rest().trim_start().len();
     }
 
@@ -91,39 +92,82 @@ impl<'a> Parser<'a> {
     /// A whole number from 1 up.
     pub(super) fn number(&mut self) -> Result<usize> {
         self.skip_spaces();
+        let start = self.at;
+        match self.digits()? {
+            0 => Err(self.wrong(start, "a number from 1 up", 0)),
+            number => Ok(number),
+        }
+    }
+
+    /// A whole number from 0 up.
+    fn digits(&mut self) -> Result<usize> {
+        self.skip_spaces();
         let digits = self.rest().find(|c: char| !c.is_ascii_digit()).unwrap_or(self.rest().len());
         let (start, text) = (self.at, &self.rest()[..digits]);
         if text.is_empty() {
             return Err(self.expected("a number"));
         }
         self.at += digits;
-        match text.parse() {
-            Ok(0) => Err(self.wrong(start, "a number from 1 up", 0)),
-            Ok(number) => Ok(number),
-            Err(_) => Err(self.wrong(start, "a number that fits in 64 bits", text)),
-        }
+        text.parse().map_err(|_| self.wrong(start, "a number that fits in 64 bits", text))
+    }
+
+    /// Passes over any of some words.
+    fn take_any(&mut self, words: &[&str]) -> bool {
+        words.iter().any(|word| self.take(word))
     }
 
     /// Factors between operators, from the left.
     fn name(&mut self) -> Result<GroupName> {
         let mut left = self.factor()?;
         loop {
-            left = if self.take("x") || self.take("*") || self.take("×") {
+            let pair: fn(Box<GroupName>, Box<GroupName>) -> GroupName = if self.take_any(&["x", "*", "×"]) {
+                GroupName::Direct
+            } else if self.take_any(&["o", "∘"]) {
+                GroupName::Central
+            } else if self.take_any(&["wr", "≀"]) {
+                GroupName::Wreath
+            } else if self.take_any(&[":", "⋊"]) {
                 self.part()?;
-                GroupName::Direct(left.into(), self.factor()?.into())
-            } else if self.take(":") {
+                left = self.semidirect(left)?;
+                continue;
+            } else if self.take("/") {
                 self.part()?;
-                let multiplier = if self.take("{") {
-                    let multiplier = self.number()?;
-                    self.require("}")?;
-                    Some(multiplier)
-                } else {
-                    None
-                };
-                GroupName::Semidirect { normal: left.into(), multiplier, acting: self.factor()?.into() }
+                left = GroupName::Quotient(left.into(), self.kernel()?);
+                continue;
             } else {
                 return Ok(left);
             };
+            self.part()?;
+            left = pair(left.into(), self.factor()?.into());
+        }
+    }
+
+    /// A multiplier, if there is one, and the group that acts.
+    fn semidirect(&mut self, normal: GroupName) -> Result<GroupName> {
+        let mut multiplier = None;
+        if self.take("{") {
+            multiplier = Some(self.number()?);
+            self.require("}")?;
+        }
+        Ok(GroupName::Semidirect { normal: normal.into(), multiplier, acting: self.factor()?.into() })
+    }
+
+    /// What a quotient is by.
+    fn kernel(&mut self) -> Result<Kernel> {
+        if self.take("Z") {
+            return Ok(Kernel::Center);
+        }
+        if !self.take("<") {
+            return Err(self.expected("`Z` for the centre, or rows of elements as <#2,#5>"));
+        }
+        let mut rows = Vec::new();
+        loop {
+            self.require("#")?;
+            rows.push(self.digits()?);
+            if !self.take(",") {
+                self.require(">")?;
+                return Ok(Kernel::Closure(rows));
+            }
         }
     }
 
@@ -139,30 +183,34 @@ impl<'a> Parser<'a> {
 
     fn atom(&mut self) -> Result<GroupName> {
         self.skip_spaces();
-        if self.take("(") {
-            self.part()?;
-            let inside = self.name()?;
-            self.require(")")?;
-            return Ok(inside);
+        if self.rest().starts_with('(') {
+            return self.argument();
+        }
+        if self.rest().starts_with(|c: char| c.is_ascii_digit()) {
+            return self.extraspecial();
+        }
+        if self.take("<") {
+            return Ok(GroupName::Presentation(self.presentation()?));
         }
         let start = self.at;
-        let letters = self.rest().find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(self.rest().len());
-        let word = self.rest()[..letters].to_ascii_lowercase();
+        let letters = self.rest().find(|c: char| !c.is_alphabetic()).unwrap_or(self.rest().len());
+        let word = self.rest()[..letters].to_lowercase().replace('γ', "gamma");
         self.at += letters;
-        let colon = self.rest().trim_start().starts_with(':');
+        if let Some(&(family, _)) = MatrixFamily::ALL.iter().find(|(_, name)| name.eq_ignore_ascii_case(&word)) {
+            let [n, q] = self.two_numbers()?;
+            return Ok(GroupName::Matrix(family, n, q));
+        }
         let family: fn(usize) -> GroupName = match word.as_str() {
-            "cyclic" | "dihedral" | "dicyclic" | "symmetric" | "alternating" | "perm" | "table" | "order"
-            | "generators"
-                if !colon =>
-            {
-                return Err(self.expected("`:`"));
-            }
             "c" | "z" | "cyclic" => GroupName::Cyclic,
             "d" | "dih" | "dihedral" => GroupName::Dihedral,
             "dic" | "dicyclic" => GroupName::Dicyclic,
             "s" | "sym" | "symmetric" => GroupName::Symmetric,
             "a" | "alt" | "alternating" => GroupName::Alternating,
             "q" => return self.quaternion(),
+            "hol" => return Ok(GroupName::Holomorph(self.argument()?.into())),
+            "aut" => return Ok(GroupName::Automorphisms(self.argument()?.into())),
+            "he" | "heis" => return self.heisenberg(),
+            "es" => return self.extraspecial_by_sign(),
             "perm" => return self.permutations(),
             "table" => return self.file(GroupFile::Table),
             "order" => return self.file(GroupFile::Order),
@@ -176,6 +224,65 @@ impl<'a> Parser<'a> {
             self.require(":")?; // cyclic:113
         }
         Ok(family(self.number()?))
+    }
+
+    /// A name in parentheses.
+    fn argument(&mut self) -> Result<GroupName> {
+        self.require("(")?;
+        self.part()?;
+        let inside = self.name()?;
+        self.require(")")?;
+        Ok(inside)
+    }
+
+    fn two_numbers(&mut self) -> Result<[usize; 2]> {
+        self.require("(")?;
+        let first = self.number()?;
+        self.require(",")?;
+        let second = self.number()?;
+        self.require(")")?;
+        Ok([first, second])
+    }
+
+    /// `He3` or `Heis(3)`.
+    fn heisenberg(&mut self) -> Result<GroupName> {
+        let bracket = self.take("(");
+        let modulus = self.number()?;
+        if bracket {
+            self.require(")")?;
+        }
+        Ok(GroupName::Heisenberg(modulus))
+    }
+
+    fn sign(&mut self) -> Result<bool> {
+        match (self.take("+"), self.take("-")) {
+            (true, _) => Ok(true),
+            (_, true) => Ok(false),
+            _ => Err(self.expected("`+` or `-`")),
+        }
+    }
+
+    /// `ES+(3,1)`.
+    fn extraspecial_by_sign(&mut self) -> Result<GroupName> {
+        let plus = self.sign()?;
+        let [p, n] = self.two_numbers()?;
+        Ok(GroupName::Extraspecial { p, n, plus })
+    }
+
+    /// `3^(1+2)+`.
+    fn extraspecial(&mut self) -> Result<GroupName> {
+        let p = self.number()?;
+        for word in ["^", "(", "1", "+"] {
+            self.require(word)?;
+        }
+        self.skip_spaces();
+        let start = self.at;
+        let twice = self.number()?;
+        if twice % 2 == 1 {
+            return Err(self.wrong(start, "an even number, as in 3^(1+2)+", twice));
+        }
+        self.require(")")?;
+        Ok(GroupName::Extraspecial { p, n: twice / 2, plus: self.sign()? })
     }
 
     /// The order of a generalised quaternion group.
