@@ -22,6 +22,9 @@ pub fn run() -> Result<(), Failure> {
     Ok(())
 }
 
+/// Frequencies that are shown.
+const SHOWN: usize = 5;
+
 /// Ten lines on a run of the dihedral group, and four on what is next.
 fn lines(explained: &Explained) -> Vec<String> {
     let found = &explained.found;
@@ -38,16 +41,21 @@ fn lines(explained: &Explained) -> Vec<String> {
             100.0 * found.baseline.accuracy,
             found.baseline.loss
         ),
-        format!("It computes with cosines of {} frequencies, and most neurons with one of them:", clusters.len()),
+        format!("It computes with cosines of {} frequencies, most neurons with one. It needs most:", clusters.len()),
     ];
-    for (block, members) in &clusters {
-        let without = found.without_cluster.as_ref().and_then(|without| without.get(block));
-        let without =
-            without.map_or(String::new(), |without| format!("; without them the loss is {:.1e}", without.loss));
-        lines.push(format!("  frequency {block}: {} neurons{without}", members.len()));
+    let without = found.without_cluster.iter().flatten();
+    let mut without: Vec<(usize, f64)> = without.map(|(block, without)| (block.index(), without.loss)).collect();
+    without.sort_by(|a, b| b.1.total_cmp(&a.1));
+    for (k, loss) in without.into_iter().take(SHOWN) {
+        let members = clusters.get(&k).map_or(0, Vec::len);
+        lines.push(format!("  frequency {k}: {members} neurons; without them the loss is {loss:.1e}"));
     }
     for (name, members) in &tied {
-        lines.push(format!("  {}: {} neurons", name.unwrap_or("several at once"), members.len()));
+        lines.push(format!(
+            "  {}: {} neurons, which tell rotations from reflections",
+            name.unwrap_or("several at once"),
+            members.len()
+        ));
     }
     lines.extend(
         [

@@ -2,10 +2,9 @@
 
 use crate::Failure;
 use crate::screen::{Output, Screen, say};
-use crate::source::{Source, tell};
+use crate::source::{Source, tell, whole};
 use irreplens::analysis::cosets;
 use irreplens::group::subgroup_classes;
-use serde_json::json;
 
 /// Tells on the cosets of which subgroups the neurons of a network are constant.
 #[derive(clap::Args, Debug)]
@@ -14,16 +13,16 @@ pub struct Arguments {
     #[command(flatten)]
     source: Source,
     /// Subgroups that are looked at, at most: a group with more is an error. S6 has 1455.
-    #[arg(long, value_name = "N", default_value_t = SUBGROUPS)]
+    #[arg(long, value_name = "N", default_value_t = SUBGROUPS, value_parser = whole::<usize>)]
     subgroups: usize,
     #[command(flatten)]
     output: Output,
 }
 
 const EXAMPLES: &str = "Examples:
-  irreplens cosets                                 the shipped network on the dihedral group of order 106
+  irreplens cosets                                 the shipped network, on D53
   irreplens cosets runs/S5 --order sympy           a run on a symmetric group
-  irreplens representation runs/S5 --controls      beside irreps, an untrained network and a shuffled group";
+  irreplens representation runs/S5 --controls      beside irreps and null controls";
 
 /// Subgroups that are looked at where nothing is said, at most.
 pub const SUBGROUPS: usize = 2000;
@@ -37,7 +36,7 @@ pub fn measure(arguments: Arguments) -> Result<(), Failure> {
     let screen: Screen = output.screen(&[])?;
     let doing = screen.doing("reading the run");
     let opened = source.open()?;
-    tell(&screen, &opened.run);
+    doing.aside(|| tell(&screen, &opened.run));
     let model = opened.run.model()?;
     let (group, _) = opened.run.group_in_order(source.order.as_deref())?;
     doing.next("subgroups of the group");
@@ -45,8 +44,7 @@ pub fn measure(arguments: Arguments) -> Result<(), Failure> {
     doing.next("cosets of every neuron");
     let found = cosets(&model, &group, &classes)?;
     drop(doing);
-    let config = &opened.run.config;
-    say!(screen, "{} {} of {}\n", config.group_parameter, json!(config.group), source.name());
+    say!(screen, "{}\n", source.heading(&opened.run.config));
     say!(screen, "{found}");
     screen.finish(|| &found)
 }

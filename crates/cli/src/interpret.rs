@@ -336,7 +336,7 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  irreplens interpret                                   the shipped network on the dihedral group of order 106
+  irreplens interpret                                   the shipped network, on D53
   irreplens interpret runs/S5 --order orders/S5.json    a run on a symmetric group
   irreplens interpret runs/D53 --json found.json        every number, for other programs
   irreplens interpret runs/D53 --json - | jq .loss      JSON alone
@@ -369,7 +369,7 @@ pub fn explain(arguments: Arguments) -> Result<(), Failure> {
         let start = Instant::now();
         let opened = source.open()?;
         if i == 0 {
-            tell(&screen, &opened.run);
+            doing.aside(|| tell(&screen, &opened.run));
         }
         runs.push(of(&opened.run, source.order.as_deref(), &place, along, start)?);
     }
@@ -377,8 +377,7 @@ pub fn explain(arguments: Arguments) -> Result<(), Failure> {
     let times: Vec<_> = runs.iter().map(|run| [run.load_ms, run.analysis_ms, run.forward_ms]).collect();
     let timing = timing(&times);
     let last = runs.last().expect("at least one run");
-    let (n, group) = (last.config.group_parameter, json!(last.config.group));
-    say!(screen, "{n} {group} of {}\n", source.name());
+    say!(screen, "{}\n", source.heading(&last.config));
     say!(screen, "{}", last.found);
     last.heads.iter().for_each(|layer| say!(screen, "\n{layer}"));
     if let Some(clock) = &last.clock {

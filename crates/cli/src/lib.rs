@@ -7,6 +7,7 @@
 pub mod about;
 pub mod cosets;
 pub mod groups;
+pub mod identify;
 pub mod interpret;
 pub mod pages;
 pub mod place;
@@ -19,6 +20,7 @@ pub mod source;
 #[cfg(feature = "train")]
 pub mod train;
 
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -53,6 +55,7 @@ enum Command {
     #[cfg(feature = "train")]
     Train(train::Arguments),
     Progress(progress::Arguments),
+    Identify(identify::Arguments),
     Groups(groups::Arguments),
     Completions(pages::Completions),
     Man(pages::Man),
@@ -62,7 +65,7 @@ enum Command {
 pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     let done = match Arguments::try_parse_from(line) {
         Ok(arguments) => run(arguments),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(hinted(error).into()),
     };
     let Err(error) = done else { return ExitCode::SUCCESS };
     match error.downcast::<clap::Error>() {
@@ -79,6 +82,16 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
+/// The error of a command line, with what may have been meant where a run stands in the subcommand's place.
+fn hinted(mut error: clap::Error) -> clap::Error {
+    let Some(ContextValue::String(word)) = error.get(ContextKind::InvalidSubcommand) else { return error };
+    if std::path::Path::new(word).exists() {
+        let hint = format!("a subcommand comes first: irreplens interpret {word}");
+        error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![hint.into()]));
+    }
+    error
+}
+
 fn run(arguments: Arguments) -> Result<(), Failure> {
     match arguments.command {
         None => about::run(),
@@ -90,6 +103,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         #[cfg(feature = "train")]
         Some(Command::Train(arguments)) => train::train(arguments),
         Some(Command::Progress(arguments)) => progress::measure(arguments),
+        Some(Command::Identify(arguments)) => identify::tell(arguments),
         Some(Command::Groups(arguments)) => groups::tell(arguments),
         Some(Command::Completions(arguments)) => pages::completions(arguments),
         Some(Command::Man(arguments)) => pages::man(arguments),

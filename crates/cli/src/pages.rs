@@ -1,9 +1,8 @@
 //! The command's own pages: completions for shells, and the manual.
 
-use crate::screen::check_writable;
+use crate::screen::{check_writable, print};
 use crate::{Failure, command};
 use clap_complete::Shell;
-use std::io::Write;
 use std::path::PathBuf;
 
 /// Prints the completions of a shell, to be put where it looks for them.
@@ -32,11 +31,12 @@ pub struct Man {
 /// Prints the completions.
 ///
 /// # Errors
-/// If standard output cannot be written.
+/// If the pages are no text.
 pub fn completions(arguments: Completions) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command(), "irreplens", &mut text);
-    print(&text)
+    print(String::from_utf8(text)?.trim_end());
+    Ok(())
 }
 
 /// Prints the page, or writes all.
@@ -48,18 +48,12 @@ pub fn man(arguments: Man) -> Result<(), Failure> {
         None => {
             let mut text = Vec::new();
             clap_mangen::Man::new(command()).render(&mut text)?;
-            print(&text)
+            print(String::from_utf8(text)?.trim_end());
+            Ok(())
         }
         Some(folder) => {
             check_writable(&folder.join("irreplens.1"))?;
             Ok(clap_mangen::generate_to(command(), folder)?)
         }
-    }
-}
-
-fn print(text: &[u8]) -> Result<(), Failure> {
-    match std::io::stdout().lock().write_all(text) {
-        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
     }
 }

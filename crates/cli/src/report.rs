@@ -44,7 +44,7 @@ pub fn write(arguments: Arguments) -> Result<(), Failure> {
         doing.next(what.to_owned());
     };
     let opened = source.open()?;
-    tell(&screen, &opened.run);
+    doing.aside(|| tell(&screen, &opened.run));
     let page = of_run(&opened.run, source.order.as_deref(), &|model| place.place(model), &mut step)?;
     step("writing");
     page.write(&out)?;

@@ -4,16 +4,17 @@
 //! on an untrained network and with the group's elements shuffled.
 
 use crate::Failure;
+use crate::cosets::SUBGROUPS;
 use crate::place::Place;
 use crate::screen::{Output, Screen, say};
 use crate::source::{Measuring, Source, tell, timing};
 use irreplens::analysis::{
-    Controls, CosetMeasures, IrrepMeasures, KeyLosses, LayerHeads, NeuronKind, RepresentationMeasures, cosets, heads,
-    neurons, representation, untrained, with_controls,
+    Cell, Controls, CosetMeasures, IrrepMeasures, KeyLosses, LayerHeads, NeuronKind, RepresentationMeasures, Table,
+    Term, cosets, heads, neurons, representation, untrained, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{BlockId, FourierBasis, IrrepBasis};
-use irreplens::group::{Group, GroupExt, subgroup_classes};
+use irreplens::group::{Group, GroupExt, SubgroupClass, subgroup_classes};
 use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
@@ -89,9 +90,6 @@ fn of(run: &Run, order: Option<&Path>, place: &Place, start: Instant) -> irreple
 /// No cosets of a model whose neurons read no map of each element, a transformer say.
 pub type Explanations = Controls<(RepresentationMeasures, Option<CosetMeasures>)>;
 
-/// Subgroups that are looked at, at most: S6 has 1455.
-const SUBGROUPS: usize = 2000;
-
 /// Measures the model of a run beside its null controls; neurons whose label an untrained network has too are marked.
 ///
 /// # Errors
@@ -136,47 +134,46 @@ fn print_controls(screen: &Screen, controls: &Explanations) {
     say!(screen, "\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     if let Some(cosets) = cosets {
         say!(screen, "\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
-        say!(
-            screen,
-            "\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}",
-            "irrep",
-            "subgroups of order",
-            "conjugates",
-            "neurons"
-        );
-        for ((irrep, class), neurons) in side_by_side(irreps, cosets) {
-            let label = irrep.map_or("-", |b| irreps.irreps[b.index()].irrep.label.as_str());
-            let [order, conjugates] = match class.map(|c| &cosets.classes[c]) {
-                Some(class) => [class.order().to_string(), class.conjugates.to_string()],
-                None => ["-", "-"].map(String::from),
-            };
-            say!(screen, "{label:>16}{order:>20}{conjugates:>12}{neurons:>9}");
-        }
+        let row = |((irrep, class), neurons): ((Option<BlockId>, Option<usize>), usize)| {
+            let label = irrep.map(|b| Cell::text(&irreps.irreps[b.index()].irrep.label));
+            let class = class.map(|c| &cosets.classes[c]);
+            vec![
+                label.unwrap_or(Cell::Missing("a neuron without an irrep".into())),
+                Cell::count(class.map(SubgroupClass::order), "a neuron on no cosets"),
+                Cell::count(class.map(|class| class.conjugates), "a neuron on no cosets"),
+                Cell::Count(neurons),
+            ]
+        };
+        let columns = columns(&["irrep", "order of the subgroups", "conjugates", "neurons"]);
+        let rows = side_by_side(irreps, cosets).into_iter().map(row).collect();
+        say!(screen, "\n{}", Table::new("Both side by side", columns, rows));
     } else {
         say!(screen, "\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");
     }
-    say!(
-        screen,
-        "\n{:>16}{:>15}{:>12}{:>15}{:>20}",
-        "",
-        "logits, FVE",
-        "key irreps",
-        "hidden, FVE",
-        "neurons on cosets"
-    );
     let all = [
         ("this model", Some(&controls.found)),
         ("untrained", controls.random_model.as_ref()),
         ("shuffled group", Some(&controls.relabelled)),
     ];
-    for (what, measures) in all {
-        let Some((irreps, cosets)) = measures else { continue };
+    let row = |(what, measures): (&str, Option<&(RepresentationMeasures, Option<CosetMeasures>)>)| {
+        let (irreps, cosets) = measures?;
         let count = |cosets: &CosetMeasures| cosets.neurons.iter().filter(|neuron| neuron.class.is_some()).count();
-        let on_cosets = cosets.as_ref().map_or("not asked".into(), |cosets| count(cosets).to_string());
-        let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
-        let [fve, hidden] = [fve, hidden].map(|share| share.map_or("none".into(), |share| format!("{share:.4e}")));
-        say!(screen, "{what:>16}{fve:>15}{keys:>12}{hidden:>15}{on_cosets:>20}");
-    }
+        Some(vec![
+            Cell::text(what),
+            Cell::share(irreps.logit_fve, "the logits are equal over the classes"),
+            Cell::Count(irreps.key.len()),
+            Cell::share(irreps.hidden_fve(), "the hidden layer does not vary"),
+            Cell::count(cosets.as_ref().map(count), "the neurons read no maps of x and of y"),
+        ])
+    };
+    let columns =
+        columns(&["measured on", "logits explained", "key irreps", "hidden layer explained", "neurons on cosets"]);
+    let rows = all.into_iter().filter_map(row).collect();
+    say!(screen, "\n{}", Table::new("Beside null controls", columns, rows));
+}
+
+fn columns(names: &[&'static str]) -> Vec<Term> {
+    names.iter().map(|&name| Term::new(name, "")).collect()
 }
 
 fn milliseconds(start: Instant) -> f64 {
@@ -275,9 +272,9 @@ pub struct Arguments {
 }
 
 const EXAMPLES: &str = "Examples:
-  irreplens representation                                   the shipped network on the dihedral group of order 106
+  irreplens representation                                   the shipped network, on D53
   irreplens representation runs/S5 --order orders/S5.json    a run on a symmetric group
-  irreplens representation runs/D53 --controls               beside an untrained network and a shuffled group
+  irreplens representation runs/D53 --controls               beside null controls
   irreplens representation acts.npz --group C113             activations recorded elsewhere";
 
 /// Runs the subcommand.
@@ -295,7 +292,7 @@ pub fn measure(arguments: Arguments) -> Result<(), Failure> {
         let start = Instant::now();
         let opened = source.open()?;
         if i == 0 {
-            tell(&screen, &opened.run);
+            doing.aside(|| tell(&screen, &opened.run));
         }
         runs.push(of(&opened.run, order, &place, start)?);
     }
@@ -305,8 +302,7 @@ pub fn measure(arguments: Arguments) -> Result<(), Failure> {
     let times: Vec<_> = runs.iter().map(|run| [run.load_ms, run.analysis_ms, run.forward_ms]).collect();
     let timing = timing(&times);
     let last = runs.last().expect("at least one run");
-    let (n, group) = (last.config.group_parameter, json!(last.config.group));
-    say!(screen, "{n} {group} of {}\n", source.name());
+    say!(screen, "{}\n", source.heading(&last.config));
     say!(screen, "Coordinates: {}\n\n{}", last.coordinates, last.found);
     last.heads.iter().for_each(|layer| say!(screen, "\n{layer}\n"));
     say!(screen, "milliseconds: {timing}");

@@ -58,9 +58,6 @@ impl Screen {
     }
 
     /// Prints text and ends the line; on a terminal titles of tables are bold.
-    ///
-    /// # Panics
-    /// If standard output cannot be written for another reason than that it was closed.
     pub fn say(&self, text: Arguments<'_>) {
         if !self.json_alone() {
             print(&styled(&text.to_string()));
@@ -68,9 +65,6 @@ impl Screen {
     }
 
     /// Prints something that a reader should know of what follows; on standard error where JSON stands alone on the other.
-    ///
-    /// # Panics
-    /// If standard output cannot be written for another reason than that it was closed.
     pub fn note(&self, note: &dyn Display) {
         match self.json_alone() {
             true => complain(&format!("note: {note}")),
@@ -114,6 +108,11 @@ impl Doing {
         self.bar.set_message(what);
     }
 
+    /// Does something that prints, with the line out of its way.
+    pub fn aside(&self, print: impl FnOnce()) {
+        self.bar.suspend(print);
+    }
+
     /// Prints a line above it, or where it would be.
     pub fn line(&self, text: &str) {
         if std::io::stderr().is_terminal() { self.bar.println(text) } else { complain(text) }
@@ -144,7 +143,9 @@ fn styled(text: &str) -> String {
 }
 
 /// Prints a line; no more where nobody reads on, as after `| head`, while the work goes on.
-fn print(text: &str) {
+///
+/// Where standard output cannot be written for another reason, a full disk say, the program says so and ends.
+pub(crate) fn print(text: &str) {
     static CLOSED: AtomicBool = AtomicBool::new(false);
     if CLOSED.load(Ordering::Relaxed) {
         return;
@@ -152,7 +153,11 @@ fn print(text: &str) {
     let written = writeln!(AutoStream::auto(std::io::stdout()).lock(), "{text}");
     match written {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => CLOSED.store(true, Ordering::Relaxed),
-        written => written.expect("standard output can be written"),
+        Err(error) => {
+            complain(&format!("error: standard output: cannot be written: {error}"));
+            std::process::exit(1);
+        }
+        Ok(()) => {}
     }
 }
 

@@ -3,10 +3,11 @@
 use crate::Failure;
 use crate::place::{On, Place};
 use crate::screen::Screen;
-use irreplens::checkpoint::{GroupKind, Run};
+use irreplens::checkpoint::{GroupKind, Run, RunConfig};
 use irreplens::group::GroupName;
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::str::FromStr;
 use tempfile::TempDir;
 
 /// The files of the shipped model: in the program, for the folder it is built from may be gone by the time it runs.
@@ -27,7 +28,7 @@ pub struct Source {
     /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
     #[arg(long, value_name = "ORDER")]
     pub order: Option<PathBuf>,
-    /// The group of recorded activations, by a name that `irreplens groups` lists: C113, D53, S5, A5.
+    /// The group of recorded activations, by its name: C113, D53, S5, A5. `irreplens groups` lists more.
     #[arg(long, value_name = "GROUP", requires = "run")]
     group: Option<GroupName>,
     /// The site of recorded activations whose channels are neurons; `hidden` where nothing is said.
@@ -70,23 +71,31 @@ impl Source {
     pub fn open(&self) -> Result<Opened, Failure> {
         self.memory.set();
         let Some(path) = &self.run else { return shipped() };
+        let has_weights = path.is_dir() && !path.join("activations.npz").exists();
         let run = match (&self.group, &self.neurons) {
-            (None, None) => Run::open(path),
-            (group, neurons) => Run::recorded(path, neurons.as_deref(), group.as_ref().map(family).transpose()?),
+            (None, None) => Run::open(path)?,
+            _ if has_weights => {
+                let what = "--group and --neurons: for a file of recorded activations; the group of a run directory";
+                return Err(format!("{what} is that of its cfg.json ({})", path.display()).into());
+            }
+            (group, neurons) => Run::recorded(path, neurons.as_deref(), group.as_ref().map(family).transpose()?)?,
         };
-        match run {
-            Ok(run) => Ok(Opened { run, _folder: None }),
-            Err(error) => match resembling(path).filter(|_| !path.exists()) {
-                Some(other) => Err(format!("{error}; did you mean {}?", other.display()).into()),
-                None => Err(error.into()),
-            },
-        }
+        Ok(Opened { run, _folder: None })
     }
 
-    /// What the run is called.
+    /// The first line of what is said of a run: what it is called, and its group.
     #[must_use]
-    pub fn name(&self) -> String {
-        self.run.as_ref().map_or("the shipped model".into(), |path| path.display().to_string())
+    pub fn heading(&self, config: &RunConfig) -> String {
+        let n = config.group_parameter;
+        let group = match config.group {
+            GroupKind::CyclicGroup => GroupName::Cyclic(n).to_string(),
+            GroupKind::DihedralGroup => GroupName::Dihedral(n).to_string(),
+            GroupKind::SymmetricGroup => GroupName::Symmetric(n).to_string(),
+            GroupKind::AlternatingGroup => GroupName::Alternating(n).to_string(),
+            _ => format!("a group of order {n}"),
+        };
+        let name = self.run.as_ref().map_or("The shipped network".into(), |path| path.display().to_string());
+        format!("{name}, on {group}")
     }
 }
 
@@ -103,17 +112,6 @@ pub fn shipped() -> Result<Opened, Failure> {
     Ok(Opened { run: Run::open(folder.path())?, _folder: Some(folder) })
 }
 
-/// What there is beside a path that is not there, under a name that is much the same.
-fn resembling(path: &Path) -> Option<PathBuf> {
-    let name = path.file_name()?.to_string_lossy().into_owned();
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let beside = std::fs::read_dir(folder.unwrap_or(Path::new("."))).ok()?.flatten();
-    let names = beside.map(|entry| entry.file_name().to_string_lossy().into_owned());
-    let scored = names.map(|other| (strsim::jaro_winkler(&name, &other), other)).filter(|(score, _)| *score > 0.85);
-    let (_, nearest) = scored.max_by(|a, b| a.0.total_cmp(&b.0).then_with(|| b.1.cmp(&a.1)))?;
-    Some(path.with_file_name(nearest))
-}
-
 /// Prints what there is to know about how a run was read.
 pub fn tell(screen: &Screen, run: &Run) {
     run.notes().iter().for_each(|note| screen.note(note));
@@ -123,7 +121,7 @@ pub fn tell(screen: &Screen, run: &Run) {
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct Measuring {
     /// Takes median times of so many runs.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = repetitions)]
     pub repeat: u64,
     #[command(flatten)]
     on: On,
@@ -153,6 +151,19 @@ pub fn timing(runs: &[[f64; 3]]) -> Value {
         "analysis": median(|[_, analysis, _]| *analysis),
         "total": median(|[load, analysis, _]| load + analysis),
     })
+}
+
+/// A number of repetitions.
+fn repetitions(value: &str) -> Result<u64, &'static str> {
+    value.parse().ok().filter(|&n| n > 0).ok_or("expected a whole number from 1 up")
+}
+
+/// A whole number.
+///
+/// # Errors
+/// What is expected.
+pub fn whole<T: FromStr>(value: &str) -> Result<T, &'static str> {
+    value.parse().map_err(|_| "expected a whole number from 0 up")
 }
 
 /// A size in bytes or binary units.

@@ -7,7 +7,7 @@
 
 use crate::place::{On, Place};
 use crate::screen::{Output, complain, say};
-use crate::source::{Memory, family};
+use crate::source::{Memory, family, whole};
 use crate::{Failure, usage};
 use clap::builder::PossibleValuesParser;
 use irreplens::analysis::{Cell, Table, Term};
@@ -32,6 +32,11 @@ pub struct Settings {
     pub out: Option<PathBuf>,
     /// Where it trains.
     pub place: Place,
+}
+
+/// A number.
+fn real(value: &str) -> Result<f64, &'static str> {
+    value.parse().map_err(|_| "expected a number, 0.3 or 1e-3 say")
 }
 
 /// The published settings on D53.
@@ -64,59 +69,59 @@ pub struct Arguments {
     /// Settings to start from, a cfg.json: options override it. Without one, the published settings on D53.
     #[arg(long, value_name = "FILE")]
     cfg: Option<PathBuf>,
-    /// The group, by a name that `irreplens groups` lists: C113, D53 (of order 106), S5 or A5 (in SymPy's element order).
+    /// The group, by its name: C113, D53 (of order 106), S5 or A5 (in SymPy's element order). `irreplens groups` lists more.
     #[arg(long, value_name = "GROUP")]
     group: Option<GroupName>,
     /// A published network; a --cfg may describe any other, step by step.
     #[arg(long, value_name = "MODEL", value_parser = PossibleValuesParser::new(MODELS.map(|(name, _)| name)))]
     model: Option<String>,
     /// Width of the embeddings.
-    #[arg(long, value_name = "E")]
+    #[arg(long, value_name = "E", value_parser = whole::<usize>)]
     embed: Option<usize>,
     /// Number of hidden neurons.
-    #[arg(long, value_name = "D")]
+    #[arg(long, value_name = "D", value_parser = whole::<usize>)]
     hidden: Option<usize>,
     /// Whether the logits have a bias of their own, as those of nn.Linear have.
     #[arg(long, value_name = "BOOL", num_args = 0..=1, default_missing_value = "true")]
     output_bias: Option<bool>,
     /// Share of all pairs that it is trained on.
-    #[arg(long, value_name = "F")]
+    #[arg(long, value_name = "F", value_parser = real)]
     fraction: Option<f64>,
     /// Learning rate.
-    #[arg(long, value_name = "L")]
+    #[arg(long, value_name = "L", value_parser = real)]
     lr: Option<f64>,
     /// Weight decay: decoupled with adamw, else coupled.
-    #[arg(long, value_name = "W")]
+    #[arg(long, value_name = "W", value_parser = real)]
     weight_decay: Option<f64>,
     /// How a step follows from the gradient.
     #[arg(long, value_name = "NAME", value_parser = ["adamw", "adam", "sgd"])]
     optimiser: Option<String>,
     /// Momentum of sgd; 0 where nothing is said.
-    #[arg(long, value_name = "M")]
+    #[arg(long, value_name = "M", value_parser = real)]
     momentum: Option<f64>,
     /// Share of the labels' weight that all elements have alike in training.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", value_parser = real)]
     label_smoothing: Option<f64>,
     /// Full-batch steps.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     epochs: Option<u64>,
     /// Steps over which the learning rate rises.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     warmup: Option<u64>,
     /// What the learning rate does after that.
     #[arg(long, value_name = "DECAY", value_parser = ["constant", "linear", "cosine"])]
     decay: Option<String>,
     /// Seed of the split and of the initial weights.
-    #[arg(long, value_name = "S", conflicts_with = "seeds")]
+    #[arg(long, value_name = "S", conflicts_with = "seeds", value_parser = whole::<u64>)]
     seed: Option<u64>,
     /// Seeds of several runs, side by side, in DIR/seed-S.
-    #[arg(long, value_name = "S,S,...", value_delimiter = ',', requires = "out")]
+    #[arg(long, value_name = "S,S,...", value_delimiter = ',', requires = "out", value_parser = whole::<u64>)]
     seeds: Vec<u64>,
     /// Stops once the test loss is below this.
-    #[arg(long, value_name = "L")]
+    #[arg(long, value_name = "L", value_parser = real)]
     test_loss_below: Option<f64>,
     /// Stops once the test loss has not improved for so many epochs.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>)]
     patience: Option<u64>,
     /// The run directory: one that is there goes on where it was.
     #[arg(long, value_name = "DIR")]
@@ -220,6 +225,9 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
     if let Some((i, seed)) = arguments.seeds.iter().enumerate().find(|&(i, seed)| arguments.seeds[..i].contains(seed)) {
         return contradiction(format!("--seeds: seed {seed} again in place {}: every seed has one run", i + 1));
     }
+    if let Some(out) = arguments.out.as_deref().filter(|out| out.exists() && !out.is_dir()) {
+        return Err(format!("{}: expected a folder for the run, or none yet, got a file", out.display()).into());
+    }
     let Arguments { test_loss_below, patience, seeds, out, .. } = arguments;
     let stop = StopRules { test_loss_below, patience, ..StopRules::default() };
     Ok(Settings { config, stop, seeds, out, place })
@@ -264,6 +272,9 @@ pub fn run(settings: &Settings) -> Result<Vec<Trained>, Failure> {
     let interrupt = on_ctrl_c()?;
     if seeds.is_empty() {
         let mut trainer = on(place, trainer(config, *stop, out.as_deref())?);
+        if out.is_none() {
+            complain("note: nothing of this run will be kept; --out DIR keeps it");
+        }
         return Ok(vec![(config.seed, trainer.interrupted_by(interrupt).observe(ProgressBar::new()).run()?)]);
     }
     let make = |seed| {
@@ -305,10 +316,9 @@ fn table(trained: &[Trained]) -> Table {
         ("test loss", "Mean loss over the others."),
         ("training accuracy", "Share of the training pairs whose largest logit is at their product."),
         ("test accuracy", "That share of the other pairs."),
-        ("milliseconds an epoch", "The median."),
     ];
     let none = "there are no test pairs";
-    let row = |(seed, Outcome { stop_reason, epoch, metrics, epoch_ms_median }): &Trained| {
+    let row = |(seed, Outcome { stop_reason, epoch, metrics, .. }): &Trained| {
         let test = metrics.test;
         vec![
             Cell::Count(*seed as usize),
@@ -318,7 +328,6 @@ fn table(trained: &[Trained]) -> Table {
             Cell::number(test.map(|test| test.loss), none),
             Cell::Share(metrics.train.accuracy),
             Cell::share(test.map(|test| test.accuracy), none),
-            Cell::Number(*epoch_ms_median),
         ]
     };
     let columns = columns.into_iter().map(|(name, means)| Term::new(name, means)).collect();
@@ -372,11 +381,10 @@ pub fn train(arguments: Arguments) -> Result<(), Failure> {
     let screen = arguments.output.clone().screen(&[])?;
     let place = arguments.on.open(&screen)?;
     let settings = settings(arguments, place)?;
-    if settings.out.is_none() {
-        complain("note: nothing of this run will be kept; --out DIR keeps it");
-    }
     let trained = run(&settings)?;
     say!(screen, "{}", table(&trained));
+    let times: Vec<String> = trained.iter().map(|(_, outcome)| format!("{:.4}", outcome.epoch_ms_median)).collect();
+    say!(screen, "milliseconds an epoch: {}", times.join(", "));
     let several = !settings.seeds.is_empty();
     if let Some(out) = &settings.out {
         let one = if several { out.join(format!("seed-{}", settings.seeds[0])) } else { out.clone() };

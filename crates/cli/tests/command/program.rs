@@ -30,6 +30,20 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
+/// A full disk is an error in words.
+#[cfg(target_os = "linux")]
+#[test]
+fn standard_output_that_cannot_be_written_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    for line in [&["cosets"][..], &["cosets", "--json", "-"], &["man"], &["completions", "bash"]] {
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let Output { status, stderr, .. } = program(folder.path()).args(line).stdout(full).output().unwrap();
+        let text = String::from_utf8(stderr).unwrap();
+        assert_eq!(status.code(), Some(1), "{line:?}: {text}");
+        assert!(text.starts_with("error: standard output: cannot be written: "), "{line:?}: {text}");
+    }
+}
+
 /// JSON alone on standard output is what goes to a file otherwise, timings aside.
 #[test]
 fn json_stands_alone() {

@@ -26,7 +26,18 @@ fn folder() -> TempDir {
 #[test]
 fn help() {
     let folder = folder();
-    let names = ["interpret", "representation", "cosets", "report", "train", "progress", "completions", "man"];
+    let names = [
+        "interpret",
+        "representation",
+        "cosets",
+        "report",
+        "train",
+        "progress",
+        "identify",
+        "groups",
+        "completions",
+        "man",
+    ];
     let lines: Vec<String> = names.iter().map(|name| format!("{name} --help")).collect();
     let lines: Vec<&str> = ["--help", "--version"].into_iter().chain(lines.iter().map(String::as_str)).collect();
     check("help", folder.path(), &lines);
@@ -52,11 +63,15 @@ fn runs() {
         "cosets D4 --order sympy",
         "cosets --group cyclic:3",
         "cosets acts.npz",
+        "cosets acts.npz --group cyclic:3",
+        "cosets acts.npz --group cyclic:3 --neurons hidden",
+        "cosets acts.npz --group C3xC1",
         "cosets acts.npz --group cyclic:x",
         "cosets acts.npz --group cyclic:4",
         "cosets acts.npz --group cyclic:3 --neurons nothing",
         "cosets C5 --neurons hidden",
         "cosets C5 --group cyclic:5",
+        "cosets C5 --memory 1G",
         "cosets C5 --memory much",
         "cosets C5 --memory 10",
         "cosets C5 --json",
@@ -183,6 +198,7 @@ fn progress() {
         "progress C5.run --json -",
         "progress",
         "progress C5",
+        "progress C5.run --order sympy",
         "progress nowhere --json no/such/folder/file",
     ];
     check("progress", folder.path(), &lines);
@@ -196,6 +212,8 @@ fn groups() {
         "groups table:S3.json --json -",
         "groups C2^5 --subgroups 100",
         "groups Q8 --json Q8.json",
+        "groups SL(2,3)",
+        "groups D4 --subgroups few",
         "groups K4",
         "groups C0",
         "groups C8:C2",
@@ -206,6 +224,30 @@ fn groups() {
         "groups S3 --json",
     ];
     check("groups", folder().path(), &lines);
+}
+
+#[test]
+fn identify() {
+    let folder = folder();
+    std::fs::write(folder.path().join("table.txt"), "0 1 2\n1 2 0\n2 0 1\n").unwrap();
+    std::fs::write(folder.path().join("square.csv"), "0,1,2\n1,0,2\n2,1,0\n").unwrap();
+    let lines = [
+        "identify table.txt",
+        "identify table.txt --as C3 --json -",
+        "identify D6 --as C2xS3",
+        "identify Q8 --as D4",
+        "identify D4",
+        "identify C5",
+        "identify S4",
+        "identify order.json",
+        "identify square.csv",
+        "identify acts.npz",
+        "identify nowhere.json",
+        "identify C3 --as K4",
+        "identify",
+        "identify C3 --json no/such/folder/file",
+    ];
+    check("identify", folder.path(), &lines);
 }
 
 #[test]

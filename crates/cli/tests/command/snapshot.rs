@@ -51,7 +51,7 @@ pub fn check(name: &str, folder: &Path, lines: &[&str]) {
     settings.set_comparator(Box::new(Near));
     settings.add_filter(&folder.replace(['\\', '.'], "."), "[FOLDER]");
     settings.add_filter(r"[^\s`]*irreplens-[A-Za-z0-9]{6}\b", "[SHIPPED]");
-    settings.add_filter(r"milliseconds: .*", "milliseconds: [TIME]");
+    settings.add_filter(r"milliseconds( an epoch)?: .*", "milliseconds$1: [TIME]");
     settings.add_filter(
         r#""(timing_ms|seconds|epoch_ms_median|peak_rss_mb|bytes)":(\{[^}]*\}|[0-9.]+)"#,
         "\"$1\":[MEASURED]",
