@@ -47,7 +47,10 @@ pub use dihedral::Dihedral;
 pub use fingerprint::Fingerprint;
 pub(crate) use fingerprint::{check_fingerprint, closed};
 pub use heisenberg::Heisenberg;
-pub use identify::{Difference, Invariants, Isomorphism, isomorphism};
+pub use identify::{
+    Difference, GroupLabel, Identification, Invariants, Isomorphism, Structure, Sylow, identify, isomorphism,
+    subgroup_names,
+};
 pub use name::{GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;

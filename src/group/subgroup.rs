@@ -207,4 +207,9 @@ impl Rows {
     pub fn insert(&mut self, x: Elem) {
         self.0[x.index() / 64] |= 1 << (x.index() % 64);
     }
+
+    /// The rows in both sets.
+    pub fn and(&self, other: &Self) -> Self {
+        Self(self.0.iter().zip(&other.0).map(|(a, b)| a & b).collect())
+    }
 }

@@ -200,7 +200,7 @@ pub(super) fn invariant_factors(orders: &[usize]) -> Vec<usize> {
 }
 
 /// A 64-bit number as text, which no reader of JSON rounds.
-mod hex {
+pub(super) mod hex {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
     pub fn serialize<S: Serializer>(value: &u64, to: S) -> Result<S::Ok, S::Error> {
