@@ -4,7 +4,7 @@ use crate::Failure;
 use crate::screen::{Doing, Output, Screen, say};
 use crate::source::tell as tell_notes;
 use irreplens::checkpoint::Run;
-use irreplens::group::{Group, GroupFile, GroupName, Invariants, Isomorphism, isomorphism};
+use irreplens::group::{Group, GroupFile, GroupName, Identification, Isomorphism, identify, isomorphism};
 use serde::Serialize;
 use std::path::Path;
 
@@ -32,10 +32,11 @@ const EXAMPLES: &str = "Examples:
 /// What `--json` writes.
 #[derive(Serialize)]
 struct Identified {
-    name: String,
-    invariants: Invariants,
+    what: String,
+    #[serde(flatten)]
+    found: Identification,
     #[serde(skip_serializing_if = "Option::is_none")]
-    isomorphism: Option<Isomorphism>,
+    beside: Option<Isomorphism>,
 }
 
 /// Runs the subcommand.
@@ -47,22 +48,21 @@ pub fn tell(arguments: Arguments) -> Result<(), Failure> {
     let screen = output.screen(&[])?;
     let doing = screen.doing("building the group");
     let group = group(&screen, &doing, &what)?;
-    doing.next("invariants of the group");
-    let invariants = Invariants::new(&group)?;
-    let isomorphism = match &other {
+    doing.next("looking for its name");
+    let found = identify(&group)?;
+    let beside = match &other {
         Some(other) => Some(isomorphism(&group, &other.build()?)?),
         None => None,
     };
     drop(doing);
-    let name = group.name();
-    say!(screen, "{name}\n{invariants}");
-    if let (Some(found), Some(other)) = (&isomorphism, &other) {
-        match found {
+    say!(screen, "{what} is {found}");
+    if let (Some(beside), Some(other)) = (&beside, &other) {
+        match beside {
             Isomorphism::Map(_) => say!(screen, "\nBeside {other}: isomorphic; --json has the image of every row"),
-            found => say!(screen, "\nBeside {other}: {found}"),
+            differs => say!(screen, "\nBeside {other}: {differs}"),
         }
     }
-    screen.finish(|| Identified { name, invariants, isomorphism })
+    screen.finish(|| Identified { what, found, beside })
 }
 
 /// The group that is meant: a table's where it is a file of one, a run's where it is one of weights, else that of the name.
