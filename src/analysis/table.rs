@@ -286,8 +286,8 @@ mod tests {
             }
         }
         // The first column names the rows of every part.
-        let columns = (0..15).map(|c| Term::new(format!("c{c}"), "")).collect();
+        let columns = (0..15).map(|c| Term::new(format!("column{c}"), "")).collect();
         let text = Table::new("", columns, vec![(0..15).map(Cell::Count).collect()]).to_string();
-        assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("c0 ")).count(), 2, "{text}");
+        assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("column0 ")).count(), 2, "{text}");
     }
 }

@@ -112,15 +112,14 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
 
 /// A command line that makes no sense, found after it was parsed: exit code 2, with the usage of the subcommand.
 fn usage(subcommand: &str, message: impl std::fmt::Display) -> Failure {
-    let mut command = command();
+    let mut command = Arguments::command();
+    command.build();
     let found = command.find_subcommand_mut(subcommand);
     let error = |command: &mut clap::Command| command.error(clap::error::ErrorKind::ArgumentConflict, message);
     found.map(error).expect("a subcommand's name").into()
 }
 
-/// The command with all its subcommands, for its pages.
+/// The command with all its subcommands, for its pages: none of these is on `help`.
 fn command() -> clap::Command {
-    let mut command = Arguments::command();
-    command.build();
-    command
+    Arguments::command().disable_help_subcommand(true)
 }

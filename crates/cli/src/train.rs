@@ -15,7 +15,9 @@ use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, ModelSettings
 use irreplens::group::{Alternating, Cyclic, Dihedral, Group, GroupName, Symmetric};
 use irreplens::memory;
 use irreplens::task::Split;
-use irreplens::train::{MetricLog, Outcome, ProgressBar, Seed, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many};
+use irreplens::train::{
+    MetricLog, Outcome, ProgressBar, Seed, StopReason, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many,
+};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -388,7 +390,11 @@ pub fn train(arguments: Arguments) -> Result<(), Failure> {
     let several = !settings.seeds.is_empty();
     if let Some(out) = &settings.out {
         let one = if several { out.join(format!("seed-{}", settings.seeds[0])) } else { out.clone() };
-        say!(screen, "\nKept in {}. Next: irreplens interpret {}", out.display(), one.display());
+        let interrupted = trained.iter().any(|(_, outcome)| outcome.stop_reason == StopReason::Interrupted);
+        match interrupted {
+            true => say!(screen, "\nKept in {}. The same command goes on from there.", out.display()),
+            false => say!(screen, "\nKept in {}. Next: irreplens interpret {}", out.display(), one.display()),
+        }
     }
     screen.finish(|| to_json(&trained, several))
 }

@@ -30,6 +30,32 @@ fn a_closed_pipe_is_no_error() {
     }
 }
 
+/// Ctrl-C ends a run in order: its results are printed and it is kept.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_run_is_kept() {
+    use std::time::{Duration, Instant};
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("run");
+    let line = "train --group C5 --embed 4 --hidden 4 --epochs 100000000 --out run";
+    let mut command = program(folder.path());
+    let child = command.args(line.split(' ')).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let start = Instant::now();
+    while !out.join("checkpoints").is_dir() || std::fs::read_dir(out.join("checkpoints")).unwrap().count() < 5 {
+        assert!(start.elapsed() < Duration::from_secs(60), "no checkpoints");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let status = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(status.success());
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let (text, complaint) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert!(status.success(), "{complaint}");
+    assert!(
+        text.contains("interrupted") && text.contains("Kept in run. The same command goes on from there."),
+        "{text}"
+    );
+}
+
 /// A full disk is an error in words.
 #[cfg(target_os = "linux")]
 #[test]

@@ -255,6 +255,7 @@ fn pages() {
     let lines = ["completions elvish", "completions", "completions tcsh", "man", "man --out .", "man --out nowhere"];
     let folder = folder();
     check("pages", folder.path(), &lines);
+    assert!(!folder.path().join("irreplens-help.1").exists());
     for page in ["irreplens.1", "irreplens-interpret.1", "irreplens-train.1"] {
         assert!(std::fs::read_to_string(folder.path().join(page)).unwrap().contains(".SH EXTRA"), "{page}");
     }
