@@ -11,7 +11,7 @@ use std::time::Instant;
 ///
 /// # Errors
 /// If there is no place for its files.
-pub fn run() -> Result<(), Failure> {
+pub(crate) fn run() -> Result<(), Failure> {
     let screen = Screen::default();
     let doing = screen.doing("explaining the shipped model");
     let explained = of(&shipped()?.run, None, &Place::Cpu, None, Instant::now())?;

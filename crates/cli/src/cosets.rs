@@ -31,7 +31,7 @@ pub const SUBGROUPS: usize = 2000;
 ///
 /// # Errors
 /// An output that cannot be used; those of reading the run, of [`subgroup_classes`] and of [`cosets`].
-pub fn measure(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn measure(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { source, subgroups, output } = arguments;
     let screen: Screen = output.screen(&[])?;
     let doing = screen.doing("reading the run");

@@ -64,7 +64,7 @@ const LANGUAGE: [[&str; 4]; 23] = [
 ///
 /// # Errors
 /// An output that cannot be used; those of building the group and of its irreps.
-pub fn tell(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn tell(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { group, table, subgroups, output } = arguments;
     let screen = output.screen(&table.iter().map(PathBuf::as_path).collect::<Vec<_>>())?;
     let Some(name) = group else {

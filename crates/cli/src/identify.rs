@@ -43,7 +43,7 @@ struct Identified {
 ///
 /// # Errors
 /// An output that cannot be used; those of reading what is to be identified, and of its invariants.
-pub fn tell(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn tell(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { what, other, output } = arguments;
     let screen = output.screen(&[])?;
     let doing = screen.doing("building the group");

@@ -359,7 +359,7 @@ fn print_clock(screen: &Screen, clock: &Clock) {
 ///
 /// # Errors
 /// An output or a device that cannot be used; those of [`run`].
-pub fn explain(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn explain(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { source, along, measuring, output } = arguments;
     let screen = output.screen(&[])?;
     let place = measuring.place(&screen)?;

@@ -53,7 +53,7 @@ enum Command {
     #[cfg(feature = "report")]
     Report(report::Arguments),
     #[cfg(feature = "train")]
-    Train(train::Arguments),
+    Train(Box<train::Arguments>),
     Progress(progress::Arguments),
     Identify(identify::Arguments),
     Groups(groups::Arguments),
@@ -101,7 +101,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         #[cfg(feature = "report")]
         Some(Command::Report(arguments)) => report::write(arguments),
         #[cfg(feature = "train")]
-        Some(Command::Train(arguments)) => train::train(arguments),
+        Some(Command::Train(arguments)) => train::train(*arguments),
         Some(Command::Progress(arguments)) => progress::measure(arguments),
         Some(Command::Identify(arguments)) => identify::tell(arguments),
         Some(Command::Groups(arguments)) => groups::tell(arguments),

@@ -32,7 +32,7 @@ pub struct Man {
 ///
 /// # Errors
 /// If the pages are no text.
-pub fn completions(arguments: Completions) -> Result<(), Failure> {
+pub(crate) fn completions(arguments: Completions) -> Result<(), Failure> {
     let mut text = Vec::new();
     clap_complete::generate(arguments.shell, &mut command(), "irreplens", &mut text);
     print(String::from_utf8(text)?.trim_end());
@@ -43,7 +43,7 @@ pub fn completions(arguments: Completions) -> Result<(), Failure> {
 ///
 /// # Errors
 /// What cannot be written.
-pub fn man(arguments: Man) -> Result<(), Failure> {
+pub(crate) fn man(arguments: Man) -> Result<(), Failure> {
     match arguments.out {
         None => {
             let mut text = Vec::new();

@@ -28,7 +28,7 @@ RUN is a run directory with checkpoints, or a folder of weights by epoch beside 
 ///
 /// # Errors
 /// An output that cannot be used; those of reading the run and of [`progress`].
-pub fn measure(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn measure(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { source, output } = arguments;
     if source.run.is_none() {
         return Err(usage("progress", "RUN: expected a run directory with checkpoints; the shipped network has none"));

@@ -33,7 +33,7 @@ const EXAMPLES: &str = "Examples:
 ///
 /// # Errors
 /// An output or a device that cannot be used; those of [`of_run`].
-pub fn write(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn write(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { source, out, on, output } = arguments;
     let screen = output.screen(&[&out])?;
     let place = on.open(&screen)?;

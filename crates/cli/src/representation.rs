@@ -281,7 +281,7 @@ const EXAMPLES: &str = "Examples:
 ///
 /// # Errors
 /// An output or a device that cannot be used; those of [`run`] and [`controls`].
-pub fn measure(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn measure(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { source, measuring, controls: with_controls, output } = arguments;
     let screen = output.screen(&[])?;
     let place = measuring.place(&screen)?;

@@ -379,7 +379,7 @@ fn peak_rss_mb() -> Option<f64> {
 ///
 /// # Errors
 /// An output or a device that cannot be used, settings that make no sense; those of [`run`].
-pub fn train(arguments: Arguments) -> Result<(), Failure> {
+pub(crate) fn train(arguments: Arguments) -> Result<(), Failure> {
     let screen = arguments.output.clone().screen(&[])?;
     let place = arguments.on.open(&screen)?;
     let settings = settings(arguments, place)?;
