@@ -151,6 +151,20 @@ const MODELS: [(&str, ModelKind); 6] = [
     ("transformer", ModelKind::Transformer),
 ];
 
+/// Why a width that was given has no place in the network.
+fn without_width(arguments: &Arguments, config: &RunConfig) -> Option<String> {
+    let Arguments { embed, hidden, output_bias, .. } = arguments;
+    let ModelSettings::Published(kind) = config.model else {
+        let given =
+            [("--embed", embed.is_some()), ("--hidden", hidden.is_some()), ("--output-bias", output_bias.is_some())];
+        let (option, _) = given.into_iter().find(|(_, given)| *given)?;
+        return Some(format!("{option}: the network of the --cfg is described step by step, widths and all"));
+    };
+    let unused = hidden.is_some() && !kind.has_hidden() && kind != ModelKind::Transformer;
+    let (name, _) = MODELS.iter().find(|(_, other)| *other == kind).filter(|_| unused)?;
+    Some(format!("--hidden: a {name} network has no hidden layer of its own; --embed is its width"))
+}
+
 /// Settings of a file, or the published ones, with the options over them.
 ///
 /// # Errors
@@ -158,40 +172,18 @@ const MODELS: [(&str, ModelKind); 6] = [
 pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure> {
     arguments.memory.set();
     let contradiction = |what: String| Err(usage("train", what));
-    let mut config = arguments.cfg.map_or(Ok(published()), RunConfig::read)?;
-    if let Some(name) = arguments.group {
-        (config.group, config.group_parameter) = family(&name)?;
+    let mut config = arguments.cfg.as_ref().map_or(Ok(published()), RunConfig::read)?;
+    if let Some(name) = &arguments.group {
+        (config.group, config.group_parameter) = family(name)?;
     }
-    if let Some(model) = arguments.model {
-        let found = MODELS.iter().find(|(name, _)| *name == model).ok_or("the parser knows the names")?;
+    if let Some(model) = &arguments.model {
+        let found = MODELS.iter().find(|(name, _)| name == model).expect("the parser knows the names");
         config.model = found.1.into();
     }
-    let kind = match config.model {
-        ModelSettings::Published(kind) => Some(kind),
-        _ => None,
-    };
-    if kind.is_none() {
-        let widths = [
-            ("--embed", arguments.embed.is_some()),
-            ("--hidden", arguments.hidden.is_some()),
-            ("--output-bias", arguments.output_bias.is_some()),
-        ];
-        if let Some((option, _)) = widths.iter().find(|(_, given)| *given) {
-            return contradiction(format!(
-                "{option}: the network of the --cfg is described step by step, widths and all"
-            ));
-        }
+    if let Some(what) = without_width(&arguments, &config) {
+        return contradiction(what);
     }
-    if let (Some(kind), Some(_)) = (kind, arguments.hidden)
-        && !kind.has_hidden()
-        && kind != ModelKind::Transformer
-    {
-        let name = MODELS.iter().find(|(_, other)| *other == kind).map_or("it", |(name, _)| name);
-        return contradiction(format!(
-            "--hidden: a {name} network has no hidden layer of its own; --embed is its width"
-        ));
-    }
-    if let Some(decay) = arguments.decay {
+    if let Some(decay) = &arguments.decay {
         config.lr_decay = serde_json::from_value(json!(decay))?;
     }
     config.optimiser = match (arguments.optimiser.as_deref(), config.optimiser) {

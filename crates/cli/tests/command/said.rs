@@ -153,7 +153,13 @@ fn train() {
         "train --group A4 --model summed --embed 4 --epochs 2".into(),
     ];
     check("train", folder.path(), &ok.iter().map(String::as_str).collect::<Vec<_>>());
+    let network = irreplens::model::Architecture::one_layer(4, 8);
+    let mut config = irreplens::checkpoint::RunConfig::read(folder.path().join("cfg.json")).unwrap();
+    config.model = network.into();
+    config.write(folder.path().join("steps.json")).unwrap();
     let bad = [
+        "train --cfg steps.json --hidden 5",
+        "train --cfg steps.json --output-bias",
         "train --hidden=-3",
         "train --hidden 0",
         "train --fraction 1.5",
