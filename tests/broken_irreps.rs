@@ -323,7 +323,7 @@ fn pulled_back_along_a_map_that_reverses_products() {
 fn irreps_of_runs() {
     let folder = tempfile::tempdir().unwrap();
     for (kind, n) in [(GroupKind::SymmetricGroup, 4), (GroupKind::AlternatingGroup, 5)] {
-        runs::write_run(folder.path(), ModelKind::OneLayerMlp, kind, n, 1);
+        runs::write_run(folder.path(), ModelKind::OneLayerMlp, kind.clone(), n, 1);
         let run = Run::open(folder.path()).unwrap();
         for composition in [Composition::ApplyLeftFirst, Composition::ApplyRightFirst] {
             let all = listed(n, composition);

@@ -16,7 +16,7 @@ use irreplens::analysis::{
 };
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
-use irreplens::group::{CayleyTable, Dihedral, Group, GroupExt, Symmetric, subgroup_classes};
+use irreplens::group::{CayleyTable, Dihedral, Group, GroupExt, GroupName, Symmetric, subgroup_classes};
 use irreplens::model::{Architecture, Hooks, Interpretable, OfGroup, Precomputed};
 use irreplens::task::{Split, Task};
 use irreplens::train::{TrainConfig, Trainer};
@@ -148,8 +148,8 @@ fn a_run_knows_its_group_and_its_groups_name() {
     let shuffled = Dihedral::new(5).unwrap().cayley_table().relabelled(&[3, 1, 4, 0, 5, 9, 2, 6, 8, 7]).unwrap();
     let run = trained(&shuffled, &folder.path().join("shuffled"));
     assert_eq!(
-        (run.config.group, run.model().unwrap().fingerprint()),
-        (GroupKind::CayleyTable, Some(shuffled.fingerprint()))
+        (&run.config.group, run.model().unwrap().fingerprint()),
+        (&GroupKind::CayleyTable, Some(shuffled.fingerprint()))
     );
     runs::write_run(&folder.path().join("long"), ModelKind::SummedMlp, GroupKind::CyclicGroup, 24, 1);
     let (sl, c24) = (sl_2_3(), irreplens::group::Cyclic::new(24).unwrap());
@@ -158,6 +158,43 @@ fn a_run_knows_its_group_and_its_groups_name() {
     assert_eq!(run.model().unwrap().fingerprint(), Some(c24.fingerprint()));
     let error = interpret(&run.model().unwrap(), &IrrepBasis::new(&sl).unwrap(), &Task::new(&sl)).unwrap_err();
     assert!(matches!(error, Error::OtherGroup { .. }), "{error}");
+}
+
+#[test]
+fn a_run_on_a_group_with_a_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let build = |name: &str| name.parse::<GroupName>().unwrap().build().unwrap();
+    for (i, (name, labels)) in
+        [("C7:C3", "trivial 2a 6a"), ("S4", "(4) (3,1) (2,2)"), ("<a, b | a^4, b^2, (a b)^2>", "trivial")]
+            .into_iter()
+            .enumerate()
+    {
+        let (group, path) = (build(name), folder.path().join(i.to_string()));
+        let run = trained(&group, &path);
+        assert_eq!(run.config.group.to_string(), name);
+        let text = std::fs::read_to_string(path.join("cfg.json")).unwrap();
+        assert!(!text.contains("group_parameter"), "{text}");
+        let found = run.group().unwrap();
+        assert_eq!((found.name(), found.fingerprint()), (name.into(), group.fingerprint()));
+        assert_eq!(run.model().unwrap().fingerprint(), Some(group.fingerprint()));
+        let irreps = run.irreps(&found, None).unwrap();
+        let all: Vec<&str> = irreps.iter().map(|irrep| irrep.label.as_str()).collect();
+        assert!(all.join(" ").starts_with(labels), "{all:?}");
+        // The run goes on in its directory.
+        trained(&group, &path);
+        // As did one that an earlier version of the crate wrote, with its table and without a name.
+        let n = group.order();
+        let table = group.cayley_table().with_name("nameless");
+        let before = path.join("before");
+        trained(&table, &before);
+        let config = Run::open(&before).unwrap().config;
+        assert_eq!((config.group, config.group_parameter), (GroupKind::CayleyTable, n));
+        trained(&group, &before);
+        // Settings and table contradict each other.
+        std::fs::copy(before.join("task.safetensors"), path.join("task.safetensors")).unwrap();
+        std::fs::write(path.join("cfg.json"), text.replacen(name, "Dic6", 1)).unwrap();
+        assert!(Run::open(&path).unwrap().group().is_err());
+    }
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! A run's `cfg.json`: what was trained, on which group, how.
 
+use std::fmt::{self, Display};
 use std::path::Path;
+use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -10,10 +12,11 @@ use super::model_settings::{ModelKind, ModelSettings};
 use super::optimiser::Optimiser;
 use super::rules::{MODEL, RULES, bad, check, not_a_number, tidy};
 use crate::error::{Error, Result};
+use crate::group::{Group, GroupName};
 use crate::model::Architecture;
 
-/// The family of groups, by its name in `cfg.json`; `n` is the group parameter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+/// The group of a run, by its word in `cfg.json`: a family, of which `group_parameter` is the member, or the name of a group.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum GroupKind {
     /// Addition modulo `n`.
@@ -26,13 +29,25 @@ pub enum GroupKind {
     AlternatingGroup,
     /// Any group of order `n`, given by its multiplication table.
     CayleyTable,
+    /// The group of a name, in the element order that goes with it: `"group": "C7:C3"`, without a parameter. `C113` and `D53` are
+    /// read as their families.
+    Named(GroupName),
 }
 
 impl GroupKind {
-    /// The number of elements: `n`, `2 n`, `n!`, `n!/2` (1 if `n` is 1) or `n`, in the order of the variants.
+    const WORDS: [(&'static str, Self); 5] = [
+        ("CyclicGroup", Self::CyclicGroup),
+        ("DihedralGroup", Self::DihedralGroup),
+        ("SymmetricGroup", Self::SymmetricGroup),
+        ("AlternatingGroup", Self::AlternatingGroup),
+        ("CayleyTable", Self::CayleyTable),
+    ];
+
+    /// The number of elements: `n`, `2 n`, `n!`, `n!/2` (1 if `n` is 1) or `n`, in the order of the variants; of a named group
+    /// its own, whatever `n` is, for which it is built where the name alone does not tell.
     ///
     /// # Errors
-    /// [`Error::GroupParameter`] if `n` is 0 or the order overflows `usize`.
+    /// [`Error::GroupParameter`] if `n` is 0 or the order overflows `usize`; the errors of [`GroupName::build`].
     ///
     /// # Example
     /// ```
@@ -41,9 +56,10 @@ impl GroupKind {
     /// assert_eq!(GroupKind::AlternatingGroup.order(5)?, 60);
     /// # Ok::<(), irreplens::Error>(())
     /// ```
-    pub fn order(self, n: usize) -> Result<usize> {
+    pub fn order(&self, n: usize) -> Result<usize> {
         let product = |from: usize| (from..=n).try_fold(1usize, |p, k| p.checked_mul(k));
         let (group, order) = match self {
+            Self::Named(name) => return name.order().map_or_else(|| Ok(name.build()?.order()), Ok),
             Self::CyclicGroup => ("CyclicGroup", Some(n)),
             Self::DihedralGroup => ("DihedralGroup", n.checked_mul(2)),
             Self::SymmetricGroup => ("SymmetricGroup", product(1)),
@@ -52,6 +68,55 @@ impl GroupKind {
         };
         let expected = "from 1 up, with an order that fits in usize";
         order.filter(|_| n > 0).ok_or(Error::GroupParameter { group, expected, got: n })
+    }
+
+    /// The kind and the parameter of a group with a name: the published family of a cyclic or dihedral one.
+    ///
+    /// ```
+    /// use irreplens::checkpoint::GroupKind;
+    ///
+    /// assert_eq!(GroupKind::of("D53".parse()?), (GroupKind::DihedralGroup, 53));
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of(name: GroupName) -> (Self, usize) {
+        match name {
+            GroupName::Cyclic(n) => (Self::CyclicGroup, n),
+            GroupName::Dihedral(n) => (Self::DihedralGroup, n),
+            name => (Self::Named(name), 1),
+        }
+    }
+}
+
+impl FromStr for GroupKind {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        match Self::WORDS.into_iter().find(|(word, _)| *word == text) {
+            Some((_, kind)) => Ok(kind),
+            None => text.parse().map(Self::Named),
+        }
+    }
+}
+
+impl Display for GroupKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => write!(f, "{name}"),
+            _ => f.write_str(Self::WORDS.iter().find(|(_, kind)| kind == self).map_or("", |(word, _)| word)),
+        }
+    }
+}
+
+impl Serialize for GroupKind {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for GroupKind {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -112,9 +177,9 @@ pub enum LrDecay {
 pub struct RunConfig {
     /// What was trained.
     pub model: ModelSettings,
-    /// The family of groups.
+    /// The family of groups, or the name of the group.
     pub group: GroupKind,
-    /// Which one of the family; at least 1.
+    /// Which one of the family; at least 1. Of no meaning for a group with a name, where it is 1 and not written.
     pub group_parameter: usize,
     /// Seed of the train/test split; 0 means no shuffle.
     pub seed: u64,
@@ -153,7 +218,8 @@ struct Keys {
     #[serde(skip_serializing_if = "Option::is_none")]
     model: Option<ModelSettings>,
     group: GroupKind,
-    group_parameter: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group_parameter: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,6 +252,10 @@ impl From<Keys> for RunConfig {
     fn from(keys: Keys) -> Self {
         let Keys { model, group, group_parameter, layers, betas, eps, warmup_epochs, lr_decay, other, .. } = keys;
         let Keys { seed, frac_train, lr, weight_decay, num_epochs, optimiser, label_smoothing, .. } = keys;
+        let (group, group_parameter) = match group {
+            GroupKind::Named(name) => GroupKind::of(name),
+            family => (family, group_parameter.unwrap_or(1)),
+        };
         let there = [seed.is_some(), frac_train.is_some(), lr.is_some(), weight_decay.is_some(), num_epochs.is_some()];
         let missing = Self::TRAINING_KEYS.into_iter().zip(there).filter(|(_, there)| !there).map(|(key, _)| key);
         Self {
@@ -223,8 +293,8 @@ impl From<RunConfig> for Keys {
             weight_decay: weight_decay.then_some(config.weight_decay),
             num_epochs: num_epochs.then_some(config.num_epochs),
             model: (!config.missing.contains(&MODEL)).then_some(model),
+            group_parameter: (!matches!(group, GroupKind::Named(_))).then_some(group_parameter),
             group,
-            group_parameter,
             layers,
             betas,
             eps,

@@ -21,8 +21,8 @@ impl Run {
     ///
     /// # Arguments
     /// `path`: an `.npz` or safetensors file, or a folder with one `.npz` file; `neuron_site`: the site whose channels are
-    /// neurons, `hidden` or else the only one beside the logits where it is `None`; `group`: the family and its parameter,
-    /// which else the `cfg.json` beside the file names (`group` and `group_parameter`, and for a symmetric or alternating
+    /// neurons, `hidden` or else the only one beside the logits where it is `None`; `group`: the family and its parameter, or
+    /// what [`GroupKind::of`] makes of a name, which else the `cfg.json` beside the file names (`group` and `group_parameter`, and for a symmetric or alternating
     /// group `element_order`). With a group the other files of the folder are left alone.
     ///
     /// # Errors
@@ -52,6 +52,7 @@ impl Run {
         let path = found.as_path();
         let directory = folder_of(path);
         let settings = directory.join(CONFIG);
+        let alone = group.is_some();
         let config = match group {
             Some((group, n)) => of_group(group, n),
             None if settings.exists() => RunConfig::read_for_analysis(settings)?,
@@ -67,7 +68,6 @@ impl Run {
             None => by_default(path)?,
         };
         let mut notes: Vec<String> = model.skipped().iter().map(|name| format!("not read: {name}")).collect();
-        let alone = group.is_some();
         let has_task = !alone && task_file::exists(&directory.join(task_file::NAME))?;
         if !has_task && config.missing.iter().any(|key| ["seed", "frac_train"].contains(key)) {
             notes.push("no split is known, so all pairs count as training pairs".into());

@@ -29,6 +29,9 @@ pub(super) type Rule = (&'static str, Need, &'static str, fn(&Value) -> bool);
 /// The key of the architecture, which recorded activations do not need.
 pub(super) const MODEL: &str = "model";
 
+/// The key of the group.
+const GROUP: &str = "group";
+
 const INTEGERS: [&str; 6] =
     ["group_parameter", "seed", "layers.embed_dim", "layers.hidden_dim", "warmup_epochs", "num_epochs"];
 
@@ -39,9 +42,12 @@ pub(super) const RULES: [Rule; 18] = [
         "OneLayerMLP, OneLayerMLPwithBias, BetterOneLayerMLP, BetterTwoLayerMLP, BilinearNet, Transformer or a description",
         |v| v.is_object() || ModelKind::deserialize(v).is_ok(),
     ),
-    ("group", Always, "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup or CayleyTable", |v| {
-        GroupKind::deserialize(v).is_ok()
-    }),
+    (
+        GROUP,
+        Always,
+        "CyclicGroup, DihedralGroup, SymmetricGroup, AlternatingGroup, CayleyTable or a group's name",
+        |v| GroupKind::deserialize(v).is_ok(),
+    ),
     ("group_parameter", Always, "an integer from 1 up", is_positive),
     ("seed", Training, "an integer from 0 up", is_whole),
     ("frac_train", Training, "a number above 0 and up to 1", |v| number(v).is_some_and(|x| x > 0.0 && x <= 1.0)),
@@ -142,14 +148,25 @@ pub(super) fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
         return Err(Error::format(path, "a run's settings as a JSON object", "another JSON value"));
     };
     let find = |key: &str| key.split('.').try_fold(config, |v, part| v.get(part));
+    let group = find(GROUP).map(GroupKind::deserialize);
+    let has_name = matches!(group, Some(Ok(GroupKind::Named(_))));
     for (key, need, expected, test) in RULES {
         let value = find(key);
         let fits = match value {
+            value if has_name && key == "group_parameter" => value.is_none_or(Value::is_null),
             None | Some(Value::Null) => need == Never || need == Training && !training,
             Some(value) => test(value),
         };
-        if !fits {
-            return Err(bad(path, key, expected, value));
+        match &group {
+            _ if fits => {}
+            Some(Err(reason)) if key == GROUP && value.is_some_and(Value::is_string) => {
+                let got = shown(&format!("{}: {reason}", value.unwrap_or(&Value::Null)));
+                return Err(Error::Config { path: path.into(), key, expected, got });
+            }
+            _ if has_name && key == "group_parameter" => {
+                return Err(bad(path, key, "nothing beside a group's name", value));
+            }
+            _ => return Err(bad(path, key, expected, value)),
         }
     }
     if let Some(described) = config.get(MODEL).filter(|model| model.is_object())
@@ -169,8 +186,7 @@ pub(super) fn check(config: &Value, path: &Path, training: bool) -> Result<()> {
             return Err(bad(path, key, expected, None));
         }
     }
-    let (group, n) = (config.get("group").map(GroupKind::deserialize), config.get("group_parameter"));
-    if let (Some(Ok(group)), Some(n)) = (group, n)
+    if let (Some(Ok(group)), Some(n)) = (group, config.get("group_parameter"))
         && whole(n).and_then(|n| usize::try_from(n).ok()).is_some_and(|n| group.order(n).is_err())
     {
         return Err(bad(path, "group_parameter", "a group whose order fits in usize", Some(n)));

@@ -212,9 +212,10 @@ impl Run {
     ///   [`CayleyTable::new`](crate::group::CayleyTable::new) rejects.
     /// - Without one: [`Error::Io`] or [`Error::MissingTensor`] for [`GroupKind::CayleyTable`], and
     ///   [`Error::Unsupported`] for a symmetric or alternating group without an order, which can be given to
-    ///   [`group_in_order`](Run::group_in_order); [`Error::Config`] for an order that has another name.
+    ///   [`group_in_order`](Run::group_in_order); [`Error::Config`] for an order that has another name; the errors of
+    ///   [`GroupName::build`](crate::group::GroupName::build).
     pub fn group(&self) -> Result<Box<dyn Group>> {
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         if let Some(table) = self.table()? {
             return Ok(Box::new(table));
         }
@@ -222,6 +223,7 @@ impl Run {
             return Ok(Box::new(permutations.cayley_table()));
         }
         Ok(match kind {
+            GroupKind::Named(name) => Box::new(name.build()?),
             GroupKind::CyclicGroup => Box::new(Cyclic::new(n)?),
             GroupKind::DihedralGroup => Box::new(Dihedral::new(n)?),
             GroupKind::SymmetricGroup | GroupKind::AlternatingGroup | GroupKind::CayleyTable => {
@@ -243,13 +245,13 @@ impl Run {
 
     /// The Cayley table that the run has beside it, if any; that of a group of its settings' kind.
     pub(super) fn table(&self) -> Result<Option<CayleyTable>> {
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         let path = match self.task_file()? {
             Some(path) => path,
-            None if kind == GroupKind::CayleyTable => self.directory.join(task_file::NAME),
+            None if *kind == GroupKind::CayleyTable => self.directory.join(task_file::NAME),
             None => return Ok(None),
         };
-        let Some(table) = task_file::table(&path, self.config.order()?, kind == GroupKind::CayleyTable)? else {
+        let Some(table) = task_file::table(&path, self.config.order()?, *kind == GroupKind::CayleyTable)? else {
             return Ok(None);
         };
         let expected = "the table of a group of the settings' kind";

@@ -5,7 +5,9 @@ use super::run::CONFIG;
 use super::{GroupKind, Run, task_file};
 use crate::error::{Error, Result};
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
-use crate::group::{Alternating, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, PermutationGroup, Symmetric};
+use crate::group::{
+    Alternating, Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt, GroupForm, PermutationGroup, Symmetric,
+};
 use crate::irrep::{Irrep, Representation, alternating, cyclic, dihedral, irreps, symmetric};
 use crate::memory;
 use serde_json::Value;
@@ -63,7 +65,7 @@ impl Run {
         }
         memory::check("a Cayley table", memory::bytes::<Elem>(&[n, n])).map_err(Error::in_file(&path))?;
         let table = permutations.cayley_table().with_name(permutations.name());
-        check_family(self.config.group, self.config.group_parameter, &table).map_err(&other)?;
+        check_family(&self.config.group, self.config.group_parameter, &table).map_err(&other)?;
         if self.table_fingerprint()?.is_some_and(|own| own != table.fingerprint()) {
             return Err(other("a group whose table is not that of task.safetensors, row by row".into()));
         }
@@ -72,7 +74,7 @@ impl Run {
 
     /// The permutations of the settings' group in an order with a name, or in that of a file.
     fn permutations(&self, order: &Path) -> Result<PermutationGroup> {
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         let found = match (kind, order.to_str()) {
             (GroupKind::SymmetricGroup, Some(SYMPY)) => Symmetric::in_sympy_order(n)?,
             (GroupKind::AlternatingGroup, Some(SYMPY)) => Alternating::in_sympy_order(n)?,
@@ -114,10 +116,11 @@ impl Run {
 
     /// The fingerprint of the group, where the run says which it is and in what order its elements stand.
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
-        let (kind, n) = (self.config.group, self.config.group_parameter);
+        let (kind, n) = (&self.config.group, self.config.group_parameter);
         match (self.table_fingerprint(), kind) {
             (Ok(None), GroupKind::CyclicGroup) => Some(Cyclic::new(n).ok()?.fingerprint()),
             (Ok(None), GroupKind::DihedralGroup) => Some(Dihedral::new(n).ok()?.fingerprint()),
+            (Ok(None), GroupKind::Named(name)) => Some(name.build().ok()?.fingerprint()),
             (Ok(None), _) => Some(self.named_order().ok()??.fingerprint()),
             (found, _) => found.ok()?,
         }
@@ -183,12 +186,23 @@ impl Run {
         let of = |group: &dyn Group, found: Vec<Representation<f64>>| -> Result<Vec<Irrep>> {
             found.iter().map(|rho| rho.irrep(group)).collect()
         };
+        if let GroupKind::Named(name) = &self.config.group {
+            let named = name.build()?;
+            match named.form() {
+                _ if named.fingerprint() != group.fingerprint() => {}
+                GroupForm::Cyclic(found) => return of(found, cyclic(found)),
+                GroupForm::Dihedral(found) => return of(found, dihedral(found)),
+                GroupForm::Symmetric(found) => return of(found, symmetric(found)),
+                GroupForm::Alternating(found) => return of(found, alternating(found, 0)?),
+                _ => {}
+            }
+        }
         let degree = permutations.map_or(0, PermutationGroup::degree);
         if permutations.is_none() && matches!(self.config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
             // Of every frequency a matrix of the plane at every element, and the character.
             memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
         }
-        match (self.config.group, permutations) {
+        match (&self.config.group, permutations) {
             (GroupKind::CyclicGroup, None) if group.fingerprint() == Cyclic::new(n)?.fingerprint() => {
                 let group = Cyclic::new(n)?;
                 of(&group, cyclic(&group))
@@ -218,9 +232,14 @@ const POINTS: usize = 7;
 /// What is wrong if a group is not of a kind, in whatever order its elements stand: cyclic and dihedral groups are told by
 /// their generators, symmetric and alternating ones of up to 7 points by the orders of elements and the sizes of their
 /// conjugacy classes.
-pub(super) fn check_family(kind: GroupKind, n: usize, group: &dyn Group) -> Result<(), String> {
+pub(super) fn check_family(kind: &GroupKind, n: usize, group: &dyn Group) -> Result<(), String> {
     let wrong = |what: &str| Err(format!("another group of order {}: {what}", group.order()));
     match kind {
+        GroupKind::Named(name) => match name.build() {
+            Ok(named) if named.fingerprint() == group.fingerprint() => Ok(()),
+            Ok(_) => wrong(&format!("its table is not that of {name}, row by row")),
+            Err(error) => Err(error.to_string()),
+        },
         GroupKind::CyclicGroup if !group.element_orders().contains(&n) => wrong(&format!("no element has order {n}")),
         GroupKind::DihedralGroup => {
             let orders = group.element_orders();

@@ -47,7 +47,7 @@ pub fn of_run(
     let irreps = IrrepBasis::from_irreps(&group, run.irreps(&group, permutations.as_ref())?)?;
     let along = run.along(&group);
     let basis: &dyn FourierBasis = along.as_ref().map_or(&irreps, |along| along);
-    let sectors = match (run.config.group, basis.sectors()) {
+    let sectors = match (&run.config.group, basis.sectors()) {
         (GroupKind::DihedralGroup, [first, _]) => {
             let names = if first.contains(&group.identity()) { ["rot", "ref"] } else { ["ref", "rot"] };
             names.map(String::from).to_vec()

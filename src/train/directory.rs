@@ -8,7 +8,7 @@ use crate::checkpoint::{
     read_tensors, verify, write_safetensors,
 };
 use crate::error::{Error, Result, TensorFault};
-use crate::group::{Cyclic, Dihedral, Elem, Group};
+use crate::group::{Cyclic, Dihedral, Elem, Group, GroupName};
 use crate::model::{Network, OfGroup};
 use crate::quoted::shown_path;
 use crate::task::{Split, Task};
@@ -116,10 +116,16 @@ impl RunDirectory {
         for folder in [path, &checkpoints] {
             remove_unfinished(folder).map_err(io(folder))?;
         }
-        let directory = Self { path: path.into(), config, _lock: lock };
+        let mut directory = Self { path: path.into(), config, _lock: lock };
         let settings = path.join("cfg.json");
         let (resumed, notices) = if settings.exists() {
-            same_settings(&settings, &RunConfig::read(&settings)?, &directory.config)?;
+            let there = RunConfig::read(&settings)?;
+            let is_named = matches!(directory.config.group, GroupKind::Named(_));
+            if is_named && (&there.group, there.group_parameter) == (&GroupKind::CayleyTable, task.order()) {
+                // Its table is compared.
+                (directory.config.group, directory.config.group_parameter) = (GroupKind::CayleyTable, task.order());
+            }
+            same_settings(&settings, &there, &directory.config)?;
             directory.newest(task)?
         } else if let Some(beside) = directory.candidates()?.into_iter().next() {
             return Err(Error::RunIncomplete { path: settings, beside });
@@ -323,7 +329,7 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
     } else if n.is_multiple_of(2) && Dihedral::new(n / 2).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::DihedralGroup, n / 2)
     } else {
-        (GroupKind::CayleyTable, n)
+        named(task).map_or((GroupKind::CayleyTable, n), GroupKind::of)
     };
     RunConfig {
         model,
@@ -344,6 +350,15 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
         missing: Vec::new(),
         other: Default::default(),
     }
+}
+
+/// The name of the task's group, if it is the name of a group that has its products row by row, and not one of a file.
+fn named(task: &Task) -> Option<GroupName> {
+    let name: GroupName = task.group_name().parse().ok()?;
+    if name.order().is_some_and(|order| order != task.order()) || name.to_string().contains('"') {
+        return None;
+    }
+    name.build().is_ok_and(|group| is_task_of(task, &group)).then_some(name)
 }
 
 /// Whether a task is that of a group, row by row: without a second task, which may be gigabytes.

@@ -28,7 +28,7 @@ pub struct Source {
     /// The element order of a symmetric or alternating group: sympy, lexicographic or a file of permutations.
     #[arg(long, value_name = "ORDER")]
     pub order: Option<PathBuf>,
-    /// The group of recorded activations, by its name: C113, D53, S5, A5. `irreplens groups` lists more.
+    /// The group of recorded activations, by its name: C113, D53, S5, C7:C3. `irreplens groups` lists more.
     #[arg(long, value_name = "GROUP", requires = "run")]
     group: Option<GroupName>,
     /// The site of recorded activations whose channels are neurons; `hidden` where nothing is said.
@@ -78,7 +78,7 @@ impl Source {
                 let what = "--group and --neurons: for a file of recorded activations; the group of a run directory";
                 return Err(format!("{what} is that of its cfg.json ({})", path.display()).into());
             }
-            (group, neurons) => Run::recorded(path, neurons.as_deref(), group.as_ref().map(family).transpose()?)?,
+            (group, neurons) => Run::recorded(path, neurons.as_deref(), group.as_ref().map(kind))?,
         };
         Ok(Opened { run, _folder: None })
     }
@@ -87,11 +87,12 @@ impl Source {
     #[must_use]
     pub fn heading(&self, config: &RunConfig) -> String {
         let n = config.group_parameter;
-        let group = match config.group {
+        let group = match &config.group {
             GroupKind::CyclicGroup => GroupName::Cyclic(n).to_string(),
             GroupKind::DihedralGroup => GroupName::Dihedral(n).to_string(),
             GroupKind::SymmetricGroup => GroupName::Symmetric(n).to_string(),
             GroupKind::AlternatingGroup => GroupName::Alternating(n).to_string(),
+            GroupKind::Named(name) => name.to_string(),
             _ => format!("a group of order {n}"),
         };
         let name = self.run.as_ref().map_or("The shipped network".into(), |path| path.display().to_string());
@@ -174,19 +175,13 @@ pub fn memory_size(value: &str) -> Result<usize, String> {
     irreplens::memory::parse_size(value).ok_or_else(|| "expected bytes, or a number with K, M, G or T".into())
 }
 
-/// The family of a group and its parameter, as settings name it.
-///
-/// # Errors
-/// [`irreplens::Error::Unsupported`] for any other group.
-pub fn family(name: &GroupName) -> irreplens::Result<(GroupKind, usize)> {
+/// The kind of a group and its parameter, as settings name it: symmetric and alternating groups by their families, whose
+/// elements have several orders in use.
+#[must_use]
+pub fn kind(name: &GroupName) -> (GroupKind, usize) {
     match *name {
-        GroupName::Cyclic(n) => Ok((GroupKind::CyclicGroup, n)),
-        GroupName::Dihedral(n) => Ok((GroupKind::DihedralGroup, n)),
-        GroupName::Symmetric(n) => Ok((GroupKind::SymmetricGroup, n)),
-        GroupName::Alternating(n) => Ok((GroupKind::AlternatingGroup, n)),
-        _ => {
-            let needs = "a cyclic, dihedral, symmetric or alternating group";
-            Err(irreplens::Error::Unsupported { analysis: "a group in the settings of a run", needs })
-        }
+        GroupName::Symmetric(n) => (GroupKind::SymmetricGroup, n),
+        GroupName::Alternating(n) => (GroupKind::AlternatingGroup, n),
+        _ => GroupKind::of(name.clone()),
     }
 }

@@ -7,7 +7,7 @@
 
 use crate::place::{On, Place};
 use crate::screen::{Output, complain, say};
-use crate::source::{Memory, family, whole};
+use crate::source::{Memory, kind, whole};
 use crate::{Failure, usage};
 use clap::builder::PossibleValuesParser;
 use irreplens::analysis::{Cell, Table, Term};
@@ -71,7 +71,7 @@ pub struct Arguments {
     /// Settings to start from, a cfg.json: options override it. Without one, the published settings on D53.
     #[arg(long, value_name = "FILE")]
     cfg: Option<PathBuf>,
-    /// The group, by its name: C113, D53 (of order 106), S5 or A5 (in SymPy's element order). `irreplens groups` lists more.
+    /// The group, by its name: C113, D53 (of order 106), C7:C3, S5 or A5 (in SymPy's element order). `irreplens groups` lists more.
     #[arg(long, value_name = "GROUP")]
     group: Option<GroupName>,
     /// A published network; a --cfg may describe any other, step by step.
@@ -174,7 +174,7 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
     let contradiction = |what: String| Err(usage("train", what));
     let mut config = arguments.cfg.as_ref().map_or(Ok(published()), RunConfig::read)?;
     if let Some(name) = &arguments.group {
-        (config.group, config.group_parameter) = family(name)?;
+        (config.group, config.group_parameter) = kind(name);
     }
     if let Some(model) = &arguments.model {
         let found = MODELS.iter().find(|(name, _)| name == model).expect("the parser knows the names");
@@ -229,11 +229,12 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
 
 /// The trainer of one run, kept in `out` with a log of its metrics.
 fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens::Result<Trainer> {
-    let group: Box<dyn Group> = match config.group {
+    let group: Box<dyn Group> = match &config.group {
         GroupKind::CyclicGroup => Box::new(Cyclic::new(config.group_parameter)?),
         GroupKind::DihedralGroup => Box::new(Dihedral::new(config.group_parameter)?),
         GroupKind::SymmetricGroup => Box::new(Symmetric::in_sympy_order(config.group_parameter)?),
         GroupKind::AlternatingGroup => Box::new(Alternating::in_sympy_order(config.group_parameter)?),
+        GroupKind::Named(name) => Box::new(name.build()?),
         _ => {
             let needs = "a group with a name; others are trained from a program of your own";
             return Err(irreplens::Error::Unsupported { analysis: "`irreplens train`", needs });

@@ -7,7 +7,7 @@ const ENTRIES: usize = 1 << 25;
 const COSETS: usize = 1_000_000;
 
 /// Letters that are traced in all, at most: some seconds.
-const STEPS: usize = 1_000_000_000;
+const STEPS: usize = 500_000_000;
 
 /// An enumeration that did not come to an end.
 pub(super) struct Endless {
@@ -20,47 +20,7 @@ const NONE: u32 = u32::MAX;
 /// The permutation of the cosets by each of k generators, from the right; coset 0 is the subgroup, the others are in order of
 /// breadth-first discovery. Letter 2i of a relator is generator i, letter 2i + 1 its inverse.
 pub(super) fn enumerate(k: usize, relators: &[Vec<usize>]) -> Result<Vec<Vec<usize>>, Endless> {
-    let mut table = Cosets {
-        columns: 2 * k,
-        entries: vec![NONE; 2 * k],
-        parent: vec![0],
-        live: 1,
-        steps: 0,
-        limit: COSETS.min(ENTRIES / (2 * k)),
-        merging: Vec::new(),
-    };
-    let mut next = 0;
-    while next < table.parent.len() {
-        // A coset is done once every relator closes at it and every letter takes it somewhere.
-        let mut done = true;
-        for relator in relators {
-            done = done && (!table.is_live(next) || table.trace(next, relator, true));
-        }
-        for letter in 0..2 * k {
-            if done && table.is_live(next) && table.get(next, letter).is_none() {
-                done = table.define(next, letter);
-            }
-        }
-        next += usize::from(done);
-        if !done {
-            // What is there may collapse without further cosets.
-            for coset in next..table.parent.len() {
-                for relator in relators {
-                    if table.is_live(coset) {
-                        table.trace(coset, relator, false);
-                    }
-                }
-            }
-            if table.live * 10 > table.limit * 9 {
-                return Err(Endless { cosets: table.live });
-            }
-            next = table.compress(next);
-        }
-        if table.steps > STEPS {
-            return Err(Endless { cosets: table.live });
-        }
-    }
-    Ok(table.permutations())
+    Cosets::new(k, relators, COSETS / 4).felsch().or_else(|_| Cosets::new(k, relators, COSETS).hlt())
 }
 
 /// The steps of a breadth-first walk from coset 0: from, generator, to.
@@ -83,9 +43,17 @@ pub(super) fn steps(permutations: &[Vec<usize>]) -> Vec<(usize, usize, usize)> {
     steps
 }
 
+/// The least number of letters after which a relator repeats itself.
+fn period(relator: &[usize]) -> usize {
+    let n = relator.len();
+    let repeats = |&d: &usize| n.is_multiple_of(d) && relator[d..] == relator[..n - d];
+    (1..n).find(repeats).unwrap_or(n)
+}
+
 /// The table of cosets: where each letter takes each coset, as far as is known.
-struct Cosets {
+struct Cosets<'a> {
     columns: usize,
+    relators: &'a [Vec<usize>],
     entries: Vec<u32>,
     /// Of a coset that was found equal to another, one of a smaller number; of a live one itself.
     parent: Vec<u32>,
@@ -94,9 +62,117 @@ struct Cosets {
     limit: usize,
     /// Cosets that died and still have entries.
     merging: Vec<usize>,
+    /// Entries, with their letters, from which nothing was concluded yet.
+    fresh: Vec<(usize, usize)>,
+    /// The places in relators at which each letter stands, one for all that read the same from there on round the relator.
+    places: Vec<Vec<(usize, usize)>>,
 }
 
-impl Cosets {
+impl<'a> Cosets<'a> {
+    fn new(k: usize, relators: &'a [Vec<usize>], limit: usize) -> Self {
+        let mut places = vec![Vec::new(); 2 * k];
+        for (i, relator) in relators.iter().enumerate() {
+            for (at, &letter) in relator.iter().enumerate().take(period(relator)) {
+                places[letter].push((i, at));
+            }
+        }
+        Self {
+            columns: 2 * k,
+            relators,
+            entries: vec![NONE; 2 * k],
+            parent: vec![0],
+            live: 1,
+            steps: 0,
+            limit: limit.min(ENTRIES / (2 * k)),
+            merging: Vec::new(),
+            fresh: Vec::new(),
+            places,
+        }
+    }
+
+    fn endless<T>(&self) -> Result<T, Endless> {
+        Err(Endless { cosets: self.live })
+    }
+
+    /// Felsch's strategy: a new coset only where nothing else is left to conclude.
+    fn felsch(mut self) -> Result<Vec<Vec<usize>>, Endless> {
+        let mut next = 0;
+        while next < self.parent.len() {
+            for letter in 0..self.columns {
+                if self.is_live(next) && self.get(next, letter).is_none() {
+                    if !self.define(next, letter) {
+                        next = self.compress(next);
+                        if self.live * 10 > self.limit * 9 || !self.define(next, letter) {
+                            return self.endless();
+                        }
+                    }
+                    self.conclude();
+                }
+            }
+            if self.steps > STEPS {
+                return self.endless();
+            }
+            next += 1;
+        }
+        Ok(self.permutations())
+    }
+
+    /// Traces every relator round every fresh entry.
+    fn conclude(&mut self) {
+        while let Some((coset, letter)) = self.fresh.pop() {
+            if self.steps > STEPS {
+                return;
+            }
+            for (from, letter) in [(Some(coset), letter), (self.get(coset, letter), letter ^ 1)] {
+                // A relator read backwards is that of the inverse: the place behind its letter does for both.
+                for i in 0..self.places[letter].len() {
+                    let (relator, at) = self.places[letter][i];
+                    match from {
+                        Some(from) if self.is_live(from) => self.trace(from, relator, at, false),
+                        _ => break,
+                    };
+                }
+            }
+        }
+    }
+
+    /// The strategy of Haselgrove, Leech and Trotter, with look-ahead: new cosets until every relator closes at every coset.
+    fn hlt(mut self) -> Result<Vec<Vec<usize>>, Endless> {
+        let mut next = 0;
+        while next < self.parent.len() {
+            // A coset is done once every relator closes at it and every letter takes it somewhere.
+            let mut done = true;
+            for relator in 0..self.relators.len() {
+                done = done && (!self.is_live(next) || self.trace(next, relator, 0, true));
+            }
+            for letter in 0..self.columns {
+                if done && self.is_live(next) && self.get(next, letter).is_none() {
+                    done = self.define(next, letter);
+                }
+            }
+            self.fresh.clear();
+            next += usize::from(done);
+            if !done {
+                // What is there may collapse without further cosets.
+                for coset in next..self.parent.len() {
+                    for relator in 0..self.relators.len() {
+                        if self.is_live(coset) {
+                            self.trace(coset, relator, 0, false);
+                        }
+                    }
+                }
+                if self.live * 10 > self.limit * 9 {
+                    return self.endless();
+                }
+                next = self.compress(next);
+            }
+            if self.steps > STEPS {
+                return self.endless();
+            }
+        }
+        Ok(self.permutations())
+    }
+
     fn is_live(&self, coset: usize) -> bool {
         self.parent[coset] as usize == coset
     }
@@ -114,6 +190,7 @@ impl Cosets {
     fn link(&mut self, from: usize, letter: usize, to: usize) {
         self.set(from, letter, to);
         self.set(to, letter ^ 1, from);
+        self.fresh.push((from, letter));
     }
 
     /// Makes a new coset; whether there is room for it.
@@ -129,27 +206,30 @@ impl Cosets {
         true
     }
 
-    /// Traces a relator from both ends, with new cosets where it cannot go on if it is to be `fill`ed; what the ends meet in is
-    /// one. Whether it closed.
-    fn trace(&mut self, coset: usize, relator: &[usize], fill: bool) -> bool {
-        let (mut front, mut back, mut start, mut end) = (coset, coset, 0, relator.len());
+    /// Traces a relator, from one of its places on and round, from both ends, with new cosets where it cannot go on if it is to
+    /// be `fill`ed; what the ends meet in is one. Whether it closed.
+    fn trace(&mut self, coset: usize, relator: usize, at: usize, fill: bool) -> bool {
+        let relator = &self.relators[relator];
+        let length = relator.len();
+        let letter = |i: usize| relator[if at + i < length { at + i } else { at + i - length }];
+        let (mut front, mut back, mut start, mut end) = (coset, coset, 0, length);
         loop {
             let open = end - start;
             while start < end
-                && let Some(to) = self.get(front, relator[start])
+                && let Some(to) = self.get(front, letter(start))
             {
                 (front, start) = (to, start + 1);
             }
             while start < end
-                && let Some(to) = self.get(back, relator[end - 1] ^ 1)
+                && let Some(to) = self.get(back, letter(end - 1) ^ 1)
             {
                 (back, end) = (to, end - 1);
             }
             self.steps += open - (end - start) + 1;
             match end - start {
                 0 => self.merge(front, back),
-                1 => self.link(front, relator[start], back),
-                _ if fill && self.define(front, relator[start]) => continue,
+                1 => self.link(front, letter(start), back),
+                _ if fill && self.define(front, letter(start)) => continue,
                 _ => return false,
             }
             return true;

@@ -3,14 +3,15 @@
 use super::matrix::semidirect;
 use super::{GroupForm, GroupName, NamedGroup};
 use crate::error::{Error, Result};
-use crate::group::closure::Closure;
 use crate::group::{Elem, Group, GroupExt};
 use crate::memory;
 use std::collections::HashMap;
-use std::convert::Infallible;
 
 /// Products that a search takes, at most: some seconds.
 const WORK: usize = 300_000_000;
+
+/// Pairs of elements that are tried as generators.
+const PAIRS: u64 = 64;
 
 /// Why a search was given up.
 pub(super) enum TooMany {
@@ -26,91 +27,105 @@ pub(super) fn homomorphisms(
     injective: bool,
     limit: usize,
 ) -> Result<Vec<Vec<Elem>>, TooMany> {
-    let mut search = Search { from, to, injective, limit, work: WORK, stages: Vec::new(), found: Vec::new() };
-    let mut closure = Closure::new(from.order(), from.identity());
-    for generator in from.generators() {
-        let Ok(()) = closure.add(generator, |x, y| Ok::<_, Infallible>(from.compose(x, y)));
-        let steps = closure.steps.iter().map(|step| (step.from, step.generator, step.to)).collect();
-        search.stages.push(Stage {
-            generators: closure.generators.clone(),
-            members: closure.members.clone(),
-            steps,
-            order: from.element_order(generator),
-        });
-    }
-    search.extend(&mut Vec::new(), &to.element_orders())?;
+    let generators = few_generators(from);
+    let by = |&g: &Elem| from.elements().map(|x| from.compose(x, g)).collect();
+    let mut search = Search {
+        to,
+        injective,
+        limit,
+        work: WORK,
+        identity: from.identity(),
+        products: generators.iter().map(by).collect(),
+        found: Vec::new(),
+    };
+    let orders = to.element_orders();
+    let fits = |order: usize, of_image: usize| match injective {
+        true => of_image == order,
+        false => order.is_multiple_of(of_image),
+    };
+    let candidates: Vec<Vec<Elem>> = (generators.iter())
+        .map(|&g| {
+            let order = from.element_order(g);
+            to.elements().filter(|image| fits(order, orders[image.index()])).collect()
+        })
+        .collect();
+    search.extend(&mut Vec::new(), &candidates)?;
     search.found.sort_unstable();
     Ok(search.found)
 }
 
-/// The subgroup of the first few generators.
-struct Stage {
-    generators: Vec<Elem>,
-    members: Vec<Elem>,
-    /// How each member but the identity is reached: from, generator, to.
-    steps: Vec<(Elem, usize, Elem)>,
-    /// The order of the last generator.
-    order: usize,
+/// Generators, of which there are two where a few tries find two: the search has less to try then.
+fn few_generators(group: &(impl Group + ?Sized)) -> Vec<Elem> {
+    let generators = group.generators();
+    if generators.len() <= 2 {
+        return generators;
+    }
+    let (n, orders) = (group.order() as u64, group.element_orders());
+    let of_order = |x: Elem| orders.iter().filter(|&&order| order == orders[x.index()]).count();
+    // Rows far from each other, the same ones each time.
+    let row = |i: u64| Elem::new((i.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 33) as usize % n as usize);
+    let pairs = (1..=PAIRS).map(|i| vec![row(2 * i), row(2 * i + 1)]);
+    let generating = pairs.filter(|pair| group.subgroup(pair).len() as u64 == n);
+    generating.min_by_key(|pair| of_order(pair[0]) * of_order(pair[1])).unwrap_or(generators)
 }
 
-struct Search<'a, G: ?Sized, H: ?Sized> {
-    from: &'a G,
+struct Search<'a, H: ?Sized> {
     to: &'a H,
     injective: bool,
     limit: usize,
     work: usize,
-    stages: Vec<Stage>,
+    /// The identity of the group that is mapped.
+    identity: Elem,
+    /// Its products with each generator on the right.
+    products: Vec<Vec<Elem>>,
     found: Vec<Vec<Elem>>,
 }
 
-impl<G: Group + ?Sized, H: Group + ?Sized> Search<'_, G, H> {
+impl<H: Group + ?Sized> Search<'_, H> {
     /// Tries every image of the next generator.
-    fn extend(&mut self, images: &mut Vec<Elem>, orders: &[usize]) -> Result<(), TooMany> {
-        if images.len() == self.stages.len() {
+    fn extend(&mut self, images: &mut Vec<Elem>, candidates: &[Vec<Elem>]) -> Result<(), TooMany> {
+        let Some(map) = self.map(images)? else { return Ok(()) };
+        if images.len() == candidates.len() {
             if self.found.len() >= self.limit {
                 return Err(TooMany::Found);
             }
-            let map = self.map(images)?;
-            self.found.extend(map);
+            self.found.push(map.into_iter().flatten().collect());
             return Ok(());
         }
-        let order = self.stages[images.len()].order;
-        for image in self.to.elements() {
-            let of_image = orders[image.index()];
-            let fits = if self.injective { of_image == order } else { order.is_multiple_of(of_image) };
-            if fits {
-                images.push(image);
-                let last = images.len() == self.stages.len();
-                if last || self.map(images)?.is_some() {
-                    self.extend(images, orders)?;
-                }
-                images.pop();
-            }
+        for &image in &candidates[images.len()] {
+            images.push(image);
+            self.extend(images, candidates)?;
+            images.pop();
         }
         Ok(())
     }
 
-    /// The homomorphism with these images of the first generators on the subgroup they generate, if there is one.
-    fn map(&mut self, images: &[Elem]) -> Result<Option<Vec<Elem>>, TooMany> {
+    /// The homomorphism with these images of the first generators, on the subgroup they generate, if there is one: of every
+    /// product with a generator the image is the product of the images.
+    fn map(&mut self, images: &[Elem]) -> Result<Option<Vec<Option<Elem>>>, TooMany> {
         let identity = self.to.identity();
-        let mut map = vec![identity; self.from.order()];
-        let Some(stage) = images.len().checked_sub(1).map(|last| &self.stages[last]) else { return Ok(Some(map)) };
-        let mut work = stage.members.len();
-        for &(from, generator, to) in &stage.steps {
-            map[to.index()] = self.to.compose(map[from.index()], images[generator]);
-        }
-        let mut fits = !self.injective || stage.members[1..].iter().all(|x| map[x.index()] != identity);
-        for (&generator, &image) in stage.generators.iter().zip(images) {
-            for &x in &stage.members {
-                work += 1;
-                let product = self.from.compose(x, generator);
-                fits = fits && map[product.index()] == self.to.compose(map[x.index()], image);
-                if !fits {
-                    break;
+        let n = self.products.first().map_or(1, Vec::len);
+        let mut map = vec![None; n];
+        map[self.identity.index()] = Some(identity);
+        let (mut queue, mut next) = (vec![(self.identity, identity)], 0);
+        let mut fits = true;
+        while let Some(&(x, of_x)) = queue.get(next)
+            && fits
+        {
+            for (products, &image) in self.products.iter().zip(images) {
+                let (product, image) = (products[x.index()], self.to.compose(of_x, image));
+                match map[product.index()] {
+                    Some(known) => fits &= known == image,
+                    None => {
+                        fits &= !self.injective || image != identity;
+                        map[product.index()] = Some(image);
+                        queue.push((product, image));
+                    }
                 }
             }
+            next += 1;
         }
-        self.work = self.work.checked_sub(work + map.len() / 8).ok_or(TooMany::Work)?;
+        self.work = self.work.checked_sub(images.len() * next + n / 8 + 1).ok_or(TooMany::Work)?;
         Ok(fits.then_some(map))
     }
 }
@@ -152,7 +167,7 @@ pub(super) fn automorphisms(name: &GroupName, group: &NamedGroup, limit: usize) 
             TooMany::Work => Error::no_group(name, expected, "no end of the search for them"),
         }
     })?;
-    let generators = group.generators();
+    let generators = few_generators(group);
     let key = |map: &Vec<Elem>| generators.iter().map(|g| map[g.index()]).collect();
     let rows = maps.iter().map(key).zip(0..).collect();
     Ok(Automorphisms { maps, generators, rows })

@@ -151,6 +151,8 @@ fn train() {
         "train --cfg cfg.json --fraction 1 --epochs 10".into(),
         "train --group S3 --model transformer --embed 4 --hidden 8 --epochs 2".into(),
         "train --group A4 --model summed --embed 4 --epochs 2".into(),
+        "train --group Q8 --embed 4 --hidden 8 --epochs 2 --out Q8".into(),
+        "cosets Q8".into(),
     ];
     check("train", folder.path(), &ok.iter().map(String::as_str).collect::<Vec<_>>());
     let network = irreplens::model::Architecture::one_layer(4, 8);
