@@ -93,7 +93,7 @@ pub fn run(folder: &Path, n: usize, frequencies: &[usize]) -> irreplens::Result<
     Ok([interpret(&net, &basis, &task)?, interpret(&recorded, &basis, &task)?])
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), print::Failure> {
     let folder = tempfile::tempdir()?;
     let [of_weights, of_activations] = run(folder.path(), 23, &[2, 5, 9])?;
     println!("Read as weights: loss {:.2e}, accuracy {:.4}", of_weights.baseline.loss, of_weights.baseline.accuracy);

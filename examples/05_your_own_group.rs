@@ -81,7 +81,7 @@ pub fn run(p: usize, width: usize, epochs: u64) -> Result<Explained, Box<dyn std
     Ok(Explained { centre: centre.len(), faithful, share, measures })
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), print::Failure> {
     let found = run(3, 64, 20_000)?;
     println!("{}: order 27, centre of order {}\n", Heisenberg { p: 3 }.name(), found.centre);
     println!("{}\n", found.measures);

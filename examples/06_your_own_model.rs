@@ -99,7 +99,7 @@ pub fn run(n: usize, frequencies: &[usize]) -> Result<(Interpretation, f64), Box
     Ok((found, off.loss))
 }
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+fn main() -> Result<(), print::Failure> {
     let (found, off) = run(23, &[2, 3, 5])?;
     println!("The laws hold.\n\n{found}");
     let share = found.directions.product_share.as_ref().expect("a cyclic group");

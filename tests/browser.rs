@@ -3,15 +3,13 @@
 //! Chromium is `IRREPLENS_CHROMIUM`, or `chromium` on the path; where there is none the test says so and is skipped, unless
 //! `IRREPLENS_REQUIRE_BROWSER` is set. With `IRREPLENS_SCREENSHOTS=DIR` pictures of the pages are left there.
 
-#[allow(dead_code)]
-#[path = "../examples/report.rs"]
-mod example;
 #[path = "support/models.rs"]
 mod models;
 #[path = "support/runs.rs"]
 mod runs;
 
-use irreplens::checkpoint::{GroupKind, ModelKind};
+use irreplens::checkpoint::{GroupKind, ModelKind, Run};
+use irreplens::report::of_run;
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
@@ -252,6 +250,10 @@ fn bytes(base64: &str) -> Vec<u8> {
     base64.as_bytes().chunks(4).flat_map(four).collect()
 }
 
+fn write_report(run: &Path, order: Option<&Path>, page: &Path) {
+    of_run(&Run::open(run).unwrap(), order, &Ok, &mut |_| {}).unwrap().write(page).unwrap();
+}
+
 #[test]
 fn reports_in_a_browser() {
     let Some(program) = chromium() else { return };
@@ -259,7 +261,8 @@ fn reports_in_a_browser() {
     let mut browser = Browser::start(&program);
 
     let page = folder.path().join("D53.html");
-    example::run(Path::new(example::SHIPPED), None, &example::Place::Cpu, &page, &mut |_| {}).unwrap();
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
+    write_report(shipped.as_ref(), None, &page);
     check(&mut browser, &page, "D53", "cos 1");
 
     // A hostile name is a name.
@@ -268,7 +271,7 @@ fn reports_in_a_browser() {
     runs::write_run(&run, ModelKind::OneLayerMlp, GroupKind::SymmetricGroup, 4, 1);
     let (order, page) = (folder.path().join("order.json"), folder.path().join("S4.html"));
     runs::write_order(&order, 4);
-    example::run(&run, Some(&order), &example::Place::Cpu, &page, &mut |_| {}).unwrap();
+    write_report(&run, Some(&order), &page);
     check(&mut browser, &page, "S4", "x Component: ");
     assert_eq!(browser.value("document.images.length"), json!(0));
 }

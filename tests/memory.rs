@@ -3,10 +3,6 @@
 //! A test binary of its own, and one test: the budget is the process's.
 #![cfg(feature = "train")]
 
-#[allow(dead_code)]
-#[path = "../examples/train.rs"]
-mod train;
-
 use irreplens::analysis::{interpret, representation};
 use irreplens::checkpoint::{
     GroupKind, Layers, LrDecay, ModelKind, Run, RunConfig, read_precomputed, write_safetensors,
@@ -85,24 +81,8 @@ fn what_is_over_the_budget_is_refused_before_it_is_tried() {
     #[cfg(feature = "report")]
     refused(irreplens::report::of_run(&Run::open(folder.path()).unwrap(), None, &Ok, &mut |_| ()));
 
-    // Training as the example does it: all at once, before the split is made.
-    let arguments = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
-    let training = |line: &str| {
-        let error = train::run(&train::parse(arguments(line)).unwrap()).unwrap_err();
-        refused(Err::<(), _>(*error.downcast::<Error>().unwrap()))
-    };
     memory::set_budget(Some(8 << 30));
-    let (needed, budget) = training("--group cyclic:20000");
-    assert!(needed > 12 << 30 && needed < 24 << 30 && budget == 8 << 30, "{needed}");
-    assert_eq!(training("--hidden 4611686018427387904").0, usize::MAX);
-    assert_eq!(training("--hidden 9223372036854775807 --embed 9223372036854775807").0, usize::MAX);
-
-    let cfg = folder.path().join("wide.json");
-    let wide = RunConfig { frac_train: 0.1, ..config(GroupKind::CyclicGroup, 5, usize::MAX) };
-    wide.write(&cfg).unwrap();
-    assert_eq!(training(&format!("--cfg {}", cfg.display())).0, usize::MAX);
-
-    // Widths whose products overflow, without the example.
+    // Widths whose products overflow.
     let wide = Architecture::one_layer(usize::MAX / 2 + 1, 2);
     assert_eq!(refused(Network::random(wide, 3, 1)).0, usize::MAX);
     assert_eq!(refused(Split::random(usize::MAX, 0.5, 1)).0, usize::MAX);

@@ -148,3 +148,37 @@ fn a_model_of_ones_own_is_analysed() {
     assert!((share[[0, 0, 0, 0]].unwrap() - 2.0 / 3.0).abs() < 1e-4, "{share:?}");
     assert!((off - 13f64.ln()).abs() < 1e-9);
 }
+
+/// The built example: `cargo test` builds all of them, `cargo test --test numbered_examples` alone does not.
+fn program(name: &str) -> std::process::Command {
+    let test = std::env::current_exe().unwrap();
+    let program = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    assert!(program.exists(), "{} is not there: run `cargo build --examples` first", program.display());
+    std::process::Command::new(program)
+}
+
+#[test]
+fn a_closed_pipe_is_no_error() {
+    use std::process::Stdio;
+    for name in ["04_your_own_checkpoint", "06_your_own_model"] {
+        let mut child = program(name).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take()); // as `| true` does
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success() && said.is_empty(), "{name}: {}, {said}", output.status);
+    }
+}
+
+#[test]
+fn errors_are_sentences() {
+    let said = |command: &mut std::process::Command| {
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, text) = said(program("02_dihedral").arg("nowhere"));
+    assert_eq!(code, Some(1));
+    assert!(text.starts_with("Error: nowhere: ") && !text.contains("Os {"), "{text}");
+    let (code, text) = said(program("04_your_own_checkpoint").env("TMPDIR", "nowhere"));
+    assert_eq!(code, Some(1));
+    assert!(text.starts_with("Error: ") && text.contains("nowhere") && !text.contains("Os {"), "{text}");
+}

@@ -19,9 +19,6 @@ use tempfile::TempDir;
 #[path = "checkpoint/build.rs"]
 mod build;
 #[allow(dead_code)]
-#[path = "../examples/report.rs"]
-mod example;
-#[allow(dead_code)]
 #[path = "report/read.rs"]
 mod read;
 
@@ -250,11 +247,8 @@ fn titles(html: &str) -> Vec<String> {
 fn the_report_shows_every_measure_along_it() {
     let (_own, run) = trained();
     let folder = plain(&run);
-    let out = folder.path().join("report.html");
-    let report = || {
-        example::run(folder.path(), None, &example::Place::Cpu, &out, &mut |_| {}).unwrap();
-        fs::read_to_string(&out).unwrap()
-    };
+    let report =
+        || irreplens::report::of_run(&Run::open(folder.path()).unwrap(), None, &Ok, &mut |_| {}).unwrap().html();
     let html = report();
     assert!(
         html.contains("Note: without final weights, the model is the last checkpoint, `checkpoints/epoch_300.pt`.")

@@ -74,7 +74,8 @@ impl fmt::Display for Cell {
         match *self {
             Self::Text(ref text) => f.write_str(text),
             Self::Count(count) => write!(f, "{count}"),
-            Self::Number(value) if value != 0.0 && !(1e-3..1e5).contains(&value.abs()) => write!(f, "{value:.4e}"),
+            Self::Number(0.0) => f.write_str("0"),
+            Self::Number(value) if !(1e-3..1e5).contains(&value.abs()) => write!(f, "{value:.4e}"),
             Self::Number(value) => write!(f, "{value:.4}"),
             Self::Share(value) => write!(f, "{:.2} %", 100.0 * value),
             Self::Missing(_) => f.write_str("–"),
@@ -159,52 +160,134 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Columns of text that a table takes, at most.
+const WIDTH: usize = 100;
+
+/// Characters of a head beside each other, and of a text that is broken into lines, at least.
+const NARROW: usize = 11;
+
+/// The widths of columns with what stands between them.
+fn total(widths: &[usize]) -> usize {
+    widths.iter().map(|width| width + 2).sum()
+}
+
+/// Columns by their numbers, in as few parts as fit [`WIDTH`]; the first column opens every part.
+fn parts(widths: &[usize]) -> Vec<Vec<usize>> {
+    let mut parts: Vec<Vec<usize>> = vec![vec![]];
+    for c in 0..widths.len() {
+        let part = parts.last_mut().expect("one at least");
+        let taken: usize = part.iter().map(|&c| widths[c] + 2).sum();
+        if part.len() > 1 && taken + widths[c] + 2 > WIDTH {
+            parts.push(vec![0, c]);
+        } else {
+            part.push(c);
+        }
+    }
+    parts
+}
+
 /// The title, the heads of the columns over as many lines as keep them narrow, the rows, and why cells are missing; texts
-/// to the left, numbers to the right.
+/// to the left, numbers to the right. What is wider than 100 columns has its long texts broken into lines, then its columns
+/// in parts below each other.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        /// Characters of a head beside each other, at least.
-        const HEAD: usize = 11;
         let reasons = self.reasons();
         let shown = |cell: &Cell| format!("{cell}{}", Table::footnote(cell, &reasons));
         let rows: Vec<Vec<String>> = self.rows.iter().map(|row| row.iter().map(shown).collect()).collect();
         let length = |text: &String| text.chars().count();
         let body = |c: usize| rows.iter().filter_map(|row| row.get(c)).map(length).max().unwrap_or(0);
-        let heads: Vec<Vec<String>> =
-            self.columns.iter().enumerate().map(|(c, term)| wrapped(&term.name, body(c).max(HEAD))).collect();
-        let widths: Vec<usize> =
-            heads.iter().enumerate().map(|(c, head)| head.iter().map(length).max().unwrap_or(0).max(body(c))).collect();
         let is_text = |c: usize| {
             let cells = || self.rows.iter().filter_map(|row| row.get(c));
             cells().all(|cell| cell.value().is_none()) && cells().any(|cell| matches!(cell, Cell::Text(_)))
         };
-        let left: Vec<bool> = (0..widths.len()).map(is_text).collect();
-        let line = |cells: &dyn Fn(usize) -> String| {
-            let mut line = String::new();
-            for (c, &width) in widths.iter().enumerate() {
-                line += &match left[c] {
-                    true => format!("  {:<width$}", cells(c)),
-                    false => format!("  {:>width$}", cells(c)),
-                };
-            }
-            line.trim_end().to_owned()
-        };
-        let mut lines = Vec::new();
-        lines.extend((!self.title.is_empty()).then(|| self.title.clone()));
-        let tallest = heads.iter().map(Vec::len).max().unwrap_or(0);
-        for l in 0..tallest {
-            // The last lines of all heads stand on one line.
-            let word = |c: usize| (l + heads[c].len()).checked_sub(tallest).map(|at| heads[c][at].clone());
-            lines.push(line(&|c| word(c).unwrap_or_default()));
+        let left: Vec<bool> = (0..self.columns.len()).map(is_text).collect();
+        let head = |c: usize, width: usize| wrapped(&self.columns[c].name, width.max(NARROW));
+        let heads: Vec<Vec<String>> = (0..self.columns.len()).map(|c| head(c, body(c))).collect();
+        let longest = |lines: &[String]| lines.iter().map(length).max().unwrap_or(0);
+        let mut widths: Vec<usize> = (0..heads.len()).map(|c| longest(&heads[c]).max(body(c))).collect();
+        // The widest text gives way first.
+        while let Some(over) = total(&widths).checked_sub(WIDTH + 1) {
+            let texts = (0..widths.len()).filter(|&c| left[c] && widths[c] > longest(&heads[c]).max(NARROW));
+            let Some(widest) = texts.max_by_key(|&c| widths[c]) else { break };
+            widths[widest] = widths[widest].saturating_sub(over + 1).max(longest(&heads[widest])).max(NARROW);
         }
-        lines.extend(rows.iter().map(|row| line(&|c| row.get(c).cloned().unwrap_or_default())));
+        let line = |part: &[usize], cells: &dyn Fn(usize) -> String| {
+            let cell = |&c: &usize| match (left[c], widths[c]) {
+                (true, width) => format!("  {:<width$}", cells(c)),
+                (false, width) => format!("  {:>width$}", cells(c)),
+            };
+            part.iter().map(cell).collect::<String>().trim_end().to_owned()
+        };
+        let mut lines = wrapped(&self.title, WIDTH);
+        lines.retain(|line| !line.is_empty());
+        for (i, part) in parts(&widths).iter().enumerate() {
+            lines.extend((i > 0).then(String::new));
+            let tallest = part.iter().map(|&c| heads[c].len()).max().unwrap_or(0);
+            for l in 0..tallest {
+                // The last lines of all heads stand on one line.
+                let word = |c: usize| (l + heads[c].len()).checked_sub(tallest).map(|at| heads[c][at].clone());
+                lines.push(line(part, &|c| word(c).unwrap_or_default()));
+            }
+            for row in &rows {
+                let cell = |c: usize| match row.get(c) {
+                    Some(text) if left[c] => wrapped(text, widths[c]),
+                    text => vec![text.cloned().unwrap_or_default()],
+                };
+                let cells: Vec<Vec<String>> = (0..widths.len()).map(cell).collect();
+                let height = part.iter().map(|&c| cells[c].len()).max().unwrap_or(0);
+                lines.extend((0..height).map(|l| line(part, &|c| cells[c].get(l).cloned().unwrap_or_default())));
+            }
+        }
         if rows.is_empty() {
             lines.push("  none".into());
         }
-        lines.extend(reasons.iter().enumerate().map(|(i, reason)| match reasons.len() {
-            1 => format!("  –: {reason}"),
-            _ => format!("  –{}: {reason}", superscript(i)),
-        }));
+        for (i, reason) in reasons.iter().enumerate() {
+            let number = if reasons.len() == 1 { String::new() } else { superscript(i) };
+            let note = wrapped(&format!("–{number}: {reason}"), WIDTH - 4);
+            lines.extend(
+                note.iter().enumerate().map(|(l, text)| format!("{}{text}", if l == 0 { "  " } else { "    " })),
+            );
+        }
         f.write_str(&lines.join("\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zero_is_a_digit() {
+        let shown = [0.0, -0.0, 1e-9, 0.5, 2e7].map(|value| Cell::Number(value).to_string());
+        assert_eq!(shown, ["0", "0", "1.0000e-9", "0.5000", "2.0000e7"]);
+    }
+
+    /// Whatever is in it: long texts are broken first, then columns stand in parts below each other.
+    #[test]
+    fn nothing_is_wider_than_a_hundred_columns() {
+        let names = |n: usize| (0..n).map(|i| i.to_string()).collect::<Vec<_>>().join(", ");
+        let table = |texts: usize, numbers: usize| {
+            let columns = (0..texts + numbers).map(|c| Term::new(format!("column number {c}"), "")).collect();
+            let text = |i: usize| Cell::text(names(40 * i));
+            let cells = (0..texts).map(text).chain((0..numbers).map(|c| Cell::Number(c as f64)));
+            let mut cells: Vec<Cell> = cells.collect();
+            cells[0] = Cell::Missing(names(60).into());
+            Table::new("title ".repeat(30).trim(), columns, vec![cells]).to_string()
+        };
+        for (texts, numbers) in [(1, 0), (2, 3), (3, 4), (1, 20), (4, 20), (9, 1)] {
+            let text = table(texts, numbers);
+            assert!(text.lines().all(|line| line.chars().count() <= WIDTH), "{texts} {numbers}:\n{text}");
+            for c in 1..texts {
+                let last = (40 * c - 1).to_string();
+                assert!(text.contains(&last), "{texts} {numbers}:\n{text}");
+            }
+            for c in 0..texts + numbers {
+                assert!(text.split_whitespace().any(|word| word == c.to_string()), "{c} of {texts} {numbers}:\n{text}");
+            }
+        }
+        // The first column names the rows of every part.
+        let columns = (0..15).map(|c| Term::new(format!("column{c}"), "")).collect();
+        let text = Table::new("", columns, vec![(0..15).map(Cell::Count).collect()]).to_string();
+        assert_eq!(text.lines().filter(|line| line.trim_start().starts_with("column0 ")).count(), 2, "{text}");
     }
 }

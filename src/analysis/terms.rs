@@ -57,7 +57,7 @@ terms! {
     LEFT: "left map", "Share of the irrep or block in the square norm of the map from x to the neurons, or else of the left embedding.";
     RIGHT: "right map", "Share of the irrep or block in the square norm of the map from y to the neurons, or else of the right embedding.";
     UNEMBED: "unembedding", "Share of the irrep or block in the square norm of W_U, less its mean over the classes.";
-    RAW_UNEMBED: "W_U as it is", "Share of the irrep in the square norm of W_U as it is, as published; what all classes have in common, which no softmax sees, counts for the trivial irrep.";
+    RAW_UNEMBED: "unembedding as it is", "Share of the irrep in the square norm of W_U as it is, as published; what all classes have in common, which no softmax sees, counts for the trivial irrep.";
     HIDDEN_X: "hidden, of x", "Share of the centred hidden layer's square norm that is a function of x in the irrep.";
     HIDDEN_Y: "hidden, of y", "Share of the centred hidden layer's square norm that is a function of y in the irrep.";
     HIDDEN_XY: "hidden, of xy", "Share of the centred hidden layer's square norm that is a function of xy in the irrep.";

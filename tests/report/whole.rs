@@ -13,10 +13,6 @@ use irreplens::train::{MetricLog, TrainConfig, Trainer};
 use serde_json::Value;
 use std::path::Path;
 
-#[allow(dead_code)]
-#[path = "../../examples/report.rs"]
-mod example;
-
 const MODELS: [ModelKind; 5] = [
     ModelKind::OneLayerMlp,
     ModelKind::OneLayerMlpWithBias,
@@ -130,10 +126,7 @@ fn a_transformer() {
 
 #[test]
 fn the_shipped_model() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().join("report.html");
-    example::run(Path::new(example::SHIPPED), None, &example::Place::Cpu, &out, &mut |_| {}).unwrap();
-    let html = std::fs::read_to_string(&out).unwrap();
+    let html = report(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53")), None);
     assert!(html.len() < 12_000_000, "{} bytes", html.len());
     let titles = titles(&html);
     for wanted in [

@@ -1,4 +1,4 @@
-//! The data folder, which lies outside the repository: `IRREPLENS_DATA`, or `../shared/data` beside the package.
+//! The data folder, which lies outside the repository: `IRREPLENS_DATA`, or `shared/data` beside the repository.
 #![allow(dead_code)]
 
 use std::io::Write;
@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 /// # Panics
 /// If there is none although `IRREPLENS_REQUIRE_DATA` is set.
 pub fn folder(test: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("IRREPLENS_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let repository = package.ancestors().find(|folder| folder.join("Cargo.lock").exists()).unwrap_or(package);
+    let folder = std::env::var_os("IRREPLENS_DATA").map_or_else(|| repository.join("../shared/data"), PathBuf::from);
     if folder.is_dir() {
         return Some(folder);
     }

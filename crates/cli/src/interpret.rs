@@ -1,18 +1,13 @@
-//! Explains a trained network: `cargo run --release --example interpret -- [RUN_DIR]`; `--help` lists the options.
+//! `irreplens interpret`: explains a trained network in Fourier coordinates.
 //!
-//! Without a run directory it explains the shipped model, a one-layer net on the dihedral group of order 106
-//! (`examples/data/D53`).
-//! Prints the findings as tables and writes them as JSON. Symmetric and alternating runs need the element order they
-//! were trained with (`--order`: `sympy`, `lexicographic` or a file of permutations). The coordinates are named in the
-//! output; they are those of every report ([`Run::basis`]), or the ones asked for: along the cyclic subgroup of an element
-//! of the largest order (`--along cyclic`), or the irreps of the whole group (`--along irreps`).
+//! The coordinates are named in the output; they are those of every report ([`Run::basis`]), or the ones asked for: along
+//! the cyclic subgroup of an element of the largest order (`--along cyclic`), or the irreps of the whole group
+//! (`--along irreps`).
 
-#[macro_use]
-#[path = "support/print.rs"]
-mod print;
-#[path = "support/tool.rs"]
-mod tool;
-
+use crate::Failure;
+use crate::place::Place;
+use crate::screen::{Output, Screen, say};
+use crate::source::{Measuring, Source, tell, timing};
 use irreplens::Error;
 use irreplens::analysis::{
     Circularity, DistanceIrrelevance, FrequencyProfile, GradientSymmetricity, Interpretation, LayerHeads, Neuron,
@@ -26,11 +21,7 @@ use irreplens::task::Task;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, Measuring, Source, tell, timing};
-#[allow(unused_imports)]
-pub use tool::{Place, SHIPPED};
 
 /// A run, read and explained.
 pub struct Explained {
@@ -95,7 +86,7 @@ fn said<T>(found: irreplens::Result<T>, notes: &mut Vec<String>) -> irreplens::R
 }
 
 /// Coordinates that can be asked for.
-#[derive(Clone, Copy, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
 pub enum Along {
     /// The powers of an element of the largest order.
     Cyclic,
@@ -122,12 +113,12 @@ pub fn run_along(
     along: Option<Along>,
 ) -> irreplens::Result<Explained> {
     let start = Instant::now();
-    of(Run::open(directory)?, order, place, along, start)
+    of(&Run::open(directory)?, order, place, along, start)
 }
 
 /// Explains the model of a run; its files have been read since `start`.
-fn of(
-    run: Run,
+pub(crate) fn of(
+    run: &Run,
     order: Option<&Path>,
     place: &Place,
     along: Option<Along>,
@@ -161,14 +152,14 @@ fn of(
     let neurons_alone = model.readout().site() == model.neuron_site();
     let hooks = Hooks::none().with(Hook::zero(model.neuron_site()));
     let without_neurons = if neurons_alone { None } else { Some(model.evaluate(&task, &hooks)?) };
-    if let Some(untrained) = untrained(&run)? {
+    if let Some(untrained) = untrained(run)? {
         found.neurons.compare_with(&neurons(&untrained, &*basis)?);
     }
 
     let start = Instant::now();
     model.evaluate(&task, &Hooks::none())?;
     Ok(Explained {
-        config: run.config,
+        config: run.config.clone(),
         basis,
         found,
         forced,
@@ -328,10 +319,10 @@ fn nested<T: Copy + serde::Serialize>(array: &ndarray::Array4<T>, block: usize) 
     array.outer_iter().map(|plane| plane.outer_iter().map(|row| json!(row.to_vec())).collect::<Value>()).collect()
 }
 
-/// Explains a trained network: which irreps or frequencies its neurons compute with, and what ablation says of it.
-#[derive(clap::Parser)]
-#[command(name = "interpret", version, after_help = EXAMPLES)]
-struct Arguments {
+/// Explains a trained network: which frequencies or irreps its neurons compute with, and what ablation says of it.
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
     #[command(flatten)]
     source: Source,
     /// The coordinates: along the cyclic subgroup of an element of the largest order, or the irreps of the whole group; those
@@ -340,58 +331,62 @@ struct Arguments {
     along: Option<Along>,
     #[command(flatten)]
     measuring: Measuring,
+    #[command(flatten)]
+    output: Output,
 }
 
 const EXAMPLES: &str = "Examples:
-  interpret                                   the shipped network on the dihedral group of order 106
-  interpret runs/S5 --order orders/S5.json    a run on a symmetric group
-  interpret runs/D53 --json found.json        every number, for other programs
-  interpret acts.npz --group cyclic:113       activations recorded elsewhere";
+  irreplens interpret                                   the shipped network, on D53
+  irreplens interpret runs/S5 --order orders/S5.json    a run on a symmetric group
+  irreplens interpret runs/D53 --json found.json        every number, for other programs
+  irreplens interpret runs/D53 --json - | jq .loss      JSON alone
+  irreplens interpret acts.npz --group C113             activations recorded elsewhere";
 
 /// Frequencies with less than this share of the amplitudes' square sum are not printed.
 const PRINTED: f64 = 0.01;
 
-fn print_clock(clock: &Clock) {
-    println!("\nClock or pizza\n  {}", clock.distance);
-    clock.gradients.iter().for_each(|found| println!("  {found}"));
-    clock.circularity.iter().for_each(|found| println!("  {found}"));
+fn print_clock(screen: &Screen, clock: &Clock) {
+    say!(screen, "\nClock or pizza\n  {}", clock.distance);
+    clock.gradients.iter().for_each(|found| say!(screen, "  {found}"));
+    clock.circularity.iter().for_each(|found| say!(screen, "  {found}"));
     let printed = clock.profile.iter().flatten().filter(|found| found.share.is_some_and(|share| share >= PRINTED));
-    printed.for_each(|found| println!("  {found}"));
-    clock.notes.iter().for_each(|note| println!("  none: {note}"));
-    println!("");
+    printed.for_each(|found| say!(screen, "  {found}"));
+    clock.notes.iter().for_each(|note| say!(screen, "  none: {note}"));
+    say!(screen);
 }
 
-fn main() -> ExitCode {
-    tool::main(explain)
-}
-
-fn explain(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { source, along, measuring } = arguments;
-    let place = measuring.place()?;
+/// Runs the subcommand.
+///
+/// # Errors
+/// An output or a device that cannot be used; those of [`run`].
+pub(crate) fn explain(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { source, along, measuring, output } = arguments;
+    let screen = output.screen(&[])?;
+    let place = measuring.place(&screen)?;
+    let doing = screen.doing("explaining the network");
     let mut runs = Vec::new();
     for i in 0..measuring.repeat {
         let start = Instant::now();
-        let run = source.open()?;
+        let opened = source.open()?;
         if i == 0 {
-            tell(&run);
+            doing.aside(|| tell(&screen, &opened.run));
         }
-        runs.push(of(run, source.order.as_deref(), &place, along, start)?);
+        runs.push(of(&opened.run, source.order.as_deref(), &place, along, start)?);
     }
+    drop(doing);
     let times: Vec<_> = runs.iter().map(|run| [run.load_ms, run.analysis_ms, run.forward_ms]).collect();
     let timing = timing(&times);
     let last = runs.last().expect("at least one run");
-    let (n, group) = (last.config.group_parameter, json!(last.config.group));
-    println!("{n} {group} of {}\n", source.run.display());
-    println!("{}", last.found);
-    last.heads.iter().for_each(|layer| println!("\n{layer}"));
+    say!(screen, "{}\n", source.heading(&last.config));
+    say!(screen, "{}", last.found);
+    last.heads.iter().for_each(|layer| say!(screen, "\n{layer}"));
     if let Some(clock) = &last.clock {
-        print_clock(clock);
+        print_clock(&screen, clock);
     }
-    println!("milliseconds: {timing}");
-    if let Some(file) = measuring.json {
+    say!(screen, "milliseconds: {timing}");
+    screen.finish(|| {
         let mut out = to_json(last);
         out["timing_ms"] = timing;
-        irreplens::checkpoint::atomic_write(&file, serde_json::to_string(&out)?.as_bytes())?;
-    }
-    Ok(())
+        out
+    })
 }

@@ -1,25 +1,15 @@
-//! `examples/interpret.rs` against the golden files of the data folder, and on small runs written here.
+//! `irreplens interpret` against the golden files of the data folder, and on small runs written here.
 
-#[path = "support/compare.rs"]
-mod compare;
-#[path = "support/data.rs"]
-mod data;
-#[allow(dead_code)]
-#[path = "../examples/interpret.rs"]
-mod interpret;
-#[path = "support/models.rs"]
-mod models;
-#[path = "support/runs.rs"]
-mod runs;
-
-use compare::{Tolerance, differences};
+use crate::compare::{Tolerance, differences};
+use crate::runs::write_run;
+use crate::{data, shipped};
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::linalg::map_blocks;
 use irreplens::model::{Interpretable, cross_entropy};
 use irreplens::task::Task;
-use runs::write_run;
+use irreplens_cli::interpret;
+use irreplens_cli::place::Place;
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 const NAMED: [&str; 8] = [
     "notebook/D53",
@@ -89,8 +79,7 @@ fn golden_files() {
     for run in runs {
         let model = run.strip_prefix(&root).unwrap().display();
         let golden = std::fs::read_to_string(run.join("notebook_golden.json")).unwrap();
-        let explained =
-            interpret::run(&run, None, &interpret::Place::Cpu).unwrap_or_else(|error| panic!("{model}: {error}"));
+        let explained = interpret::run(&run, None, &Place::Cpu).unwrap_or_else(|error| panic!("{model}: {error}"));
         let found = golden_differences(&serde_json::from_str(&golden).unwrap(), &interpret::to_json(&explained));
         let more = found.len().saturating_sub(5);
         problems.extend(found.iter().take(5).map(|difference| format!("{model}: {difference}")));
@@ -110,13 +99,13 @@ fn transformers_golden_files() {
     for run in runs {
         let golden = std::fs::read_to_string(run.join("notebook_golden.json")).unwrap();
         let golden: Value = serde_json::from_str(&golden).unwrap();
-        let explained = interpret::run(&run, None, &interpret::Place::Cpu).unwrap();
+        let explained = interpret::run(&run, None, &Place::Cpu).unwrap();
         let found = golden_differences(&golden, &interpret::to_json(&explained));
         let found = found.iter().filter(|difference| !difference.ends_with("expected no such key"));
         problems.extend(found.take(8).map(|difference| format!("{}: {difference}", run.display())));
         let clock = std::fs::read_to_string(run.join("clock_golden.json")).unwrap();
         let mut clock: Value = serde_json::from_str(&clock).unwrap();
-        // Sums over all n^3 triples, which the example does not take.
+        // Sums over all n^3 triples, which the command does not take.
         for key in ["published_sample", "gradient_symmetricity", "gradient_symmetricity_tokens"] {
             clock.as_object_mut().unwrap().remove(key);
         }
@@ -139,8 +128,8 @@ fn transformers_golden_files() {
 /// Where rounding on another machine tells it otherwise, what depends on their labels is not compared.
 #[test]
 fn the_shipped_model() {
-    let golden: Value = serde_json::from_str(include_str!("golden/D53.json")).unwrap();
-    let explained = interpret::run(Path::new(interpret::SHIPPED), None, &interpret::Place::Cpu).unwrap();
+    let golden: Value = serde_json::from_str(include_str!("../../../../tests/golden/D53.json")).unwrap();
+    let explained = interpret::run(&shipped(), None, &Place::Cpu).unwrap();
     let mut got = interpret::to_json(&explained);
     let number = |key: &str, k: usize| golden[key][k].as_f64();
     let margin = |k: usize| Some(number("neuron_fraction_explained", k)? - number("neuron_runner_up", k)?);
@@ -176,7 +165,7 @@ fn the_shipped_model() {
     assert!(got["accuracy"] == 1.0 && got["loss"].as_f64().unwrap() < 1e-4);
 
     // The test set's loss, which its training stopped with.
-    let run = Run::open(interpret::SHIPPED).unwrap();
+    let run = Run::open(shipped()).unwrap();
     let (model, split, n) = (run.model().unwrap(), run.split().unwrap(), run.config.order().unwrap());
     let task = Task::new(&run.group().unwrap());
     let logits = model.forward(&task.pairs(0..n * n)).unwrap();
@@ -328,18 +317,18 @@ fn small_runs_of_every_kind() {
         ModelKind::TwoLayerMlp,
         ModelKind::Bilinear,
     ];
-    let groups = [GroupKind::CyclicGroup, GroupKind::DihedralGroup];
     let cases: Vec<_> = (models.into_iter())
-        .flat_map(|model| groups.map(|group| (model, group)))
-        .flat_map(|(model, group)| [1, 2, 5, 6].map(|n| (model, group, n)))
+        .flat_map(|model| [false, true].map(|dihedral| (model, dihedral)))
+        .flat_map(|(model, dihedral)| [1, 2, 5, 6].map(|n| (model, dihedral, n)))
         .collect();
     map_blocks(cases.len(), 1, |i| {
-        let (model, group, n) = cases[i.start];
+        let (model, dihedral, n) = cases[i.start];
+        let group = if dihedral { GroupKind::DihedralGroup } else { GroupKind::CyclicGroup };
         let case = format!("{model:?} on {group:?} {n}");
         let folder = tempfile::tempdir().unwrap();
         let config = write_run(folder.path(), model, group, n, 100 + i.start as u64);
-        let explained = interpret::run(folder.path(), None, &interpret::Place::Cpu)
-            .unwrap_or_else(|error| panic!("{case}: {error}"));
+        let explained =
+            interpret::run(folder.path(), None, &Place::Cpu).unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(explained.config, config);
         let mut out = interpret::to_json(&explained);
         let text = explained.found.to_string();
@@ -348,7 +337,6 @@ fn small_runs_of_every_kind() {
             assert!(out.as_object_mut().unwrap().remove(key).is_some(), "{case}: {key}");
         }
 
-        let dihedral = group == GroupKind::DihedralGroup;
         let mut keys = KEYS.to_vec();
         keys.extend(dihedral.then_some("loss_parity_ablated"));
         keys.sort_unstable();

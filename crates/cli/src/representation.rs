@@ -1,36 +1,27 @@
-//! Measures a trained network in the irreps of its group: `cargo run --release --example representation -- [RUN_DIR]`;
-//! `--help` lists the options.
+//! `irreplens representation`: measures a trained network in the irreps of its group.
 //!
-//! Without a run directory it looks at the shipped model, a one-layer net on the dihedral group of order 106
-//! (`examples/data/D53`). Prints the measures as tables and writes them as JSON. Symmetric and alternating runs need the
-//! element order they were trained with (`--order`: `sympy`, `lexicographic` or a file of permutations). With `--controls` the cosets that each neuron
-//! is constant on stand beside its irrep, and everything is measured once more on an untrained network and with the group's
-//! elements shuffled.
+//! With `--controls` the cosets that each neuron is constant on stand beside its irrep, and everything is measured once more
+//! on an untrained network and with the group's elements shuffled.
 
-#[macro_use]
-#[path = "support/print.rs"]
-mod print;
-#[path = "support/tool.rs"]
-mod tool;
-
+use crate::Failure;
+use crate::cosets::SUBGROUPS;
+use crate::place::Place;
+use crate::screen::{Output, Screen, say};
+use crate::source::{Measuring, Source, tell, timing};
 use irreplens::analysis::{
-    Controls, CosetMeasures, IrrepMeasures, KeyLosses, LayerHeads, NeuronKind, RepresentationMeasures, cosets, heads,
-    neurons, representation, untrained, with_controls,
+    Cell, Controls, CosetMeasures, IrrepMeasures, KeyLosses, LayerHeads, NeuronKind, RepresentationMeasures, Table,
+    Term, cosets, heads, neurons, representation, untrained, with_controls,
 };
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{BlockId, FourierBasis, IrrepBasis};
-use irreplens::group::{Group, GroupExt, subgroup_classes};
+use irreplens::group::{Group, GroupExt, SubgroupClass, subgroup_classes};
 use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::Instant;
-use tool::{Failure, Measuring, Source, tell, timing};
-#[allow(unused_imports)]
-pub use tool::{Place, SHIPPED};
 
 /// A run, read and measured.
 pub struct Measured {
@@ -60,11 +51,11 @@ pub struct Measured {
 /// Those of reading the run and the element order, and of [`representation`].
 pub fn run(directory: &Path, order: Option<&Path>, place: &Place) -> irreplens::Result<Measured> {
     let start = Instant::now();
-    of(Run::open(directory)?, order, place, start)
+    of(&Run::open(directory)?, order, place, start)
 }
 
 /// Measures the model of a run; its files have been read since `start`.
-fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplens::Result<Measured> {
+fn of(run: &Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplens::Result<Measured> {
     let (model, split) = (place.place(run.model()?)?, run.split()?);
     let (group, permutations) = run.group_in_order(order)?;
     let load_ms = milliseconds(start);
@@ -74,7 +65,7 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
     let task = Task::try_new(&group)?;
     let mut found = representation(&model, &group, &basis, &task, &split)?;
     let analysis_ms = milliseconds(start);
-    if let Some(untrained) = untrained(&run)? {
+    if let Some(untrained) = untrained(run)? {
         found.neurons.compare_with(&neurons(&untrained, &basis)?);
     }
 
@@ -84,7 +75,7 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
     Ok(Measured {
         heads,
         sum_of_squared_weights: run.sum_of_squared_weights()?,
-        config: run.config,
+        config: run.config.clone(),
         order: group.order(),
         coordinates: basis.name(),
         found,
@@ -98,9 +89,6 @@ fn of(run: Run, order: Option<&Path>, place: &Place, start: Instant) -> irreplen
 ///
 /// No cosets of a model whose neurons read no map of each element, a transformer say.
 pub type Explanations = Controls<(RepresentationMeasures, Option<CosetMeasures>)>;
-
-/// Subgroups that are looked at, at most: S6 has 1455.
-const SUBGROUPS: usize = 2000;
 
 /// Measures the model of a run beside its null controls; neurons whose label an untrained network has too are marked.
 ///
@@ -141,37 +129,51 @@ pub fn side_by_side(
     counts
 }
 
-fn print_controls(controls: &Explanations) {
+fn print_controls(screen: &Screen, controls: &Explanations) {
     let (irreps, cosets) = &controls.found;
-    println!("\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
+    say!(screen, "\nNeurons by irrep, labels as good in an untrained network counted last\n{}", irreps.neurons);
     if let Some(cosets) = cosets {
-        println!("\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
-        println!("\nBoth side by side\n{:>16}{:>20}{:>12}{:>9}", "irrep", "subgroups", "conjugates", "neurons");
-        for ((irrep, class), neurons) in side_by_side(irreps, cosets) {
-            let label = irrep.map_or("-", |b| irreps.irreps[b.index()].irrep.label.as_str());
-            let [name, conjugates] = match class {
-                Some(class) => [cosets.names[class].clone(), cosets.classes[class].conjugates.to_string()],
-                None => ["-", "-"].map(String::from),
-            };
-            println!("{label:>16}{name:>20}{conjugates:>12}{neurons:>9}");
-        }
+        say!(screen, "\nNeurons by the cosets on which their maps are most concentrated\n{cosets}");
+        let row = |((irrep, class), neurons): ((Option<BlockId>, Option<usize>), usize)| {
+            let label = irrep.map(|b| Cell::text(&irreps.irreps[b.index()].irrep.label));
+            let name = class.map(|c| Cell::text(&cosets.names[c]));
+            vec![
+                label.unwrap_or(Cell::Missing("a neuron without an irrep".into())),
+                name.unwrap_or(Cell::Missing("a neuron on no cosets".into())),
+                Cell::count(class.map(|c| cosets.classes[c].conjugates), "a neuron on no cosets"),
+                Cell::Count(neurons),
+            ]
+        };
+        let columns = columns(&["irrep", "subgroups", "conjugates", "neurons"]);
+        let rows = side_by_side(irreps, cosets).into_iter().map(row).collect();
+        say!(screen, "\n{}", Table::new("Both side by side", columns, rows));
     } else {
-        println!("\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");
+        say!(screen, "\nNothing is said of cosets: the neurons do not read a map of x and a map of y.");
     }
-    println!("\n{:>16}{:>15}{:>12}{:>15}{:>20}", "", "logits, FVE", "key irreps", "hidden, FVE", "neurons on cosets");
     let all = [
         ("this model", Some(&controls.found)),
         ("untrained", controls.random_model.as_ref()),
         ("shuffled group", Some(&controls.relabelled)),
     ];
-    for (what, measures) in all {
-        let Some((irreps, cosets)) = measures else { continue };
+    let row = |(what, measures): (&str, Option<&(RepresentationMeasures, Option<CosetMeasures>)>)| {
+        let (irreps, cosets) = measures?;
         let count = |cosets: &CosetMeasures| cosets.neurons.iter().filter(|neuron| neuron.class.is_some()).count();
-        let on_cosets = cosets.as_ref().map_or("not asked".into(), |cosets| count(cosets).to_string());
-        let (fve, keys, hidden) = (irreps.logit_fve, irreps.key.len(), irreps.hidden_fve());
-        let [fve, hidden] = [fve, hidden].map(|share| share.map_or("none".into(), |share| format!("{share:.4e}")));
-        println!("{what:>16}{fve:>15}{keys:>12}{hidden:>15}{on_cosets:>20}");
-    }
+        Some(vec![
+            Cell::text(what),
+            Cell::share(irreps.logit_fve, "the logits are equal over the classes"),
+            Cell::Count(irreps.key.len()),
+            Cell::share(irreps.hidden_fve(), "the hidden layer does not vary"),
+            Cell::count(cosets.as_ref().map(count), "the neurons read no maps of x and of y"),
+        ])
+    };
+    let columns =
+        columns(&["measured on", "logits explained", "key irreps", "hidden layer explained", "neurons on cosets"]);
+    let rows = all.into_iter().filter_map(row).collect();
+    say!(screen, "\n{}", Table::new("Beside null controls", columns, rows));
+}
+
+fn columns(names: &[&'static str]) -> Vec<Term> {
+    names.iter().map(|&name| Term::new(name, "")).collect()
 }
 
 fn milliseconds(start: Instant) -> f64 {
@@ -255,9 +257,9 @@ fn add_losses(out: &mut Value, losses: Option<KeyLosses>, suffix: &str) {
 }
 
 /// Measures a trained network in the irreps of its group: the paper's measures, for any group.
-#[derive(clap::Parser)]
-#[command(name = "representation", version, after_help = EXAMPLES)]
-struct Arguments {
+#[derive(clap::Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
     #[command(flatten)]
     source: Source,
     #[command(flatten)]
@@ -265,50 +267,54 @@ struct Arguments {
     /// Also measures the cosets of every neuron, an untrained network, and the model with the group's elements shuffled.
     #[arg(long)]
     controls: bool,
+    #[command(flatten)]
+    output: Output,
 }
 
 const EXAMPLES: &str = "Examples:
-  representation                                   the shipped network on the dihedral group of order 106
-  representation runs/S5 --order orders/S5.json    a run on a symmetric group
-  representation runs/D53 --controls               beside an untrained network and a shuffled group
-  representation acts.npz --group cyclic:113       activations recorded elsewhere";
+  irreplens representation                                   the shipped network, on D53
+  irreplens representation runs/S5 --order orders/S5.json    a run on a symmetric group
+  irreplens representation runs/D53 --controls               beside null controls
+  irreplens representation acts.npz --group C113             activations recorded elsewhere";
 
-fn main() -> ExitCode {
-    tool::main(measure)
-}
-
-fn measure(arguments: Arguments) -> Result<(), Failure> {
-    let Arguments { source, measuring, controls: with_controls } = arguments;
-    let place = measuring.place()?;
+/// Runs the subcommand.
+///
+/// # Errors
+/// An output or a device that cannot be used; those of [`run`] and [`controls`].
+pub(crate) fn measure(arguments: Arguments) -> Result<(), Failure> {
+    let Arguments { source, measuring, controls: with_controls, output } = arguments;
+    let screen = output.screen(&[])?;
+    let place = measuring.place(&screen)?;
     let order = source.order.as_deref();
+    let doing = screen.doing("measuring the network");
     let mut runs = Vec::new();
     for i in 0..measuring.repeat {
         let start = Instant::now();
-        let run = source.open()?;
+        let opened = source.open()?;
         if i == 0 {
-            tell(&run);
+            doing.aside(|| tell(&screen, &opened.run));
         }
-        runs.push(of(run, order, &place, start)?);
+        runs.push(of(&opened.run, order, &place, start)?);
     }
+    doing.next("measuring an untrained network and a shuffled group");
+    let controls = if with_controls { Some(controls(&source.open()?.run, order)?) } else { None };
+    drop(doing);
     let times: Vec<_> = runs.iter().map(|run| [run.load_ms, run.analysis_ms, run.forward_ms]).collect();
     let timing = timing(&times);
     let last = runs.last().expect("at least one run");
-    let (n, group) = (last.config.group_parameter, json!(last.config.group));
-    println!("{n} {group} of {}\n", source.run.display());
-    println!("Coordinates: {}\n\n{}", last.coordinates, last.found);
-    last.heads.iter().for_each(|layer| println!("\n{layer}\n"));
-    println!("milliseconds: {timing}");
-    let controls = if with_controls { Some(controls(&source.open()?, order)?) } else { None };
+    say!(screen, "{}\n", source.heading(&last.config));
+    say!(screen, "Coordinates: {}\n\n{}", last.coordinates, last.found);
+    last.heads.iter().for_each(|layer| say!(screen, "\n{layer}\n"));
+    say!(screen, "milliseconds: {timing}");
     if let Some(controls) = &controls {
-        print_controls(controls);
+        print_controls(&screen, controls);
     }
-    if let Some(file) = measuring.json {
+    screen.finish(|| {
         let mut out = to_json(last);
         out["timing_ms"] = timing;
         if let Some(controls) = &controls {
             out["controls"] = json!(controls);
         }
-        irreplens::checkpoint::atomic_write(&file, serde_json::to_string(&out)?.as_bytes())?;
-    }
-    Ok(())
+        out
+    })
 }
