@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""What mdBook has to be told about these pages, which are written for rustdoc. As a preprocessor (book.toml):
+"""The links of these pages, and the pages of examples in their book.
 
-- [`path::Item`], [`path::Item::method`] and [text](crate::path::Item) become links to the API's documentation, or plain text
-  where no such item is found in ../src; [text](crate::guide::page) becomes a link to the page;
-- code blocks without a language are Rust, so that mdBook hides their lines that start with `# `;
-- every numbered example becomes a page, and `examples/NN_name.rs` a link to it.
+A page names an item as [`path::Item`] and another page as [text][page]; where these lead stands in definitions at its end.
 
-`links.py check FOLDER [DOC]` fails if a link within a built book leads nowhere; with rustdoc's folder, also those to the API.
+- `links.py write` writes the definitions of every page anew, to the documentation on docs.rs and to the files beside it, and
+  those of ../src/guide_links.md, which stand in front of each page in rustdoc: there the first of two definitions counts.
+- `links.py check FOLDER [DOC]` fails if these are not up to date, or if a link within a built book leads nowhere; with
+  rustdoc's folder, also those to the API.
+- As mdBook's preprocessor (book.toml) it adds a page for every numbered example and links `examples/NN_name.rs` to it.
 """
 
 import json
@@ -18,15 +19,17 @@ from urllib.parse import unquote, urlsplit
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
+API = "https://docs.rs/irreplens/latest/irreplens"
+WRITTEN = "<!-- Written by docs/links.py -->"
 KINDS = {"fn": "fn", "struct": "struct", "enum": "enum", "trait": "trait", "const": "constant", "type": "type"}
 
 
 def sources(module):
-    """The files of a module given by its path: (one file or all of a folder)."""
+    """The files of a module given by its path: one, or all of a folder, those of inner folders last."""
     base = ROOT.joinpath("src", *module)
     if not module:
         return [ROOT / "src/lib.rs"]
-    return [base.with_suffix(".rs")] if base.with_suffix(".rs").exists() else sorted(base.glob("*.rs"))
+    return [base.with_suffix(".rs")] if base.with_suffix(".rs").exists() else [*sorted(base.glob("*.rs")), *sorted(base.glob("*/**/*.rs"))]
 
 
 def item(module, name):
@@ -39,7 +42,7 @@ def item(module, name):
 
 
 def member(owner, path, name):
-    """The anchor of a method, variant or field; methods may stand in another file of the folder."""
+    """The anchor of a method, variant or field; methods may stand in any file."""
     text = path.read_text()
     body = re.search(rf"^pub (struct|enum|trait) {owner}\b.*?^}}", text, re.M | re.S)
     if body and body[1] == "trait":
@@ -49,29 +52,26 @@ def member(owner, path, name):
         return f"#variant.{name}"
     if body and re.search(rf"^    pub {name}:", body[0], re.M):
         return f"#structfield.{name}"
-    for text in (path.read_text() for path in path.parent.glob("*.rs")):
+    for text in (path.read_text() for path in (ROOT / "src").rglob("*.rs")):
         for block in re.findall(rf"^impl(?:<[^\n]*>)? {owner}\b.*?^}}", text, re.M | re.S):
             if re.search(rf"^    pub (?:const )?fn {name}\b", block, re.M):
                 return f"#method.{name}"
     return None
 
 
-def target(path, api):
+def target(path):
     """Where a path of the crate is documented, if it can be told."""
-    parts = path.removeprefix("crate::").removeprefix("irreplens::").split("::")
-    if parts[0] == "guide" and len(parts) == 2:
-        page = parts[1].replace("_", "-") + ".md"
-        return page if (HERE / page).exists() else None
+    parts = path.removesuffix("()").split("::")
     if len(parts) == 1 and macro(parts[0].rstrip("!")):
-        return f"{api}/macro.{parts[0].rstrip('!')}.html"
+        return f"{API}/macro.{parts[0].rstrip('!')}.html"
     for depth in (1, 2):
         module, names = parts[:-depth], parts[-depth:]
         found = item(module, names[0]) if is_module(module) else None
         if found:
             page, source = found
             anchor = "" if depth == 1 else member(names[0], source, names[1])
-            return None if anchor is None else "/".join([api, *module, page]) + anchor
-    return f"{api}/{'/'.join(parts)}/index.html" if is_module(parts) else None
+            return None if anchor is None else "/".join([API, *module, page]) + anchor
+    return f"{API}/{'/'.join(parts)}/index.html" if is_module(parts) else None
 
 
 def is_module(parts):
@@ -91,30 +91,41 @@ def macro(name):
     return any(f"macro_rules! {name} " in path.read_text() for path in (ROOT / "src/laws").rglob("*.rs"))
 
 
-def prose(text, api):
-    """A piece of a page outside code blocks."""
+def labels(text):
+    """The labels that a page refers to, outside its code: `path::Item` in backticks, or the name of another page."""
+    text = re.sub(r"^(```+).*?^\1 *$", "", text, flags=re.M | re.S)
+    used = {label or words for words, label in re.findall(r"\[([^][]+)\](?:\[([^][]+)\])?(?!\()", text)}
+    return sorted(label for label in used if re.fullmatch(r"`[a-z_]+!?(::[\w:()]+)?`", label) or label in modules())
 
-    def shortcut(found):
-        path = found[1]
-        url = target(path.rstrip("()"), api)
-        return f"[`{path}`]({url})" if url else f"`{path}`"
 
-    def named(found):
-        url = target(found[2], api)
-        return f"[{found[1]}]({url})" if url else found[1]
+def modules():
+    """The module of the guide that each page is."""
+    return {page: module for module, page in re.findall(r'(\w+),\s+"([\w-]+)\.md"', (ROOT / "src/guide.rs").read_text())}
 
-    text = re.sub(r"\[`([\w:!()]+)`\](?![\[(])", shortcut, text)
-    text = re.sub(r"\[([^\]]+)\]\((crate(?:::\w+!?)+)\)", named, text)
+
+def definitions():
+    """What `write` writes: path and text of every page, then of the definitions for rustdoc."""
+    lost, rustdoc = [], {}
+    for path in sorted(HERE / f"{page}.md" for page in modules()):
+        body = path.read_text().split(WRITTEN)[0].rstrip()
+        lines = []
+        for label in labels(body):
+            name = label.strip("`")
+            url = target(name) if label != name else f"{name}.md"
+            lines.append(f"[{label}]: {url}")
+            rustdoc[label] = f"crate::{name}" if label != name else f"crate::guide::{modules()[name]}"
+            if url is None:
+                lost.append(f"{path.name}: {label} leads nowhere")
+        yield path, "\n".join([body, "", WRITTEN, "", *lines, ""]) if lines else body + "\n"
+    if lost:
+        sys.exit("\n".join(lost))
+    lines = [f"[{label}]: {item}" for label, item in sorted(rustdoc.items())]
+    yield ROOT / "src/guide_links.md", "\n".join([WRITTEN, "", *lines, ""])
+
+
+def page(text):
+    """A page with links to those of the examples."""
     return re.sub(r"`(examples/(\d\d_\w+)\.rs)`", r"[`\1`](examples/\2.md)", text)
-
-
-def page(text, api):
-    """A whole page: code blocks stay as they are, but for their language."""
-    pieces = re.split(r"^(```+)([^\n]*)\n(.*?)^\1[ ]*$", text, flags=re.M | re.S)
-    out = prose(pieces[0], api)
-    for fence, language, code, after in zip(*(pieces[i::4] for i in range(1, 5))):
-        out += f"{fence}{language.strip() or 'rust'}\n{code}{fence}{prose(after, api)}"
-    return out
 
 
 def examples():
@@ -131,15 +142,14 @@ def examples():
 
 
 def preprocess():
-    context, book = json.load(sys.stdin)
-    api = context["config"]["preprocessor"]["pages"]["api"]
+    _, book = json.load(sys.stdin)
     items = book["items"] if "items" in book else book["sections"]
     for chapter in (entry["Chapter"] for entry in items if "Chapter" in entry):
-        chapter["content"] = page(chapter["content"], api)
+        chapter["content"] = page(chapter["content"])
         if chapter["path"] == "examples.md":
             for i, (stem, name, content) in enumerate(examples(), 1):
                 chapter["sub_items"].append({"Chapter": {
-                    "name": name, "content": page(content, api), "number": chapter["number"] + [i], "sub_items": [],
+                    "name": name, "content": page(content), "number": chapter["number"] + [i], "sub_items": [],
                     "path": f"examples/{stem}.md", "source_path": None, "parent_names": [chapter["name"]],
                 }})
     json.dump(book, sys.stdout)
@@ -162,17 +172,18 @@ class Links(HTMLParser):
 
 
 def check(folder, doc=None):
-    folder, api = Path(folder).resolve(), re.search(r'^api = "(.*)"', (HERE / "book.toml").read_text(), re.M)[1]
+    folder = Path(folder).resolve()
     pages = {path: Links(path) for path in sorted(folder.rglob("*.html"))}
-    wrong, counts = [], {"within the book": 0, "to the API": 0}
+    wrong = [f"{path.name}: run docs/links.py write" for path, text in definitions() if path.read_text() != text]
+    counts = {"within the book": 0, "to the API": 0}
     for path, found in pages.items():
         if path.name in ("print.html", "404.html", "toc.html"):
             continue  # the same links once more
         wrong += [f"{path.relative_to(folder)}: {text} was left" for text in re.findall(r"\[<code>\w+::[^<]*</code>\]", path.read_text())]
         for link in sorted(found.links):
             url = urlsplit(link)
-            if link.startswith(api) and doc:
-                where, kind = Path(doc).resolve() / url.path.removeprefix(urlsplit(api).path).lstrip("/"), "to the API"
+            if link.startswith(API) and doc:
+                where, kind = Path(doc).resolve() / url.path.removeprefix(urlsplit(API).path).lstrip("/"), "to the API"
             elif url.scheme or url.netloc:
                 continue
             else:
@@ -191,6 +202,9 @@ def check(folder, doc=None):
 if __name__ == "__main__":
     if sys.argv[1:2] == ["supports"]:
         sys.exit(0)
+    elif sys.argv[1:2] == ["write"]:
+        for path, text in list(definitions()):
+            path.write_text(text)
     elif sys.argv[1:2] == ["check"]:
         check(*sys.argv[2:])
     else:

@@ -17,9 +17,9 @@ use irreplens::fourier::{BlockId, CyclicSubgroupBasis, FourierBasis, IrrepBasis}
 use irreplens::group::Dihedral;
 use irreplens::irrep::dihedral;
 use irreplens::model::Interpretable;
-use irreplens::report::figures;
+use irreplens::report::{Axis, Figure, Heat, Marks, Scale, figures};
 use irreplens::task::Task;
-use ndarray::Array4;
+use ndarray::{Array2, Array4, Axis as Along};
 use std::path::Path;
 
 /// The run directory of the shipped net.
@@ -37,6 +37,8 @@ pub struct Retold {
     pub spectrum: Array4<f32>,
     /// Its share, where both elements are rotations, in the constant, in functions of x alone, of y alone, and of both.
     pub terms: [f64; 4],
+    /// The logit of the identity, less each pair's mean over all logits: (x, y).
+    pub identity: Array2<f32>,
     /// The same net by irreps.
     pub measures: RepresentationMeasures,
 }
@@ -69,13 +71,15 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
         }
     }
     let total: f64 = terms.iter().sum();
+    let logits = net.neuron_columns("logits", 0..basis.order())?;
+    let identity = &logits.index_axis(Along(2), 0) - &logits.mean_axis(Along(2)).expect("an identity at least");
 
     let irreps = dihedral(&group).iter().map(|rho| rho.irrep(&group)).collect::<irreplens::Result<_>>()?;
     let basis = IrrepBasis::from_irreps(&group, irreps)?;
     let measures = representation(&net, &group, &basis, &task, &run.split()?)?;
     // What frequencies cannot tell apart is an irrep of the whole group.
     found.neurons.name_ties(&measures.neurons);
-    Ok(Retold { found, key, neuron, spectrum, terms: terms.map(|energy| energy / total), measures })
+    Ok(Retold { found, key, neuron, spectrum, terms: terms.map(|energy| energy / total), identity, measures })
 }
 
 /// Writes the pictures of `docs/dihedral.md`.
@@ -83,7 +87,13 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
 /// # Errors
 /// Those of writing files.
 pub fn pictures(retold: &Retold, folder: &Path) -> irreplens::Result<()> {
-    let Retold { found, neuron, spectrum, .. } = retold;
+    let Retold { found, neuron, spectrum, identity, .. } = retold;
+    let half = identity.nrows() / 2;
+    let names: Vec<String> =
+        (0..2 * half).map(|i| format!("r^{}{}", i % half, if i < half { "" } else { " s" })).collect();
+    let [x, y] = ["x", "y"].map(|title| Axis::new(title).named(&names));
+    let heat = Marks::Heat(Heat::new(identity.clone(), Scale::Diverging));
+    Figure::new("Score of the answer r^0 for every x and y", y, x, heat).png(folder.join("score.png"))?;
     // The norms of W_E_a and W_E_b in one picture; of the neuron's, two rotations.
     figures::embedding_norms(&found.embedding)[2].svg(folder.join("embedding.svg"))?;
     let kinds = ["rot".into(), "ref".into()];

@@ -15,63 +15,45 @@
 //! | [`groups`] | groups by name: the language that `GroupName` reads |
 //! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
 //! | [`identify`] | which group a multiplication table is of, and whether two are the same |
+//! | [`adding_a_basis`] | coordinates of your own, with their laws and an analysis |
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
-// For the links in the pages, which resolve from here.
-#[cfg(all(doc, feature = "report"))]
-use crate::report;
-#[cfg(doc)]
-use crate::{analysis, checkpoint, error, fourier, group, irrep, laws, linalg, memory, model, task, train};
+/// A page as a module. Its links lead to the files beside it and to docs.rs; in front of it stand definitions of the same names
+/// that lead to here (`docs/links.py write` writes both), and the first definition of a name counts.
+macro_rules! page {
+    ($(#[$attribute:meta])* $module:ident, $file:literal) => {
+        $(#[$attribute])*
+        #[doc = include_str!("guide_links.md")]
+        #[doc = include_str!(concat!("../docs/", $file))]
+        pub mod $module {}
+    };
+}
 
-#[doc = include_str!("../docs/introduction.md")]
-pub mod introduction {}
-
-#[doc = include_str!("../docs/examples.md")]
-pub mod examples {}
-
-#[doc = include_str!("../docs/dihedral.md")]
-pub mod dihedral {}
-
-#[doc = include_str!("../docs/conventions.md")]
-pub mod conventions {}
-
-#[doc = include_str!("../docs/design.md")]
-pub mod design {}
-
-#[doc = include_str!("../docs/glossary.md")]
-pub mod glossary {}
-
-#[doc = include_str!("../docs/notebook.md")]
-pub mod notebook {}
-
-#[cfg(feature = "report")]
-#[doc = include_str!("../docs/report.md")]
-pub mod reports {}
-
-#[cfg(feature = "train")]
-#[doc = include_str!("../docs/training.md")]
-pub mod training {}
-
-#[doc = include_str!("../docs/replication.md")]
-pub mod replication {}
-
-#[doc = include_str!("../docs/performance.md")]
-pub mod performance {}
-
-#[doc = include_str!("../docs/gpu.md")]
-pub mod gpu {}
-
-#[doc = include_str!("../docs/groups.md")]
-pub mod groups {}
-
-#[doc = include_str!("../docs/adding-a-group.md")]
-pub mod adding_a_group {}
-
-#[doc = include_str!("../docs/identify.md")]
-pub mod identify {}
-
-#[doc = include_str!("../docs/adding-a-model.md")]
-pub mod adding_a_model {}
+page!(introduction, "introduction.md");
+page!(examples, "examples.md");
+page!(dihedral, "dihedral.md");
+page!(conventions, "conventions.md");
+page!(design, "design.md");
+page!(glossary, "glossary.md");
+page!(notebook, "notebook.md");
+page!(
+    #[cfg(feature = "report")]
+    reports,
+    "report.md"
+);
+page!(
+    #[cfg(feature = "train")]
+    training,
+    "training.md"
+);
+page!(replication, "replication.md");
+page!(performance, "performance.md");
+page!(gpu, "gpu.md");
+page!(groups, "groups.md");
+page!(adding_a_group, "adding-a-group.md");
+page!(identify, "identify.md");
+page!(adding_a_basis, "adding-a-basis.md");
+page!(adding_a_model, "adding-a-model.md");
 
 /// README.md, for its tests.
 #[cfg(doctest)]

@@ -74,6 +74,9 @@
 //!
 //! [`guide::conventions`] has all of them, and is binding.
 
+// On docs.rs, what a feature brings says so.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 // In reading order. Plain comments: with outer documentation the links in a module's own would be resolved from here.
 
 // 1. What can go wrong: one error type, every variant with what was expected and what was got.

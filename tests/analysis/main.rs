@@ -17,6 +17,8 @@ mod logits;
 mod models;
 mod neurons;
 mod oracle;
+mod page_adding_a_group;
+mod page_notebook;
 mod progress;
 mod published;
 mod remote;

@@ -14,7 +14,7 @@ use irreplens::analysis::{
 };
 use irreplens::checkpoint::{Run, RunConfig};
 use irreplens::fourier::{BlockId, FourierBasis, IrrepBasis};
-use irreplens::group::{Group, GroupExt, SubgroupClass, subgroup_classes};
+use irreplens::group::{Group, GroupExt, subgroup_classes};
 use irreplens::irrep::irreps;
 use irreplens::model::{Evaluation, Hooks, Interpretable};
 use irreplens::task::Task;
