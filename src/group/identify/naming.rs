@@ -3,7 +3,7 @@
 use super::super::{Action, CayleyTable, Elem, Group, GroupExt, GroupName};
 use super::decompose::{Factors, factors};
 use super::invariants::{Analysed, invariant_factors};
-use super::isomorphism::{Isomorphism, between, is_isomorphism};
+use super::isomorphism::{Isomorphism, LIMIT_OF_NAMES, between, is_isomorphism};
 use super::series::{quotient, subgroup_table};
 use super::words::{by_powers, central_products, families, normal_subgroups, product, semilinear, wreath_products};
 use std::cmp::Reverse;
@@ -50,7 +50,7 @@ impl Namer {
         let is_deep = !is_part || group.table.order() <= DEEP;
         let key = (group.invariants.fingerprint(), is_deep);
         for (other, named) in self.known.get(&key).into_iter().flatten() {
-            if let Isomorphism::Map(map) = between(other, &group) {
+            if let Isomorphism::Map(map) = between(other, &group, LIMIT_OF_NAMES) {
                 let moved = |named: &Named| named.images.iter().map(|x| map[x.index()]).collect();
                 return named.as_ref().map(|named| Named { name: named.name.clone(), images: moved(named) });
             }
@@ -195,7 +195,7 @@ fn confirm(name: GroupName, group: &Analysed) -> Option<Named> {
     if sorted(table.element_orders()) != sorted(group.orders.clone()) {
         return None;
     }
-    match between(&Analysed::new(table), group) {
+    match between(&Analysed::new(table), group, LIMIT_OF_NAMES) {
         Isomorphism::Map(images) => Some(Named { name, images }),
         _ => None,
     }
