@@ -61,8 +61,8 @@ impl Namer {
     }
 
     /// That of a subgroup, with images in the whole group.
-    pub fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem]) -> Option<Named> {
-        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), true)?;
+    fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem], is_part: bool) -> Option<Named> {
+        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), is_part)?;
         Some(Named { name, images: images.into_iter().map(|x| elements[x.index()]).collect() })
     }
 
@@ -72,7 +72,7 @@ impl Namer {
         }
         let factors = factors(&group.table);
         if factors.others.len() > 1 || factors.abelian.len() > 1 {
-            return self.direct_product(&group.table, &factors);
+            return self.direct_product(&group.table, &factors, is_deep);
         }
         let (n, centre) = (group.table.order(), group.invariants.upper_central_series.get(1).copied().unwrap_or(1));
         let mut any = |names: Vec<GroupName>| names.into_iter().find_map(|name| confirm(name, group));
@@ -88,12 +88,12 @@ impl Namer {
     }
 
     /// The factors' names, the largest first, the abelian one last.
-    fn direct_product(&mut self, table: &CayleyTable, factors: &Factors) -> Option<Named> {
-        let mut named: Vec<Named> =
-            factors.others.iter().map(|factor| self.name_subgroup(table, factor)).collect::<Option<_>>()?;
+    fn direct_product(&mut self, table: &CayleyTable, factors: &Factors, is_deep: bool) -> Option<Named> {
+        let mut factor_of = |elements: &[Elem]| self.name_subgroup(table, elements, !is_deep);
+        let mut named: Vec<Named> = factors.others.iter().map(|factor| factor_of(factor)).collect::<Option<_>>()?;
         named.sort_by_key(|factor| (Reverse(factor.images.len()), factor.name.to_string()));
         if factors.abelian.len() > 1 {
-            named.extend(self.name_subgroup(table, &factors.abelian));
+            named.extend(factor_of(&factors.abelian));
         }
         let mut images = vec![table.identity()];
         for factor in &named {
