@@ -16,6 +16,7 @@
 //!
 //! [`Group`] has two required methods; [`GroupExt`] derives everything else, once, for all groups.
 //! A [`Fingerprint`] tells one multiplication table from another; what is made for a group carries it.
+//! [`identify`] finds the name and the structure of any group, [`isomorphism`] whether two are the same.
 //! [`Subgroup`] has cosets and conjugates, [`subgroup_classes`] finds all subgroups up to conjugacy.
 
 mod alternating;

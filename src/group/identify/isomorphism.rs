@@ -10,6 +10,9 @@ use std::fmt;
 /// Products that a search for an isomorphism takes at most: some seconds.
 const LIMIT: usize = 400_000_000;
 
+/// Products that one takes where a name is to be confirmed, of which there may be many.
+pub(super) const LIMIT_OF_NAMES: usize = 20_000_000;
+
 /// Whether two groups are isomorphic, and the proof: what [`isomorphism`] returns.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -91,11 +94,11 @@ pub fn isomorphism(a: &(impl Group + ?Sized), b: &(impl Group + ?Sized)) -> Resu
         let [left, right] = [a.order(), b.order()].map(|order| order.to_string());
         return Ok(Isomorphism::Differs(Difference { invariant: "order".into(), left, right }));
     }
-    Ok(between(&Analysed::new(super::table_of(a)?), &Analysed::new(super::table_of(b)?)))
+    Ok(between(&Analysed::new(super::table_of(a)?), &Analysed::new(super::table_of(b)?), LIMIT))
 }
 
-/// [`isomorphism`] of two groups already analysed.
-pub(super) fn between(a: &Analysed, b: &Analysed) -> Isomorphism {
+/// [`isomorphism`] of two groups already analysed, within a number of products.
+pub(super) fn between(a: &Analysed, b: &Analysed, limit: usize) -> Isomorphism {
     if let Some(difference) = a.invariants.difference(&b.invariants) {
         return Isomorphism::Differs(difference);
     }
@@ -104,7 +107,7 @@ pub(super) fn between(a: &Analysed, b: &Analysed) -> Isomorphism {
     let colour = |x: Elem| a.colours[x.index()];
     let generators = generators(&a.table, colour, |x| of_colour[&colour(x)]);
     let alike = |x: Elem, y: Elem| colour(x) == b.colours[y.index()];
-    let search = Search { from: &a.table, to: &b.table, generators: &generators, alike, limit: LIMIT };
+    let search = Search { from: &a.table, to: &b.table, generators: &generators, alike, limit };
     match search.run(b.table.elements().collect()) {
         Outcome::Found(images) => {
             assert!(is_isomorphism(&a.table, &b.table, &images), "a map that was found is an isomorphism");

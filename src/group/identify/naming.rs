@@ -3,7 +3,7 @@
 use super::super::{Action, CayleyTable, Elem, Group, GroupExt, GroupName};
 use super::decompose::{Factors, factors};
 use super::invariants::{Analysed, invariant_factors};
-use super::isomorphism::{Isomorphism, between, is_isomorphism};
+use super::isomorphism::{Isomorphism, LIMIT_OF_NAMES, between, is_isomorphism};
 use super::series::{quotient, subgroup_table};
 use super::words::{by_powers, central_products, families, normal_subgroups, product, semilinear, wreath_products};
 use std::cmp::Reverse;
@@ -50,7 +50,7 @@ impl Namer {
         let is_deep = !is_part || group.table.order() <= DEEP;
         let key = (group.invariants.fingerprint(), is_deep);
         for (other, named) in self.known.get(&key).into_iter().flatten() {
-            if let Isomorphism::Map(map) = between(other, &group) {
+            if let Isomorphism::Map(map) = between(other, &group, LIMIT_OF_NAMES) {
                 let moved = |named: &Named| named.images.iter().map(|x| map[x.index()]).collect();
                 return named.as_ref().map(|named| Named { name: named.name.clone(), images: moved(named) });
             }
@@ -61,8 +61,8 @@ impl Namer {
     }
 
     /// That of a subgroup, with images in the whole group.
-    pub fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem]) -> Option<Named> {
-        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), true)?;
+    fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem], is_part: bool) -> Option<Named> {
+        let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), is_part)?;
         Some(Named { name, images: images.into_iter().map(|x| elements[x.index()]).collect() })
     }
 
@@ -72,7 +72,7 @@ impl Namer {
         }
         let factors = factors(&group.table);
         if factors.others.len() > 1 || factors.abelian.len() > 1 {
-            return self.direct_product(&group.table, &factors);
+            return self.direct_product(&group.table, &factors, is_deep);
         }
         let (n, centre) = (group.table.order(), group.invariants.upper_central_series.get(1).copied().unwrap_or(1));
         let any = |names: Vec<GroupName>| names.into_iter().find_map(|name| confirm(name, group));
@@ -88,12 +88,12 @@ impl Namer {
     }
 
     /// The factors' names, the largest first, the abelian one last.
-    fn direct_product(&mut self, table: &CayleyTable, factors: &Factors) -> Option<Named> {
-        let mut named: Vec<Named> =
-            factors.others.iter().map(|factor| self.name_subgroup(table, factor)).collect::<Option<_>>()?;
+    fn direct_product(&mut self, table: &CayleyTable, factors: &Factors, is_deep: bool) -> Option<Named> {
+        let mut factor_of = |elements: &[Elem]| self.name_subgroup(table, elements, !is_deep);
+        let mut named: Vec<Named> = factors.others.iter().map(|factor| factor_of(factor)).collect::<Option<_>>()?;
         named.sort_by_key(|factor| (Reverse(factor.images.len()), factor.name.to_string()));
         if factors.abelian.len() > 1 {
-            named.extend(self.name_subgroup(table, &factors.abelian));
+            named.extend(factor_of(&factors.abelian));
         }
         let mut images = vec![table.identity()];
         for factor in &named {
@@ -195,7 +195,7 @@ fn confirm(name: GroupName, group: &Analysed) -> Option<Named> {
     if sorted(table.element_orders()) != sorted(group.orders.clone()) {
         return None;
     }
-    match between(&Analysed::new(table), group) {
+    match between(&Analysed::new(table), group, LIMIT_OF_NAMES) {
         Isomorphism::Map(images) => Some(Named { name, images }),
         _ => None,
     }

@@ -66,10 +66,11 @@ impl fmt::Display for Structure {
 
 pub(super) fn structure(namer: &mut Namer, group: &Analysed) -> Structure {
     let table = &group.table;
-    let mut label = |elements: &[Elem]| {
-        let is_part = elements.len() < table.order();
-        namer.label(Analysed::new(subgroup_table(table, elements)), is_part)
-    };
+    let mut label_as =
+        |elements: &[Elem], is_part| namer.label(Analysed::new(subgroup_table(table, elements)), is_part);
+    let factors = factors(table);
+    let mut direct: Vec<GroupLabel> = factors.others.iter().map(|elements| label_as(elements, false)).collect();
+    let mut label = |elements: &[Elem]| label_as(elements, elements.len() < table.order());
     let centre = label(&table.center());
     let derived_series = derived_series(table).iter().map(|elements| label(elements)).collect();
     let sylow = |prime: usize| {
@@ -77,8 +78,6 @@ pub(super) fn structure(namer: &mut Namer, group: &Analysed) -> Structure {
         Sylow { prime, number: table.order() / normaliser, group: label(&elements) }
     };
     let sylow = prime_divisors(table.order()).into_iter().map(sylow).collect();
-    let factors = factors(table);
-    let mut direct: Vec<GroupLabel> = factors.others.iter().map(|elements| label(elements)).collect();
     let orders: Vec<usize> = factors.abelian.iter().map(|x| group.orders[x.index()]).collect();
     for p in prime_divisors(orders.len()) {
         for e in exponents(&orders, p) {
