@@ -1,7 +1,7 @@
 //! Which group a network has learnt, from its weights alone.
 
 use crate::checkpoint::Run;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::group::{CayleyTable, Elem, Group, Identification, examine};
 use crate::model::{Interpretable, winners};
 use crate::task::Task;
@@ -148,6 +148,49 @@ pub fn identify_weights(path: impl AsRef<Path>) -> Result<(Run, LearntGroup)> {
         }
     }
     Ok(best.expect("at least one network"))
+}
+
+/// Opens a run as [`Run::open`] does, and where it does not say what its group is, or in what order the elements stand, finds
+/// this in the products of its network.
+///
+/// # Returns
+/// The run, on the group that was found if there is one, and what was found; `None` for a run that says its group.
+///
+/// # Errors
+/// The errors of [`Run::open`], [`identify_weights`] and [`Run::on_group`].
+///
+/// ```
+/// use irreplens::analysis::open_run;
+/// use irreplens::group::Group;
+/// let (run, learnt) = open_run("examples/data/D53/model.safetensors")?; // beside its cfg.json
+/// assert!(learnt.is_none() && run.group()?.order() == 106);
+///
+/// let folder = tempfile::tempdir()?;
+/// let alone = folder.path().join("weights.safetensors");
+/// std::fs::copy("examples/data/D53/model.safetensors", &alone)?;
+/// let (run, learnt) = open_run(&alone)?;
+/// assert_eq!(learnt.unwrap().group.unwrap().name(), "D53");
+/// assert_eq!(run.group()?.name(), "D53");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn open_run(path: impl AsRef<Path>) -> Result<(Run, Option<LearntGroup>)> {
+    let path = path.as_ref();
+    let (run, learnt) = if Run::has_settings(path)? {
+        let run = Run::open(path)?;
+        match run.group() {
+            Err(Error::Unsupported { .. }) => {}
+            _ => return Ok((run, None)),
+        }
+        let learnt = identify(&run.model()?)?;
+        (run, learnt)
+    } else {
+        identify_weights(path)?
+    };
+    let run = match &learnt.group {
+        Some(group) if learnt.task().is_some() => run.on_group(group.clone(), learnt.identification.as_ref())?,
+        _ => run,
+    };
+    Ok((run, Some(learnt)))
 }
 
 impl LearntGroup {

@@ -17,7 +17,7 @@
 //! | what does each head carry, in which blocks, and what does the loss need of it? | [`heads`], [`head_map`] | [`LayerHeads`] |
 //! | clock or pizza: do logits depend on the distance of x and y, and on both alike? | [`distance_irrelevance`], [`gradient_symmetricity`] | [`DistanceIrrelevance`], [`GradientSymmetricity`] |
 //! | on a cyclic group: how circular is the embedding, and how does each frequency's amplitude depend on x - y? | [`circularity`], [`clock_profile`] | [`Circularity`], [`FrequencyProfile`] |
-//! | which group has it learnt, if nobody says? | [`identify`](identify()), [`identify_weights`] | [`LearntGroup`] |
+//! | which group has it learnt, if nobody says? | [`identify`](identify()), [`identify_weights`], [`open_run`] | [`LearntGroup`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
 //! | all of these but the last eight | [`interpret`](interpret()) | [`Interpretation`] |
 //! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
@@ -55,7 +55,7 @@ pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, embedding};
 pub use heads::{CARRIES, Carried, Head, HeadLosses, HeadMap, LayerHeads, Written, head_map, heads};
-pub use identify::{Learnt, LearntGroup, identify, identify_weights};
+pub use identify::{Learnt, LearntGroup, identify, identify_weights, open_run};
 pub use interpret::{Ablated, Interpretation, interpret};
 pub use logits::{LogitDirections, logit_directions, output_sectors};
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};

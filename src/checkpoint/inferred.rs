@@ -92,7 +92,9 @@ impl Run {
             widths_of_weights(&mut config, &contents.tensors)?;
             let mut notes = notes.clone();
             notes.extend(contents.notes.clone());
-            let run = Self::of_tensors(config, contents.tensors.clone(), place.directory.clone(), file.clone(), notes);
+            let mut run =
+                Self::of_tensors(config, contents.tensors.clone(), place.directory.clone(), file.clone(), notes);
+            run.notes.push(format!("without a cfg.json, the network is taken for {}", run.network_in_words()));
             run.network().map(|_| run)
         };
         // Only those that the weights fit; if there are none, the error is that of the likeliest.

@@ -56,6 +56,10 @@ pub(super) fn split_entry(path: &Path) -> (&Path, Option<&str>) {
     }
 }
 
+fn is_recorded_file(path: &Path, entry: Option<&str>) -> bool {
+    entry.is_none() && is_recorded(path)
+}
+
 /// Where a run lies: what [`Run::open`] is given.
 pub(super) struct Place {
     pub(super) directory: PathBuf,
@@ -207,7 +211,7 @@ impl Run {
 
     fn open_with(path: &Path, entry: Option<&str>) -> Result<Self> {
         let place = Place::of(path)?;
-        if entry.is_none() && place.is_file && is_recorded(path) {
+        if place.is_file && is_recorded_file(path, entry) {
             return Self::recorded(path, None, None);
         }
         let settings = place.directory.join(CONFIG);
@@ -281,8 +285,21 @@ impl Run {
                 named = Some((family, images.clone()));
             }
         }
+        self.notes.push(format!("its group, {}, is the one that was found in its products", group.name()));
         self.found = Some(Arc::new(Found { table: group, named }));
         Ok(self)
+    }
+
+    /// Whether there is a `cfg.json` for what [`open`](Run::open) would read at a path, or recorded activations in place of a
+    /// network.
+    ///
+    /// # Errors
+    /// [`Error::Io`] for a path that is not there.
+    pub fn has_settings(path: impl AsRef<Path>) -> Result<bool> {
+        let (path, entry) = split_entry(path.as_ref());
+        let place = Place::of(path)?;
+        let is_recorded = || matches!(place.weights(path, entry), Ok(Weights::Recorded(_)));
+        Ok(place.directory.join(CONFIG).exists() || is_recorded() || place.is_file && is_recorded_file(path, entry))
     }
 
     /// What was chosen in reading and what was left out: the place in a history, other weights, tensors of types that are

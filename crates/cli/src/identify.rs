@@ -1,14 +1,16 @@
-//! `irreplens identify`: which group something is, a name, a multiplication table or a run.
+//! `irreplens identify`: which group something is, a name or a multiplication table, and which one a network has learnt.
 
 use crate::Failure;
-use crate::screen::{Doing, Output, Screen, say};
+use crate::screen::{Output, say};
 use crate::source::tell as tell_notes;
+use irreplens::analysis::{LearntGroup, identify_weights};
 use irreplens::checkpoint::Run;
 use irreplens::group::{Group, GroupFile, GroupName, Identification, Isomorphism, identify, isomorphism};
 use serde::Serialize;
 use std::path::Path;
 
-/// Tells which group something is: a group by its name, a multiplication table in a file, or the group of a run.
+/// Tells which group something is, a group by its name or a multiplication table in a file, or which group a network has
+/// learnt, from its weights alone: without a cfg.json, and whatever the order of its elements.
 #[derive(clap::Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
@@ -27,14 +29,16 @@ const EXAMPLES: &str = "Examples:
   irreplens identify mine.json
   irreplens identify mine.csv --as D53    the isomorphism, or what differs
   irreplens identify \"C2 x S3\" --as D6
-  irreplens identify runs/S5              the group of a run";
+  irreplens identify model.pt             what the network has learnt, by running it on all pairs";
 
 /// What `--json` writes.
 #[derive(Serialize)]
 struct Identified {
     what: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    learnt: Option<LearntGroup>,
     #[serde(flatten)]
-    found: Identification,
+    found: Option<Identification>,
     #[serde(skip_serializing_if = "Option::is_none")]
     beside: Option<Isomorphism>,
 }
@@ -47,41 +51,66 @@ pub(crate) fn tell(arguments: Arguments) -> Result<(), Failure> {
     let Arguments { what, other, output } = arguments;
     let screen = output.screen(&[])?;
     let doing = screen.doing("building the group");
-    let group = group(&screen, &doing, &what)?;
+    let (group, learnt) = match group(&what)? {
+        Meant::Group(group) => (Some(group), None),
+        Meant::Model(run, learnt) => {
+            doing.aside(|| tell_notes(&screen, &run));
+            (learnt.group.clone().map(|group| Box::new(group) as Box<dyn Group>), Some(*learnt))
+        }
+    };
     doing.next("looking for its name");
-    let found = identify(&group)?;
-    let beside = match &other {
-        Some(other) => Some(isomorphism(&group, &other.build()?)?),
-        None => None,
+    let found = match &learnt {
+        Some(learnt) => learnt.identification.clone(),
+        None => group.as_ref().map(identify).transpose()?,
+    };
+    let beside = match (&other, &group) {
+        (Some(other), Some(group)) => Some(isomorphism(group, &other.build()?)?),
+        _ => None,
     };
     drop(doing);
-    say!(screen, "{what} is {found}");
+    match (&learnt, &found) {
+        (Some(learnt), Some(found)) => say!(screen, "{learnt}\n\n{found}"),
+        (Some(learnt), None) => say!(screen, "{learnt}"),
+        (None, Some(found)) => say!(screen, "{what} is {found}"),
+        (None, None) => {}
+    }
     if let (Some(beside), Some(other)) = (&beside, &other) {
         match beside {
             Isomorphism::Map(_) => say!(screen, "\nBeside {other}: isomorphic; --json has the image of every row"),
             differs => say!(screen, "\nBeside {other}: {differs}"),
         }
     }
-    screen.finish(|| Identified { what, found, beside })
+    screen.finish(|| Identified { what, learnt, found, beside })
 }
 
-/// The group that is meant: a table's where it is a file of one, a run's where it is one of weights, else that of the name.
-fn group(screen: &Screen, doing: &Doing, what: &str) -> Result<Box<dyn Group>, Failure> {
+/// What is to be identified.
+enum Meant {
+    Group(Box<dyn Group>),
+    Model(Box<Run>, Box<LearntGroup>),
+}
+
+/// A table's group where it is a file of one, a network where it is one of weights, else the group of that name.
+fn group(what: &str) -> Result<Meant, Failure> {
     let path = Path::new(what);
-    if !path.exists() {
+    if !path.exists() && !what.rsplit_once('#').is_some_and(|(file, _)| Path::new(file).exists()) {
         let name = what.parse::<GroupName>();
         let name = name.map_err(|error| format!("{what}: there is no such file, and as a name: {error}"))?;
-        return Ok(Box::new(name.build()?));
+        return Ok(Meant::Group(Box::new(name.build()?)));
     }
     match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json" | "csv" | "txt") => Ok(Box::new(GroupName::File(GroupFile::Table, what.into()).build()?)),
-        _ => of_run(screen, doing, path),
+        Some("json" | "csv" | "txt") => {
+            Ok(Meant::Group(Box::new(GroupName::File(GroupFile::Table, what.into()).build()?)))
+        }
+        _ => {
+            let (run, learnt) = match Run::has_settings(path) {
+                Ok(true) => {
+                    let run = Run::open(path)?;
+                    let learnt = irreplens::analysis::identify(&run.model()?)?;
+                    (run, learnt)
+                }
+                _ => identify_weights(path)?,
+            };
+            Ok(Meant::Model(Box::new(run), Box::new(learnt)))
+        }
     }
-}
-
-/// The group that a run's settings name. What its weights alone tell of it is to be asked here.
-fn of_run(screen: &Screen, doing: &Doing, path: &Path) -> Result<Box<dyn Group>, Failure> {
-    let run = Run::open(path)?;
-    doing.aside(|| tell_notes(screen, &run));
-    Ok(run.group()?)
 }

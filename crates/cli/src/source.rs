@@ -3,10 +3,11 @@
 use crate::Failure;
 use crate::place::{On, Place};
 use crate::screen::Screen;
+use irreplens::analysis::open_run;
 use irreplens::checkpoint::{GroupKind, Run, RunConfig};
 use irreplens::group::GroupName;
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use tempfile::TempDir;
 
@@ -73,7 +74,8 @@ impl Source {
         let Some(path) = &self.run else { return shipped() };
         let has_weights = path.is_dir() && !path.join("activations.npz").exists();
         let run = match (&self.group, &self.neurons) {
-            (None, None) => Run::open(path)?,
+            (None, None) if self.order.is_some() && Run::has_settings(path)? => Run::open(path)?,
+            (None, None) => on_its_group(path)?,
             _ if has_weights => {
                 let what = "--group and --neurons: for a file of recorded activations; the group of a run directory";
                 return Err(format!("{what} is that of its cfg.json ({})", path.display()).into());
@@ -97,6 +99,20 @@ impl Source {
         };
         let name = self.run.as_ref().map_or("The shipped network".into(), |path| path.display().to_string());
         format!("{name}, on {group}")
+    }
+}
+
+/// A run, on the group that its network has learnt where nothing else says which it is.
+///
+/// # Errors
+/// Those of reading it; what its network has learnt, if that is no group.
+fn on_its_group(path: &Path) -> Result<Run, Failure> {
+    match open_run(path)? {
+        (run, None) => Ok(run),
+        (run, Some(learnt)) if learnt.task().is_some() => Ok(run),
+        (_, Some(learnt)) => {
+            Err(format!("{}: nothing says its group, and its network does not: {learnt}", path.display()).into())
+        }
     }
 }
 
