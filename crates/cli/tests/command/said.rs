@@ -239,7 +239,19 @@ fn identify() {
     let folder = folder();
     std::fs::write(folder.path().join("table.txt"), "0 1 2\n1 2 0\n2 0 1\n").unwrap();
     std::fs::write(folder.path().join("square.csv"), "0,1,2\n1,0,2\n2,1,0\n").unwrap();
+    // Weights alone: of a network that has learnt a group, and of one that has not.
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/data/D53/model.safetensors");
+    std::fs::create_dir(folder.path().join("alone")).unwrap();
+    std::fs::copy(shipped, folder.path().join("alone/model.safetensors")).unwrap();
+    std::fs::copy(folder.path().join("D4/model.safetensors"), folder.path().join("untrained.safetensors")).unwrap();
     let lines = [
+        "identify alone",
+        "identify alone/model.safetensors --as D53 --json found.json",
+        "cosets alone",
+        "report alone --out alone.html",
+        "identify untrained.safetensors",
+        "identify untrained.safetensors --as D4",
+        "interpret untrained.safetensors",
         "identify table.txt",
         "identify table.txt --as C3 --json -",
         "identify D6 --as C2xS3",
