@@ -60,7 +60,7 @@ impl Namer {
         named
     }
 
-    /// That of a subgroup, with images in the whole group.
+    /// The name of a subgroup, with images in the whole group.
     fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem], is_part: bool) -> Option<Named> {
         let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), is_part)?;
         Some(Named { name, images: images.into_iter().map(|x| elements[x.index()]).collect() })
