@@ -37,10 +37,14 @@ pub(super) struct Named {
     pub images: Vec<Elem>,
 }
 
+/// A group and its name, if it has one.
+type Known = (Analysed, Option<Named>);
+
 /// Names found so far, for all that are isomorphic to one of these groups.
 #[derive(Default)]
 pub(super) struct Namer {
-    known: HashMap<(u64, bool), Vec<(Analysed, Option<Named>)>>,
+    /// By fingerprint, and whether semidirect products by names alone were looked at.
+    known: HashMap<(u64, bool), Vec<Known>>,
 }
 
 impl Namer {
@@ -75,7 +79,7 @@ impl Namer {
             return self.direct_product(&group.table, &factors, is_deep);
         }
         let (n, centre) = (group.table.order(), group.invariants.upper_central_series.get(1).copied().unwrap_or(1));
-        let mut any = |names: Vec<GroupName>| names.into_iter().find_map(|name| confirm(name, group));
+        let any = |names: Vec<GroupName>| names.into_iter().find_map(|name| confirm(name, group));
         if let Some(named) = any(families(n)) {
             return Some(named);
         }
