@@ -1,5 +1,5 @@
-//! Isomorphisms, invariants and names of all groups of order below 64, from the list of the SmallGroups library of GAP, relabelled at
-//! random.
+//! Isomorphisms, invariants and names of all groups of order below 64, from the list of the SmallGroups library of GAP,
+//! relabelled at random.
 
 #[path = "support/families.rs"]
 mod families;

@@ -11,7 +11,7 @@ const CENTRALISERS: usize = 1000;
 
 /// The direct factors of a group: their product is the group, and each meets the product of the others in the identity alone.
 pub(super) struct Factors {
-    /// Those that are not abelian, none of which is a direct product, as lists of elements.
+    /// The factors that are not abelian, none of which is a direct product, as lists of elements.
     pub others: Vec<Vec<Elem>>,
     /// The product of all abelian ones.
     pub abelian: Vec<Elem>,

@@ -18,11 +18,11 @@ pub(super) const LIMIT_OF_NAMES: usize = 20_000_000;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Isomorphism {
-    /// They are: the image in the second group of every element of the first, by row.
+    /// Isomorphic: the image in the second group of every element of the first, by row.
     Map(Vec<Elem>),
-    /// They are not: the first invariant in which they differ.
+    /// Not isomorphic: the first invariant in which they differ.
     Differs(Difference),
-    /// They are not, though all invariants are equal: none of the images that these generators of the first group could have in
+    /// Not isomorphic, though all invariants are equal: none of the images that these generators of the first group could have in
     /// the second makes a homomorphism.
     Exhausted {
         /// Generators of the first group.

@@ -37,10 +37,14 @@ pub(super) struct Named {
     pub images: Vec<Elem>,
 }
 
+/// A group and its name, if it has one.
+type Known = (Analysed, Option<Named>);
+
 /// Names found so far, for all that are isomorphic to one of these groups.
 #[derive(Default)]
 pub(super) struct Namer {
-    known: HashMap<(u64, bool), Vec<(Analysed, Option<Named>)>>,
+    /// By fingerprint, and whether semidirect products by names alone were looked at.
+    known: HashMap<(u64, bool), Vec<Known>>,
 }
 
 impl Namer {
@@ -60,7 +64,7 @@ impl Namer {
         named
     }
 
-    /// That of a subgroup, with images in the whole group.
+    /// The name of a subgroup, with images in the whole group.
     fn name_subgroup(&mut self, table: &CayleyTable, elements: &[Elem], is_part: bool) -> Option<Named> {
         let Named { name, images } = self.name(Analysed::new(subgroup_table(table, elements)), is_part)?;
         Some(Named { name, images: images.into_iter().map(|x| elements[x.index()]).collect() })

@@ -106,10 +106,10 @@ impl<F: Fn(Elem, Elem) -> bool> Search<'_, F> {
             let image = state.images[x.index()].expect("members have images");
             // Members from before have met the generators from before.
             let first = if next < old_members { level } else { 0 };
-            for k in first..=level {
+            for (&generator, &image_of_generator) in self.generators[..=level].iter().zip(&images).skip(first) {
                 state.products += 1;
-                let product = self.from.compose(x, self.generators[k]);
-                let goes_to = self.to.compose(image, images[k]);
+                let product = self.from.compose(x, generator);
+                let goes_to = self.to.compose(image, image_of_generator);
                 match state.images[product.index()] {
                     Some(known) if known == goes_to => {}
                     Some(_) => return false,
