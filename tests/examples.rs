@@ -330,14 +330,14 @@ fn small_runs_of_every_kind() {
     ];
     let groups = [GroupKind::CyclicGroup, GroupKind::DihedralGroup];
     let cases: Vec<_> = (models.into_iter())
-        .flat_map(|model| groups.map(|group| (model, group)))
-        .flat_map(|(model, group)| [1, 2, 5, 6].map(|n| (model, group, n)))
+        .flat_map(|model| groups.clone().map(|group| (model, group)))
+        .flat_map(|(model, group)| [1, 2, 5, 6].map(|n| (model, group.clone(), n)))
         .collect();
     map_blocks(cases.len(), 1, |i| {
-        let (model, group, n) = cases[i.start];
+        let (model, group, n) = cases[i.start].clone();
         let case = format!("{model:?} on {group:?} {n}");
         let folder = tempfile::tempdir().unwrap();
-        let config = write_run(folder.path(), model, group, n, 100 + i.start as u64);
+        let config = write_run(folder.path(), model, group.clone(), n, 100 + i.start as u64);
         let explained = interpret::run(folder.path(), None, &interpret::Place::Cpu)
             .unwrap_or_else(|error| panic!("{case}: {error}"));
         assert_eq!(explained.config, config);
