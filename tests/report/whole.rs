@@ -38,7 +38,7 @@ fn every_kind_of_model() {
     for (i, model) in MODELS.into_iter().enumerate() {
         for (group, n) in [(GroupKind::CyclicGroup, 1), (GroupKind::CyclicGroup, 6), (GroupKind::DihedralGroup, 5)] {
             let folder = tempfile::tempdir().unwrap();
-            write_run(folder.path(), model, group, n, i as u64);
+            write_run(folder.path(), model, group.clone(), n, i as u64);
             let html = report(folder.path(), None);
             let titles = titles(&html);
             assert!(titles.len() > 10 && html.contains("In short"), "{model:?} on {group:?} {n}: {titles:?}");

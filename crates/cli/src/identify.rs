@@ -80,6 +80,9 @@ pub(crate) fn tell(arguments: Arguments) -> Result<(), Failure> {
             differs => say!(screen, "\nBeside {other}: {differs}"),
         }
     }
+    if let (Some(other), None) = (&other, &group) {
+        say!(screen, "\nBeside {other}: there is no group to compare with it.");
+    }
     screen.finish(|| Identified { what, learnt, found, beside })
 }
 

@@ -55,7 +55,7 @@ struct Cosets<'a> {
     columns: usize,
     relators: &'a [Vec<usize>],
     entries: Vec<u32>,
-    /// Of a coset that was found equal to another, one of a smaller number; of a live one itself.
+    /// For a coset that was found equal to another, one of a smaller number; for a live one, itself.
     parent: Vec<u32>,
     live: usize,
     steps: usize,

@@ -37,7 +37,7 @@ enum Word {
     Generator(usize),
     Power(Box<Word>, i64),
     Commutator(Box<Word>, Box<Word>),
-    /// Of none, or of two or more.
+    /// The product of none, or of two or more.
     Product(Vec<Word>),
 }
 
