@@ -55,7 +55,7 @@ struct Cosets<'a> {
     columns: usize,
     relators: &'a [Vec<usize>],
     entries: Vec<u32>,
-    /// Of a coset that was found equal to another, one of a smaller number; of a live one itself.
+    /// One of a smaller number that a dead coset was found equal to; a live one stands at itself.
     parent: Vec<u32>,
     live: usize,
     steps: usize,

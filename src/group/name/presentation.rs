@@ -37,7 +37,7 @@ enum Word {
     Generator(usize),
     Power(Box<Word>, i64),
     Commutator(Box<Word>, Box<Word>),
-    /// Of none, or of two or more.
+    /// No word, or two and more one behind the other.
     Product(Vec<Word>),
 }
 
