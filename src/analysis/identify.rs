@@ -136,18 +136,24 @@ pub fn identify(model: &(impl Interpretable + ?Sized)) -> Result<LearntGroup> {
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn identify_weights(path: impl AsRef<Path>) -> Result<(Run, LearntGroup)> {
-    let mut best: Option<(Run, LearntGroup)> = None;
-    for run in Run::candidates(path)? {
+    let mut runs = Run::candidates(path)?.into_iter();
+    let identified = |run: Run| -> Result<(Run, LearntGroup)> {
         let found = identify(&run.model()?)?;
-        let is_group = found.learnt == Learnt::Group;
-        if best.as_ref().is_none_or(|(_, best)| found.distance() < best.distance()) {
-            best = Some((run, found));
-        }
-        if is_group {
+        Ok((run, found))
+    };
+    let likeliest = runs.next().map(identified).transpose()?;
+    let mut best =
+        likeliest.ok_or(Error::Unsupported { analysis: "the group of weights", needs: "weights of a network" })?;
+    for run in runs {
+        if best.1.learnt == Learnt::Group {
             break;
         }
+        let other = identified(run)?;
+        if other.1.distance() < best.1.distance() {
+            best = other;
+        }
     }
-    Ok(best.expect("at least one network"))
+    Ok(best)
 }
 
 /// Opens a run as [`Run::open`] does, and where it does not say what its group is, or in what order the elements stand, finds

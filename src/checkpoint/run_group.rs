@@ -250,9 +250,9 @@ fn closed_form(named: &NamedGroup) -> Result<Option<Vec<Irrep>>> {
 
 /// The family and the parameter of a symmetric or alternating group, if another has its elements in SymPy's order of them.
 pub(super) fn in_sympy_order(named: &NamedGroup, group: &CayleyTable) -> Result<Option<(GroupKind, usize)>> {
-    let (kind, n, order) = match named.group_name() {
-        &GroupName::Symmetric(n) => (GroupKind::SymmetricGroup, n, Symmetric::in_sympy_order(n)?),
-        &GroupName::Alternating(n) => (GroupKind::AlternatingGroup, n, Alternating::in_sympy_order(n)?),
+    let (kind, n, order) = match *named.group_name() {
+        GroupName::Symmetric(n) => (GroupKind::SymmetricGroup, n, Symmetric::in_sympy_order(n)?),
+        GroupName::Alternating(n) => (GroupKind::AlternatingGroup, n, Alternating::in_sympy_order(n)?),
         _ => return Ok(None),
     };
     Ok((order.fingerprint() == group.fingerprint()).then_some((kind, n)))
