@@ -72,7 +72,7 @@ pub fn run(directory: &Path) -> irreplens::Result<Retold> {
     }
     let total: f64 = terms.iter().sum();
     let logits = net.neuron_columns("logits", 0..basis.order())?;
-    let identity = &logits.index_axis(Along(2), 0) - &logits.mean_axis(Along(2)).expect("an identity at least");
+    let identity = &logits.index_axis(Along(2), 0) - &(logits.sum_axis(Along(2)) / logits.len_of(Along(2)) as f32);
 
     let irreps = dihedral(&group).iter().map(|rho| rho.irrep(&group)).collect::<irreplens::Result<_>>()?;
     let basis = IrrepBasis::from_irreps(&group, irreps)?;

@@ -176,9 +176,9 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
     if let Some(name) = &arguments.group {
         (config.group, config.group_parameter) = kind(name);
     }
-    if let Some(model) = &arguments.model {
-        let found = MODELS.iter().find(|(name, _)| name == model).expect("the parser knows the names");
-        config.model = found.1.into();
+    // The parser lets through no other names.
+    if let Some((_, model)) = MODELS.iter().find(|(name, _)| arguments.model.as_deref() == Some(*name)) {
+        config.model = (*model).into();
     }
     if let Some(what) = without_width(&arguments, &config) {
         return contradiction(what);
