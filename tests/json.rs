@@ -5,12 +5,12 @@ mod models;
 
 use irreplens::analysis::notebook::{Labels, Published};
 use irreplens::analysis::{
-    Ablated, Ablation, Attended, AttentionPatterns, Carried, Cell, Circularity, Controls, CosetMeasures, CosetNeuron,
-    CosetShares, DistanceIrrelevance, EmbeddingSpectra, FrequencyProfile, GradientSymmetricity, Head, HeadLosses,
-    HeadMap, Interpretation, IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LayerHeads, LogitDirections, Neuron,
-    NeuronClusters, NeuronKind, Progress, ProgressMeasures, ProgressRow, RepresentationMeasures, Table, Term, Written,
-    attention, circularity, clock_profile, cosets, distance_irrelevance, gradient_symmetricity, heads, interpret,
-    progress_measures, representation, with_controls,
+    self, Ablated, Ablation, Attended, AttentionPatterns, Carried, Cell, Circularity, Controls, CosetMeasures,
+    CosetNeuron, CosetShares, DistanceIrrelevance, EmbeddingSpectra, FrequencyProfile, GradientSymmetricity, Head,
+    HeadLosses, HeadMap, Interpretation, IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LayerHeads, Learnt, LearntGroup,
+    LogitDirections, Neuron, NeuronClusters, NeuronKind, Progress, ProgressMeasures, ProgressRow,
+    RepresentationMeasures, Table, Term, Written, attention, circularity, clock_profile, cosets, distance_irrelevance,
+    gradient_symmetricity, heads, interpret, progress_measures, representation, with_controls,
 };
 use irreplens::checkpoint::History;
 use irreplens::fourier::{Block, BlockId, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
@@ -20,9 +20,11 @@ use irreplens::group::{
 };
 use irreplens::irrep::{Irrep, Kind};
 use irreplens::model::{
-    Architecture, BlockEnergies, Evaluation, Interpretable, Network, PairMeans, SiteSpectrum, Split2d, Transformer,
+    Architecture, BlockEnergies, Evaluation, FromFn, Interpretable, Network, PairMeans, Site, SiteSpectrum, Split2d,
+    Transformer,
 };
 use irreplens::task::{Split, Task};
+use ndarray::Array2;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::{from_str, from_value, json, to_string};
 use std::fmt::Debug;
@@ -103,6 +105,16 @@ fn every_result_is_read_back() {
     .unwrap();
     back::<Progress>(&progress);
     back::<History>(&History::from(&progress));
+
+    back::<LearntGroup>(&analysis::identify(&net).unwrap());
+    let knows = FromFn::new(8, vec![Site::new("logits", 8)], "logits", |pairs| {
+        let is_product = |i: usize, z: usize| group.compose(pairs[i].0, pairs[i].1).index() == z;
+        vec![Array2::from_shape_fn((pairs.len(), 8), |(i, z)| f32::from(u8::from(is_product(i, z))))]
+    });
+    let learnt = analysis::identify(&knows.unwrap()).unwrap();
+    assert_eq!(learnt.learnt, Learnt::Group);
+    back::<LearntGroup>(&learnt);
+    [Learnt::NearGroup, Learnt::Isotope, Learnt::LatinSquare, Learnt::Nothing].iter().for_each(back::<Learnt>);
 
     let classes = subgroup_classes(&group, 100).unwrap();
     classes.iter().for_each(back::<SubgroupClass>);
