@@ -1,12 +1,14 @@
 //! Weights without settings: the networks that they could be, by the names and shapes of their tensors.
 
+use super::file::not_found;
 use super::network;
-use super::run::{Place, Weights, split_entry, widths_of_weights};
+use super::run::{CONFIG, Place, Weights, split_entry, widths_of_weights};
 use super::select::Wanted;
 use super::{Contents, ModelKind, ModelSettings, Run, RunConfig, Tensors, weights};
 use crate::error::{Error, Result};
 use crate::model::{Activation, Architecture, Operation};
 use serde_json::{Value, json};
+use std::io::ErrorKind;
 use std::path::Path;
 
 /// What the weights that are looked for are, in words.
@@ -62,9 +64,10 @@ impl Run {
             return Ok(all.remove(0));
         }
         let names: Vec<String> = all.iter().map(Self::network_in_words).collect();
-        let expected = "a cfg.json beside the weights, since these could be of several networks \
-                        (`identify_weights` finds the one that has learnt a group)";
-        Err(Error::format(all[0].weights(), expected, format!("weights of {}", names.join(", or of "))))
+        let expected = "a cfg.json beside weights that could be of several networks (`identify_weights` finds the one that \
+                        has learnt a group)";
+        let without = not_found(&all[0].directory().join(CONFIG), ErrorKind::NotFound.into());
+        Err(Error::format(all[0].weights(), expected, format!("those of {} ({without})", names.join(", or of "))))
     }
 
     fn candidates_with(path: &Path, entry: Option<&str>) -> Result<Vec<Self>> {
