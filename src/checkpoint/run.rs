@@ -216,7 +216,11 @@ impl Run {
         }
         let settings = place.directory.join(CONFIG);
         if !settings.exists() {
-            return Self::only_candidate(path, entry);
+            // Where there are no weights either, the settings are what is missing first.
+            return match place.weights(path, entry) {
+                Err(Error::Io { .. }) => Err(not_found(&settings, ErrorKind::NotFound.into())),
+                _ => Self::only_candidate(path, entry),
+            };
         }
         let mut config = RunConfig::read_for_analysis(&settings)?;
         let (file, mut notes) = match place.weights(path, entry)? {

@@ -3,7 +3,7 @@
 use irreplens::Error;
 use irreplens::checkpoint::{Optimiser, Run, RunConfig, Tensors, read_tensors, write_safetensors};
 use irreplens::error::TensorFault;
-use irreplens::group::{Cyclic, Dihedral, DirectProduct};
+use irreplens::group::{Cyclic, Dihedral, DirectProduct, GroupExt};
 use irreplens::model::{Architecture, Network};
 use irreplens::task::Split;
 use irreplens::train::{Metrics, StopReason, StopRules, TrainConfig, Trainer};
@@ -262,6 +262,7 @@ fn checkpoints_of_other_runs_and_foreign_weights_are_refused() {
 fn a_group_of_no_name_is_kept_with_its_table() {
     let folder = tempfile::tempdir().unwrap();
     let group = DirectProduct::new(Cyclic::new(2).unwrap(), Cyclic::new(4).unwrap()).unwrap();
+    let group = group.cayley_table().with_name("of mine");
     let mut trainer = Trainer::new(&group, Architecture::bilinear(4), split(8), config(30)).unwrap();
     trainer = trainer.in_directory(folder.path()).unwrap();
     trainer.run().unwrap();
