@@ -260,7 +260,7 @@ impl Run {
     ///
     /// # Errors
     /// [`Error::Shape`] for a group, or an isomorphism to one, of another order than the model's; those of
-    /// [`GroupName::build`].
+    /// [`GroupName::build`](crate::group::GroupName::build).
     ///
     /// ```no_run
     /// use irreplens::analysis::identify_weights;
