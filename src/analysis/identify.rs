@@ -137,10 +137,6 @@ pub fn identify(model: &(impl Interpretable + ?Sized)) -> Result<LearntGroup> {
 /// ```
 pub fn identify_weights(path: impl AsRef<Path>) -> Result<(Run, LearntGroup)> {
     let mut runs = Run::candidates(path)?.into_iter();
-    let identified = |run: Run| -> Result<(Run, LearntGroup)> {
-        let found = identify(&run.model()?)?;
-        Ok((run, found))
-    };
     let likeliest = runs.next().map(identified).transpose()?;
     let mut best =
         likeliest.ok_or(Error::Unsupported { analysis: "the group of weights", needs: "weights of a network" })?;
@@ -154,6 +150,12 @@ pub fn identify_weights(path: impl AsRef<Path>) -> Result<(Run, LearntGroup)> {
         }
     }
     Ok(best)
+}
+
+/// A run, and what its network has learnt.
+fn identified(run: Run) -> Result<(Run, LearntGroup)> {
+    let found = identify(&run.model()?)?;
+    Ok((run, found))
 }
 
 /// Opens a run as [`Run::open`] does, and where it does not say what its group is, or in what order the elements stand, finds
@@ -187,8 +189,7 @@ pub fn open_run(path: impl AsRef<Path>) -> Result<(Run, Option<LearntGroup>)> {
             Err(Error::Unsupported { .. }) => {}
             _ => return Ok((run, None)),
         }
-        let learnt = identify(&run.model()?)?;
-        (run, learnt)
+        identified(run)?
     } else {
         identify_weights(path)?
     };

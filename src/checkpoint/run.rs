@@ -56,10 +56,6 @@ pub(super) fn split_entry(path: &Path) -> (&Path, Option<&str>) {
     }
 }
 
-fn is_recorded_file(path: &Path, entry: Option<&str>) -> bool {
-    entry.is_none() && is_recorded(path)
-}
-
 /// Where a run lies: what [`Run::open`] is given.
 pub(super) struct Place {
     pub(super) directory: PathBuf,
@@ -82,11 +78,12 @@ impl Place {
 
     /// The file itself, or of a folder the weights, the last checkpoint, or the recorded activations.
     pub(super) fn weights(&self, path: &Path, entry: Option<&str>) -> Result<Weights> {
-        if self.is_file && path.file_name().is_none_or(|name| name != CONFIG) {
-            return Ok(Weights::OfNetwork(path.to_path_buf(), Vec::new()));
-        }
         let directory = &self.directory;
-        if let Some((file, notes)) = weights::find(directory)? {
+        let found = match self.is_file && path.file_name().is_none_or(|name| name != CONFIG) {
+            true => Some((path.to_path_buf(), Vec::new())),
+            false => weights::find(directory)?,
+        };
+        if let Some((file, notes)) = found {
             return Ok(match entry.is_none() && is_recorded(&file) {
                 true => Weights::Recorded(file),
                 false => Weights::OfNetwork(file, notes),
@@ -211,14 +208,12 @@ impl Run {
 
     fn open_with(path: &Path, entry: Option<&str>) -> Result<Self> {
         let place = Place::of(path)?;
-        if place.is_file && is_recorded_file(path, entry) {
-            return Self::recorded(path, None, None);
-        }
         let settings = place.directory.join(CONFIG);
         if !settings.exists() {
             // Where there are no weights either, the settings are what is missing first.
             return match place.weights(path, entry) {
                 Err(Error::Io { .. }) => Err(not_found(&settings, ErrorKind::NotFound.into())),
+                Ok(Weights::Recorded(file)) if place.is_file => Self::recorded(file, None, None),
                 _ => Self::only_candidate(path, entry),
             };
         }
@@ -302,8 +297,7 @@ impl Run {
     pub fn has_settings(path: impl AsRef<Path>) -> Result<bool> {
         let (path, entry) = split_entry(path.as_ref());
         let place = Place::of(path)?;
-        let is_recorded = || matches!(place.weights(path, entry), Ok(Weights::Recorded(_)));
-        Ok(place.directory.join(CONFIG).exists() || is_recorded() || place.is_file && is_recorded_file(path, entry))
+        Ok(place.directory.join(CONFIG).exists() || matches!(place.weights(path, entry), Ok(Weights::Recorded(_))))
     }
 
     /// What was chosen in reading and what was left out: the place in a history, other weights, tensors of types that are

@@ -1,5 +1,6 @@
 //! What follows from the product of any group: orders, inverses, classes, centre, generators, table.
 
+use super::arithmetic::gcd;
 use super::closure::Closure;
 use super::{CayleyTable, Elem, Fingerprint, Group};
 use ndarray::Array2;
@@ -259,10 +260,6 @@ fn powers(group: &(impl Group + ?Sized), identity: Elem, x: Elem) -> Vec<Elem> {
     powers
 }
 
-fn commute(group: &(impl Group + ?Sized), x: Elem, y: Elem) -> bool {
+pub(super) fn commute(group: &(impl Group + ?Sized), x: Elem, y: Elem) -> bool {
     group.compose(x, y) == group.compose(y, x)
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -20,6 +20,7 @@
 //! [`Subgroup`] has cosets and conjugates, [`subgroup_classes`] finds all subgroups up to conjugacy.
 
 mod alternating;
+mod arithmetic;
 mod cayley;
 mod closure;
 mod cyclic;
@@ -41,6 +42,7 @@ mod symmetric;
 mod sympy;
 
 pub use alternating::Alternating;
+pub(crate) use arithmetic::lcm;
 pub use cayley::CayleyTable;
 pub use cyclic::Cyclic;
 pub use derived::{Elements, GroupExt};

@@ -3,7 +3,7 @@
 use super::{CayleyTable, Elem};
 use crate::error::Error;
 use crate::linalg::map_blocks;
-use ndarray::{Array2, ArrayView2, Axis};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis};
 
 /// How many elements u vote on a product in each of the two ways.
 const VOTERS: usize = 128;
@@ -43,10 +43,9 @@ pub(crate) fn examine(table: ArrayView2<'_, Elem>) -> Examined {
     let n = table.nrows();
     assert!(n > 0 && table.ncols() == n && table.iter().all(|z| z.index() < n), "a table of products");
     let repeated = repeated(table);
-    let fails = as_group(table).err();
-    let group = match fails {
-        None => near(table),
-        Some(_) => repaired(table),
+    let (fails, group) = match as_group(table) {
+        Ok(group) => (None, Some(Near { group, changed: 0 })),
+        Err(fails) => (Some(fails), repaired(table)),
     };
     let mut found = Examined { repeated, fails, group, isotope: None };
     if !found.group.as_ref().is_some_and(Near::is_proven)
@@ -96,21 +95,17 @@ fn as_group(table: ArrayView2<'_, Elem>) -> Result<CayleyTable, Error> {
     CayleyTable::new(table.mapv(Elem::index))
 }
 
-fn near(table: ArrayView2<'_, Elem>) -> Option<Near> {
-    Some(Near { group: as_group(table).ok()?, changed: 0 })
-}
-
 /// Entries that are missing from rows, or from columns, whichever are more.
 fn repeated(table: ArrayView2<'_, Elem>) -> usize {
-    let along = |axis: Axis| -> usize {
-        let missing = |line: ndarray::ArrayView1<'_, Elem>| {
-            let mut there = vec![false; line.len()];
-            line.iter().for_each(|z| there[z.index()] = true);
-            there.iter().filter(|there| !**there).count()
-        };
-        table.axis_iter(axis).map(missing).sum()
-    };
+    let along = |axis: Axis| -> usize { table.axis_iter(axis).map(missing).sum() };
     along(Axis(0)).max(along(Axis(1)))
+}
+
+/// The number of elements that a row or column does not hold.
+fn missing(line: ArrayView1<'_, Elem>) -> usize {
+    let mut there = vec![false; line.len()];
+    line.iter().for_each(|z| there[z.index()] = true);
+    there.iter().filter(|there| !**there).count()
 }
 
 /// The group that a table becomes when each cell goes by a vote, round after round:
@@ -144,7 +139,7 @@ struct Places {
 }
 
 impl Places {
-    fn new<'a>(n: usize, lines: impl Iterator<Item = ndarray::ArrayView1<'a, Elem>>) -> Self {
+    fn new<'a>(n: usize, lines: impl Iterator<Item = ArrayView1<'a, Elem>>) -> Self {
         let (mut starts, mut places) = (Vec::with_capacity(n * (n + 1)), vec![0; n * n]);
         for (u, line) in lines.enumerate() {
             let mut next = vec![0u32; n + 1];
@@ -211,11 +206,7 @@ impl LoopIsotope {
     /// `None` where no row or no column holds every element.
     fn new(table: ArrayView2<'_, Elem>) -> Option<Self> {
         let n = table.nrows();
-        let is_whole = |line: &ndarray::ArrayView1<'_, Elem>| {
-            let mut there = vec![false; n];
-            line.iter().for_each(|z| there[z.index()] = true);
-            there.iter().all(|&there| there)
-        };
+        let is_whole = |line: &ArrayView1<'_, Elem>| missing(*line) == 0;
         let row = table.axis_iter(Axis(0)).find(is_whole)?.to_vec();
         let column = table.axis_iter(Axis(1)).find(is_whole)?.to_vec();
         let mut product = Array2::from_elem((n, n), Elem::new(0));

@@ -1,8 +1,11 @@
 //! Subgroups, their cosets and conjugates.
 
-use super::{Elem, Group, GroupExt};
+use super::derived::closure;
+use super::{CayleyTable, Elem, Group, GroupExt};
 use crate::error::{Error, Result};
+use ndarray::Array2;
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::fmt;
 
 /// A subgroup: its elements in row order, with one bit for every row of the group.
@@ -64,6 +67,28 @@ impl Subgroup {
         Self::from_rows(group.order(), Rows::of(group.order(), group.subgroup(generators)))
     }
 
+    /// The least subgroup with these elements that conjugation by each of `by` keeps: with generators of the group, the least normal
+    /// subgroup.
+    pub(crate) fn normal_closure(
+        group: &(impl Group + ?Sized),
+        elements: impl IntoIterator<Item = Elem>,
+        by: &[Elem],
+    ) -> Self {
+        let mut reached = closure(group, elements);
+        let mut next = 0;
+        while next < reached.generators.len() {
+            let x = reached.generators[next];
+            for &g in by {
+                let conjugate = group.conjugate(x, g);
+                if !reached.contains(conjugate) {
+                    let Ok(()) = reached.add(conjugate, |x, y| Ok::<_, Infallible>(group.compose(x, y)));
+                }
+            }
+            next += 1;
+        }
+        Self::from_rows(group.order(), Rows::of(group.order(), reached.members))
+    }
+
     /// The subgroup of these elements of a group of order `whole`, known to be one.
     pub(super) fn from_rows(whole: usize, rows: Rows) -> Self {
         Self { whole, elements: rows.elements().collect(), rows }
@@ -102,19 +127,10 @@ impl Subgroup {
     }
 
     fn cosets(&self, group: &(impl Group + ?Sized), product: impl Fn(Elem, Elem) -> Elem) -> Vec<Vec<Elem>> {
-        let mut covered = Rows::none(group.order());
-        let mut cosets = Vec::with_capacity(group.order() / self.order());
-        for x in group.elements() {
-            if !covered.contains(x) {
-                let mut coset: Vec<Elem> = self.elements.iter().map(|&h| product(x, h)).collect();
-                for &y in &coset {
-                    covered.insert(y);
-                }
-                coset.sort_unstable();
-                cosets.push(coset);
-            }
-        }
-        cosets
+        let (first, coset) = cosets(group, &self.elements, product);
+        let mut lists = vec![Vec::new(); first.len()];
+        group.elements().for_each(|x| lists[coset[x.index()].index()].push(x));
+        lists
     }
 
     /// The conjugate `g H g^-1`.
@@ -166,6 +182,36 @@ impl fmt::Debug for Subgroup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_set().entries(&self.elements).finish()
     }
+}
+
+/// The first element of every coset of a subgroup, in order, and the number of the coset that each element is in.
+///
+/// # Arguments
+/// `product(x, h)`: x h for left cosets, h x for right ones.
+pub(super) fn cosets(
+    group: &(impl Group + ?Sized),
+    subgroup: &[Elem],
+    product: impl Fn(Elem, Elem) -> Elem,
+) -> (Vec<Elem>, Vec<Elem>) {
+    let mut first = Vec::with_capacity(group.order() / subgroup.len());
+    let mut coset = vec![None; group.order()];
+    for x in group.elements() {
+        if coset[x.index()].is_none() {
+            let number = Elem::new(first.len());
+            subgroup.iter().for_each(|&h| coset[product(x, h).index()] = Some(number));
+            first.push(x);
+        }
+    }
+    (first, coset.into_iter().map(|number| number.expect("cosets cover the group")).collect())
+}
+
+/// The quotient by a normal subgroup, its cosets in order of their first elements, and the row of every element's coset.
+pub(super) fn quotient(group: &(impl Group + ?Sized), normal: &[Elem]) -> (CayleyTable, Vec<Elem>) {
+    let (first, coset) = cosets(group, normal, |x, h| group.compose(x, h));
+    let m = first.len();
+    let product = |(i, j): (usize, usize)| coset[group.compose(first[i], first[j]).index()];
+    let identity = coset[group.identity().index()];
+    (CayleyTable::trusted(Array2::from_shape_fn((m, m), product), identity), coset)
 }
 
 /// `g x g^-1` by row x, for each g of a generating set.

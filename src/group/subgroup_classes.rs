@@ -1,5 +1,6 @@
 //! All subgroups of a group, up to conjugacy.
 
+use super::arithmetic::prime_power;
 use super::derived::closure;
 use super::subgroup::{Rows, Subgroup, conjugations};
 use super::{Elem, Group, GroupExt};
@@ -177,7 +178,7 @@ fn prime_power_elements(group: &(impl Group + ?Sized)) -> Vec<PrimePower> {
     let mut seen = Rows::none(group.order());
     let mut found = Vec::new();
     for (z, &order) in group.elements().zip(&orders) {
-        let Some(p) = prime_of_power(order).filter(|_| !seen.contains(z)) else { continue };
+        let Some((p, _)) = prime_power(order).filter(|_| !seen.contains(z)) else { continue };
         let mut generators = Vec::new();
         let mut power = z;
         for exponent in 1..order {
@@ -190,14 +191,4 @@ fn prime_power_elements(group: &(impl Group + ?Sized)) -> Vec<PrimePower> {
         found.push(PrimePower { generators, power: group.power(z, p as i64) });
     }
     found
-}
-
-/// p, if this is p^k for a prime p and k >= 1.
-fn prime_of_power(order: usize) -> Option<usize> {
-    let p = (2..).take_while(|d| d * d <= order).find(|d| order.is_multiple_of(*d)).unwrap_or(order);
-    let mut rest = order;
-    while p > 1 && rest.is_multiple_of(p) {
-        rest /= p;
-    }
-    (p > 1 && rest == 1).then_some(p)
 }

@@ -1,6 +1,6 @@
 //! Linear characters: the homomorphisms of a subgroup to the roots of unity, in whole numbers.
 
-use crate::group::{Elem, Group, Subgroup};
+use crate::group::{Elem, Group, GroupExt, Subgroup, lcm};
 use ndarray::Array2;
 
 /// All linear characters of a subgroup H: character i is `e^(2 pi i t / modulus)` at x with `t = exponents[i, column[x]]`.
@@ -94,26 +94,7 @@ impl LinearCharacters {
 
 /// The smallest normal subgroup of `<generators>` that has all commutators of the generators.
 fn derived(group: &(impl Group + ?Sized), generators: &[Elem]) -> Subgroup {
-    let conjugate = |g: Elem, x: Elem| group.compose(group.compose(g, x), group.inverse(g));
-    let commutator = |x: Elem, y: Elem| group.compose(conjugate(x, y), group.inverse(y));
-    let mut members: Vec<Elem> =
-        generators.iter().flat_map(|&x| generators.iter().map(move |&y| commutator(x, y))).collect();
-    members.retain(|&x| x != group.identity());
-    loop {
-        let derived = Subgroup::generated(group, &members);
-        let outside = |x: &Elem| !derived.contains(*x);
-        let images = members.iter().flat_map(|&x| generators.iter().map(move |&g| (g, x)));
-        match images.map(|(g, x)| conjugate(g, x)).find(outside) {
-            Some(x) => members.push(x),
-            None => return derived,
-        }
-    }
-}
-
-fn lcm(a: usize, b: usize) -> usize {
-    let (mut x, mut y) = (a, b);
-    while y > 0 {
-        (x, y) = (y, x % y);
-    }
-    a / x * b
+    let commutator = |x: Elem, y: Elem| group.compose(group.conjugate(y, x), group.inverse(y));
+    let commutators = generators.iter().flat_map(|&x| generators.iter().map(move |&y| commutator(x, y)));
+    Subgroup::normal_closure(group, commutators, generators)
 }

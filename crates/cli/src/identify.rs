@@ -95,25 +95,20 @@ enum Meant {
 /// A table's group where it is a file of one, a network where it is one of weights, else the group of that name.
 fn group(what: &str) -> Result<Meant, Failure> {
     let path = Path::new(what);
-    if !path.exists() && !what.rsplit_once('#').is_some_and(|(file, _)| Path::new(file).exists()) {
+    let Ok(has_settings) = Run::has_settings(path) else {
         let name = what.parse::<GroupName>();
         let name = name.map_err(|error| format!("{what}: there is no such file, and as a name: {error}"))?;
         return Ok(Meant::Group(Box::new(name.build()?)));
+    };
+    if matches!(path.extension().and_then(|ending| ending.to_str()), Some("json" | "csv" | "txt")) {
+        return Ok(Meant::Group(Box::new(GroupName::File(GroupFile::Table, what.into()).build()?)));
     }
-    match path.extension().and_then(|ending| ending.to_str()) {
-        Some("json" | "csv" | "txt") => {
-            Ok(Meant::Group(Box::new(GroupName::File(GroupFile::Table, what.into()).build()?)))
-        }
-        _ => {
-            let (run, learnt) = match Run::has_settings(path) {
-                Ok(true) => {
-                    let run = Run::open(path)?;
-                    let learnt = irreplens::analysis::identify(&run.model()?)?;
-                    (run, learnt)
-                }
-                _ => identify_weights(path)?,
-            };
-            Ok(Meant::Model(Box::new(run), Box::new(learnt)))
-        }
-    }
+    let (run, learnt) = if has_settings {
+        let run = Run::open(path)?;
+        let learnt = irreplens::analysis::identify(&run.model()?)?;
+        (run, learnt)
+    } else {
+        identify_weights(path)?
+    };
+    Ok(Meant::Model(Box::new(run), Box::new(learnt)))
 }

@@ -1,9 +1,10 @@
 //! Direct decompositions: a group as the product of subgroups that have none themselves.
 
-use super::super::subgroup::Rows;
+use super::super::arithmetic::prime_divisors;
+use super::super::derived::commute;
+use super::super::subgroup::{Rows, quotient};
 use super::super::{CayleyTable, Elem, Group, GroupExt};
-use super::refine::prime_divisors;
-use super::series::{commutators, quotient, subgroup_table};
+use super::series::{commutators, subgroup_table};
 use std::collections::HashSet;
 
 /// Intersections of centralisers looked at in search of two direct factors, at most.
@@ -100,10 +101,8 @@ fn complement(group: &CayleyTable, orders: &[usize], z: Elem) -> Rows {
 fn two_factors(table: &CayleyTable) -> Option<[Vec<Elem>; 2]> {
     let n = table.order();
     let centre = table.center().len();
-    let commuting: Vec<Rows> = table
-        .elements()
-        .map(|x| Rows::of(n, table.elements().filter(|&y| table.compose(x, y) == table.compose(y, x))))
-        .collect();
+    let commuting: Vec<Rows> =
+        table.elements().map(|x| Rows::of(n, table.elements().filter(|&y| commute(table, x, y)))).collect();
     let centraliser = |elements: &mut dyn Iterator<Item = Elem>| {
         elements.fold(Rows::of(n, table.elements()), |rows, x| rows.and(&commuting[x.index()]))
     };

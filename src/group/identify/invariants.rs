@@ -1,8 +1,10 @@
 //! What isomorphic groups have in common, whatever the order of their elements.
 
+use super::super::arithmetic::prime_divisors;
+use super::super::subgroup::quotient;
 use super::super::{CayleyTable, Elem, Group, GroupExt};
-use super::refine::{colours, hash, of_multiset, prime_divisors};
-use super::series::{derived_series, lower_central_series, quotient, subgroup_table, upper_central_series};
+use super::refine::{colours, hash, of_multiset};
+use super::series::{derived_series, lower_central_series, subgroup_table, upper_central_series};
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -126,6 +128,7 @@ fn counts(counts: &BTreeMap<usize, usize>) -> String {
 }
 
 /// A group with what its analysis needs again and again.
+#[derive(Clone)]
 pub(super) struct Analysed {
     pub table: CayleyTable,
     pub orders: Vec<usize>,

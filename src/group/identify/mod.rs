@@ -121,18 +121,16 @@ impl Namer {
 /// [`Error::Memory`](crate::Error::Memory) if a Cayley table is over the budget.
 pub fn identify(group: &(impl Group + ?Sized)) -> Result<Identification> {
     let mut namer = Namer::default();
-    let table = table_of(group)?;
-    let analysed = Analysed::new(table.clone());
-    let invariants = analysed.invariants.clone();
+    let analysed = Analysed::new(table_of(group)?);
     let structure = structure::structure(&mut namer, &analysed);
-    let (name, construction, isomorphism) = match namer.name(Analysed::new(table), false) {
+    let (name, construction, isomorphism) = match namer.name(analysed.clone(), false) {
         Some(Named { name, images }) => (Some(name), None, Some(images)),
         None => {
             let (construction, images) = structure::as_permutations(&analysed).unzip();
             (None, construction, images)
         }
     };
-    Ok(Identification { name, construction, isomorphism, structure, invariants })
+    Ok(Identification { name, construction, isomorphism, structure, invariants: analysed.invariants })
 }
 
 /// What to call the subgroups of each class in a table: which group they are, and where several classes are of isomorphic

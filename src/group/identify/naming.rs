@@ -1,10 +1,11 @@
 //! Finding the name of a group, and an isomorphism from the group of that name.
 
+use super::super::subgroup::quotient;
 use super::super::{Action, CayleyTable, Elem, Group, GroupExt, GroupName};
 use super::decompose::{Factors, factors};
 use super::invariants::{Analysed, invariant_factors};
 use super::isomorphism::{Isomorphism, LIMIT_OF_NAMES, between, is_isomorphism};
-use super::series::{quotient, subgroup_table};
+use super::series::subgroup_table;
 use super::words::{by_powers, central_products, families, normal_subgroups, product, semilinear, wreath_products};
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -1,5 +1,6 @@
 //! Colours of elements that no isomorphism changes: equal where the elements look alike, refined until nothing more differs.
 
+use super::super::arithmetic::prime_divisors;
 use super::super::{CayleyTable, Elem, Group, GroupExt};
 use std::collections::HashSet;
 
@@ -77,23 +78,4 @@ pub(super) fn hash(values: &[u64]) -> u64 {
 
 fn distinct(values: &[u64]) -> usize {
     values.iter().collect::<HashSet<_>>().len()
-}
-
-/// The primes that divide n, in rising order.
-pub(super) fn prime_divisors(n: usize) -> Vec<usize> {
-    let (mut rest, mut primes) = (n, Vec::new());
-    let mut p = 2;
-    while p * p <= rest {
-        if rest.is_multiple_of(p) {
-            primes.push(p);
-            while rest.is_multiple_of(p) {
-                rest /= p;
-            }
-        }
-        p += 1;
-    }
-    if rest > 1 {
-        primes.push(rest);
-    }
-    primes
 }

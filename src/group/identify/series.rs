@@ -1,26 +1,12 @@
 //! Normal closures, central and derived series, and the tables of subgroups and quotients.
 
 use super::super::derived::closure;
-use super::super::{CayleyTable, Elem, Group, GroupExt};
+use super::super::{CayleyTable, Elem, Group, GroupExt, Subgroup};
 use ndarray::Array2;
 
 /// The least normal subgroup with these elements, in row order.
 pub(super) fn normal_closure(table: &CayleyTable, elements: impl IntoIterator<Item = Elem>) -> Vec<Elem> {
-    let by = table.generators();
-    let mut reached = closure(table, elements);
-    let mut next = 0;
-    while next < reached.generators.len() {
-        let x = reached.generators[next];
-        for &g in &by {
-            let conjugate = table.conjugate(x, g);
-            if !reached.contains(conjugate) {
-                let Ok(()) = reached.add(conjugate, |x, y| Ok::<_, std::convert::Infallible>(table.compose(x, y)));
-            }
-        }
-        next += 1;
-    }
-    reached.members.sort_unstable();
-    reached.members
+    Subgroup::normal_closure(table, elements, &table.generators()).elements().to_vec()
 }
 
 /// `x y x^-1 y^-1`.
@@ -83,22 +69,4 @@ pub(super) fn subgroup_table(table: &CayleyTable, elements: &[Elem]) -> CayleyTa
     let m = elements.len();
     let product = |(i, j)| position[table.compose(elements[i], elements[j]).index()];
     CayleyTable::trusted(Array2::from_shape_fn((m, m), product), position[table.identity().index()])
-}
-
-/// The quotient by a normal subgroup, its cosets in order of their first elements, and the row of every element's coset.
-pub(super) fn quotient(table: &CayleyTable, normal: &[Elem]) -> (CayleyTable, Vec<Elem>) {
-    let mut coset = vec![None; table.order()];
-    let mut representatives = Vec::new();
-    for x in table.elements() {
-        if coset[x.index()].is_none() {
-            let row = Elem::new(representatives.len());
-            representatives.push(x);
-            normal.iter().for_each(|&h| coset[table.compose(x, h).index()] = Some(row));
-        }
-    }
-    let coset: Vec<Elem> = coset.into_iter().map(|row| row.expect("cosets cover the group")).collect();
-    let m = representatives.len();
-    let product = |(i, j): (usize, usize)| coset[table.compose(representatives[i], representatives[j]).index()];
-    let identity = coset[table.identity().index()];
-    (CayleyTable::trusted(Array2::from_shape_fn((m, m), product), identity), coset)
 }

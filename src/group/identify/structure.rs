@@ -1,14 +1,15 @@
 //! What is known of a group's structure: centre, derived series, Sylow subgroups, decompositions.
 
+use super::super::arithmetic::prime_divisors;
 use super::super::derived::closure;
+use super::super::subgroup::{cosets, quotient};
 use super::super::{CayleyTable, Composition, Elem, Group, GroupExt, GroupForm, GroupName, PermutationGroup};
 use super::GroupLabel;
 use super::decompose::factors;
 use super::invariants::{Analysed, exponents};
 use super::naming::{NORMALS, Namer};
-use super::refine::prime_divisors;
 use super::search::{Outcome, Search, generators};
-use super::series::{derived_series, normal_closure, quotient, subgroup_table};
+use super::series::{derived_series, normal_closure, subgroup_table};
 use super::words::normal_subgroups;
 use std::cmp::Reverse;
 use std::collections::HashSet;
@@ -170,18 +171,12 @@ pub(super) fn as_permutations(group: &Analysed) -> Option<(GroupName, Vec<Elem>)
             }
         }
     }
-    let mut coset = vec![usize::MAX; table.order()];
-    let mut representatives = Vec::new();
-    for x in table.elements() {
-        if coset[x.index()] == usize::MAX {
-            subgroup.iter().for_each(|&h| coset[table.compose(h, x).index()] = representatives.len());
-            representatives.push(x);
-        }
-    }
+    let (representatives, coset) = cosets(table, &subgroup, |x, h| table.compose(h, x));
     if representatives.len() > POINTS {
         return None;
     }
-    let permutation = |g: Elem| representatives.iter().map(|&x| coset[table.compose(x, g).index()]).collect::<Vec<_>>();
+    let permutation =
+        |g: Elem| representatives.iter().map(|&x| coset[table.compose(x, g).index()].index()).collect::<Vec<_>>();
     let name = GroupName::Permutations(table.generators().into_iter().map(permutation).collect());
     let built = name.build().ok()?;
     let GroupForm::Permutations(permutations) = built.form() else { return None };

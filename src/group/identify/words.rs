@@ -1,9 +1,9 @@
 //! Words of the language that may name a group: those of its order, and those of its own splittings.
 
-use super::super::derived::closure;
+use super::super::arithmetic::{prime_divisors, prime_power};
+use super::super::derived::{closure, commute};
 use super::super::{CayleyTable, Elem, Group, GroupExt, GroupName, MatrixFamily};
 use super::invariants::Analysed;
-use super::refine::prime_divisors;
 use std::collections::HashSet;
 
 /// The families' names of order n that are not abelian, in order of preference.
@@ -38,7 +38,7 @@ pub(super) fn semilinear(n: usize) -> Vec<GroupName> {
 
 /// Groups of k x k matrices, over fields of more than two elements if k is 1.
 fn matrices(family: MatrixFamily, k: usize, n: usize) -> impl Iterator<Item = GroupName> {
-    let prime_powers = (2..=n.min(256)).filter(move |&q| q + k > 3 && prime_divisors(q).len() == 1);
+    let prime_powers = (2..=n.min(256)).filter(move |&q| q + k > 3 && prime_power(q).is_some());
     prime_powers.map(move |q| GroupName::Matrix(family, k, q)).filter(move |name| name.order() == Some(n))
 }
 
@@ -119,8 +119,7 @@ pub(super) fn by_powers(group: &Analysed, normals: &[Vec<Elem>]) -> Vec<ByPower>
     let mut found = Vec::new();
     for normal in normals.iter().filter(|normal| normal.len() > 1 && normal.len() < table.order()) {
         let generators = closure(table, normal.iter().copied()).generators;
-        let commute = |&x: &Elem, &y: &Elem| table.compose(x, y) == table.compose(y, x);
-        if !generators.iter().all(|x| generators.iter().all(|y| commute(x, y))) {
+        if !generators.iter().all(|&x| generators.iter().all(|&y| commute(table, x, y))) {
             continue;
         }
         let acting = table.order() / normal.len();

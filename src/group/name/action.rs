@@ -3,7 +3,7 @@
 use super::homomorphism::{Automorphisms, automorphisms, homomorphism, homomorphisms};
 use super::{Action, GroupName, NamedGroup};
 use crate::error::{Error, Result};
-use crate::group::{Elem, Group, GroupExt};
+use crate::group::{Elem, Group, GroupExt, lcm};
 use ndarray::Array2;
 use std::collections::HashSet;
 
@@ -177,14 +177,4 @@ fn only_multiplier(name: &GroupName, normal: &NamedGroup, acting: &NamedGroup) -
 /// 1, u, u^2, ... modulo n.
 fn powers(u: usize, n: usize) -> impl Iterator<Item = usize> {
     std::iter::successors(Some(1 % n), move |power| Some(power * u % n))
-}
-
-fn lcm(a: usize, b: usize) -> usize {
-    let gcd = |mut a: usize, mut b: usize| {
-        while b > 0 {
-            (a, b) = (b, a % b);
-        }
-        a
-    };
-    a / gcd(a, b) * b
 }

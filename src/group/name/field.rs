@@ -1,5 +1,7 @@
 //! Finite fields.
 
+use crate::group::arithmetic;
+
 /// The field of q = p^e elements, each the number whose digits to the base p are the coefficients of a polynomial, modulo the
 /// least irreducible one of degree e: that which is the least number when read in the same way.
 #[derive(Clone, Debug)]
@@ -16,17 +18,9 @@ pub(super) struct Field {
 /// Elements of a field, at most: with more, no family has a group of an order that can be built.
 pub(super) const MAX_FIELD: usize = 10_081;
 
-/// (p, e) with q = p^e.
+/// (p, e) with q = p^e, where a field of q elements is not too large.
 pub(super) fn prime_power(q: usize) -> Option<(usize, usize)> {
-    if !(2..=MAX_FIELD).contains(&q) {
-        return None;
-    }
-    let p = (2..=q).find(|&d| q.is_multiple_of(d))?;
-    let (mut rest, mut e) = (q, 0);
-    while rest.is_multiple_of(p) {
-        (rest, e) = (rest / p, e + 1);
-    }
-    (rest == 1).then_some((p, e))
+    arithmetic::prime_power(q).filter(|_| q <= MAX_FIELD)
 }
 
 impl Field {

@@ -3,6 +3,7 @@
 use super::field::{Field, MAX_FIELD, prime_power};
 use super::{GroupForm, GroupName, NamedGroup};
 use crate::error::{Error, Result};
+use crate::group::arithmetic::gcd;
 use crate::group::{Cyclic, Elem, Group, GroupExt, SemidirectProduct};
 use ndarray::Array2;
 
@@ -289,8 +290,4 @@ impl Group for MatrixGroup {
         let [x, y] = [x, y].map(|x| self.matrices.entries(self.codes[x.index()]));
         Elem::new(self.rows[self.matrices.code(self.matrices.product(&x, &y))] as usize)
     }
-}
-
-fn gcd(a: usize, b: usize) -> usize {
-    if b == 0 { a } else { gcd(b, a % b) }
 }

@@ -20,9 +20,10 @@ const DEPTH: usize = 50;
 /// A generator is a letter, perhaps with digits behind it, so that `ab` is `a b`. A relation is a word that is 1, or words that are
 /// equal, `a b = b a`. In a word `a^-1` is an inverse, `[a, b]` the commutator `a^-1 b^-1 a b`, and `1` the empty word.
 ///
-/// The group is found by Todd and Coxeter's enumeration of the cosets of the trivial subgroup (the strategy of Haselgrove, Leech and
-/// Trotter, with look-ahead), within 1,000,000 cosets; its rows are in order of breadth-first discovery from the identity,
-/// multiplying by each generator in turn on the right. A presentation that is found to be trivial is refused.
+/// The group is found by Todd and Coxeter's enumeration of the cosets of the trivial subgroup: Felsch's strategy within 250,000
+/// cosets, and where that is not enough the one of Haselgrove, Leech and Trotter, with look-ahead, within 1,000,000. Its rows are in
+/// order of breadth-first discovery from the identity, multiplying by each generator in turn on the right. A presentation that is
+/// found to be trivial is refused.
 ///
 /// Source: Holt, Eick, O'Brien, Handbook of Computational Group Theory (2005), chapter 5.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,7 +2,9 @@
 
 use super::{GroupForm, GroupName, Kernel, NamedGroup};
 use crate::error::{Error, Result};
-use crate::group::{Elem, Group, GroupExt};
+use crate::group::subgroup::{self, cosets};
+use crate::group::{CayleyTable, Elem, Group, GroupExt, Subgroup};
+use ndarray::Array2;
 
 /// The quotient of a group by its centre, or by the least normal subgroup with some elements.
 pub(super) fn quotient(name: &GroupName, group: &NamedGroup, kernel: &Kernel) -> Result<GroupForm> {
@@ -16,39 +18,12 @@ pub(super) fn quotient(name: &GroupName, group: &NamedGroup, kernel: &Kernel) ->
                     format!("#{row}"),
                 ));
             }
-            normal_closure(group, rows.iter().map(|&row| Elem::new(row)).collect())
+            let elements = rows.iter().map(|&row| Elem::new(row));
+            Subgroup::normal_closure(group, elements, &group.generators()).elements().to_vec()
         }
     };
-    let (first, coset) = cosets(group, &members);
-    name.table(&Quotient { order: first.len(), product: |x, y| coset[group.compose(first[x], first[y]).index()] })
-}
-
-/// The least normal subgroup with these elements.
-fn normal_closure(group: &NamedGroup, mut generators: Vec<Elem>) -> Vec<Elem> {
-    let by = group.generators();
-    loop {
-        let members = group.subgroup(&generators);
-        let mut conjugates = generators.iter().flat_map(|&x| by.iter().map(move |&g| group.conjugate(x, g)));
-        match conjugates.find(|x| members.binary_search(x).is_err()) {
-            None => return members,
-            Some(outside) => generators.push(outside),
-        }
-    }
-}
-
-/// The first elements of the left cosets of a subgroup, and the coset of each element.
-fn cosets(group: &NamedGroup, members: &[Elem]) -> (Vec<Elem>, Vec<usize>) {
-    let mut first = Vec::new();
-    let mut coset = vec![usize::MAX; group.order()];
-    for x in group.elements() {
-        if coset[x.index()] == usize::MAX {
-            for &member in members {
-                coset[group.compose(x, member).index()] = first.len();
-            }
-            first.push(x);
-        }
-    }
-    (first, coset)
+    name.check_table(group.order() / members.len())?;
+    Ok(GroupForm::Table(subgroup::quotient(group, &members).0.into()))
 }
 
 /// The central product of two groups, in which the first central elements of the largest common order are one.
@@ -68,7 +43,7 @@ pub(super) fn central(name: &GroupName, left: &NamedGroup, right: &NamedGroup) -
         |of: &[(Elem, usize)]| of.iter().find(|(_, order)| *order == d).map(|&(x, _)| x).expect("one of that order");
     let (z, w) = (find(&of_left), find(&of_right));
     // (t z^k, h) is (t, w^k h), with t the first element of its coset of the powers of z.
-    let (first, coset) = cosets(left, &left.subgroup(&[z]));
+    let (first, coset) = cosets(left, &left.subgroup(&[z]), |x, h| left.compose(x, h));
     let n = right.order();
     name.check_table(first.len().saturating_mul(n))?;
     let mut power = vec![left.identity(); left.order()];
@@ -79,25 +54,11 @@ pub(super) fn central(name: &GroupName, left: &NamedGroup, right: &NamedGroup) -
             (x, of_w) = (left.compose(x, z), right.compose(of_w, w));
         }
     }
-    let product = |x: usize, y: usize| {
-        let t = left.compose(first[x / n], first[y / n]).index();
-        let h = right.compose(Elem::new(x % n), Elem::new(y % n));
-        coset[t] * n + right.compose(power[t], h).index()
+    let row = |t: Elem, h: Elem| Elem::new(coset[t.index()].index() * n + right.compose(power[t.index()], h).index());
+    let product = |(x, y): (usize, usize)| {
+        row(left.compose(first[x / n], first[y / n]), right.compose(Elem::new(x % n), Elem::new(y % n)))
     };
-    name.table(&Quotient { order: first.len() * n, product })
-}
-
-/// A group by its product of rows.
-struct Quotient<F> {
-    order: usize,
-    product: F,
-}
-
-impl<F: Fn(usize, usize) -> usize + Send + Sync> Group for Quotient<F> {
-    fn order(&self) -> usize {
-        self.order
-    }
-    fn compose(&self, x: Elem, y: Elem) -> Elem {
-        Elem::new((self.product)(x.index(), y.index()))
-    }
+    let order = first.len() * n;
+    let identity = row(left.identity(), right.identity());
+    Ok(GroupForm::Table(CayleyTable::trusted(Array2::from_shape_fn((order, order), product), identity).into()))
 }
