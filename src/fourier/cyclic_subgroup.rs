@@ -2,17 +2,14 @@
 
 use super::{Block, Direction, FourierBasis, rounded};
 use crate::group::{Cyclic, Dihedral, Elem, Fingerprint, Group, GroupExt};
-use crate::linalg::matmul_into;
-use ndarray::{Array2, ArrayView2, ArrayViewMut2};
-use realfft::num_complex::Complex;
-use realfft::{ComplexToReal, RealFftPlanner, RealToComplex};
+use crate::linalg::{ComplexColumns, Fft, matmul_into};
+use ndarray::{Array2, ArrayView1, ArrayView2, ArrayViewMut1, ArrayViewMut2, Axis};
 use std::f64::consts::TAU;
-use std::sync::Arc;
 
 /// Sectors longer than this use the FFT, shorter ones a matrix product (measured: `benches/fourier.rs`).
 const LONGEST_DENSE: usize = 224;
 
-/// Columns gathered at a time, so that strided input is read a cache line at once.
+/// ComplexColumns of complex numbers that the FFT takes at once, twice as many of real ones: a cache line.
 const COLUMNS: usize = 16;
 
 /// Cosines and sines along the cosets of a cyclic subgroup `<h>` of order m.
@@ -42,7 +39,7 @@ pub struct CyclicSubgroupBasis {
 
 enum Kernel {
     Dense(Array2<f32>),
-    Fft { forward: Arc<dyn RealToComplex<f32>>, inverse: Arc<dyn ComplexToReal<f32>> },
+    Fft(Fft<f32>),
 }
 
 impl CyclicSubgroupBasis {
@@ -106,8 +103,7 @@ fn frequency_blocks(m: usize) -> Vec<Block> {
 
 /// sqrt(1/m) for the constant and the Nyquist cosine, sqrt(2/m) for the rest.
 fn norm(m: usize, row: usize) -> f64 {
-    let k = row.div_ceil(2);
-    (if k == 0 || 2 * k == m { 1.0 } else { 2.0 } / m as f64).sqrt()
+    (if lone(m, row) { 1.0 } else { 2.0 } / m as f64).sqrt()
 }
 
 fn value(m: usize, row: usize, position: usize) -> f64 {
@@ -159,26 +155,12 @@ impl FourierBasis for CyclicSubgroupBasis {
     fn matrix(&self) -> Array2<f64> {
         matrix(self.rows())
     }
-    fn transform(&self, direction: Direction, input: ArrayView2<'_, f32>, mut output: ArrayViewMut2<'_, f32>) {
+    fn transform(&self, direction: Direction, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_, f32>) {
         match (&self.kernel, direction) {
             (Kernel::Dense(matrix), Direction::Forward) => matmul_into(matrix.view(), input, output),
             (Kernel::Dense(matrix), Direction::Inverse) => matmul_into(matrix.t(), input, output),
-            (Kernel::Fft { forward, .. }, Direction::Forward) => {
-                let mut bins = forward.make_output_vec();
-                let mut scratch = forward.make_scratch_vec();
-                each_column(input, &mut output, |column| {
-                    forward.process_with_scratch(column, &mut bins, &mut scratch).expect("lengths match the plan");
-                    real_from_bins(&bins, column);
-                });
-            }
-            (Kernel::Fft { inverse, .. }, Direction::Inverse) => {
-                let mut bins = inverse.make_input_vec();
-                let mut scratch = inverse.make_scratch_vec();
-                each_column(input, &mut output, |column| {
-                    bins_from_real(column, &mut bins);
-                    inverse.process_with_scratch(&mut bins, column, &mut scratch).expect("lengths match the plan");
-                });
-            }
+            (Kernel::Fft(fft), Direction::Forward) => forward(fft, input, output),
+            (Kernel::Fft(fft), Direction::Inverse) => inverse(fft, input, output),
         }
     }
 }
@@ -188,54 +170,76 @@ impl Kernel {
         if dense {
             return Self::Dense(matrix(m).mapv(rounded));
         }
-        let mut planner = RealFftPlanner::new();
-        Self::Fft { forward: planner.plan_fft_forward(m), inverse: planner.plan_fft_inverse(m) }
+        Self::Fft(Fft::new(m))
     }
 }
 
-/// Applies `f` in place to a contiguous copy of every column of `input`, writing the columns of `output`.
-fn each_column(input: ArrayView2<'_, f32>, output: &mut ArrayViewMut2<'_, f32>, mut f: impl FnMut(&mut [f32])) {
+/// A cosine is the real part of its bin, a sine minus the imaginary one.
+fn forward(fft: &Fft<f32>, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_, f32>) {
+    let norms = norms(input.nrows(), 1.0);
+    by_blocks(input, output, |from, bins, scratch, mut to| {
+        for (t, row) in from.outer_iter().enumerate() {
+            ArrayViewMut1::from(&mut bins.re[t][..row.len()]).assign(&row);
+        }
+        bins.im.fill([0.0; COLUMNS]);
+        fft.forward(bins, scratch);
+        for (row, (norm, mut to)) in norms.iter().zip(to.outer_iter_mut()).enumerate() {
+            let k = row.div_ceil(2);
+            let values =
+                if row == 0 || row % 2 == 1 { bins.re[k].map(|v| norm * v) } else { bins.im[k].map(|v| -norm * v) };
+            to.assign(&ArrayView1::from(&values[..from.ncols()]));
+        }
+    });
+}
+
+/// The transpose of [`forward`].
+fn inverse(fft: &Fft<f32>, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_, f32>) {
     let m = input.nrows();
-    let mut columns = vec![0.0; COLUMNS * m];
-    for first in (0..input.ncols()).step_by(COLUMNS) {
-        let width = COLUMNS.min(input.ncols() - first);
-        for t in 0..m {
-            for j in 0..width {
-                columns[j * m + t] = input[[t, first + j]];
+    let norms = norms(m, 2.0);
+    by_blocks(input, output, |from, bins, scratch, mut to| {
+        for (row, norm) in norms.iter().enumerate() {
+            let (k, columns) = (row.div_ceil(2), from.ncols());
+            let values = &mut if row == 0 || row % 2 == 1 { &mut bins.re } else { &mut bins.im }[k];
+            ArrayViewMut1::from(&mut values[..columns]).assign(&from.row(row));
+            let norm = if row == 0 || row % 2 == 1 { *norm } else { -norm };
+            values.iter_mut().for_each(|v| *v *= norm);
+            if lone(m, row) {
+                bins.im[k] = [0.0; COLUMNS];
             }
         }
-        columns[..width * m].chunks_exact_mut(m).for_each(&mut f);
-        for t in 0..m {
-            for j in 0..width {
-                output[[t, first + j]] = columns[j * m + t];
-            }
+        // A real column's bins k and m - k are conjugates.
+        for k in 1..m.div_ceil(2) {
+            (bins.re[m - k], bins.im[m - k]) = (bins.re[k], bins.im[k].map(|v| -v));
         }
+        fft.inverse(bins, scratch);
+        for (t, mut row) in to.outer_iter_mut().enumerate() {
+            row.assign(&ArrayView1::from(&bins.re[t][..from.ncols()]));
+        }
+    });
+}
+
+/// The [`norm`] of every row, for each of its bins: `over` is how many share it, where a frequency has two.
+fn norms(m: usize, over: f64) -> Vec<f32> {
+    (0..m).map(|row| rounded(norm(m, row) / if lone(m, row) { 1.0 } else { over })).collect()
+}
+
+/// Calls `f` for every [`COLUMNS`] columns (the last time for those that are left), with room for their bins.
+fn by_blocks(
+    input: ArrayView2<'_, f32>,
+    mut output: ArrayViewMut2<'_, f32>,
+    f: impl Fn(ArrayView2<'_, f32>, &mut Bins, &mut Bins, ArrayViewMut2<'_, f32>),
+) {
+    let (mut bins, mut scratch) = (Bins::zeros(input.nrows()), Bins::zeros(input.nrows()));
+    let to = output.axis_chunks_iter_mut(Axis(1), COLUMNS);
+    for (from, to) in input.axis_chunks_iter(Axis(1), COLUMNS).zip(to) {
+        f(from, &mut bins, &mut scratch, to);
     }
 }
 
-/// `sum_t v_t e^(-2 pi i k t / m)` to orthonormal cosines and sines.
-fn real_from_bins(bins: &[Complex<f32>], rows: &mut [f32]) {
-    let m = rows.len();
-    let (lone, pair) = ((1.0 / m as f32).sqrt(), (2.0 / m as f32).sqrt());
-    rows[0] = lone * bins[0].re;
-    for k in 1..=m / 2 {
-        rows[2 * k - 1] = bins[k].re * if 2 * k == m { lone } else { pair };
-        if 2 * k < m {
-            rows[2 * k] = -pair * bins[k].im;
-        }
-    }
-}
+type Bins = ComplexColumns<f32, COLUMNS>;
 
-/// The inverse of [`real_from_bins`] up to the factor m that the unnormalised inverse FFT puts back.
-fn bins_from_real(rows: &[f32], bins: &mut [Complex<f32>]) {
-    let m = rows.len();
-    let (lone, pair) = ((1.0 / m as f32).sqrt(), (0.5 / m as f32).sqrt());
-    bins[0] = Complex::new(lone * rows[0], 0.0);
-    for k in 1..=m / 2 {
-        bins[k] = if 2 * k == m {
-            Complex::new(lone * rows[2 * k - 1], 0.0)
-        } else {
-            Complex::new(pair * rows[2 * k - 1], -pair * rows[2 * k])
-        };
-    }
+/// Whether a row's frequency has no sine: the constant's, and the Nyquist frequency.
+fn lone(m: usize, row: usize) -> bool {
+    let k = row.div_ceil(2);
+    k == 0 || 2 * k == m
 }

@@ -4,16 +4,14 @@ use super::constituents::uniform;
 use super::linear::LinearCharacters;
 use super::range::orthonormalise;
 use crate::group::{Elem, Group, GroupExt, Subgroup};
-use crate::linalg::{Onto, product, symmetric_eigen, times};
+use crate::linalg::{ComplexColumns, Fft, Onto, product, symmetric_eigen, times};
 use ndarray::{Array2, ArrayView1, s};
 use num_complex::Complex;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
-use realfft::{ComplexToReal, RealFftPlanner};
 use std::cmp::Ordering;
 use std::collections::HashSet;
 use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2, TAU};
-use std::sync::Arc;
 
 /// Random class functions tried before giving up; the first has always done.
 const ATTEMPTS: u64 = 8;
@@ -54,7 +52,7 @@ struct CyclicSubgroup {
     classes: Vec<usize>,
     /// `e^(2 pi i t / m)`
     roots: Row,
-    transform: Arc<dyn ComplexToReal<f64>>,
+    transform: Fft<f64>,
 }
 
 impl<'a, G: Group + ?Sized> Search<'a, G> {
@@ -64,7 +62,6 @@ impl<'a, G: Group + ?Sized> Search<'a, G> {
         let order = |c: usize| orders[classes[c][0].index()];
         let mut largest_first: Vec<usize> = (0..classes.len()).collect();
         largest_first.sort_by_key(|&c| std::cmp::Reverse(order(c)));
-        let mut planner = RealFftPlanner::new();
         let mut covered = vec![false; classes.len()];
         let mut cyclic = Vec::new();
         for c in largest_first {
@@ -76,7 +73,7 @@ impl<'a, G: Group + ?Sized> Search<'a, G> {
             let classes: Vec<usize> = powers.take(m).map(|x| class_of[x.index()]).collect();
             classes.iter().for_each(|&c| covered[c] = true);
             let roots = (0..m).map(|t| root(t, m)).collect();
-            cyclic.push(CyclicSubgroup { generator, classes, roots, transform: planner.plan_fft_inverse(m) });
+            cyclic.push(CyclicSubgroup { generator, classes, roots, transform: Fft::new(m) });
         }
         Self {
             identity: class_of[identity.index()],
@@ -297,16 +294,17 @@ impl CyclicSubgroup {
     /// How often each root of unity is an eigenvalue of the generator, where that is not 0: exponents and multiplicities.
     fn multiplicities(&self, near: &[Complex<f64>]) -> Option<Vec<(usize, f64)>> {
         let m = self.classes.len();
-        let mut input: Row = self.classes[..m / 2 + 1].iter().map(|&c| near[c].conj()).collect();
-        // Its own conjugate at g^0 and g^(m/2).
-        input[0].im = 0.0;
-        if m.is_multiple_of(2) {
-            input[m / 2].im = 0.0;
+        // Values at g^j and g^-j are conjugates: the sums over both are real.
+        let (mut values, mut scratch) = (ComplexColumns::zeros(m), ComplexColumns::zeros(m));
+        for j in 0..=m / 2 {
+            let (value, other) = (near[self.classes[j]], (m - j) % m);
+            let im = if j == other { 0.0 } else { value.im };
+            (values.re[j], values.im[j]) = ([value.re], [im]);
+            (values.re[other], values.im[other]) = ([value.re], [-im]);
         }
-        let mut output = vec![0.0; m];
-        self.transform.process(&mut input, &mut output).ok()?;
+        self.transform.forward(&mut values, &mut scratch);
         let mut found = Vec::new();
-        for (exponent, sum) in output.into_iter().enumerate() {
+        for (exponent, &[sum]) in values.re.iter().enumerate() {
             let times = (sum / m as f64).round();
             let is_whole = (sum / m as f64 - times).abs() <= WHOLE && times >= 0.0;
             if !is_whole {
