@@ -50,13 +50,15 @@ impl Figure {
     /// [`Error::Io`] if the file cannot be written.
     pub fn png(&self, path: impl AsRef<Path>) -> Result<()> {
         use_font();
-        let path = path.as_ref();
-        let io = |source| Error::Io { path: path.to_path_buf(), source };
-        let folder = tempfile::tempdir().map_err(io)?;
-        let file = folder.path().join("figure.png");
-        let drawn = self.draw(&BitMapBackend::new(&file, SIZE).into_drawing_area());
-        drawn.map_err(|error| not_drawn(path, &error))?;
-        atomic_write(path, &std::fs::read(&file).map_err(io)?)
+        let mut pixels = vec![0; 3 * SIZE.0 as usize * SIZE.1 as usize];
+        let drawn = self.draw(&BitMapBackend::with_buffer(&mut pixels, SIZE).into_drawing_area());
+        drawn.map_err(|error| not_drawn(path.as_ref(), &error))?;
+        let mut file = Vec::new();
+        let mut encoder = png::Encoder::new(&mut file, SIZE.0, SIZE.1);
+        encoder.set_color(png::ColorType::Rgb);
+        let written = encoder.write_header().and_then(|mut writer| writer.write_image_data(&pixels));
+        written.map_err(|error| not_drawn(path.as_ref(), &error))?;
+        atomic_write(path, &file)
     }
 
     fn draw<B: DrawingBackend>(&self, area: &Area<'_, B>) -> Drawn<B> {

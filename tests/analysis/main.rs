@@ -7,9 +7,14 @@ mod ablation;
 mod cases;
 #[path = "../support/compare.rs"]
 mod compare;
+#[cfg(feature = "train")]
+mod coset;
 #[path = "../support/data.rs"]
 mod data;
+mod element_orders;
 mod errors;
+#[path = "../support/families.rs"]
+mod families;
 mod identify;
 mod interpret;
 mod logits;
@@ -17,10 +22,18 @@ mod logits;
 mod models;
 mod neurons;
 mod oracle;
+#[cfg(feature = "train")]
+mod other_groups;
+#[cfg(feature = "train")]
+mod output_bias;
 mod page_adding_a_group;
 mod page_notebook;
 mod progress;
 mod published;
 mod remote;
+#[cfg(feature = "train")]
+mod representation;
+#[path = "../support/runs.rs"]
+mod runs;
 mod shift;
 mod spectra;

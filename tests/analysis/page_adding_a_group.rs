@@ -1,4 +1,4 @@
-//! The code blocks of `docs/adding-a-group.md`, which `tests/pages.rs` holds to this file.
+//! The code blocks of `docs/adding-a-group.md`, which `tests/house/pages.rs` holds to this file.
 
 use irreplens::group::{Elem, Group, GroupExt};
 

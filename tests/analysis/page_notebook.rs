@@ -1,4 +1,4 @@
-//! The code blocks of `docs/notebook.md`, which `tests/pages.rs` holds to this file: a test for each cell of the notebook.
+//! The code blocks of `docs/notebook.md`, which `tests/house/pages.rs` holds to this file: a test for each cell of the notebook.
 
 use irreplens::analysis;
 use irreplens::checkpoint::{Run, Tensor, Tensors, write_safetensors};

@@ -1,4 +1,4 @@
-//! Checkpoints: exact reading, refusal of hostile files, bounded memory, atomic writing.
+//! Checkpoints and runs: exact reading, refusal of hostile files, bounded memory, atomic writing.
 
 mod build;
 mod cases;
@@ -7,9 +7,15 @@ mod config;
 mod data;
 mod hostile;
 mod memory;
+#[path = "../support/models.rs"]
+mod models;
 mod mutate;
 mod npz;
 mod people;
+mod recorded;
+mod run_directory;
+#[cfg(all(feature = "report", feature = "train"))]
+mod training_history;
 mod valid;
 
 use std::path::PathBuf;

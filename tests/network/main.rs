@@ -1,4 +1,4 @@
-//! Networks as descriptions: passes and gradients of every kind of step against a slow reading in f64.
+//! Models: their laws, and networks as descriptions, whose passes and gradients are held to a slow reading in f64.
 
 #[path = "../support/data.rs"]
 mod data;
@@ -10,7 +10,12 @@ mod models;
 mod oracle;
 
 mod bad_input;
+mod broken_models;
 mod by_hand;
+#[cfg(all(feature = "report", feature = "train"))]
+mod described;
 mod heads;
 mod laws;
+mod losses;
+mod model_laws;
 mod transformers;

@@ -1,5 +1,6 @@
 //! Figures, pages and files of `report`.
 
+mod browser;
 mod export;
 mod figures;
 #[path = "../support/models.rs"]

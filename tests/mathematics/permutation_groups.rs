@@ -1,8 +1,6 @@
 //! Permutation groups: what is accepted, what is rejected and why, their files, and the largest order in use.
 
-#[path = "support/data.rs"]
-mod data;
-
+use crate::data;
 use irreplens::group::{CayleyTable, Composition, Elem, Group, GroupExt, PermutationGroup};
 use irreplens::{Error, laws};
 use std::time::Instant;

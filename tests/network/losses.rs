@@ -1,8 +1,6 @@
 //! Losses and accuracies of the published runs against the numbers published with them.
 
-#[path = "support/data.rs"]
-mod data;
-
+use crate::data;
 use irreplens::checkpoint::{GroupKind, Run};
 use irreplens::group::{CayleyTable, Group, GroupExt, PermutationGroup};
 use irreplens::linalg::map_blocks;

@@ -1,8 +1,6 @@
 //! Subgroups, cosets and conjugacy classes of subgroups: known numbers, and the definitions on small groups.
 
-#[path = "support/families.rs"]
-mod families;
-
+use crate::families;
 use families::{families, heisenberg};
 use irreplens::Error;
 use irreplens::group::{

@@ -1,7 +1,6 @@
 //! Cayley tables: what is accepted, what is rejected and why, and their files.
 
-mod support;
-
+use crate::support;
 use irreplens::Error;
 use irreplens::group::{CayleyTable, Cyclic, Elem, Group, GroupExt};
 use ndarray::Array2;

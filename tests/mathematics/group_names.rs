@@ -88,7 +88,7 @@ fn words_and_their_printed_form() {
 /// Every word of the first column of the table in the documentation, but for signs and paths.
 #[test]
 fn every_documented_word_is_a_group_of_the_order_it_tells() {
-    let (source, page) = (include_str!("../src/group/name/mod.rs"), include_str!("../docs/groups.md"));
+    let (source, page) = (include_str!("../../src/group/name/mod.rs"), include_str!("../../docs/groups.md"));
     let rows = source.lines().filter_map(|line| line.strip_prefix("/// | `")).map(str::to_owned);
     // The second column of the page's first table.
     let of_page = page.split("| files |").next().unwrap().lines().filter_map(|line| line.split_once(" | `"));

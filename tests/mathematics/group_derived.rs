@@ -1,7 +1,6 @@
 //! What `GroupExt` derives, against values known by hand and against the definitions.
 
-mod support;
-
+use crate::support;
 use irreplens::group::{CayleyTable, Composition, Cyclic, Dihedral, Elem, Group, GroupExt, PermutationGroup};
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 use std::collections::BTreeSet;

@@ -1,8 +1,6 @@
 //! Results written as JSON and read back: every public result of the analyses, of the models' sums and of the pictures.
 
-#[path = "support/models.rs"]
-mod models;
-
+use crate::models;
 use irreplens::analysis::notebook::{Labels, Published};
 use irreplens::analysis::{
     self, Ablated, Ablation, Attended, AttentionPatterns, Carried, Cell, Circularity, Controls, CosetMeasures,
@@ -204,7 +202,7 @@ fn no_result_is_forgotten() {
     const NO_RESULTS: [&str; 6] =
         ["CyclicSubgroupBasis", "IrrepBasis", "CharacterTable", "Representation", "Page", "Subject"];
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let here = std::fs::read_to_string(root.join("tests/json.rs")).unwrap();
+    let here = std::fs::read_to_string(root.join("tests/house/json.rs")).unwrap();
     let mut files: Vec<_> =
         ["evaluate", "spectrum", "pair_means"].map(|name| root.join(format!("src/model/{name}.rs"))).into();
     for folder in ["analysis", "fourier", "irrep", "report"] {

@@ -1,10 +1,6 @@
 //! Concentration on cosets against dense projectors, on nets built to be constant on cosets, and on published runs.
 
-#[path = "support/data.rs"]
-mod data;
-#[path = "support/models.rs"]
-mod models;
-
+use crate::{data, models};
 use irreplens::Error;
 use irreplens::analysis::{CONCENTRATED, CosetMeasures, cosets, with_controls};
 use irreplens::checkpoint::Run;

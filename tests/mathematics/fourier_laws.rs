@@ -1,7 +1,6 @@
 //! The bases of the crate against the laws, and their transforms against sums written out.
 
-mod support;
-
+use crate::support;
 use irreplens::fourier::{
     Block, CyclicSubgroupBasis, Direction, FourierBasis, forward, forward_2d, inverse, inverse_2d, tile_2d, untile_2d,
 };

@@ -1,10 +1,6 @@
 //! Output biases: against a neuron that is always on, by all their names in files, through training and back.
 
-#[path = "support/data.rs"]
-mod data;
-#[path = "support/models.rs"]
-mod models;
-
+use crate::{data, models};
 use irreplens::Error;
 use irreplens::analysis::{Ablation, cluster_losses, cosets, embedding, interpret, representation};
 use irreplens::checkpoint::{Run, Tensor, Tensors, read_precomputed, write_safetensors};

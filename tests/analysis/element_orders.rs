@@ -1,12 +1,6 @@
 //! Element orders: those with a name, those in files, and the errors that say how to give one.
 
-#[path = "support/data.rs"]
-mod data;
-#[path = "support/models.rs"]
-mod models;
-#[path = "support/runs.rs"]
-mod runs;
-
+use crate::{data, runs};
 use irreplens::Error;
 use irreplens::checkpoint::{GroupKind, ModelKind, Run, Tensor, Tensors, write_safetensors};
 use irreplens::group::{Alternating, Composition, Group, GroupExt, PermutationGroup, Symmetric};

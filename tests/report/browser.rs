@@ -3,11 +3,7 @@
 //! Chromium is `IRREPLENS_CHROMIUM`, or `chromium` on the path; where there is none the test says so and is skipped, unless
 //! `IRREPLENS_REQUIRE_BROWSER` is set. With `IRREPLENS_SCREENSHOTS=DIR` pictures of the pages are left there.
 
-#[path = "support/models.rs"]
-mod models;
-#[path = "support/runs.rs"]
-mod runs;
-
+use crate::runs;
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::report::of_run;
 use serde_json::{Value, json};

@@ -1,10 +1,6 @@
 //! Recorded activations: `.npz` files as NumPy writes them (`tests/data/npz/make.py`) and as it does not.
 
-#[path = "support/data.rs"]
-mod data;
-#[path = "support/models.rs"]
-mod models;
-
+use crate::{data, models};
 use irreplens::Error;
 use irreplens::analysis::interpret;
 use irreplens::checkpoint::{Tensor, Tensors, read_precomputed, write_safetensors};

@@ -299,7 +299,7 @@ fn places() {
 
 /// The files that `CONTRIBUTING.md` lists behind some words: those in backquotes up to the first full stop behind a file.
 fn listed(behind: &str) -> Vec<String> {
-    let page = include_str!("../CONTRIBUTING.md");
+    let page = include_str!("../../CONTRIBUTING.md");
     let start = page.find(behind).expect("a line that says so");
     let sentence = page[start..].split("`.").next().expect("a sentence");
     let mut files: Vec<String> = sentence.split('`').skip(1).step_by(2).map(str::to_owned).collect();

@@ -1,6 +1,7 @@
 //! Training histories as PyTorch code writes them, `checkpoints/epoch_N.pt` beside `cfg.json`: read as one run, and what is
 //! wrong with them named.
 
+use crate::build;
 use irreplens::analysis::{Progress, progress};
 use irreplens::checkpoint::{Run, Tensor, Tensors, write_safetensors};
 use irreplens::fourier::IrrepBasis;
@@ -16,10 +17,7 @@ use std::path::Path;
 use tempfile::TempDir;
 
 #[allow(dead_code)]
-#[path = "checkpoint/build.rs"]
-mod build;
-#[allow(dead_code)]
-#[path = "report/read.rs"]
+#[path = "../report/read.rs"]
 mod read;
 
 /// Weights as opcodes of a pickle, and as the storages of its archive.

@@ -1,10 +1,8 @@
 //! Random draws that split representations: every part of every draw is an irrep, and all of them are there.
 //!
-//! `cargo test --test irrep_draws -- --ignored --nocapture` takes a million draws of each kind.
+//! `cargo test --test mathematics irrep_draws -- --ignored --nocapture` takes a million draws of each kind.
 
-#[path = "support/families.rs"]
-mod families;
-
+use crate::families;
 use families::heisenberg;
 use irreplens::group::{Alternating, Cyclic, Dicyclic, Dihedral, DirectProduct, Group, SemidirectProduct, Symmetric};
 use irreplens::irrep::{Irrep, Representation, constituents, cyclic, irreps, product};

@@ -1,11 +1,7 @@
 //! The irreps of many groups, found numerically and in closed form, held to the laws of representation theory and to each
 //! other.
 
-#[path = "support/families.rs"]
-mod families;
-#[path = "support/mod.rs"]
-mod support;
-
+use crate::{families, support};
 use families::{families, heisenberg};
 use irreplens::Error;
 use irreplens::group::{

@@ -15,7 +15,7 @@ use std::path::Path;
 
 /// The settings on the page.
 fn on_the_page() -> String {
-    let page = include_str!("../docs/adding-a-model.md");
+    let page = include_str!("../../docs/adding-a-model.md");
     page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of JSON").to_owned()
 }
 

@@ -58,7 +58,7 @@ fn about(path: &str, text: &str, many: usize) -> Vec<(&'static str, Error)> {
 
 /// The variants of the enum's source that have a path.
 fn variants_with_a_path() -> Vec<String> {
-    let source = include_str!("../src/error/mod.rs");
+    let source = include_str!("../../src/error/mod.rs");
     let variants =
         source.split("\n    #[error(").skip(1).filter(|variant| variant.contains("\n        path: PathBuf,"));
     let name = |variant: &str| {

@@ -1,8 +1,6 @@
 //! The law kit against bases that are deliberately broken.
 
-#[path = "support/families.rs"]
-mod families;
-
+use crate::families;
 use irreplens::fourier::{Block, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
 use irreplens::group::{CayleyTable, Cyclic, Dihedral, DirectProduct, Elem, Group, GroupExt, Symmetric};
 use irreplens::laws::Violation;

@@ -1,8 +1,6 @@
 //! Representation measures, against every definition written out over all triples (x, y, z).
 
-#[path = "support/models.rs"]
-mod models;
-
+use crate::models;
 use irreplens::analysis::{IrrepMeasures, KEY_SIMILARITY, RepresentationMeasures, neurons, representation};
 use irreplens::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis, forward};
 use irreplens::group::{Alternating, Cyclic, Dicyclic, Dihedral, Elem, Group, GroupExt, SemidirectProduct, Symmetric};

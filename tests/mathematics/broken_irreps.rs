@@ -1,12 +1,6 @@
 //! What is no representation, no irrep or no full set of them, refused by whatever takes one and caught by the law kit.
 
-#[path = "support/families.rs"]
-mod families;
-#[path = "support/models.rs"]
-mod models;
-#[path = "support/runs.rs"]
-mod runs;
-
+use crate::{families, runs};
 use families::families;
 use irreplens::Error;
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};

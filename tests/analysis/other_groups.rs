@@ -1,12 +1,6 @@
 //! A group, a basis, a task, a split and a model that do not belong together: an error, never a number.
 
-#[path = "support/families.rs"]
-mod families;
-#[path = "support/models.rs"]
-mod models;
-#[path = "support/runs.rs"]
-mod runs;
-
+use crate::{families, models, runs};
 use families::sl_2_3;
 use irreplens::Error;
 use irreplens::analysis::notebook::{parity, unembedding_of};

@@ -1,10 +1,6 @@
 //! The families of groups against what is known of them: element orders, classes, isomorphisms, and bad parameters.
 
-#[path = "support/data.rs"]
-mod data;
-#[path = "support/families.rs"]
-mod families;
-
+use crate::{data, families};
 use families::{families, heisenberg};
 use irreplens::Error;
 use irreplens::group::{

@@ -1,9 +1,6 @@
 //! Every group of the crate against the group laws.
 
-#[path = "support/families.rs"]
-mod families;
-mod support;
-
+use crate::{families, support};
 use irreplens::group::{
     Alternating, Composition, Cyclic, Dicyclic, Dihedral, DirectProduct, Elem, Group, GroupExt, PermutationGroup,
     SemidirectProduct, Symmetric,
