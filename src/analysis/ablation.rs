@@ -39,6 +39,7 @@ pub fn cluster_losses<L: Copy + Ord>(
     clusters: &BTreeMap<L, Vec<usize>>,
     what: Ablation,
 ) -> Result<BTreeMap<L, Evaluation>> {
+    let model: &dyn Interpretable = &model;
     if let Some(parts) = ClusterParts::new(model, clusters.values(), what)? {
         let sums = fold_pairs(model, task, || parts.start(), |sums, block| parts.observe(sums, block))?;
         return Ok(clusters.keys().copied().zip(parts.finish(&sums)?).collect());
@@ -66,7 +67,7 @@ pub(super) struct ClusterParts {
 
 impl ClusterParts {
     pub(super) fn new<'a>(
-        model: &(impl Interpretable + ?Sized),
+        model: &dyn Interpretable,
         clusters: impl Iterator<Item = &'a Vec<usize>> + Clone,
         what: Ablation,
     ) -> Result<Option<Self>> {
@@ -146,6 +147,7 @@ fn columns(matrix: &Array2<f32>, members: &[usize]) -> Array2<f32> {
 /// # Errors
 /// The errors of the forward pass.
 pub fn hidden_centred(model: &(impl Interpretable + ?Sized), task: &Task, mean: &Array1<f64>) -> Result<Evaluation> {
+    let model: &dyn Interpretable = &model;
     let minus = Values::PerChannel(mean.mapv(|m| -m as f32));
     model.evaluate(task, &Hooks::none().with(Hook::add(model.neuron_site(), minus)))
 }
@@ -156,7 +158,7 @@ pub(super) fn add_per_class(logits: &mut Array2<f32>, by: &Array1<f32>) {
 }
 
 /// What removing every neuron's mean adds to the logits, for models on the host whose neuron site is the one read out.
-pub(super) fn centring(model: &(impl Interpretable + ?Sized), mean: &Array1<f64>) -> Result<Option<Array1<f32>>> {
+pub(super) fn centring(model: &dyn Interpretable, mean: &Array1<f64>) -> Result<Option<Array1<f32>>> {
     let readout = model.readout();
     if readout.site() != model.neuron_site() || model.is_remote() {
         return Ok(None);
@@ -183,6 +185,7 @@ pub fn own_block_only(
     task: &Task,
     clusters: &NeuronClusters,
 ) -> Result<Evaluation> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     let labels: Vec<_> = clusters.neurons.iter().map(|neuron| (neuron.kind, neuron.block)).collect();
     let (site, width) = (&clusters.site, crate::model::width(model, &clusters.site)?);
     check_shape(&format!("clusters of `{site}`"), &[width], &[labels.len()])?;
@@ -208,8 +211,8 @@ const X_AT_ONCE: usize = 8;
 
 /// [`own_block_only`] from the coefficients of the rows that some channel keeps.
 fn own_block_logits(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
+    model: &dyn Interpretable,
+    basis: &dyn FourierBasis,
     task: &Task,
     site: &str,
     keeps: &(dyn Fn(usize, usize) -> bool + Sync),
@@ -261,7 +264,7 @@ fn own_block_logits(
     check_ablated(LossSum::mean(losses.into_iter()))
 }
 
-fn check_tasks(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<()> {
+fn check_tasks(model: &dyn Interpretable, basis: &dyn FourierBasis, task: &Task) -> Result<()> {
     check_order(basis, task)?;
     check_task(model, task)
 }
@@ -297,6 +300,7 @@ pub fn keep_terms(
     site: &str,
     keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),
 ) -> Result<Evaluation> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     check_tasks(model, basis, task)?;
     let (n, width) = (model.order(), crate::model::width(model, site)?);
     memory::check("filtered activations", memory::bytes::<f32>(&[2, n, n, width]))?;
@@ -306,8 +310,8 @@ pub fn keep_terms(
 
 /// The activations of a site at all pairs with the terms that are not kept removed: (n^2, width).
 fn kept_terms(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
+    model: &dyn Interpretable,
+    basis: &dyn FourierBasis,
     site: &str,
     width: usize,
     keep: &(dyn Fn(usize, usize, usize) -> bool + Sync),

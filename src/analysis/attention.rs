@@ -69,6 +69,7 @@ pub fn attention_patterns(
     site: &str,
     positions: usize,
 ) -> Result<AttentionPatterns> {
+    let model: &dyn Interpretable = &model;
     let width = width(model, site)?;
     let heads = width.checked_div(positions).unwrap_or(0);
     if heads * positions != width {
@@ -82,7 +83,7 @@ pub fn attention_patterns(
 }
 
 /// A site at all pairs, hooks applied: (x, y, channel).
-pub(super) fn at_all_pairs(model: &(impl Interpretable + ?Sized), site: &str, hooks: &Hooks) -> Result<Array3<f32>> {
+pub(super) fn at_all_pairs(model: &dyn Interpretable, site: &str, hooks: &Hooks) -> Result<Array3<f32>> {
     let (n, width) = (model.order(), width(model, site)?);
     crate::memory::check("a site of attention at all pairs", crate::memory::bytes::<f32>(&[n, n, width]))?;
     let xs = block_rows(model).div_ceil(n);
@@ -159,6 +160,7 @@ pub(super) fn positions(sites: &[Site], step: &str) -> usize {
 /// # Errors
 /// The errors of [`attention_patterns`].
 pub fn attention(model: &(impl Interpretable + ?Sized)) -> Result<Vec<AttentionPatterns>> {
+    let model: &dyn Interpretable = &model;
     let sites = model.sites();
     let layers =
         sites.iter().filter_map(|site| site.name.strip_suffix("[0]")).filter(|step| step.ends_with("hook_pattern"));

@@ -61,6 +61,7 @@ pub struct DistanceIrrelevance {
 ///
 /// Source: Zhong, Liu, Tegmark, Andreas 2023, "The Clock and the Pizza", section 4.2.
 pub fn distance_irrelevance(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<DistanceIrrelevance> {
+    let model: &dyn Interpretable = &model;
     check_task(model, task)?;
     let (n, labels) = (task.order(), task.labels());
     memory::check("correct logits of all pairs", memory::bytes::<f64>(&[n, n]))?;
@@ -142,6 +143,7 @@ pub fn gradient_symmetricity(
     model: &(impl Interpretable + ?Sized),
     triples: Option<&[[usize; 3]]>,
 ) -> Result<GradientSymmetricity> {
+    let model: &dyn Interpretable = &model;
     let n = model.order();
     let (left, right) = embeddings("gradient symmetricity", model)?;
     let is_tied = left == right;
@@ -182,7 +184,7 @@ pub fn gradient_symmetricity(
 
 fn embeddings<'a>(
     analysis: &'static str,
-    model: &'a (impl Interpretable + ?Sized),
+    model: &'a dyn Interpretable,
 ) -> Result<(ArrayView2<'a, f32>, ArrayView2<'a, f32>)> {
     model.embeddings().ok_or(Error::Unsupported { analysis, needs: "a model with embeddings of both elements" })
 }
@@ -280,6 +282,7 @@ pub struct Circularity {
 ///
 /// Source: Zhong, Liu, Tegmark, Andreas 2023, "The Clock and the Pizza", section 5 and its code.
 pub fn circularity(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Circularity> {
+    let model: &dyn Interpretable = &model;
     check_task(model, task)?;
     let exponents = exponents("circularity", task)?;
     let (left, right) = embeddings("circularity", model)?;
@@ -386,6 +389,7 @@ pub struct FrequencyProfile {
 ///
 /// Source: Zhong, Liu, Tegmark, Andreas 2023, "The Clock and the Pizza", sections 2 and 4.
 pub fn clock_profile(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Vec<FrequencyProfile>> {
+    let model: &dyn Interpretable = &model;
     let n = task.order();
     let exponents = exponents("the profile of frequencies", task)?;
     memory::check("logits by distance", memory::bytes::<f64>(&[2, n, n]))?;

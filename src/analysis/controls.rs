@@ -77,6 +77,7 @@ pub fn with_controls<T>(
     seed: u64,
     measure: impl Fn(&dyn Interpretable, &dyn Group) -> Result<T>,
 ) -> Result<Controls<T>> {
+    let model: &dyn Interpretable = &model;
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let mut rows: Vec<usize> = (0..group.order()).collect();
     for i in (1..rows.len()).rev() {

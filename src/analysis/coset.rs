@@ -146,6 +146,7 @@ pub fn cosets(
     group: &(impl Group + ?Sized),
     classes: &[SubgroupClass],
 ) -> Result<CosetMeasures> {
+    let model: &dyn Interpretable = &model;
     let n = model.order();
     check_shape("group of the cosets", &[n], &[group.order()])?;
     check_fingerprint("group of the cosets", model.fingerprint(), group.fingerprint())?;

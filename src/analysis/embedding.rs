@@ -29,6 +29,7 @@ use std::fmt;
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn component_norms(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array2<f64>> {
+    let basis: &dyn FourierBasis = &basis;
     let norms = forward(basis, map)?.map_axis(Axis(2), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum());
     check_finite_energy(norms.sum())?;
     Ok(norms)
@@ -76,6 +77,7 @@ pub fn embedding(
     model: &(impl Interpretable + ?Sized),
     basis: &(impl FourierBasis + ?Sized),
 ) -> Result<EmbeddingSpectra> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
     let spectrum = |map: ArrayView2<'_, f32>| Ok(component_norms(basis, map)?.sum_axis(Axis(0)));
     let (embed_left, embed_right) = model.embeddings().unzip();

@@ -157,8 +157,8 @@ pub struct LayerHeads {
 }
 
 /// A layer of attention as it looks from one position, by the names that TransformerLens gives its sites.
-struct Layer<'a, M: ?Sized> {
-    model: &'a M,
+struct Layer<'a> {
+    model: &'a dyn Interpretable,
     pattern: &'a str,
     /// What the names of the block's sites begin with.
     block: &'a str,
@@ -168,8 +168,8 @@ struct Layer<'a, M: ?Sized> {
     heads: usize,
 }
 
-impl<'a, M: Interpretable + ?Sized> Layer<'a, M> {
-    fn new(model: &'a M, pattern: &'a str) -> Result<Self> {
+impl<'a> Layer<'a> {
+    fn new(model: &'a dyn Interpretable, pattern: &'a str) -> Result<Self> {
         let wide = width(model, pattern)?;
         let (step, position) = pattern.split_at(pattern.rfind('[').unwrap_or(pattern.len()));
         let block = step.strip_suffix("attn.hook_pattern").filter(|_| !position.is_empty()).ok_or(Error::Unsupported {
@@ -306,6 +306,7 @@ pub fn head_map(
     head: usize,
     position: usize,
 ) -> Result<Array2<f32>> {
+    let model: &dyn Interpretable = &model;
     let layer = Layer::new(model, site)?;
     if head >= layer.heads || position >= layer.positions {
         let (channel, width) = (position * layer.heads + head, layer.positions * layer.heads);
@@ -351,6 +352,7 @@ pub fn heads(
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
 ) -> Result<Vec<LayerHeads>> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     let patterns = attention(model)?;
     if patterns.is_empty() {
         return Ok(Vec::new());
@@ -362,8 +364,8 @@ pub fn heads(
 }
 
 fn layer_heads(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
+    model: &dyn Interpretable,
+    basis: &dyn FourierBasis,
     task: &Task,
     patterns: AttentionPatterns,
     whole: Evaluation,
@@ -431,7 +433,7 @@ fn written(written: &Array3<f32>) -> Written {
     Written { deviation: variance.whole.sqrt(), of_left, of_right, of_both }
 }
 
-fn in_blocks(basis: &(impl FourierBasis + ?Sized), map: Array2<f32>) -> Result<HeadMap> {
+fn in_blocks(basis: &dyn FourierBasis, map: Array2<f32>) -> Result<HeadMap> {
     let norms = component_norms(basis, map.view())?.sum_axis(Axis(0));
     let (energy, least) = (norms.sum(), rounding(basis.rows()).powi(2));
     let share = |block: &Block| norms.slice(ndarray::s![block.rows.clone()]).sum() / energy;

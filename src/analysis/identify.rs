@@ -97,6 +97,7 @@ impl LearntGroup {
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn identify(model: &(impl Interpretable + ?Sized)) -> Result<LearntGroup> {
+    let model: &dyn Interpretable = &model;
     let products = winners(model)?;
     let found = examine(products.view());
     let broken = found.fails.map(|error| error.to_string());

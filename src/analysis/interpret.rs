@@ -103,13 +103,14 @@ pub fn interpret(
     basis: &(impl FourierBasis + ?Sized),
     task: &Task,
 ) -> Result<Interpretation> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     interpret_with(model, basis, task, None)
 }
 
 /// [`interpret`] with labels by a rule of the notebook's.
 pub(super) fn interpret_with(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
+    model: &dyn Interpretable,
+    basis: &dyn FourierBasis,
     task: &Task,
     rule: Option<Labels>,
 ) -> Result<Interpretation> {
@@ -179,8 +180,8 @@ struct Passes {
 
 /// A pass for each, of which only results come back: losses, and the logits along directions.
 fn apart(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
+    model: &dyn Interpretable,
+    basis: &dyn FourierBasis,
     task: &Task,
     directions: &Directions<'_>,
     logit_energy: f64,
@@ -198,7 +199,7 @@ fn apart(
 
 /// One pass for all that the same logits tell.
 fn shared(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     task: &Task,
     directions: &Directions<'_>,
     clusters: &BTreeMap<BlockId, Vec<usize>>,
@@ -248,8 +249,8 @@ fn shared(
 
 /// The published spectrum of W_U by cluster; empty where W_U does not read the neuron site.
 fn unembedding_by_cluster(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
+    model: &dyn Interpretable,
+    basis: &dyn FourierBasis,
     clusters: &BTreeMap<BlockId, Vec<usize>>,
 ) -> Result<BTreeMap<BlockId, Array1<f64>>> {
     if model.neuron_path().is_none() {

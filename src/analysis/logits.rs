@@ -60,6 +60,7 @@ pub fn logit_directions(
     task: &Task,
     blocks: &[BlockId],
 ) -> Result<LogitDirections> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     let directions = Directions::new(&basis, task, blocks)?;
     if model.is_remote() {
         let energy = model.pair_means(task, &[])?.logit_energy;
@@ -77,6 +78,7 @@ pub fn logit_directions(
 /// The output sector of every region (sector of x, sector of y), where products of a region stay in one sector.
 #[must_use]
 pub fn output_sectors(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Option<Array2<usize>> {
+    let basis: &dyn FourierBasis = &basis;
     let (sector_of, _) = sectors_and_positions(basis);
     let count = basis.sectors().len();
     let mut output = Array2::from_elem((count, count), usize::MAX);
@@ -93,7 +95,7 @@ pub fn output_sectors(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Opti
 }
 
 /// The rows of some blocks on one sector, as functions on the group: (rows, n).
-pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[BlockId], sector: usize) -> Array2<f32> {
+pub(super) fn rows_in_sector(basis: &dyn FourierBasis, blocks: &[BlockId], sector: usize) -> Array2<f32> {
     let rows: Vec<usize> = blocks.iter().flat_map(|&b| basis.blocks()[b.index()].rows.clone()).collect();
     let mut out = Array2::zeros((rows.len(), basis.order()));
     for (mut out, &row) in out.outer_iter_mut().zip(&rows) {
@@ -105,7 +107,7 @@ pub(super) fn rows_in_sector(basis: &(impl FourierBasis + ?Sized), blocks: &[Blo
 }
 
 /// For every element, its sector and its position there.
-pub(super) fn sectors_and_positions(basis: &(impl FourierBasis + ?Sized)) -> (Vec<usize>, Vec<usize>) {
+pub(super) fn sectors_and_positions(basis: &dyn FourierBasis) -> (Vec<usize>, Vec<usize>) {
     let (mut sector_of, mut position) = (vec![0; basis.order()], vec![0; basis.order()]);
     for (s, sector) in basis.sectors().iter().enumerate() {
         for (t, element) in sector.iter().enumerate() {
@@ -116,12 +118,12 @@ pub(super) fn sectors_and_positions(basis: &(impl FourierBasis + ?Sized)) -> (Ve
 }
 
 /// Checks the basis against the task, and the blocks against the basis.
-pub(super) fn check_basis(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[BlockId]) -> Result<()> {
+pub(super) fn check_basis(basis: &dyn FourierBasis, task: &Task, blocks: &[BlockId]) -> Result<()> {
     check_order(basis, task)?;
     check_blocks(basis, blocks)
 }
 
-pub(super) fn check_order(basis: &(impl FourierBasis + ?Sized), task: &Task) -> Result<()> {
+pub(super) fn check_order(basis: &dyn FourierBasis, task: &Task) -> Result<()> {
     check_shape("group of the basis", &[task.order()], &[basis.order()])?;
     check_fingerprint("group of the basis", task.fingerprint(), basis.fingerprint())
 }
@@ -230,7 +232,7 @@ impl<'a> Directions<'a> {
     /// `energy`: the square norm of the logits less each pair's mean.
     pub(super) fn remote(
         &self,
-        model: &(impl Interpretable + ?Sized),
+        model: &dyn Interpretable,
         task: &Task,
         energy: f64,
     ) -> Result<(DirectionSums, Vec<f64>)> {

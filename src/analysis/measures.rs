@@ -115,6 +115,7 @@ pub fn progress_measures(
     split: &Split,
     keys: &[BlockId],
 ) -> Result<ProgressMeasures> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     unembedding_of_neurons(model)?;
     check_task(model, task)?;
     check_basis(basis, task, keys)?;
@@ -123,7 +124,7 @@ pub fn progress_measures(
 }
 
 /// The neurons' path to the logits: W_U where it reads them.
-fn unembedding_of_neurons(model: &(impl Interpretable + ?Sized)) -> Result<ArrayView2<'_, f32>> {
+fn unembedding_of_neurons(model: &dyn Interpretable) -> Result<ArrayView2<'_, f32>> {
     let unsupported = |needs| Error::Unsupported { analysis: "progress measures", needs };
     model.neuron_path().ok_or_else(|| match model.readout().unembedding() {
         None => unsupported("a model with an unembedding"),
@@ -133,8 +134,8 @@ fn unembedding_of_neurons(model: &(impl Interpretable + ?Sized)) -> Result<Array
 
 /// [`progress_measures`] from a pass that has been made, on a basis that has been checked.
 pub(super) fn measures_of_pass(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
+    model: &dyn Interpretable,
+    basis: &dyn FourierBasis,
     task: &Task,
     sets: &SplitPairs,
     pass: &PairMeans,
@@ -181,7 +182,7 @@ pub(super) fn measures_of_pass(
 }
 
 /// Share of a map's square norm by block, in all sectors: 0 below the rounding of the transform; `None` for a map that is zero.
-pub(super) fn block_shares(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Option<Vec<f64>>> {
+pub(super) fn block_shares(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Option<Vec<f64>>> {
     let norms = component_norms(basis, map)?.sum_axis(Axis(0));
     let (total, least) = (norms.sum(), rounding(basis.rows()).powi(2));
     let share = |block: &Block| block.rows.clone().map(|i| norms[i]).sum::<f64>() / total;
@@ -190,19 +191,13 @@ pub(super) fn block_shares(basis: &(impl FourierBasis + ?Sized), map: ArrayView2
 }
 
 /// [`block_shares`] of the maps from x and from y to the neurons, or else of the embeddings; `None` of what the model lacks.
-pub(super) fn input_shares(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
-) -> Result<[Option<Vec<f64>>; 2]> {
+pub(super) fn input_shares(model: &dyn Interpretable, basis: &dyn FourierBasis) -> Result<[Option<Vec<f64>>; 2]> {
     let Some((left, right)) = model.maps().or_else(|| model.embeddings()) else { return Ok([None, None]) };
     Ok([block_shares(basis, left)?, block_shares(basis, right)?])
 }
 
 /// [`block_shares`] of W_U (width, n) less its mean over the classes; `None` where that is all there is of it.
-pub(super) fn centred_shares(
-    basis: &(impl FourierBasis + ?Sized),
-    unembed: ArrayView2<'_, f32>,
-) -> Result<Option<Vec<f64>>> {
+pub(super) fn centred_shares(basis: &dyn FourierBasis, unembed: ArrayView2<'_, f32>) -> Result<Option<Vec<f64>>> {
     let square = |map: ArrayView2<'_, f32>| map.iter().map(|&v| f64::from(v) * f64::from(v)).sum::<f64>();
     let centred = less_mean(unembed.to_owned());
     match square(centred.view()) > square(unembed) * rounding(basis.order()).powi(2) {

@@ -176,14 +176,12 @@ impl NeuronClusters {
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn neurons(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasis + ?Sized)) -> Result<NeuronClusters> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     Ok(label_neurons(&neuron_energies(model, basis)?, basis))
 }
 
 /// The energies that neurons are labelled by; of the logits less their mean where these are the neurons.
-pub(super) fn neuron_energies(
-    model: &(impl Interpretable + ?Sized),
-    basis: &(impl FourierBasis + ?Sized),
-) -> Result<BlockEnergies> {
+pub(super) fn neuron_energies(model: &dyn Interpretable, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
     match model.neuron_site() {
         LOGITS => Centred::new(model).block_energies(LOGITS, &basis),
         site => model.block_energies(site, &basis),
@@ -196,15 +194,12 @@ pub(super) fn neuron_energies(
 /// If they were taken in a basis with another number of blocks.
 #[must_use]
 pub fn label_neurons(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized)) -> NeuronClusters {
+    let basis: &dyn FourierBasis = &basis;
     label(energies, basis, None)
 }
 
 /// Labels by a rule of the notebook's, or by what leads the next clearly.
-pub(super) fn label(
-    energies: &BlockEnergies,
-    basis: &(impl FourierBasis + ?Sized),
-    rule: Option<Labels>,
-) -> NeuronClusters {
+pub(super) fn label(energies: &BlockEnergies, basis: &dyn FourierBasis, rule: Option<Labels>) -> NeuronClusters {
     let blocks = basis.blocks();
     assert_eq!(energies.product.ncols(), blocks.len(), "blocks of the energies and of the basis");
     let last = match rule {

@@ -70,6 +70,7 @@ pub fn neurons(
     basis: &(impl FourierBasis + ?Sized),
     labels: Labels,
 ) -> Result<NeuronClusters> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     Ok(label_neurons(&neuron_energies(model, basis)?, basis, labels))
 }
 
@@ -79,6 +80,7 @@ pub fn neurons(
 /// If they were taken in a basis with another number of blocks.
 #[must_use]
 pub fn label_neurons(energies: &BlockEnergies, basis: &(impl FourierBasis + ?Sized), labels: Labels) -> NeuronClusters {
+    let basis: &dyn FourierBasis = &basis;
     label(energies, basis, Some(labels))
 }
 
@@ -94,6 +96,7 @@ pub fn interpret(
     task: &Task,
     labels: Labels,
 ) -> Result<Interpretation> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     interpret_with(model, basis, task, Some(labels))
 }
 
@@ -109,6 +112,7 @@ pub fn interpret(
 /// # Errors
 /// [`Error::Shape`] unless `map` has one row per element; [`Error::Range`] where coefficients overflow.
 pub fn component_norms_of_sum(basis: &(impl FourierBasis + ?Sized), map: ArrayView2<'_, f32>) -> Result<Array1<f64>> {
+    let basis: &dyn FourierBasis = &basis;
     // The transform is linear: adding coefficients is adding maps.
     let sum = forward(basis, map)?.sum_axis(Axis(0));
     let norms = sum.map_axis(Axis(1), |row| row.iter().map(|&v| f64::from(v) * f64::from(v)).sum());
@@ -130,6 +134,7 @@ pub fn unembedding_of(
     basis: &(impl FourierBasis + ?Sized),
     neurons: &[usize],
 ) -> Result<Array1<f64>> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
     let readout = hidden_readout(model);
     let unembedding = readout
@@ -153,6 +158,7 @@ pub fn parity(
     task: &Task,
     blocks: &[BlockId],
 ) -> Result<Evaluation> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     model.evaluate(task, &parity_hooks(basis, task, blocks)?)
 }
 
@@ -164,6 +170,7 @@ pub fn parity(
 /// [`Error::UnknownBlock`] for one beyond the blocks there are; [`Error::Shape`] and [`Error::OtherGroup`] for a basis of
 /// another group than the task's.
 pub fn parity_hooks(basis: &(impl FourierBasis + ?Sized), task: &Task, blocks: &[BlockId]) -> Result<Hooks> {
+    let basis: &dyn FourierBasis = &basis;
     check_basis(basis, task, blocks)?;
     let output = output_sectors(basis, task).ok_or(Error::Unsupported {
         analysis: "parity ablation",

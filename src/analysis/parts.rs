@@ -32,7 +32,7 @@ impl SplitPairs {
     }
 
     /// The pass over all pairs that measures start from.
-    pub(super) fn sums(&self, model: &(impl Interpretable + ?Sized), task: &Task) -> Result<PairMeans> {
+    pub(super) fn sums(&self, model: &dyn Interpretable, task: &Task) -> Result<PairMeans> {
         model.pair_means(task, &[&self.train, &self.test])
     }
 
@@ -43,7 +43,7 @@ impl SplitPairs {
 
 /// The part R_b of the means by product for every set of blocks: (n, width) each.
 pub(super) fn parts_of_blocks(
-    basis: &(impl FourierBasis + ?Sized),
+    basis: &dyn FourierBasis,
     by_product: ArrayView2<'_, f32>,
     sets_of_blocks: &[Vec<BlockId>],
 ) -> Result<Vec<Array2<f32>>> {
@@ -61,7 +61,7 @@ pub(super) fn parts_of_blocks(
 
 /// Restricted losses: over all pairs, of the readout of each part alone. It depends on xy only, and every product occurs
 /// n times: n rows are enough.
-pub(super) fn restricted(model: &(impl Interpretable + ?Sized), parts: &[Array2<f32>]) -> Result<Vec<Evaluation>> {
+pub(super) fn restricted(model: &dyn Interpretable, parts: &[Array2<f32>]) -> Result<Vec<Evaluation>> {
     let labels: Vec<u32> = (0..model.order() as u32).collect();
     let readout = hidden_readout(model);
     parts.iter().map(|part| Ok(evaluation(readout.logits(part.view())?.view(), &labels))).collect()
@@ -72,10 +72,7 @@ pub(super) fn evaluation(logits: ArrayView2<'_, f32>, labels: &[u32]) -> Evaluat
 }
 
 /// What each part writes to the logits, `(R W_U)[p, z]`, laid out by (class, product) for [`excluded`].
-pub(super) fn logits_of_parts(
-    model: &(impl Interpretable + ?Sized),
-    parts: &[Array2<f32>],
-) -> Result<Vec<Array2<f32>>> {
+pub(super) fn logits_of_parts(model: &dyn Interpretable, parts: &[Array2<f32>]) -> Result<Vec<Array2<f32>>> {
     check_corrections(model.order(), parts.len())?;
     let linear = hidden_readout(model).with_bias(None);
     let written = |i: Range<usize>| Ok(linear.logits(parts[i.start].view())?.reversed_axes());
@@ -88,7 +85,7 @@ pub(super) fn check_corrections(n: usize, corrections: usize) -> Result<()> {
 }
 
 /// Loss and accuracy over all pairs of what the neurons' own path alone writes to the logits.
-pub(super) fn path_alone(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Evaluation> {
+pub(super) fn path_alone(model: &dyn Interpretable, task: &Task) -> Result<Evaluation> {
     let readout = hidden_readout(model);
     let block = |range: Range<usize>| {
         let logits = logits_of(model, readout, &task.pairs(range.clone()))?;
@@ -99,7 +96,7 @@ pub(super) fn path_alone(model: &(impl Interpretable + ?Sized), task: &Task) -> 
 }
 
 /// What a readout reads off a model at some pairs.
-fn logits_of(model: &(impl Interpretable + ?Sized), readout: Readout<'_>, pairs: &[Pair]) -> Result<Array2<f32>> {
+fn logits_of(model: &dyn Interpretable, readout: Readout<'_>, pairs: &[Pair]) -> Result<Array2<f32>> {
     readout.logits(model.run_with_cache(pairs, &[readout.site()])?.take(readout.site())?.view())
 }
 
@@ -112,7 +109,7 @@ fn logits_of(model: &(impl Interpretable + ?Sized), readout: Readout<'_>, pairs:
 /// `readout`: [`Readout::of_logits`] for the logits of the model; [`hidden_readout`] for those that the neurons' own path alone
 /// writes, as published.
 pub(super) fn excluded(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     readout: Readout<'_>,
     task: &Task,
     sets: &SplitPairs,

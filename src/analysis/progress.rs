@@ -142,6 +142,7 @@ impl From<&Progress> for History {
 /// Source: Nanda et al. 2023, "Progress measures for grokking via mechanistic interpretability", section 5.1; Chughtai,
 /// Chan, Nanda 2023, "A Toy Model of Universality".
 pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepBasis, task: &Task) -> Result<Progress> {
+    let basis: &dyn FourierBasis = &basis;
     let checkpoints = run.checkpoints()?;
     if checkpoints.is_empty() {
         return Err(Error::Unsupported { analysis: "progress of a run", needs: "checkpoints in its directory" });

@@ -174,6 +174,7 @@ pub fn representation(
     task: &Task,
     split: &Split,
 ) -> Result<RepresentationMeasures> {
+    let model: &dyn Interpretable = &model;
     check_shape("group of the representation", &[model.order()], &[group.order()])?;
     check_task(model, task)?;
     check_fingerprint("group of the representation", task.fingerprint(), group.fingerprint())?;
@@ -205,7 +206,7 @@ pub(super) struct OfIrreps {
 
 /// The measures of all irreps, from a pass that has been made; with these key irreps, or else those that the logits have.
 pub(super) fn irreps_of_pass(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     basis: &IrrepBasis,
     task: &Task,
     sets: &SplitPairs,
@@ -376,7 +377,7 @@ impl Logits {
 
 /// Losses of every key irrep, and last of all of them together; none without key irreps.
 fn losses(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     task: &Task,
     sets: &SplitPairs,
     basis: &IrrepBasis,

@@ -38,6 +38,7 @@ pub fn neuron_spectrum(
     site: &str,
     channel: usize,
 ) -> Result<Array4<f32>> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())?;
     let columns = model.neuron_columns(site, channel..channel + 1)?;
     Ok(forward_2d(basis, columns.view())?.index_axis_move(Axis(4), 0))
@@ -78,6 +79,7 @@ pub fn direction_spectra(
     task: &Task,
     directions: &[(usize, usize)],
 ) -> Result<Array5<f32>> {
+    let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
     check_order(basis, task)?;
     check_task(model, task)?;
     let n = model.order();
@@ -98,7 +100,7 @@ pub fn direction_spectra(
 }
 
 /// Energies of the 2-D transform of the mean logit of every pair, row-major: the part of the logits that no softmax sees.
-pub(super) fn mean_logit_spectrum(basis: &(impl FourierBasis + ?Sized), means: Vec<f64>) -> Result<SiteSpectrum> {
+pub(super) fn mean_logit_spectrum(basis: &dyn FourierBasis, means: Vec<f64>) -> Result<SiteSpectrum> {
     let n = basis.order();
     let means = Array2::from_shape_vec((n, n), means).expect("one mean a pair");
     let found = spectrum_of_values("mean logit", &basis, means.view())?;

@@ -62,19 +62,19 @@ impl BlockId {
 }
 
 /// A hash of what identifies a basis: its group, its kind, its sectors and its blocks.
-fn mark(basis: &(impl FourierBasis + ?Sized)) -> Option<NonZeroU64> {
+fn mark(basis: &dyn FourierBasis) -> Option<NonZeroU64> {
     let mut hasher = DefaultHasher::new();
     (basis.fingerprint(), basis.name(), basis.sectors().len(), basis.blocks()).hash(&mut hasher);
     NonZeroU64::new(hasher.finish())
 }
 
-pub(super) fn ids(basis: &(impl FourierBasis + ?Sized)) -> Vec<BlockId> {
+pub(super) fn ids(basis: &dyn FourierBasis) -> Vec<BlockId> {
     let basis_mark = mark(basis);
     (0..basis.blocks().len()).map(|index| BlockId { index, basis: basis_mark }).collect()
 }
 
 /// [`Error::OtherBasis`] for a block of another basis, [`Error::UnknownBlock`] for one beyond the blocks there are.
-pub(crate) fn check_blocks(basis: &(impl FourierBasis + ?Sized), blocks: &[BlockId]) -> Result<()> {
+pub(crate) fn check_blocks(basis: &dyn FourierBasis, blocks: &[BlockId]) -> Result<()> {
     let (count, expected) = (basis.blocks().len(), mark(basis));
     for block in blocks {
         if let (Some(got), Some(expected)) = (block.basis, expected)

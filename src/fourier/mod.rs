@@ -159,7 +159,7 @@ pub trait FourierBasis: Send + Sync {
     /// The ids of all blocks, in order: what analyses take and return for a block. They follow from the other methods, and are
     /// not to be overridden.
     fn block_ids(&self) -> Vec<BlockId> {
-        block::ids(self)
+        block::ids(&self)
     }
 
     /// The id of one block.
@@ -196,6 +196,9 @@ macro_rules! forward_fourier_basis {
             }
             fn blocks(&self) -> &[Block] {
                 (**self).blocks()
+            }
+            fn block_ids(&self) -> Vec<BlockId> {
+                (**self).block_ids()
             }
             fn row_name(&self, row: usize) -> String {
                 (**self).row_name(row)

@@ -23,6 +23,7 @@ use ndarray::{Array2, Array3, Array5, ArrayView2, ArrayView3, ArrayView5, ArrayV
 /// # Ok::<(), irreplens::Error>(())
 /// ```
 pub fn forward(basis: &(impl FourierBasis + ?Sized), values: ArrayView2<'_, f32>) -> Result<Array3<f32>> {
+    let basis: &dyn FourierBasis = &basis;
     let (n, m) = (basis.order(), basis.rows());
     check_shape("values of a 1-D transform", &[n, values.ncols()], values.shape())?;
     let mut out = Array3::zeros((basis.sectors().len(), m, values.ncols()));
@@ -44,6 +45,7 @@ pub fn forward(basis: &(impl FourierBasis + ?Sized), values: ArrayView2<'_, f32>
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) if `coefficients` does not have the basis's sectors and rows.
 pub fn inverse(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView3<'_, f32>) -> Result<Array2<f32>> {
+    let basis: &dyn FourierBasis = &basis;
     let (n, m, channels) = (basis.order(), basis.rows(), coefficients.dim().2);
     check_shape("coefficients of a 1-D transform", &[basis.sectors().len(), m, channels], coefficients.shape())?;
     let mut out = Array2::zeros((n, channels));
@@ -69,6 +71,7 @@ pub fn inverse(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView3<'_
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) if the first two axes are not n by n.
 pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
+    let basis: &dyn FourierBasis = &basis;
     let (n, channels) = (basis.order(), values.dim().2);
     check_shape("values of a 2-D transform", &[n, n, channels], values.shape())?;
     let order: Vec<usize> = basis.sectors().iter().flatten().map(|e| e.index()).collect();
@@ -98,6 +101,7 @@ pub fn untile_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f3
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) if the first four axes are not the basis's.
 pub fn tile_2d(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32>) -> Result<Array3<f32>> {
+    let basis: &dyn FourierBasis = &basis;
     let (n, channels) = (basis.order(), regions.dim().4);
     check_regions(basis, regions)?;
     let mut out = Array3::zeros((n, n, channels));
@@ -126,6 +130,7 @@ pub fn tile_2d(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32
 ///
 /// Cost: 2 n^2 m channels multiply-adds by matrix product, O(n^2 log m channels) by FFT; on the calling thread.
 pub fn forward_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f32>) -> Result<Array5<f32>> {
+    let basis: &dyn FourierBasis = &basis;
     Ok(transform_regions(basis, Direction::Forward, untile_2d(basis, values)?))
 }
 
@@ -140,13 +145,14 @@ pub fn forward_2d(basis: &(impl FourierBasis + ?Sized), values: ArrayView3<'_, f
 /// # Errors
 /// [`Error::Shape`](crate::Error::Shape) if the first four axes are not the basis's.
 pub fn inverse_2d(basis: &(impl FourierBasis + ?Sized), coefficients: ArrayView5<'_, f32>) -> Result<Array3<f32>> {
+    let basis: &dyn FourierBasis = &basis;
     check_regions(basis, coefficients)?;
     tile_2d(basis, transform_regions(basis, Direction::Inverse, coefficients.to_owned()).view())
 }
 
 /// Transforms every sector of `from`, rows in sector order: (n, channels) to the same.
 pub(crate) fn transform_sectors(
-    basis: &(impl FourierBasis + ?Sized),
+    basis: &dyn FourierBasis,
     direction: Direction,
     from: ArrayView2<'_, f32>,
     mut to: ArrayViewMut2<'_, f32>,
@@ -158,7 +164,7 @@ pub(crate) fn transform_sectors(
 }
 
 /// Transforms x and y of every region.
-fn transform_regions(basis: &(impl FourierBasis + ?Sized), direction: Direction, regions: Array5<f32>) -> Array5<f32> {
+fn transform_regions(basis: &dyn FourierBasis, direction: Direction, regions: Array5<f32>) -> Array5<f32> {
     let (sectors, _, m, _, channels) = regions.dim();
     let n = sectors * m;
     let from = regions.permuted_axes([0, 2, 1, 3, 4]).as_standard_layout().into_owned();
@@ -175,13 +181,13 @@ fn transform_regions(basis: &(impl FourierBasis + ?Sized), direction: Direction,
 }
 
 /// (n, n, channels) in sector order, row-major, seen as (sectors, sectors, m, m, channels).
-fn as_regions(basis: &(impl FourierBasis + ?Sized), tiled: Array3<f32>) -> Array5<f32> {
+fn as_regions(basis: &dyn FourierBasis, tiled: Array3<f32>) -> Array5<f32> {
     let (sectors, m, channels) = (basis.sectors().len(), basis.rows(), tiled.dim().2);
     let regions = tiled.into_shape_with_order((sectors, m, sectors, m, channels)).expect("row-major");
     regions.permuted_axes([0, 2, 1, 3, 4])
 }
 
-fn check_regions(basis: &(impl FourierBasis + ?Sized), regions: ArrayView5<'_, f32>) -> Result<()> {
+fn check_regions(basis: &dyn FourierBasis, regions: ArrayView5<'_, f32>) -> Result<()> {
     let (sectors, m) = (basis.sectors().len(), basis.rows());
     check_shape("coefficients of a 2-D transform", &[sectors, sectors, m, m, regions.dim().4], regions.shape())
 }

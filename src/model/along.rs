@@ -11,7 +11,7 @@ use ndarray::{Array2, Array3, ArrayView2, Axis, CowArray, Ix2, s};
 
 /// Logits times directions.
 pub(super) fn logits_along(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     pairs: &[Pair],
     directions: ArrayView2<'_, f32>,
 ) -> Result<Array2<f32>> {
@@ -21,13 +21,13 @@ pub(super) fn logits_along(
     Ok(matmul(logits.view(), directions))
 }
 
-pub(super) fn check_directions(model: &(impl Interpretable + ?Sized), directions: ArrayView2<'_, f32>) -> Result<()> {
+pub(super) fn check_directions(model: &dyn Interpretable, directions: ArrayView2<'_, f32>) -> Result<()> {
     check_shape("directions of the logits", &[model.order(), directions.ncols()], directions.shape())
 }
 
 /// For every x, the rows of the basis times the activations of each sector of y.
 pub(super) fn coefficients_along_y(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     site: &str,
     basis: &dyn FourierBasis,
     rows: &[usize],
@@ -53,7 +53,7 @@ pub(super) fn coefficients_along_y(
 
 /// The order, the coefficients of every x and the width of a site whose [`coefficients_along_y`] fit in memory.
 pub(super) fn check_rows(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     site: &str,
     basis: &dyn FourierBasis,
     rows: &[usize],
@@ -65,7 +65,7 @@ pub(super) fn check_rows(
 }
 
 /// Some rows of a basis, as functions of the position in a sector: (rows, m).
-pub(crate) fn rows_of_basis(basis: &(impl FourierBasis + ?Sized), rows: &[usize]) -> Array2<f32> {
+pub(crate) fn rows_of_basis(basis: &dyn FourierBasis, rows: &[usize]) -> Array2<f32> {
     Array2::from_shape_fn((rows.len(), basis.rows()), |(r, t)| basis.value(rows[r], t) as f32)
 }
 

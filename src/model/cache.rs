@@ -65,6 +65,7 @@ impl<'a> ForwardPass<'a> {
         hooks: &'a Hooks,
         keep: &'a [&'a str],
     ) -> Result<Self> {
+        let model: &dyn Interpretable = &model;
         let (sites, order) = (model.sites(), model.order());
         hooks.check(&sites, order)?;
         for site in keep {

@@ -12,14 +12,14 @@ use std::borrow::Cow;
 /// changes nothing of it. Hooks act on the logits as they were.
 ///
 /// Where the readout is linear that is W_U with the mean of its columns taken off, and costs nothing; so is the bias.
-pub(crate) struct Centred<'a, M: ?Sized> {
-    model: &'a M,
+pub(crate) struct Centred<'a> {
+    model: &'a dyn Interpretable,
     unembed: Option<Array2<f32>>,
     bias: Option<Array2<f32>>,
 }
 
-impl<'a, M: Interpretable + ?Sized> Centred<'a, M> {
-    pub(crate) fn new(model: &'a M) -> Self {
+impl<'a> Centred<'a> {
+    pub(crate) fn new(model: &'a dyn Interpretable) -> Self {
         let readout = model.readout();
         let centred = |map: ArrayView2<'_, f32>| less_mean(map.to_owned()).as_standard_layout().into_owned();
         let unembed = readout.unembedding().map(centred);
@@ -28,7 +28,7 @@ impl<'a, M: Interpretable + ?Sized> Centred<'a, M> {
     }
 }
 
-impl<M: Interpretable + ?Sized> Interpretable for Centred<'_, M> {
+impl Interpretable for Centred<'_> {
     fn order(&self) -> usize {
         self.model.order()
     }

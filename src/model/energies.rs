@@ -24,30 +24,17 @@ const COLUMNS: usize = 1 << 9;
 /// Values in a cache line.
 const LINE: usize = 16;
 
-pub(super) fn spectrum(
-    model: &(impl Interpretable + ?Sized),
-    site: &str,
-    basis: &dyn FourierBasis,
-) -> Result<SiteSpectrum> {
+pub(super) fn spectrum(model: &dyn Interpretable, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
     let all = energies(model, site, basis, &Terms::all(basis))?.finish(site, basis);
     all.by_block.is_finite().then_some(all).ok_or_else(|| overflow(model, site))
 }
 
-pub(super) fn block_energies(
-    model: &(impl Interpretable + ?Sized),
-    site: &str,
-    basis: &dyn FourierBasis,
-) -> Result<BlockEnergies> {
+pub(super) fn block_energies(model: &dyn Interpretable, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
     let within = energies(model, site, basis, &Terms::within_blocks(basis))?.of_blocks(site, basis);
     within.is_finite().then_some(within).ok_or_else(|| overflow(model, site))
 }
 
-fn energies(
-    model: &(impl Interpretable + ?Sized),
-    site: &str,
-    basis: &dyn FourierBasis,
-    terms: &[Terms],
-) -> Result<Energies> {
+fn energies(model: &dyn Interpretable, site: &str, basis: &dyn FourierBasis, terms: &[Terms]) -> Result<Energies> {
     let width = width(model, site)?;
     check_order(model, basis)?;
     let n = model.order();
@@ -66,10 +53,7 @@ fn energies(
 /// Spectra of the neuron site and of the logits less their mean over the classes. Where the unembedding reads the neuron
 /// site, the coefficients of the logits are those of the neurons times W_U less the mean of its columns: neither the logits nor
 /// their transform is computed.
-pub(super) fn spectra(
-    model: &(impl Interpretable + ?Sized),
-    basis: &dyn FourierBasis,
-) -> Result<(SiteSpectrum, SiteSpectrum)> {
+pub(super) fn spectra(model: &dyn Interpretable, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
     let (n, site) = (model.order(), model.neuron_site());
     check_order(model, basis)?;
     let centred = Centred::new(model);
@@ -117,7 +101,7 @@ pub(crate) fn spectrum_of_values(
     Ok(energies.finish(site, basis))
 }
 
-pub(super) fn check_order(model: &(impl Interpretable + ?Sized), basis: &dyn FourierBasis) -> Result<()> {
+pub(super) fn check_order(model: &dyn Interpretable, basis: &dyn FourierBasis) -> Result<()> {
     check_shape("group of the basis", &[model.order()], &[basis.order()])?;
     check_fingerprint("group of the basis", model.fingerprint(), basis.fingerprint())
 }
@@ -186,7 +170,7 @@ impl Energies {
     /// constant.
     fn add(
         &mut self,
-        model: &(impl Interpretable + ?Sized),
+        model: &dyn Interpretable,
         site: &str,
         basis: &dyn FourierBasis,
         channels: Range<usize>,

@@ -73,7 +73,7 @@ pub fn cross_entropy(logits: ArrayView2<'_, f32>, targets: &[u32]) -> Result<Vec
 
 /// Rows of a block when every row holds as many values as the widest site, one position of it where it has several: fixed by
 /// the model and the group, never by the threads.
-pub(crate) fn block_rows(model: &(impl Interpretable + ?Sized)) -> usize {
+pub(crate) fn block_rows(model: &dyn Interpretable) -> usize {
     let sites = model.sites();
     // A site with several positions comes right behind the last of them.
     let of_all_positions =
@@ -120,7 +120,7 @@ pub(crate) fn check_finite(site: &str, values: ArrayView2<'_, f32>, pairs: &[Pai
 
 /// Why a sum over all pairs of a site is not finite: the first pair whose logits or activations are not, or else that
 /// finite activations are too large for what was made of them.
-pub(super) fn overflow(model: &(impl Interpretable + ?Sized), site: &str) -> Error {
+pub(super) fn overflow(model: &dyn Interpretable, site: &str) -> Error {
     let n = model.order();
     let check = |range: Range<usize>| {
         let pairs = pairs(n, range);
@@ -134,13 +134,13 @@ pub(super) fn overflow(model: &(impl Interpretable + ?Sized), site: &str) -> Err
     blocks.into_iter().find_map(Result::err).unwrap_or(none)
 }
 
-pub(crate) fn check_task(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<()> {
+pub(crate) fn check_task(model: &dyn Interpretable, task: &Task) -> Result<()> {
     check_shape("group of the task", &[model.order()], &[task.order()])?;
     check_fingerprint("group of the task", model.fingerprint(), task.fingerprint())
 }
 
 /// Mean loss and accuracy over all pairs: row blocks in parallel, their sums added in order.
-pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks: &Hooks) -> Result<Evaluation> {
+pub(super) fn evaluate(model: &dyn Interpretable, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
     check_task(model, task)?;
     let block = |range: Range<usize>| {
         let pairs = task.pairs(range.clone());
@@ -156,7 +156,7 @@ pub(super) fn evaluate(model: &(impl Interpretable + ?Sized), task: &Task, hooks
 ///
 /// # Errors
 /// [`Error::NonFiniteActivation`]; those of `forward`.
-pub(crate) fn winners(model: &(impl Interpretable + ?Sized)) -> Result<Array2<Elem>> {
+pub(crate) fn winners(model: &dyn Interpretable) -> Result<Array2<Elem>> {
     let n = model.order();
     let block = |range: Range<usize>| {
         let pairs = pairs(n, range);
@@ -176,7 +176,7 @@ pub(crate) fn winners(model: &(impl Interpretable + ?Sized)) -> Result<Array2<El
     Ok(Array2::from_shape_vec((n, n), blocks.concat()).expect("one winner a pair"))
 }
 
-pub(super) fn check_columns(model: &(impl Interpretable + ?Sized), site: &str, range: &Range<usize>) -> Result<()> {
+pub(super) fn check_columns(model: &dyn Interpretable, site: &str, range: &Range<usize>) -> Result<()> {
     let (n, width) = (model.order(), width(model, site)?);
     if range.end > width || range.start > range.end {
         return Err(Error::UnknownChannel { site: site.into(), channel: range.end.max(range.start), width });
@@ -190,7 +190,7 @@ pub(crate) fn all_pairs_bytes(order: usize, width: usize) -> usize {
 }
 
 /// Columns of any site from passes over row blocks; those of the logits from the unembedding's columns alone.
-pub(super) fn columns(model: &(impl Interpretable + ?Sized), site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+pub(super) fn columns(model: &dyn Interpretable, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
     check_columns(model, site, &range)?;
     let (n, channels) = (model.order(), range.len());
     let readout = model.readout();

@@ -32,7 +32,7 @@ pub(crate) const MOST_TOTALS: usize = 64;
 ///
 /// Analyses that look at different things in the same pass are called from one `f`.
 pub(crate) fn fold_pairs<T: Send>(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     task: &Task,
     start: impl Fn() -> T + Sync,
     f: impl Fn(&mut T, &PairBlock<'_>) + Sync,
@@ -42,7 +42,7 @@ pub(crate) fn fold_pairs<T: Send>(
 
 /// [`fold_pairs`] into at most `totals` totals.
 pub(super) fn fold_pairs_into<T: Send>(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     task: &Task,
     totals: usize,
     start: impl Fn() -> T + Sync,
@@ -77,7 +77,7 @@ pub(super) fn fold_pairs_into<T: Send>(
 
 /// All pairs in row blocks, in parallel: `f` adds every block to a total, of which there are at most `totals`, in order.
 pub(crate) fn fold_rows<T: Send>(
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     totals: usize,
     start: impl Fn() -> T + Sync,
     f: impl Fn(&mut T, Range<usize>) -> Result<()> + Sync,

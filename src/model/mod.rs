@@ -265,7 +265,7 @@ pub trait Interpretable: Send + Sync {
     /// [`Error::Shape`] for a task of another order; [`Error::NonFiniteActivation`] naming the first pair with a logit that
     /// is NaN or infinite; those of `run_with_hooks`.
     fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
-        evaluate::evaluate(self, task, hooks)
+        evaluate::evaluate(&self, task, hooks)
     }
 
     /// Losses over sets of pairs, and the readout site summed up by left element, by right element and by product, in one
@@ -278,7 +278,7 @@ pub trait Interpretable: Send + Sync {
     /// [`Error::Shape`] for a task or a set of another order; [`Error::Memory`] if the sums would exceed
     /// [`memory::budget`](crate::memory::budget).
     fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
-        pair_means::pair_means(self, task, sets)
+        pair_means::pair_means(&self, task, sets)
     }
 
     /// The channels `range` of a site at all pairs: (n, n, range), entry [x, y, channel], in any memory layout.
@@ -287,7 +287,7 @@ pub trait Interpretable: Send + Sync {
     /// [`Error::UnknownSite`]; [`Error::UnknownChannel`] for a range beyond the width; [`Error::Memory`] if the answer would
     /// exceed [`memory::budget`](crate::memory::budget).
     fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
-        evaluate::columns(self, site, range)
+        evaluate::columns(&self, site, range)
     }
 
     /// Whether activations are in another memory, a device's say, from which copying those of all pairs takes longer than
@@ -305,7 +305,7 @@ pub trait Interpretable: Send + Sync {
     /// [`Error::Shape`] for functions on a group of another order; [`Error::NonFiniteActivation`] where what is returned would
     /// not be finite, naming the first such pair; those of [`run_with_hooks`](Interpretable::run_with_hooks).
     fn logits_along(&self, pairs: &[Pair], directions: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
-        along::logits_along(self, pairs, directions)
+        along::logits_along(&self, pairs, directions)
     }
 
     /// The coefficients of a site along y, at every x, in some rows of a basis: (n, sectors * rows, width).
@@ -322,7 +322,7 @@ pub trait Interpretable: Send + Sync {
     /// # Panics
     /// If the basis has no such row.
     fn coefficients_along_y(&self, site: &str, basis: &dyn FourierBasis, rows: &[usize]) -> Result<Array3<f32>> {
-        along::coefficients_along_y(self, site, basis, rows)
+        along::coefficients_along_y(&self, site, basis, rows)
     }
 
     /// Energies of the 2-D transforms of all channels of a site, as it is: of the logits, a constant added to all of them at
@@ -332,7 +332,7 @@ pub trait Interpretable: Send + Sync {
     /// # Errors
     /// [`Error::UnknownSite`]; [`Error::Shape`] for a basis of another order; [`Error::NonFiniteActivation`].
     fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
-        energies::spectrum(self, site, basis)
+        energies::spectrum(&self, site, basis)
     }
 
     /// The part of [`spectrum`](Interpretable::spectrum) that neurons are labelled by, without the terms across blocks.
@@ -342,7 +342,7 @@ pub trait Interpretable: Send + Sync {
     ///
     /// Cost: a pass over all pairs and the transform of y; that of x only within blocks.
     fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
-        energies::block_energies(self, site, basis)
+        energies::block_energies(&self, site, basis)
     }
 
     /// [`spectrum`](Interpretable::spectrum) of the neuron site, and of the logits less the mean over the classes of every
@@ -354,7 +354,7 @@ pub trait Interpretable: Send + Sync {
     /// # Errors
     /// [`Error::Shape`] for a basis of another order; [`Error::NonFiniteActivation`].
     fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
-        energies::spectra(self, basis)
+        energies::spectra(&self, basis)
     }
 }
 
@@ -362,7 +362,7 @@ pub trait Interpretable: Send + Sync {
 ///
 /// # Errors
 /// [`Error::UnknownSite`].
-pub(crate) fn width(model: &(impl Interpretable + ?Sized), site: &str) -> Result<usize> {
+pub(crate) fn width(model: &dyn Interpretable, site: &str) -> Result<usize> {
     let sites = model.sites();
     match sites.iter().find(|s| s.name == site) {
         Some(found) => Ok(found.width),

@@ -70,7 +70,7 @@ pub(super) fn check_sets(task: &Task, sets: &[&[bool]]) -> Result<()> {
     sets.iter().try_for_each(|set| check_shape("set of pairs", &[task.labels().len()], &[set.len()]))
 }
 
-pub(super) fn pair_means(model: &(impl Interpretable + ?Sized), task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
+pub(super) fn pair_means(model: &dyn Interpretable, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
     check_sets(task, sets)?;
     let (n, read) = (task.order(), width(model, model.readout().site())?);
     let (width, is_read_out) = (width(model, hidden_readout(model).site())?, hidden_is_read_out(model));

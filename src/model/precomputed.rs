@@ -231,6 +231,7 @@ impl Precomputed {
     /// # Errors
     /// [`Error::Memory`] over the [budget](crate::memory::budget); those of `run_with_cache`.
     pub fn record(model: &(impl Interpretable + ?Sized), sites: &[&str], neuron_site: &str) -> Result<Self> {
+        let model: &dyn Interpretable = &model;
         let n = model.order();
         let width: usize = model.sites().iter().filter(|s| sites.contains(&s.name.as_str())).map(|s| s.width).sum();
         memory::check("recorded activations", all_pairs_bytes(n, width))?;

@@ -114,6 +114,6 @@ pub(crate) fn hidden_readout<M: Interpretable + ?Sized>(model: &M) -> Readout<'_
 }
 
 /// Whether the hidden layer that measures are of is all that reaches the logits, up to a bias.
-pub(crate) fn hidden_is_read_out(model: &(impl Interpretable + ?Sized)) -> bool {
+pub(crate) fn hidden_is_read_out(model: &dyn Interpretable) -> bool {
     hidden_readout(model).site == model.readout().site
 }

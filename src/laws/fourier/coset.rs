@@ -13,6 +13,7 @@ use std::f64::consts::TAU;
 /// `cosets`: the orders if they differ; h if it is none; [sector, position], the element there and h times the one
 /// before; `sectors` as [`sectors`].
 pub fn cosets(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "cosets";
     sectors(basis)?;
     Violation::unless_equal(LAW, "order", basis.order(), group.order())?;
@@ -36,6 +37,7 @@ pub fn cosets(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + ?Sized
 /// `shift`: [row, column], the coefficient of the function moved, and that of the function, turned; a block of more
 /// than two rows; `blocks` as [`blocks`].
 pub fn shift(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "shift";
     if basis.generator().is_none() {
         return Ok(());
@@ -64,6 +66,7 @@ pub fn shift(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
 /// `convolution`: [row, column], the coefficient of the convolution, and the product; a block of more than two rows;
 /// `blocks` as [`blocks`].
 pub fn convolution(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "convolution";
     if basis.generator().is_none() {
         return Ok(());
@@ -95,7 +98,7 @@ pub fn convolution(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation
 }
 
 /// Blocks of one or two rows.
-fn frequencies(law: &'static str, basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+fn frequencies(law: &'static str, basis: &dyn FourierBasis) -> Result<(), Violation> {
     blocks(basis)?;
     match basis.blocks().iter().find(|block| block.rows.len() > 2) {
         Some(block) => Err(Violation::new(law, &block.name, block.rows.len(), 1..=2)),
@@ -107,7 +110,7 @@ fn complex(coefficients: &Array2<f64>, row: usize, rows: usize, column: usize) -
     [coefficients[[row, column]], if rows == 2 { coefficients[[row + 1, column]] } else { 0.0 }]
 }
 
-fn coefficients(basis: &(impl FourierBasis + ?Sized), values: &Array2<f32>) -> Array2<f64> {
+fn coefficients(basis: &dyn FourierBasis, values: &Array2<f32>) -> Array2<f64> {
     let mut out = Array2::from_elem(values.dim(), f32::NAN);
     basis.transform(Direction::Forward, values.view(), out.view_mut());
     out.mapv(f64::from)

@@ -52,6 +52,7 @@ const RANDOM: usize = 19;
 /// # Errors
 /// The first violation found.
 pub fn check(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     sectors(basis)?;
     blocks(basis)?;
     orthonormality(basis)?;
@@ -68,6 +69,7 @@ pub fn check(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
 /// # Errors
 /// The first violation found.
 pub fn check_on(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     check(basis)?;
     cosets(basis, group)?;
     translations(basis, group)
@@ -79,6 +81,7 @@ pub fn check_on(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + ?Siz
 /// `sectors`: the sector of another size; [sector, position] of an element beyond the order; an element and the two
 /// places it stands at.
 pub fn sectors(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "sectors";
     let sectors = basis.sectors();
     let m = sectors.first().map_or(0, Vec::len);
@@ -112,6 +115,7 @@ pub fn sectors(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
 /// `blocks`: the block, its rows and those it should have; [0, position] and the value against `1/sqrt(m)`; `sectors`
 /// as [`sectors`].
 pub fn blocks(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "blocks";
     sectors(basis)?;
     let (m, blocks) = (basis.rows(), basis.blocks());
@@ -144,6 +148,7 @@ pub fn blocks(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
 /// `orthonormality`: two rows, their product, and 1 or 0; `matrix`: row, position, the entry and the value; `sectors`
 /// as [`sectors`].
 pub fn orthonormality(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     let matrix = matrix(basis)?;
     let m = matrix.nrows();
     let suspects: Vec<usize> = if is_small(m) {
@@ -167,7 +172,7 @@ pub fn orthonormality(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violat
 }
 
 /// The matrix, once sectors are sound and its entries are the basis's values.
-fn matrix(basis: &(impl FourierBasis + ?Sized)) -> Result<Array2<f64>, Violation> {
+fn matrix(basis: &dyn FourierBasis) -> Result<Array2<f64>, Violation> {
     const LAW: &str = "matrix";
     sectors(basis)?;
     let matrix = basis.matrix();

@@ -21,6 +21,7 @@ enum Layout {
 /// `fast equals dense`: direction, memory layout, [row, column] of the output, the entry and the product; `matrix` as
 /// [`orthonormality`](super::orthonormality); `sectors` as [`sectors`].
 pub fn fast_equals_dense(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "fast equals dense";
     let (matrix, input) = (matrix(basis)?, functions(basis.rows()));
     let norms = norms(&input);
@@ -41,7 +42,7 @@ pub fn fast_equals_dense(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Vio
 }
 
 fn transformed(
-    basis: &(impl FourierBasis + ?Sized),
+    basis: &dyn FourierBasis,
     direction: Direction,
     layout: Layout,
     input: &Array2<f32>,
@@ -86,6 +87,7 @@ fn transformed(
 /// # Errors
 /// `inverse 1-D`: the indices of an entry, it after there and back, and before; `sectors` as [`sectors`].
 pub fn inverse_1d(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "inverse 1-D";
     sectors(basis)?;
     let values = functions(basis.order());
@@ -103,6 +105,7 @@ pub fn inverse_1d(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation>
 /// # Errors
 /// `inverse 2-D`: the indices of an entry, it after there and back, and before; `sectors` as [`sectors`].
 pub fn inverse_2d(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "inverse 2-D";
     sectors(basis)?;
     // Stored with x fastest: strides no product likes.
@@ -121,6 +124,7 @@ pub fn inverse_2d(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation>
 /// # Errors
 /// `parseval`: the transform and the channel, the sum after and before; `sectors` as [`sectors`].
 pub fn parseval(basis: &(impl FourierBasis + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "parseval";
     sectors(basis)?;
     let values = functions(basis.order());

@@ -21,6 +21,7 @@ use ndarray::{Array2, Axis};
 ///
 /// Cost: O(m^3) products for each generator and sector up to m = 128, beyond O(m^2).
 pub fn translations(basis: &(impl FourierBasis + ?Sized), group: &(impl Group + ?Sized)) -> Result<(), Violation> {
+    let basis: &dyn FourierBasis = &basis;
     const LAW: &str = "translations";
     sectors(basis)?;
     blocks(basis)?;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 /// `no-op hook`: hook and site, pair and channel, the activation and that without the hook; `honoured hook`: the same,
 /// the activation and what the hook should make of it; `sites` as [`sites`](super::sites).
 pub fn no_op_hook(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "no-op hook";
     let probe = Probe::new(LAW, model)?;
     for site in model.sites() {
@@ -56,7 +57,7 @@ fn no_ops(probe: &Probe, site: &Site, order: usize) -> Result<Vec<(&'static str,
 }
 
 /// Real changes at one site.
-fn honoured(model: &(impl Interpretable + ?Sized), probe: &Probe, site: &Site) -> Result<(), Violation> {
+fn honoured(model: &dyn Interpretable, probe: &Probe, site: &Site) -> Result<(), Violation> {
     const LAW: &str = "honoured hook";
     let (n, name, names) = (model.order(), site.name.as_str(), probe.names());
     let before = probe.at(name);
@@ -112,7 +113,7 @@ fn agree(case: &str, probe: &Probe, got: ArrayView2<'_, f32>, expected: ArrayVie
 pub(super) fn hooked(
     law: &'static str,
     case: &str,
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     pairs: &[Pair],
     hook: Hook,
     keep: &[&str],
@@ -131,6 +132,7 @@ pub(super) fn hooked(
 /// # Errors
 /// `unknown site`: the call that was answered; `sites` as [`sites`](super::sites).
 pub fn unknown_site(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "unknown site";
     const ABSENT: &str = "no such site";
     if let Some(inside) = model.without_group() {

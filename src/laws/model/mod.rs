@@ -49,6 +49,7 @@ const SINGLE: usize = 8;
 /// # Errors
 /// The first violation found.
 pub fn check(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     sites(model)?;
     cache_equals_forward(model)?;
     readout_is_logits(model)?;
@@ -66,6 +67,7 @@ pub fn check(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
 /// # Errors
 /// `sites`: what is wrong, what there is and what there should be.
 pub fn sites(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "sites";
     let (n, sites) = (model.order(), model.sites());
     if n == 0 {
@@ -98,6 +100,7 @@ pub fn sites(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
 /// `cache equals forward`: the sites kept, or a shape, if wrong; what was asked for, the site, pair and channel, the
 /// activation there and that from a pass keeping everything; `sites` as [`sites`].
 pub fn cache_equals_forward(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "cache equals forward";
     let probe = Probe::new(LAW, model)?;
     let names = probe.names();
@@ -128,6 +131,7 @@ pub fn cache_equals_forward(model: &(impl Interpretable + ?Sized)) -> Result<(),
 /// # Errors
 /// `readout is logits`: pair, element, what is read out and the logit; `sites` as [`sites`].
 pub fn readout_is_logits(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "readout is logits";
     let (probe, readout) = (Probe::new(LAW, model)?, model.readout());
     let read = answer(LAW, "readout", readout.logits(view(LAW, &probe.cache, readout.site())?))?;
@@ -148,6 +152,7 @@ pub fn readout_is_logits(model: &(impl Interpretable + ?Sized)) -> Result<(), Vi
 /// `neuron path`: the shape of the path, if wrong; pair, element, the logit with the hook and what it should be; `sites` as
 /// [`sites`].
 pub fn neuron_path(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "neuron path";
     let Some(path) = model.neuron_path() else { return Ok(()) };
     let (probe, site) = (Probe::new(LAW, model)?, model.neuron_site());
@@ -166,6 +171,7 @@ pub fn neuron_path(model: &(impl Interpretable + ?Sized)) -> Result<(), Violatio
 /// `separable`: the order, the site or a shape, if wrong; pair and channel, `left[x]` combined with `right[y]` and
 /// the activation; `sites` as [`sites`].
 pub fn separable(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "separable";
     let Some(maps) = model.as_separable() else { return Ok(()) };
     let probe = Probe::new(LAW, model)?;
@@ -192,7 +198,7 @@ struct Probe {
 }
 
 impl Probe {
-    fn new(law: &'static str, model: &(impl Interpretable + ?Sized)) -> Result<Self, Violation> {
+    fn new(law: &'static str, model: &dyn Interpretable) -> Result<Self, Violation> {
         sites(model)?;
         let (n, sites) = (model.order(), model.sites());
         let widths = sites.iter().map(|s| s.width).sum::<usize>().max(1);
@@ -278,7 +284,7 @@ fn same(
 /// A pass without hooks, and that it keeps just what was asked for, in the right shapes.
 fn run(
     law: &'static str,
-    model: &(impl Interpretable + ?Sized),
+    model: &dyn Interpretable,
     pairs: &[Pair],
     keep: &[&str],
 ) -> Result<ActivationCache, Violation> {
@@ -300,7 +306,7 @@ fn view<'a>(law: &'static str, cache: &'a ActivationCache, site: &str) -> Result
     cache.get(site).ok_or_else(|| Violation::new(law, site, "not kept", "kept"))
 }
 
-fn width(model: &(impl Interpretable + ?Sized), site: &str) -> usize {
+fn width(model: &dyn Interpretable, site: &str) -> usize {
     model.sites().iter().find(|s| s.name == site).map_or(0, |s| s.width)
 }
 

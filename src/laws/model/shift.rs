@@ -16,6 +16,7 @@ use ndarray::Array2;
 /// # Errors
 /// `logit shift`: the energy, class and block, with the function and without; `sites` as [`sites`](super::sites).
 pub fn logit_shift(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     const LAW: &str = "logit shift";
     if let Some(inside) = model.without_group() {
         return logit_shift(inside);
@@ -49,12 +50,12 @@ pub fn logit_shift(model: &(impl Interpretable + ?Sized)) -> Result<(), Violatio
 }
 
 /// A model with a function of the pair added to all of its logits.
-struct Shifted<'a, M: ?Sized> {
-    model: &'a M,
+struct Shifted<'a> {
+    model: &'a dyn Interpretable,
     by: Array2<f32>,
 }
 
-impl<M: Interpretable + ?Sized> Interpretable for Shifted<'_, M> {
+impl Interpretable for Shifted<'_> {
     fn order(&self) -> usize {
         self.model.order()
     }

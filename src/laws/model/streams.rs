@@ -25,6 +25,7 @@ const LAW: &str = "streams";
 /// `streams`: the method and its arguments, pair, channel or block, what it returned and what it should have; `sites`
 /// as [`sites`](super::sites).
 pub fn streams(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
     if let Some(inside) = model.without_group() {
         return streams(inside);
     }
@@ -54,7 +55,7 @@ pub fn streams(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
 }
 
 /// Hooks that tell pairs apart, with their names.
-fn hooks(model: &(impl Interpretable + ?Sized)) -> Vec<(String, Hooks)> {
+fn hooks(model: &dyn Interpretable) -> Vec<(String, Hooks)> {
     let n = model.order();
     let mask: Arc<[bool]> = (0..n * n).map(|i| i % 3 == 1).collect();
     let mut all =
@@ -69,7 +70,7 @@ fn hooks(model: &(impl Interpretable + ?Sized)) -> Vec<(String, Hooks)> {
     all
 }
 
-fn losses(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+fn losses(model: &dyn Interpretable) -> Result<(), Violation> {
     let n = model.order();
     let task = Task::new(&cyclic(LAW, n)?);
     for (name, hooks) in hooks(model) {
@@ -143,7 +144,7 @@ struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    fn new(model: &(impl Interpretable + ?Sized), site: &'a str, width: usize) -> Result<Self, Violation> {
+    fn new(model: &dyn Interpretable, site: &'a str, width: usize) -> Result<Self, Violation> {
         let n = model.order();
         let count = (EXHAUSTIVE / (n * n)).clamp(2, width.max(2)).min(width);
         // First, last and evenly between.
@@ -163,7 +164,7 @@ impl<'a> Reference<'a> {
         Ok(Self { site, order: n, width, channels, values, scale })
     }
 
-    fn columns(&self, model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    fn columns(&self, model: &dyn Interpretable) -> Result<(), Violation> {
         let n = self.order;
         let most = (crate::memory::budget() / (n * n * size_of::<f32>())).min(4 * EXHAUSTIVE / (n * n)).max(2);
         let last = self.width.saturating_sub(1);
@@ -184,7 +185,7 @@ impl<'a> Reference<'a> {
     }
 
     /// The logits that there are along functions that are 0 elsewhere, at every other pair.
-    fn along(&self, model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    fn along(&self, model: &dyn Interpretable) -> Result<(), Violation> {
         let n = self.order;
         let draws: Array2<f32> = uniform((self.channels.len(), 2));
         let mut directions = Array2::zeros((n, 2));
@@ -206,11 +207,7 @@ impl<'a> Reference<'a> {
     }
 
     /// Coefficients along y, in the last rows of a basis and in the first.
-    fn coefficients(
-        &self,
-        model: &(impl Interpretable + ?Sized),
-        basis: &(impl FourierBasis + ?Sized),
-    ) -> Result<(), Violation> {
+    fn coefficients(&self, model: &dyn Interpretable, basis: &dyn FourierBasis) -> Result<(), Violation> {
         let (n, m, sectors) = (self.order, basis.rows(), basis.sectors());
         let rows = if m > 1 { vec![m - 1, 0] } else { vec![0] };
         let case = format!("coefficients along y of {} in {} sectors", self.site, sectors.len());
@@ -247,7 +244,7 @@ impl<'a> Reference<'a> {
         case: &str,
         got: &SiteSpectrum,
         blocks: &BlockEnergies,
-        basis: &(impl FourierBasis + ?Sized),
+        basis: &dyn FourierBasis,
     ) -> Result<(), Violation> {
         let both = [("spectrum", &got.by_block), ("block energies", blocks)];
         for (method, found) in both {
@@ -318,7 +315,7 @@ impl<'a> Reference<'a> {
 }
 
 /// Squares of the 2-D coefficients of a function of pairs, summed over regions: (rows, rows).
-fn energies(basis: &(impl FourierBasis + ?Sized), values: &Array2<f64>) -> Array2<f64> {
+fn energies(basis: &dyn FourierBasis, values: &Array2<f64>) -> Array2<f64> {
     let (m, matrix) = (basis.rows(), basis.matrix());
     let mut out = Array2::zeros((m, m));
     for xs in basis.sectors() {

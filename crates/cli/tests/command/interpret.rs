@@ -2,6 +2,7 @@
 
 use crate::compare::{Tolerance, differences};
 use crate::runs::write_run;
+use crate::snapshot::program;
 use crate::{data, shipped};
 use irreplens::checkpoint::{GroupKind, ModelKind, Run};
 use irreplens::linalg::map_blocks;
@@ -10,6 +11,7 @@ use irreplens::task::Task;
 use irreplens_cli::interpret;
 use irreplens_cli::place::Place;
 use serde_json::{Map, Value, json};
+use std::process::Output;
 
 const NAMED: [&str; 8] = [
     "notebook/D53",
@@ -78,9 +80,17 @@ fn golden_files() {
     let mut problems = Vec::new();
     for run in runs {
         let model = run.strip_prefix(&root).unwrap().display();
-        let golden = std::fs::read_to_string(run.join("notebook_golden.json")).unwrap();
+        let golden = serde_json::from_slice(&std::fs::read(run.join("notebook_golden.json")).unwrap()).unwrap();
         let explained = interpret::run(&run, None, &Place::Cpu).unwrap_or_else(|error| panic!("{model}: {error}"));
-        let found = golden_differences(&serde_json::from_str(&golden).unwrap(), &interpret::to_json(&explained));
+        let mut found = golden_differences(&golden, &interpret::to_json(&explained));
+        // The weights alone say the group, and in which order its elements stand.
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(run.join("model.pt"), folder.path().join("model.pt")).unwrap();
+        let Output { status, stdout, stderr } =
+            program(folder.path()).args(["interpret", "--json", "-", "model.pt"]).output().unwrap();
+        assert!(status.success(), "{model}: {}", String::from_utf8_lossy(&stderr));
+        let alone = golden_differences(&golden, &serde_json::from_slice(&stdout).unwrap());
+        found.extend(alone.into_iter().map(|difference| format!("from the weights alone: {difference}")));
         let more = found.len().saturating_sub(5);
         problems.extend(found.iter().take(5).map(|difference| format!("{model}: {difference}")));
         if more > 0 {
