@@ -9,7 +9,7 @@ use std::f64::consts::TAU;
 /// Sectors longer than this use the FFT, shorter ones a matrix product (measured: `benches/fourier.rs`).
 const LONGEST_DENSE: usize = 224;
 
-/// ComplexColumns of complex numbers that the FFT takes at once, twice as many of real ones: a cache line.
+/// Columns that the FFT takes at once: a cache line.
 const COLUMNS: usize = 16;
 
 /// Cosines and sines along the cosets of a cyclic subgroup `<h>` of order m.

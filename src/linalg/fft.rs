@@ -19,7 +19,7 @@ pub(crate) struct Fft<T> {
     chirp: Option<Box<Chirp<T>>>,
 }
 
-/// ComplexColumns of complex numbers: real and imaginary parts by row, W columns to a row.
+/// Columns of complex numbers: real and imaginary parts by row, W columns to a row.
 #[derive(Clone)]
 pub(crate) struct ComplexColumns<T, const W: usize> {
     pub re: Vec<[T; W]>,
