@@ -164,6 +164,40 @@ fn half_a_group_is_told_apart_from_a_whole_one() {
     assert!(!found.is_proven && found.changed.unwrap() > 1000);
 }
 
+/// One run, stopped ever later: nothing, then a group with so many pairs wrong, and the group once none is.
+#[cfg(feature = "train")]
+#[test]
+fn a_network_trained_half_way() {
+    use irreplens::model::Architecture;
+    use irreplens::task::Split;
+    use irreplens::train::{TrainConfig, Trainer};
+    let group = Cyclic::new(23).unwrap();
+    let task = Task::new(&group);
+    let mut stages = Vec::new();
+    for epochs in [0, 100, 200, 800, 3200, 9600] {
+        let split = Split::random(23, 0.9, 1).unwrap();
+        let config = TrainConfig { epochs, lr: 3e-3, seed: 2, ..TrainConfig::default() };
+        let mut trainer = Trainer::new(&group, Architecture::one_layer(32, 32), split, config).unwrap();
+        trainer.run().unwrap();
+        let net = trainer.network();
+        let right = net.evaluate(&task, &Hooks::none()).unwrap().accuracy;
+        let wrong = ((1.0 - right) * 529.0).round() as usize;
+        let found = identify(net).unwrap();
+        match found.learnt {
+            Learnt::Nothing => assert!(right < 0.6 && found.group.is_none(), "{epochs} epochs, {right}: {found}"),
+            Learnt::NearGroup | Learnt::Group => {
+                assert_eq!(found.learnt == Learnt::Group, wrong == 0, "{epochs} epochs: {found}");
+                assert_eq!(found.changed, Some(wrong), "{epochs} epochs: {found}");
+                assert_eq!(found.group.as_ref().unwrap().fingerprint(), group.fingerprint(), "{epochs} epochs");
+            }
+            other => panic!("{epochs} epochs, {right}: {other:?}, {found}"),
+        }
+        stages.push((found.learnt, right));
+    }
+    let near = stages.iter().filter(|stage| stage.0 == Learnt::NearGroup).count();
+    assert!(stages[0].0 == Learnt::Nothing && near > 0, "{stages:?}");
+}
+
 #[test]
 fn latin_squares_that_are_no_group() {
     // Differences: isotopic to the group, whose own products they are nowhere near.
