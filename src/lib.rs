@@ -80,6 +80,7 @@
 // In reading order. Plain comments: with outer documentation the links in a module's own would be resolved from here.
 
 // 1. What can go wrong: one error type, every variant with what was expected and what was got.
+mod arithmetic;
 mod quoted;
 
 pub mod error;

@@ -110,7 +110,7 @@ fn value(m: usize, row: usize, position: usize) -> f64 {
     let k = row.div_ceil(2);
     // Reduced before the division, so that large products lose nothing.
     let angle = TAU * (k * position % m) as f64 / m as f64;
-    norm(m, row) * if row == 0 || row % 2 == 1 { angle.cos() } else { angle.sin() }
+    norm(m, row) * if is_cosine(row) { angle.cos() } else { angle.sin() }
 }
 
 /// Every [`value`]. They repeat with k * position modulo m: a cosine and a sine each for m angles are all there are.
@@ -119,7 +119,7 @@ fn matrix(m: usize) -> Array2<f64> {
     let norms: Vec<_> = (0..m).map(|row| norm(m, row)).collect();
     Array2::from_shape_fn((m, m), |(row, position)| {
         let (sin, cos) = angles[row.div_ceil(2) * position % m];
-        norms[row] * if row == 0 || row % 2 == 1 { cos } else { sin }
+        norms[row] * if is_cosine(row) { cos } else { sin }
     })
 }
 
@@ -185,8 +185,7 @@ fn forward(fft: &Fft<f32>, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_,
         fft.forward(bins, scratch);
         for (row, (norm, mut to)) in norms.iter().zip(to.outer_iter_mut()).enumerate() {
             let k = row.div_ceil(2);
-            let values =
-                if row == 0 || row % 2 == 1 { bins.re[k].map(|v| norm * v) } else { bins.im[k].map(|v| -norm * v) };
+            let values = if is_cosine(row) { bins.re[k].map(|v| norm * v) } else { bins.im[k].map(|v| -norm * v) };
             to.assign(&ArrayView1::from(&values[..from.ncols()]));
         }
     });
@@ -199,9 +198,9 @@ fn inverse(fft: &Fft<f32>, input: ArrayView2<'_, f32>, output: ArrayViewMut2<'_,
     by_blocks(input, output, |from, bins, scratch, mut to| {
         for (row, norm) in norms.iter().enumerate() {
             let (k, columns) = (row.div_ceil(2), from.ncols());
-            let values = &mut if row == 0 || row % 2 == 1 { &mut bins.re } else { &mut bins.im }[k];
+            let (part, norm) = if is_cosine(row) { (&mut bins.re, *norm) } else { (&mut bins.im, -norm) };
+            let values = &mut part[k];
             ArrayViewMut1::from(&mut values[..columns]).assign(&from.row(row));
-            let norm = if row == 0 || row % 2 == 1 { *norm } else { -norm };
             values.iter_mut().for_each(|v| *v *= norm);
             if lone(m, row) {
                 bins.im[k] = [0.0; COLUMNS];
@@ -237,6 +236,11 @@ fn by_blocks(
 }
 
 type Bins = ComplexColumns<f32, COLUMNS>;
+
+/// Whether a row is a cosine, as the constant is of frequency 0.
+fn is_cosine(row: usize) -> bool {
+    row == 0 || row % 2 == 1
+}
 
 /// Whether a row's frequency has no sine: the constant's, and the Nyquist frequency.
 fn lone(m: usize, row: usize) -> bool {

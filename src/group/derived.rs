@@ -1,8 +1,8 @@
 //! What follows from the product of any group: orders, inverses, classes, centre, generators, table.
 
-use super::arithmetic::gcd;
 use super::closure::Closure;
 use super::{CayleyTable, Elem, Fingerprint, Group};
+use crate::arithmetic::gcd;
 use ndarray::Array2;
 use std::convert::Infallible;
 use std::iter::Map;

@@ -20,7 +20,6 @@
 //! [`Subgroup`] has cosets and conjugates, [`subgroup_classes`] finds all subgroups up to conjugacy.
 
 mod alternating;
-mod arithmetic;
 mod cayley;
 mod closure;
 mod cyclic;
@@ -42,7 +41,6 @@ mod symmetric;
 mod sympy;
 
 pub use alternating::Alternating;
-pub(crate) use arithmetic::lcm;
 pub use cayley::CayleyTable;
 pub use cyclic::Cyclic;
 pub use derived::{Elements, GroupExt};

@@ -1,9 +1,9 @@
 //! All subgroups of a group, up to conjugacy.
 
-use super::arithmetic::prime_power;
 use super::derived::closure;
 use super::subgroup::{Rows, Subgroup, conjugations};
 use super::{Elem, Group, GroupExt};
+use crate::arithmetic::prime_power;
 use crate::error::{Error, Result};
 use std::collections::HashSet;
 

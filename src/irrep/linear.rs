@@ -1,6 +1,7 @@
 //! Linear characters: the homomorphisms of a subgroup to the roots of unity, in whole numbers.
 
-use crate::group::{Elem, Group, GroupExt, Subgroup, lcm};
+use crate::arithmetic::lcm;
+use crate::group::{Elem, Group, GroupExt, Subgroup};
 use ndarray::Array2;
 
 /// All linear characters of a subgroup H: character i is `e^(2 pi i t / modulus)` at x with `t = exponents[i, column[x]]`.

@@ -4,14 +4,14 @@ use super::constituents::uniform;
 use super::linear::LinearCharacters;
 use super::range::orthonormalise;
 use crate::group::{Elem, Group, GroupExt, Subgroup};
-use crate::linalg::{ComplexColumns, Fft, Onto, product, symmetric_eigen, times};
+use crate::linalg::{ComplexColumns, Fft, Onto, product, root_of_unity, symmetric_eigen, times};
 use ndarray::{Array2, ArrayView1, s};
 use num_complex::Complex;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 use std::cmp::Ordering;
 use std::collections::HashSet;
-use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2, TAU};
+use std::f64::consts::{FRAC_1_SQRT_2, SQRT_2};
 
 /// Random class functions tried before giving up; the first has always done.
 const ATTEMPTS: u64 = 8;
@@ -72,7 +72,7 @@ impl<'a, G: Group + ?Sized> Search<'a, G> {
             let powers = std::iter::successors(Some(identity), |&x| Some(group.compose(x, generator)));
             let classes: Vec<usize> = powers.take(m).map(|x| class_of[x.index()]).collect();
             classes.iter().for_each(|&c| covered[c] = true);
-            let roots = (0..m).map(|t| root(t, m)).collect();
+            let roots = (0..m).map(|t| root_of_unity(t, m)).collect();
             cyclic.push(CyclicSubgroup { generator, classes, roots, transform: Fft::new(m) });
         }
         Self {
@@ -153,7 +153,7 @@ impl<'a, G: Group + ?Sized> Search<'a, G> {
                 continue;
             }
             let linear = LinearCharacters::of(self.group, &centraliser, &generators(self.group, &centraliser))?;
-            let roots: Row = (0..linear.modulus).map(|t| root(t, linear.modulus)).collect();
+            let roots: Row = (0..linear.modulus).map(|t| root_of_unity(t, linear.modulus)).collect();
             let before = known.len();
             for exponents in linear.exponents.outer_iter() {
                 let mut sums = vec![Complex::ZERO; self.classes.len()];
@@ -341,15 +341,6 @@ fn generators(group: &(impl Group + ?Sized), elements: &[Elem]) -> Vec<Elem> {
         }
     }
     generators
-}
-
-/// e^(2 pi i t / m), exact where it is 1, i, -1 or -i.
-fn root(t: usize, m: usize) -> Complex<f64> {
-    if (4 * t).is_multiple_of(m) {
-        let (re, im) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][4 * t / m % 4];
-        return Complex::new(re, im);
-    }
-    Complex::from_polar(1.0, TAU * t as f64 / m as f64)
 }
 
 fn whole(value: f64) -> i64 {

@@ -1,6 +1,7 @@
 //! Fast Fourier transforms of any length, of many columns at once.
 
 use super::vectorised;
+use crate::arithmetic::prime_factors;
 use ndarray::NdFloat;
 use num_complex::Complex;
 use std::f64::consts::TAU;
@@ -46,11 +47,20 @@ struct Chirp<T> {
     kernel: Vec<Complex<T>>,
 }
 
+/// `e^(2 pi i t / m)`, exact where it is 1, i, -1 or -i.
+pub(crate) fn root_of_unity(t: usize, m: usize) -> Complex<f64> {
+    if (4 * t).is_multiple_of(m) {
+        let (re, im) = [(1.0, 0.0), (0.0, 1.0), (-1.0, 0.0), (0.0, -1.0)][4 * t / m % 4];
+        return Complex::new(re, im);
+    }
+    Complex::from_polar(1.0, TAU * t as f64 / m as f64)
+}
+
 /// `e^(-2 pi i t / m)`, rounded once.
 fn root<T: NdFloat>(t: usize, m: usize) -> Complex<T> {
-    let (sin, cos) = (TAU * (t % m) as f64 / m as f64).sin_cos();
     let round = |v: f64| T::from(v).expect("a float holds any float, rounded");
-    Complex::new(round(cos), round(-sin))
+    let root = root_of_unity(t % m, m);
+    Complex::new(round(root.re), round(-root.im))
 }
 
 impl<T: NdFloat, const W: usize> ComplexColumns<T, W> {
@@ -64,9 +74,7 @@ impl<T: NdFloat, const W: usize> ComplexColumns<T, W> {
     fn scale(&mut self, factors: &[Complex<T>], conjugate: bool) {
         for ((re, im), factor) in self.re.iter_mut().zip(&mut self.im).zip(factors) {
             let factor = if conjugate { factor.conj() } else { *factor };
-            for (re, im) in re.iter_mut().zip(im) {
-                (*re, *im) = (*re * factor.re - *im * factor.im, *re * factor.im + *im * factor.re);
-            }
+            (*re, *im) = multiply((*re, *im), factor);
         }
     }
 }
@@ -137,22 +145,11 @@ impl<T: NdFloat> Fft<T> {
     }
 }
 
-/// The prime factors of m in ascending order, pairs of 2 as 4.
-fn factors(mut m: usize) -> Vec<usize> {
-    let mut factors = Vec::new();
-    let mut take = |factor: usize| {
-        while m.is_multiple_of(factor) {
-            factors.push(factor);
-            m /= factor;
-        }
-        m
-    };
-    let (_, mut left, mut factor) = (take(4), take(2), 3);
-    while factor * factor <= left {
-        left = take(factor);
-        factor += 2;
-    }
-    factors.extend((m > 1).then_some(m));
+/// The prime factors of m in rising order, pairs of 2 as 4.
+fn factors(m: usize) -> Vec<usize> {
+    let mut factors = prime_factors(m);
+    let twos = factors.iter().take_while(|&&p| p == 2).count();
+    factors.splice(..twos / 2 * 2, vec![4; twos / 2]);
     factors.sort_unstable();
     factors
 }
@@ -254,6 +251,7 @@ impl<T: NdFloat> Stage<T> {
         );
     }
 
+    // Sums of 3 and of 5 by hand take half the time that `odd` does.
     #[inline(always)]
     fn three<const W: usize>(&self, from: &ComplexColumns<T, W>, to: &mut ComplexColumns<T, W>) {
         let root = self.roots[1];

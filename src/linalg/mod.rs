@@ -7,7 +7,7 @@
 //! | `times`, `product` (inside the crate) | product of two `f64` matrices |
 //! | [`symmetric_eigen`], [`hermitian_eigen`] | eigenvalues and eigenvectors of a matrix over a [`Field`] |
 //! | [`map_blocks`], [`fold_blocks`] | a range cut into fixed blocks, worked on in parallel, results in order |
-//! | `Fft`, `ComplexColumns` (inside the crate) | Fourier transforms of any length, of many columns at once |
+//! | `Fft`, `ComplexColumns`, `root_of_unity` (inside the crate) | Fourier transforms of any length, of many columns at once |
 //! | `transpose`, `Aligned` (inside the crate) | the transpose of a matrix; memory that begins with a cache line |
 //! | `vectorised` (inside the crate) | a loop compiled for the widest vectors the processor has |
 //!
@@ -22,7 +22,7 @@ mod gemm;
 
 pub(crate) use aligned::Aligned;
 pub use eigen::{Field, hermitian_eigen, symmetric_eigen};
-pub(crate) use fft::{ComplexColumns, Fft};
+pub(crate) use fft::{ComplexColumns, Fft, root_of_unity};
 pub(crate) use gemm::{Onto, product, times};
 pub use gemm::{add_matmul, matmul, matmul_into, subtract_matmul};
 

@@ -52,7 +52,7 @@ fn longest(group: &impl Group) -> CyclicSubgroupBasis {
 }
 
 /// The required methods alone: the transform by its definition.
-struct Definition<B>(B);
+pub struct Definition<B>(pub B);
 
 impl<B: FourierBasis> FourierBasis for Definition<B> {
     fn sectors(&self) -> &[Vec<Elem>] {

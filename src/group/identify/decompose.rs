@@ -1,10 +1,10 @@
 //! Direct decompositions: a group as the product of subgroups that have none themselves.
 
-use super::super::arithmetic::prime_divisors;
 use super::super::derived::commute;
 use super::super::subgroup::{Rows, quotient};
 use super::super::{CayleyTable, Elem, Group, GroupExt};
 use super::series::{commutators, subgroup_table};
+use crate::arithmetic::prime_divisors;
 use std::collections::HashSet;
 
 /// Intersections of centralisers looked at in search of two direct factors, at most.

@@ -1,10 +1,10 @@
 //! What isomorphic groups have in common, whatever the order of their elements.
 
-use super::super::arithmetic::prime_divisors;
 use super::super::subgroup::quotient;
 use super::super::{CayleyTable, Elem, Group, GroupExt};
 use super::refine::{colours, hash, of_multiset};
 use super::series::{derived_series, lower_central_series, subgroup_table, upper_central_series};
+use crate::arithmetic::prime_divisors;
 use crate::error::Result;
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,7 +1,7 @@
 //! Colours of elements that no isomorphism changes: equal where the elements look alike, refined until nothing more differs.
 
-use super::super::arithmetic::prime_divisors;
 use super::super::{CayleyTable, Elem, Group, GroupExt};
+use crate::arithmetic::prime_divisors;
 use std::collections::HashSet;
 
 /// A colour for every element, by row: isomorphisms keep colours. Refined by products, commutators, powers and roots.

@@ -1,6 +1,5 @@
 //! What is known of a group's structure: centre, derived series, Sylow subgroups, decompositions.
 
-use super::super::arithmetic::prime_divisors;
 use super::super::derived::closure;
 use super::super::subgroup::{cosets, quotient};
 use super::super::{CayleyTable, Composition, Elem, Group, GroupExt, GroupForm, GroupName, PermutationGroup};
@@ -11,6 +10,7 @@ use super::naming::{NORMALS, Namer};
 use super::search::{Outcome, Search, generators};
 use super::series::{derived_series, normal_closure, subgroup_table};
 use super::words::normal_subgroups;
+use crate::arithmetic::prime_divisors;
 use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::fmt;

@@ -1,9 +1,9 @@
 //! Words of the language that may name a group: those of its order, and those of its own splittings.
 
-use super::super::arithmetic::{prime_divisors, prime_power};
 use super::super::derived::{closure, commute};
 use super::super::{CayleyTable, Elem, Group, GroupExt, GroupName, MatrixFamily};
 use super::invariants::Analysed;
+use crate::arithmetic::{prime_divisors, prime_power};
 use std::collections::HashSet;
 
 /// The families' names of order n that are not abelian, in order of preference.

@@ -2,8 +2,9 @@
 
 use super::homomorphism::{Automorphisms, automorphisms, homomorphism, homomorphisms};
 use super::{Action, GroupName, NamedGroup};
+use crate::arithmetic::lcm;
 use crate::error::{Error, Result};
-use crate::group::{Elem, Group, GroupExt, lcm};
+use crate::group::{Elem, Group, GroupExt};
 use ndarray::Array2;
 use std::collections::HashSet;
 

@@ -1,6 +1,6 @@
 //! Finite fields.
 
-use crate::group::arithmetic;
+use crate::arithmetic;
 
 /// The field of q = p^e elements, each the number whose digits to the base p are the coefficients of a polynomial, modulo the
 /// least irreducible one of degree e: that which is the least number when read in the same way.

@@ -2,8 +2,8 @@
 
 use super::field::{Field, MAX_FIELD, prime_power};
 use super::{GroupForm, GroupName, NamedGroup};
+use crate::arithmetic::gcd;
 use crate::error::{Error, Result};
-use crate::group::arithmetic::gcd;
 use crate::group::{Cyclic, Elem, Group, GroupExt, SemidirectProduct};
 use ndarray::Array2;
 
