@@ -225,7 +225,7 @@ pub fn cosets(
 }
 
 /// A map from elements to neurons, each neuron's mean removed.
-struct Map {
+pub(super) struct Map {
     values: Array2<f64>,
     /// Sum of squares of every neuron, the mean removed, and as it was.
     squares: Array1<f64>,
@@ -233,7 +233,7 @@ struct Map {
 }
 
 impl Map {
-    fn new(map: ArrayView2<'_, f32>) -> Self {
+    pub fn new(map: ArrayView2<'_, f32>) -> Self {
         let mut values = map.mapv(f64::from).as_standard_layout().into_owned();
         let squares = |values: &Array2<f64>| values.map_axis(Axis(0), |column| column.dot(&column));
         let whole = squares(&values);
@@ -243,14 +243,29 @@ impl Map {
         Self { squares: squares(&values), values, whole }
     }
 
+    /// The number of neurons.
+    pub fn width(&self) -> usize {
+        self.values.ncols()
+    }
+
+    /// Every neuron's map, its mean removed: (n, width).
+    pub fn centred(&self) -> ArrayView2<'_, f64> {
+        self.values.view()
+    }
+
+    /// Sum of squares of a neuron's map, its mean removed.
+    pub fn variation(&self, k: usize) -> f64 {
+        self.squares[k]
+    }
+
     /// Whether a neuron's map is more than a constant, up to `f32` rounding, and not dim beside the others.
-    fn varies(&self, k: usize) -> bool {
+    pub fn varies(&self, k: usize) -> bool {
         self.squares[k] > self.whole[k] * f64::from(f32::EPSILON).powi(2)
             && self.squares[k] > DIM * DIM * self.squares.sum()
     }
 
     /// The share of every neuron's variance within cosets: 1 less that between them.
-    fn within(&self, cosets: &[Vec<Elem>]) -> Array1<f64> {
+    pub fn within(&self, cosets: &[Vec<Elem>]) -> Array1<f64> {
         let mut between = Array1::<f64>::zeros(self.values.ncols());
         let mut sum = Array1::<f64>::zeros(self.values.ncols());
         for coset in cosets {

@@ -26,10 +26,12 @@
 
 mod ablation;
 mod attention;
+mod certify;
 mod clock;
 mod controls;
 mod coset;
 mod embedding;
+mod explain;
 mod head_tables;
 mod heads;
 mod identify;
@@ -47,6 +49,7 @@ pub(crate) mod terms;
 
 pub use ablation::{Ablation, cluster_losses, hidden_centred, keep_terms, own_block_only};
 pub use attention::{Attended, AttentionPatterns, attention, attention_patterns};
+pub use certify::{Certificate, Method, ProvenBy, certify};
 pub use clock::{
     Circularity, DistanceIrrelevance, FrequencyProfile, GradientSymmetricity, circularity, clock_profile,
     distance_irrelevance, gradient_symmetricity, published_triples,
@@ -54,6 +57,10 @@ pub use clock::{
 pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
 pub use embedding::{EmbeddingSpectra, component_norms, embedding};
+pub use explain::{
+    Circuit, CircuitKind, CircuitLosses, Coefficient, Comparison, CosetMap, ExplainedNeuron, Explanation, Fixed, HOLDS,
+    NeuronOutput, Shape, Shares, Side, explain,
+};
 pub use heads::{CARRIES, Carried, Head, HeadLosses, HeadMap, LayerHeads, Written, head_map, heads};
 pub use identify::{Learnt, LearntGroup, identify, identify_weights, open_run};
 pub use interpret::{Ablated, Interpretation, interpret};

@@ -110,6 +110,16 @@ pub enum Error {
         /// The fingerprint it has.
         got: String,
     },
+    /// An explanation or a certificate of another model: some weight differs.
+    #[error("{what}: expected the model with the digest {expected}, got one with {got}: a weight of it differs")]
+    OtherModel {
+        /// What belongs to another model.
+        what: &'static str,
+        /// The digest of the model that it belongs to.
+        expected: String,
+        /// The digest of the model that it is used with.
+        got: String,
+    },
     /// A modulus without a unit of the order asked for.
     #[error("expected a unit of multiplicative order {order} modulo {modulus}, got none")]
     NoUnit {

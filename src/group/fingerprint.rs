@@ -10,7 +10,7 @@ use std::fmt;
 ///
 /// An isomorphic group in another element order is another table. Hashed are the order n and the columns `x -> x s` of
 /// the generators that a search from row 0 meets; with associativity they determine the table, so that a fingerprint
-/// costs O(n log n) products and not n^2.
+/// costs O(n log n) products and not n^2. In a file it is its sixteen hexadecimal digits.
 ///
 /// ```
 /// use irreplens::group::{Cyclic, DirectProduct, GroupExt};
@@ -89,6 +89,19 @@ impl fmt::Display for Fingerprint {
 impl fmt::Debug for Fingerprint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+impl serde::Serialize for Fingerprint {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Fingerprint {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = <std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+        u64::from_str_radix(&text, 16).map(Self).map_err(serde::de::Error::custom)
     }
 }
 

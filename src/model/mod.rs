@@ -63,7 +63,7 @@ pub use pair_means::PairMeans;
 pub use precomputed::Precomputed;
 pub use readout::Readout;
 pub(crate) use readout::{hidden_is_read_out, hidden_readout};
-pub use separable::{Combiner, Separable};
+pub use separable::{Combiner, NeuronFunction, Separable};
 pub(crate) use spectrum::rounding;
 pub use spectrum::{BlockEnergies, SiteSpectrum, Split2d};
 
@@ -376,93 +376,129 @@ macro_rules! forwarded_methods {
         fn order(&self) -> usize {
             (**self).order()
         }
-        fn sites(&self) -> Vec<Site> {
+        fn sites(&self) -> Vec<$crate::model::Site> {
             (**self).sites()
         }
         fn neuron_site(&self) -> &str {
             (**self).neuron_site()
         }
-        fn run_with_hooks(&self, pairs: &[Pair], hooks: &Hooks, keep: &[&str]) -> Result<ActivationCache> {
+        fn run_with_hooks(
+            &self,
+            pairs: &[$crate::task::Pair],
+            hooks: &$crate::model::Hooks,
+            keep: &[&str],
+        ) -> $crate::Result<$crate::model::ActivationCache> {
             (**self).run_with_hooks(pairs, hooks, keep)
         }
         fn readout(&self) -> $crate::model::Readout<'_> {
             (**self).readout()
         }
-        fn forward(&self, pairs: &[Pair]) -> Result<Array2<f32>> {
+        fn forward(&self, pairs: &[$crate::task::Pair]) -> $crate::Result<ndarray::Array2<f32>> {
             (**self).forward(pairs)
         }
-        fn run_with_cache(&self, pairs: &[Pair], keep: &[&str]) -> Result<ActivationCache> {
+        fn run_with_cache(
+            &self,
+            pairs: &[$crate::task::Pair],
+            keep: &[&str],
+        ) -> $crate::Result<$crate::model::ActivationCache> {
             (**self).run_with_cache(pairs, keep)
         }
-        fn embeddings(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        fn embeddings(&self) -> Option<(ndarray::ArrayView2<'_, f32>, ndarray::ArrayView2<'_, f32>)> {
             (**self).embeddings()
         }
-        fn neuron_path(&self) -> Option<ArrayView2<'_, f32>> {
+        fn neuron_path(&self) -> Option<ndarray::ArrayView2<'_, f32>> {
             (**self).neuron_path()
         }
         fn logit_gradients(
             &self,
-            pairs: &[Pair],
+            pairs: &[$crate::task::Pair],
             classes: &[usize],
             on_gradients: &mut $crate::model::OnGradients<'_>,
-        ) -> Result<()> {
+        ) -> $crate::Result<()> {
             (**self).logit_gradients(pairs, classes, on_gradients)
         }
-        fn maps(&self) -> Option<(ArrayView2<'_, f32>, ArrayView2<'_, f32>)> {
+        fn maps(&self) -> Option<(ndarray::ArrayView2<'_, f32>, ndarray::ArrayView2<'_, f32>)> {
             (**self).maps()
         }
-        fn as_separable(&self) -> Option<&dyn Separable> {
+        fn as_separable(&self) -> Option<&dyn $crate::model::Separable> {
             (**self).as_separable()
         }
-        fn neuron_columns(&self, site: &str, range: Range<usize>) -> Result<Array3<f32>> {
+        fn neuron_columns(&self, site: &str, range: std::ops::Range<usize>) -> $crate::Result<ndarray::Array3<f32>> {
             (**self).neuron_columns(site, range)
         }
         fn is_remote(&self) -> bool {
             (**self).is_remote()
         }
-        fn logits_along(&self, pairs: &[Pair], directions: ArrayView2<'_, f32>) -> Result<Array2<f32>> {
+        fn logits_along(
+            &self,
+            pairs: &[$crate::task::Pair],
+            directions: ndarray::ArrayView2<'_, f32>,
+        ) -> $crate::Result<ndarray::Array2<f32>> {
             (**self).logits_along(pairs, directions)
         }
     };
 }
 pub(crate) use forwarded_methods;
 
+/// The methods of [`Interpretable`] that a model which knows its group has its own of, as those of what `self` points to.
+macro_rules! forwarded_methods_with_group {
+    () => {
+        fn fingerprint(&self) -> Option<$crate::group::Fingerprint> {
+            (**self).fingerprint()
+        }
+        fn without_group(&self) -> Option<&dyn $crate::model::Interpretable> {
+            (**self).without_group()
+        }
+        #[cfg(feature = "cuda")]
+        fn to_device(&self, device: &crate::device::Device) -> $crate::Result<$crate::model::OnDevice> {
+            (**self).to_device(device)
+        }
+        fn evaluate(
+            &self,
+            task: &$crate::task::Task,
+            hooks: &$crate::model::Hooks,
+        ) -> $crate::Result<$crate::model::Evaluation> {
+            (**self).evaluate(task, hooks)
+        }
+        fn pair_means(&self, task: &$crate::task::Task, sets: &[&[bool]]) -> $crate::Result<$crate::model::PairMeans> {
+            (**self).pair_means(task, sets)
+        }
+        fn coefficients_along_y(
+            &self,
+            site: &str,
+            basis: &dyn $crate::fourier::FourierBasis,
+            rows: &[usize],
+        ) -> $crate::Result<ndarray::Array3<f32>> {
+            (**self).coefficients_along_y(site, basis, rows)
+        }
+        fn spectrum(
+            &self,
+            site: &str,
+            basis: &dyn $crate::fourier::FourierBasis,
+        ) -> $crate::Result<$crate::model::SiteSpectrum> {
+            (**self).spectrum(site, basis)
+        }
+        fn block_energies(
+            &self,
+            site: &str,
+            basis: &dyn $crate::fourier::FourierBasis,
+        ) -> $crate::Result<$crate::model::BlockEnergies> {
+            (**self).block_energies(site, basis)
+        }
+        fn neuron_and_logit_spectra(
+            &self,
+            basis: &dyn $crate::fourier::FourierBasis,
+        ) -> $crate::Result<($crate::model::SiteSpectrum, $crate::model::SiteSpectrum)> {
+            (**self).neuron_and_logit_spectra(basis)
+        }
+    };
+}
+pub(crate) use forwarded_methods_with_group;
+
 macro_rules! forward_interpretable {
     ($($pointer:ty),*) => {$(
         impl<M: Interpretable + ?Sized> Interpretable for $pointer {
-            fn fingerprint(&self) -> Option<Fingerprint> {
-                (**self).fingerprint()
-            }
-            fn without_group(&self) -> Option<&dyn Interpretable> {
-                (**self).without_group()
-            }
-            #[cfg(feature = "cuda")]
-            fn to_device(&self, device: &crate::device::Device) -> Result<OnDevice> {
-                (**self).to_device(device)
-            }
-            fn evaluate(&self, task: &Task, hooks: &Hooks) -> Result<Evaluation> {
-                (**self).evaluate(task, hooks)
-            }
-            fn pair_means(&self, task: &Task, sets: &[&[bool]]) -> Result<PairMeans> {
-                (**self).pair_means(task, sets)
-            }
-            fn coefficients_along_y(
-                &self,
-                site: &str,
-                basis: &dyn FourierBasis,
-                rows: &[usize],
-            ) -> Result<Array3<f32>> {
-                (**self).coefficients_along_y(site, basis, rows)
-            }
-            fn spectrum(&self, site: &str, basis: &dyn FourierBasis) -> Result<SiteSpectrum> {
-                (**self).spectrum(site, basis)
-            }
-            fn block_energies(&self, site: &str, basis: &dyn FourierBasis) -> Result<BlockEnergies> {
-                (**self).block_energies(site, basis)
-            }
-            fn neuron_and_logit_spectra(&self, basis: &dyn FourierBasis) -> Result<(SiteSpectrum, SiteSpectrum)> {
-                (**self).neuron_and_logit_spectra(basis)
-            }
+            forwarded_methods_with_group!();
             forwarded_methods!();
         }
     )*};

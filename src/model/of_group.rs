@@ -3,14 +3,13 @@
 #[cfg(feature = "cuda")]
 use super::OnDevice;
 use super::energies::check_order;
-use super::{ActivationCache, BlockEnergies, Evaluation, Hooks, Interpretable, PairMeans, Separable};
-use super::{Site, SiteSpectrum, check_task, forwarded_methods};
+use super::{BlockEnergies, Evaluation, Hooks, Interpretable, PairMeans, SiteSpectrum, check_task, forwarded_methods};
 use crate::error::{Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::{Fingerprint, Group, GroupExt};
-use crate::task::{Pair, Task};
-use ndarray::{Array2, Array3, ArrayView2};
-use std::ops::{Deref, DerefMut, Range};
+use crate::task::Task;
+use ndarray::Array3;
+use std::ops::{Deref, DerefMut};
 
 /// A model that says which group its elements are of, so that analyses refuse bases and tasks of another one.
 ///

@@ -1,7 +1,7 @@
 //! Models whose first layer is a function of x and one of y, put together.
 
-use super::Interpretable;
-use ndarray::ArrayView2;
+use super::{Activation, Interpretable};
+use ndarray::{ArrayView1, ArrayView2};
 
 /// How a separable model puts its two maps together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -23,12 +23,22 @@ impl Combiner {
     }
 }
 
+/// How neurons follow from the site that the two maps reproduce: `neuron = f(site) + b`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct NeuronFunction<'a> {
+    /// The activation function f; the identity where the site is the neurons.
+    pub function: Activation,
+    /// The vector b (width) added afterwards, if any.
+    pub bias: Option<ArrayView1<'a, f32>>,
+}
+
 /// A model one of whose sites splits into a function of x and a function of y.
 ///
 /// # Laws
 /// 1. `left` and `right` are (n, width of the site);
 /// 2. the site's activations at (x, y) are `left[x]` combined with `right[y]`
-///    ([`laws::model::separable`](crate::laws::model::separable)).
+///    ([`laws::model::separable`](crate::laws::model::separable));
+/// 3. `neuron_function`, where given, takes that site to the readout's ([`neuron_function`](crate::laws::model::neuron_function)).
 ///
 /// # Example
 /// ```
@@ -52,4 +62,10 @@ pub trait Separable: Interpretable {
 
     /// The site they reproduce.
     fn separable_site(&self) -> &str;
+
+    /// How the site that the readout reads follows from the one they reproduce, where no step lies between but an activation
+    /// function: then the two maps, this function and the readout are the whole model.
+    fn neuron_function(&self) -> Option<NeuronFunction<'_>> {
+        None
+    }
 }

@@ -15,7 +15,7 @@ pub use streams::streams;
 
 use super::{ACTIVATION_TOLERANCE, EXHAUSTIVE, SEED, Violation, answer, uniform};
 use crate::group::Elem;
-use crate::model::{ActivationCache, Hook, Interpretable, LOGITS, Values};
+use crate::model::{ActivationCache, Hook, Interpretable, LOGITS, NeuronFunction, Values};
 use crate::task::{Pair, pairs};
 use ndarray::{Array1, Array2, ArrayView2};
 use rand_chacha::ChaCha8Rng;
@@ -29,7 +29,8 @@ const PAIRS: usize = 512;
 const SINGLE: usize = 8;
 
 /// All laws, in an order in which each may rely on those before it: [`sites`], [`cache_equals_forward`],
-/// [`readout_is_logits`], [`no_op_hook`], [`neuron_path`], [`unknown_site`], [`streams`], [`separable`], [`logit_shift`].
+/// [`readout_is_logits`], [`no_op_hook`], [`neuron_path`], [`unknown_site`], [`streams`], [`separable`], [`neuron_function`],
+/// [`logit_shift`].
 ///
 /// ```
 /// use irreplens::laws::model::check;
@@ -58,6 +59,7 @@ pub fn check(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
     unknown_site(model)?;
     streams(model)?;
     separable(model)?;
+    neuron_function(model)?;
     logit_shift(model)
 }
 
@@ -188,6 +190,29 @@ pub fn separable(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation>
         maps.combiner().apply(left[[x.index(), channel]], right[[y.index(), channel]])
     });
     probe.same_site(LAW, "left with right", site, combined.view())
+}
+
+/// The neuron function of a separable model, where it has one, takes the site that the maps reproduce to the one that the
+/// readout reads.
+///
+/// # Errors
+/// `neuron function`: pair and channel, the function of the site's activation and the readout site's activation.
+pub fn neuron_function(model: &(impl Interpretable + ?Sized)) -> Result<(), Violation> {
+    let model: &dyn Interpretable = &model;
+    const LAW: &str = "neuron function";
+    let Some(maps) = model.as_separable() else { return Ok(()) };
+    let Some(NeuronFunction { function, bias }) = maps.neuron_function() else { return Ok(()) };
+    let probe = Probe::new(LAW, model)?;
+    let read = model.readout().site();
+    if !probe.names().contains(&maps.separable_site()) {
+        return Err(Violation::new(LAW, "site", maps.separable_site(), probe.names()));
+    }
+    let mut neurons = probe.at(maps.separable_site()).mapv(|v| function.apply(v));
+    let bias = bias.map_or_else(|| Array1::zeros(neurons.ncols()), |bias| bias.to_owned());
+    Violation::unless_equal(LAW, "width of the bias", bias.len(), neurons.ncols())?;
+    Violation::unless_equal(LAW, "width of the readout's site", width(model, read), neurons.ncols())?;
+    neurons += &bias;
+    probe.same_site(LAW, "function of the maps", read, neurons.view())
 }
 
 /// Pairs to try a model on, and all its activations there.
@@ -341,6 +366,7 @@ macro_rules! model_laws {
             neuron_path(&$model),
             streams(&$model),
             separable(&$model),
+            neuron_function(&$model),
             logit_shift(&$model)
         );
     };

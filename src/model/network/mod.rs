@@ -48,7 +48,7 @@ pub(crate) use passes::Passes;
 pub(crate) use passes::lock;
 pub use published::{Normalisation, Transformer};
 
-use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, Readout, Separable, Site};
+use super::{ActivationCache, Combiner, ForwardPass, Hooks, Interpretable, NeuronFunction, Readout, Separable, Site};
 use crate::error::{Error, Result, check_shape};
 use crate::linalg::Aligned;
 use crate::memory;
@@ -447,6 +447,20 @@ impl Separable for Network {
     }
     fn separable_site(&self) -> &str {
         &self.split().expect("as_separable says whether there are maps").site
+    }
+    fn neuron_function(&self) -> Option<NeuronFunction<'_>> {
+        let (site, read) = (self.separable_site(), &self.description.readout);
+        if site == read {
+            return Some(NeuronFunction { function: Activation::Identity, bias: None });
+        }
+        let step = self.architecture().steps.iter().find(|step| step.name == *read)?;
+        match &step.operation {
+            Operation::Activate { input, function, bias } if input == site => {
+                let bias = bias.as_ref().and_then(|bias| self.parameter(bias)).map(|bias| bias.slice_move(s![0, ..]));
+                Some(NeuronFunction { function: *function, bias })
+            }
+            _ => None,
+        }
     }
 }
 

@@ -1,0 +1,380 @@
+//! A network's maps in real arithmetic: enclosed from its weights, with a bound on rounding for each neuron.
+
+use crate::error::{Error, Result};
+use crate::linalg::times;
+use crate::model::{Activation, Interpretable, Network, Operation, Token};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use std::collections::HashMap;
+
+/// Half a unit in the last place of 1 in `f64`.
+pub(super) const UNIT: f64 = f64::EPSILON / 2.0;
+
+/// Half a unit in the last place of 1 in `f32`.
+const SINGLE_UNIT: f64 = f32::EPSILON as f64 / 2.0;
+
+/// What a bound is multiplied with, so that the rounding of the bound itself does not make it too small.
+const SAFE: f64 = 1.0 + 1e-9;
+
+/// `k u / (1 - k u)`: a sum of k products, added up in any order, is this far from the true one, relative to the sum of the
+/// products without signs. Source: Higham 2002, "Accuracy and Stability of Numerical Algorithms", section 3.1.
+pub(super) fn gamma(count: usize, unit: f64) -> f64 {
+    let ku = count as f64 * unit;
+    ku / (1.0 - ku)
+}
+
+/// A function of one element: its values (n, width), and by column how far they may be from those in real arithmetic (`exact`) and
+/// how far an evaluation in `f32` may be from these (`single`).
+#[derive(Clone)]
+pub(super) struct Enclosed {
+    pub values: Array2<f64>,
+    pub exact: Array1<f64>,
+    pub single: Array1<f64>,
+    /// By column, a number that no value exceeds, nor the sum without signs of the terms that it is the sum of: whatever the order
+    /// in which an evaluation takes linear maps, what it rounds is no larger.
+    pub largest: Array1<f64>,
+}
+
+impl Enclosed {
+    fn of_weights(weights: ArrayView2<'_, f32>) -> Self {
+        let values = weights.mapv(f64::from);
+        let absolute = |column: ArrayView1<'_, f64>| column.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
+        let largest = values.axis_iter(Axis(1)).map(absolute).collect();
+        Self { largest, ..Self::zeros(values) }
+    }
+
+    /// Values without errors, of size 0.
+    fn zeros(values: Array2<f64>) -> Self {
+        let zeros = || Array1::zeros(values.ncols());
+        Self { exact: zeros(), single: zeros(), largest: zeros(), values }
+    }
+
+    /// `self W`, both given with their errors.
+    fn times(&self, weights: ArrayView2<'_, f32>) -> Self {
+        let weights = weights.mapv(f64::from);
+        let absolute = weights.mapv(f64::abs);
+        let size = self.largest.dot(&absolute) * SAFE;
+        let inner = weights.nrows();
+        let rounding = |unit: f64| &size * gamma(inner + 1, unit);
+        let exact = (self.exact.dot(&absolute) + rounding(UNIT)) * SAFE;
+        let single =
+            (self.single.dot(&absolute) + rounding(SINGLE_UNIT) + inner as f64 * f64::from(f32::MIN_POSITIVE)) * SAFE;
+        let largest = (size + &exact + &single) * SAFE;
+        Self { values: times(self.values.view(), weights.view()), exact, single, largest }
+    }
+
+    /// The sum of two, or of a table and a row that is added to all of it.
+    fn plus(&self, other: &Self) -> Self {
+        let size = &self.largest + &other.largest;
+        let exact = (&self.exact + &other.exact + &size * UNIT) * SAFE;
+        let single = (&self.single + &other.single + &size * SINGLE_UNIT) * SAFE;
+        let largest = (size + &exact + &single) * SAFE;
+        Self { values: &self.values + &other.values, exact, single, largest }
+    }
+
+    /// The product of two.
+    fn product(&self, other: &Self) -> Self {
+        let size = &self.largest * &other.largest;
+        let error = |a: &Array1<f64>, b: &Array1<f64>, unit: f64| {
+            (a * &other.largest + b * &self.largest + a * b + &size * unit) * SAFE
+        };
+        let exact = error(&self.exact, &other.exact, UNIT);
+        let single = error(&self.single, &other.single, SINGLE_UNIT) + f64::from(f32::MIN_POSITIVE);
+        let largest = (size + &exact + &single) * SAFE;
+        Self { values: &self.values * &other.values, exact, single, largest }
+    }
+
+    fn beside(&self, other: &Self) -> Self {
+        let rows =
+            concatenate(Axis(1), &[self.values.view(), other.values.view()]).expect("rows for the same elements");
+        let side = |a: &Array1<f64>, b: &Array1<f64>| concatenate(Axis(0), &[a.view(), b.view()]).expect("vectors");
+        Self {
+            values: rows,
+            exact: side(&self.exact, &other.exact),
+            single: side(&self.single, &other.single),
+            largest: side(&self.largest, &other.largest),
+        }
+    }
+
+    fn is_finite(&self) -> bool {
+        [&self.exact, &self.single, &self.largest].iter().all(|values| values.iter().all(|v| v.is_finite()))
+    }
+}
+
+/// A value of the network as a function of x plus one of y, where it is that.
+#[derive(Clone)]
+struct Value {
+    left: Option<Enclosed>,
+    right: Option<Enclosed>,
+}
+
+impl Value {
+    fn map(&self, f: impl Fn(&Enclosed) -> Enclosed) -> Self {
+        Self { left: self.left.as_ref().map(&f), right: self.right.as_ref().map(&f) }
+    }
+
+    fn width(&self) -> usize {
+        self.left.as_ref().or(self.right.as_ref()).map_or(0, |value| value.values.ncols())
+    }
+
+    fn or_zeros(side: &Option<Enclosed>, n: usize, width: usize) -> Enclosed {
+        side.clone().unwrap_or_else(|| Enclosed::zeros(Array2::zeros((n, width))))
+    }
+
+    fn zip(&self, other: &Self, n: usize, f: impl Fn(&Enclosed, &Enclosed) -> Enclosed) -> Self {
+        let widths = (self.width(), other.width());
+        let both = |a: &Option<Enclosed>, b: &Option<Enclosed>| {
+            (a.is_some() || b.is_some()).then(|| f(&Self::or_zeros(a, n, widths.0), &Self::or_zeros(b, n, widths.1)))
+        };
+        Self { left: both(&self.left, &other.left), right: both(&self.right, &other.right) }
+    }
+}
+
+/// A network with one hidden layer in real arithmetic.
+pub(super) struct Layer {
+    pub left: Enclosed,
+    pub right: Enclosed,
+    pub is_product: bool,
+    pub function: Activation,
+    /// W_U and what is added to the logits, exact: (width, n), (n).
+    pub unembedding: Array2<f64>,
+    pub offset: Array1<f64>,
+    /// How far `offset` may be from the true one.
+    pub offset_error: f64,
+    /// By neuron, how far its value at any pair may be from the true one, and how far one in `f32` may be.
+    pub exact: Array1<f64>,
+    pub single: Array1<f64>,
+    /// By neuron, its largest absolute value.
+    pub largest: Array1<f64>,
+    /// Multiply-adds that the maps took.
+    pub operations: u64,
+}
+
+impl Layer {
+    /// The layer of a network whose steps are embeddings, linear maps, sums and concatenations up to one sum or product, one
+    /// activation function and the unembedding.
+    ///
+    /// # Errors
+    /// [`Error::Description`] naming the step that is another; [`Error::Range`] where a bound overflows.
+    pub fn new(network: &Network) -> Result<Self> {
+        let n = network.order();
+        let architecture = network.architecture();
+        let mut values: HashMap<&str, Value> = HashMap::new();
+        let mut layer: Option<(&str, Value, Activation, Option<&str>, bool)> = None;
+        let mut operations = 0;
+        for step in &architecture.steps {
+            let wrong = |expected: &str, got: String| Error::description(&step.name, expected, got);
+            let input = |name: &String, values: &HashMap<&str, Value>| {
+                let expected = "an input that is a function of x plus one of y: certificates are of networks with one hidden layer";
+                values.get(name.as_str()).cloned().ok_or_else(|| wrong(expected, format!("`{name}`")))
+            };
+            let parameter = |name: &String| {
+                network.parameter(name).ok_or_else(|| wrong("a parameter of the network", format!("`{name}`")))
+            };
+            let value = match &step.operation {
+                Operation::Embed { tokens, table, .. } if tokens.len() == 1 => {
+                    let rows = parameter(table)?.slice_move(ndarray::s![..n, ..]);
+                    let enclosed = Some(Enclosed::of_weights(rows));
+                    match tokens[0] {
+                        Token::Left => Value { left: enclosed, right: None },
+                        Token::Right => Value { left: None, right: enclosed },
+                        _ => return Err(wrong("an embedding of x or y", "a constant token".into())),
+                    }
+                }
+                Operation::Linear { input: name, weight, bias, .. } => {
+                    let (value, weight) = (input(name, &values)?, parameter(weight)?);
+                    // Channels that are 0 are not multiplied.
+                    let channels = |side: &Option<Enclosed>| {
+                        side.as_ref().map_or(0, |side| side.largest.iter().filter(|size| **size > 0.0).count())
+                    };
+                    operations += ((channels(&value.left) + channels(&value.right)) * n * weight.ncols()) as u64;
+                    let mut value = value.map(|value| value.times(weight));
+                    if let Some(bias) = bias {
+                        let bias = parameter(bias)?;
+                        let row = bias.row(0).to_owned();
+                        let rows = Enclosed::of_weights(row.broadcast((n, bias.ncols())).expect("a row for each"));
+                        value.left = Some(match &value.left {
+                            Some(left) => left.plus(&rows),
+                            None => rows,
+                        });
+                    }
+                    value
+                }
+                Operation::Sum { inputs } => {
+                    let mut sum: Option<Value> = None;
+                    for name in inputs {
+                        let next = input(name, &values)?;
+                        sum = Some(sum.map_or_else(|| next.clone(), |sum| sum.zip(&next, n, Enclosed::plus)));
+                    }
+                    sum.ok_or_else(|| wrong("an input", "none".into()))?
+                }
+                Operation::Concatenate { inputs } => {
+                    let mut all: Option<Value> = None;
+                    for name in inputs {
+                        let next = input(name, &values)?;
+                        all = Some(all.map_or_else(|| next.clone(), |all| all.zip(&next, n, Enclosed::beside)));
+                    }
+                    all.ok_or_else(|| wrong("an input", "none".into()))?
+                }
+                Operation::Product { inputs } if inputs.len() == 2 => {
+                    let (a, b) = (input(&inputs[0], &values)?, input(&inputs[1], &values)?);
+                    let product = match (a.left, a.right, b.left, b.right) {
+                        (Some(left), None, None, Some(right)) | (None, Some(right), Some(left), None) => {
+                            Value { left: Some(left), right: Some(right) }
+                        }
+                        _ => return Err(wrong("a product of a function of x and one of y", "another".into())),
+                    };
+                    layer = Some((step.name.as_str(), product, Activation::Identity, None, true));
+                    continue;
+                }
+                Operation::Activate { input: name, function, bias } if layer.is_none() => {
+                    let exact = matches!(function, Activation::Relu | Activation::Square | Activation::Identity);
+                    if !exact {
+                        return Err(wrong(
+                            "relu, square or identity, which can be bounded exactly",
+                            format!("{function:?}"),
+                        ));
+                    }
+                    layer = Some((step.name.as_str(), input(name, &values)?, *function, bias.as_deref(), false));
+                    continue;
+                }
+                Operation::Unembed { input: name, weight, bias, .. } => {
+                    let (_, maps, function, after, is_product) = match layer.take() {
+                        Some(layer) if layer.0 == name => layer,
+                        None => (name.as_str(), input(name, &values)?, Activation::Identity, None, false),
+                        Some(layer) => {
+                            let expected = format!("an unembedding that reads `{}`", layer.0);
+                            return Err(wrong(&expected, format!("`{name}`")));
+                        }
+                    };
+                    let unembedding = parameter(weight)?.slice_move(ndarray::s![.., ..n]).mapv(f64::from);
+                    let mut offset = Array1::<f64>::zeros(n);
+                    let mut offset_error = 0.0;
+                    if let Some(bias) = bias {
+                        offset += &parameter(bias)?.slice(ndarray::s![0, ..n]).mapv(f64::from);
+                    }
+                    if let Some(after) = after {
+                        let after = parameter(&after.to_string())?.row(0).mapv(f64::from);
+                        let size = after.mapv(f64::abs).dot(&unembedding.mapv(f64::abs));
+                        let largest = size.iter().zip(&offset).fold(0.0, |most: f64, (a, b)| most.max(a + b.abs()));
+                        offset_error = gamma(after.len() + 2, UNIT) * largest * SAFE;
+                        offset += &after.dot(&unembedding);
+                    }
+                    let width = unembedding.nrows();
+                    let (left, right) = (Value::or_zeros(&maps.left, n, width), Value::or_zeros(&maps.right, n, width));
+                    let layer =
+                        Self::of_maps(left, right, is_product, function, unembedding, offset, offset_error, operations);
+                    return match layer.is_finite() {
+                        true => Ok(layer),
+                        false => Err(Error::Range {
+                            what: "bound of a neuron",
+                            expected: "a finite number",
+                            got: f64::INFINITY,
+                        }),
+                    };
+                }
+                operation => {
+                    let kind = format!("{operation:?}");
+                    let kind = kind.split([' ', '{']).next().unwrap_or_default().to_string();
+                    let expected = "an embedding, a linear map, a sum, a concatenation, one product or activation function, or the \
+                                    unembedding: certificates are of networks with one hidden layer";
+                    return Err(wrong(expected, format!("a step of kind `{kind}`")));
+                }
+            };
+            values.insert(step.name.as_str(), value);
+        }
+        Err(Error::description("logits", "an unembedding", "none"))
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "all that a layer is")]
+    fn of_maps(
+        left: Enclosed,
+        right: Enclosed,
+        is_product: bool,
+        function: Activation,
+        unembedding: Array2<f64>,
+        offset: Array1<f64>,
+        offset_error: f64,
+        operations: u64,
+    ) -> Self {
+        // At the largest values of both: no pair is farther off.
+        let pre = if is_product { bounds(left.product_bounds(&right)) } else { bounds(left.sum_bounds(&right)) };
+        let [exact, single, largest] = match function {
+            Activation::Square => {
+                let error = |error: &Array1<f64>, unit: f64| {
+                    (2.0 * &pre[2] * error + error * error + &pre[2] * &pre[2] * unit) * SAFE
+                };
+                [
+                    error(&pre[0], UNIT),
+                    error(&pre[1], SINGLE_UNIT) + f64::from(f32::MIN_POSITIVE),
+                    &pre[2] * &pre[2] * SAFE,
+                ]
+            }
+            _ => pre,
+        };
+        Self {
+            left,
+            right,
+            is_product,
+            function,
+            unembedding,
+            offset,
+            offset_error,
+            exact,
+            single,
+            largest,
+            operations,
+        }
+    }
+
+    fn is_finite(&self) -> bool {
+        let own = [&self.exact, &self.single, &self.largest];
+        self.left.is_finite() && self.right.is_finite() && own.iter().all(|values| values.iter().all(|v| v.is_finite()))
+    }
+
+    /// The neuron of two values of the maps: within `exact` of the true one.
+    pub fn neuron(&self, left: f64, right: f64) -> f64 {
+        neuron(self.is_product, self.function, left, right)
+    }
+
+    /// A bound on how far a logit of a forward pass in `f32` may be from the true one, at any pair.
+    pub fn single_error(&self) -> f64 {
+        let width = self.unembedding.nrows();
+        let absolute = self.unembedding.mapv(f64::abs);
+        let (size, error) = (self.largest.dot(&absolute), self.single.dot(&absolute));
+        let rounding = gamma(width + 3, SINGLE_UNIT);
+        let of_class = |z: usize| error[z] + rounding * (size[z] + self.offset[z].abs());
+        let most = (0..size.len()).map(of_class).fold(0.0, f64::max);
+        (most + (width + 2) as f64 * f64::from(f32::MIN_POSITIVE)) * SAFE
+    }
+}
+
+fn bounds(of: Enclosed) -> [Array1<f64>; 3] {
+    [of.exact, of.single, of.largest]
+}
+
+impl Enclosed {
+    /// What the sum of a value of each may be off by, and its size, as if of one element.
+    fn sum_bounds(&self, other: &Self) -> Self {
+        self.row().plus(&other.row())
+    }
+
+    fn product_bounds(&self, other: &Self) -> Self {
+        self.row().product(&other.row())
+    }
+
+    /// A row of the largest values.
+    fn row(&self) -> Self {
+        let values = self.largest.clone().insert_axis(Axis(0));
+        Self { values, exact: self.exact.clone(), single: self.single.clone(), largest: self.largest.clone() }
+    }
+}
+
+/// A neuron of two values of its maps.
+pub(super) fn neuron(is_product: bool, function: Activation, left: f64, right: f64) -> f64 {
+    let value = if is_product { left * right } else { left + right };
+    match function {
+        Activation::Relu => value.max(0.0),
+        Activation::Square => value * value,
+        _ => value,
+    }
+}

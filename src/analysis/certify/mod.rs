@@ -1,0 +1,198 @@
+//! Proofs that a network's largest logit is at the product: from its explanation, from cosets alone, and by running every pair.
+
+mod enclosed;
+mod proof;
+mod tables;
+
+use super::explain::{ExplainedNeuron, Explanation, Shape};
+use crate::error::Result;
+use crate::group::{CayleyTable, Elem, Fingerprint};
+use crate::model::{Network, check_task};
+use crate::task::Task;
+use enclosed::Layer;
+use ndarray::Array2;
+use proof::{Function, Part, Proof};
+use tables::Partition;
+
+/// A partition is read from where it has at most this share of the elements as classes; with more, tables save nothing.
+const COARSE: usize = 4;
+
+/// How a neuron is taken into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Method {
+    /// By the cosets on which its maps are constant: its activations are those of a table, what they are off is bounded.
+    Read,
+    /// By the irreps that it writes in: its row of the unembedding is a few matrix entries, what is left of it is bounded.
+    Written,
+    /// As it is.
+    Exact,
+    /// Not at all: what it adds to a margin is bounded.
+    Bounded,
+}
+
+/// A way to prove margins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProvenBy {
+    /// By the explanation: cosets where these are few, else the irreps that are written in; unexplained neurons are run as they
+    /// are.
+    Explanation,
+    /// By cosets alone: what other neurons do is bounded.
+    Cosets,
+    /// By running every pair.
+    BruteForce,
+}
+
+/// What was proven of a network: for each pair a lower bound on the margin, the logit of the product less the largest other one.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Certificate {
+    /// The group's name.
+    pub group: String,
+    /// The group's fingerprint.
+    pub group_fingerprint: Fingerprint,
+    /// The digest of the network's weights, all bits of them.
+    pub weights: String,
+    /// How it was proven.
+    pub by: ProvenBy,
+    /// How each neuron was taken into account.
+    pub methods: Vec<Method>,
+    /// A lower bound on the margin of every pair, in real arithmetic: \[x, y\]. Where it is above 0 the pair is proven.
+    pub margins: Array2<f64>,
+    /// A bound on how far a logit of a forward pass in `f32` may be from the one in real arithmetic.
+    pub single_error: f64,
+    /// Multiply-adds that the proof took, an addition or a comparison counted as one.
+    pub operations: u64,
+    /// Multiply-adds that running every pair takes, counted alike.
+    pub brute_force: u64,
+}
+
+impl Certificate {
+    /// The number of pairs that are proven.
+    #[must_use]
+    pub fn proven(&self) -> usize {
+        self.margins.iter().filter(|margin| **margin > 0.0).count()
+    }
+
+    /// A lower bound on the accuracy over all pairs, in real arithmetic.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.proven() as f64 / self.margins.len().max(1) as f64
+    }
+
+    /// A lower bound on the accuracy of a forward pass in `f32`, in whichever order it adds up.
+    #[must_use]
+    pub fn accuracy_in_single_precision(&self) -> f64 {
+        let proven = self.margins.iter().filter(|margin| **margin > 2.0 * self.single_error).count();
+        proven as f64 / self.margins.len().max(1) as f64
+    }
+
+    /// The pairs \[x, y\] that are not proven, with what is missing.
+    #[must_use]
+    pub fn open(&self) -> Vec<([usize; 2], f64)> {
+        let open = self.margins.indexed_iter().filter(|(_, margin)| margin.is_nan() || **margin <= 0.0);
+        open.map(|((x, y), margin)| ([x, y], -margin)).collect()
+    }
+}
+
+/// Proves, for as many pairs as it can, that a network's largest logit is at the product x y.
+///
+/// What is proven is of the network whose `f32` weights are given, in real arithmetic; [`Certificate::single_error`] bounds what a
+/// forward pass in `f32` is off. Every neuron's part of a margin is split into what the explanation makes cheap to add up and what
+/// it leaves. With the neuron `h(x, y)`, its row U of the unembedding, functions f and g of one element and p = x y:
+///
+/// - *read*, constant on cosets: `h U = h' U + (f(x) + g(y)) U + e U`, the idealised activation h' a table on pairs of cosets;
+/// - *written*, along irreps: `h U = h U' + (f(x) + g(y)) (U - U') + e (U - U')`, U' a few matrix entries of irreps;
+///
+/// and `|e (V(p) - V(z))|` bounds the last term of each. Everything is in `f64` with bounds on rounding.
+///
+/// # Errors
+/// [`Error::OtherModel`] for an explanation of another network; [`Error::Shape`], [`Error::OtherGroup`] for a task of another group;
+/// [`Error::Description`] naming the step of a network with more than one hidden layer, or with an activation function other than
+/// relu, square and the identity; [`Error::Range`] where a bound overflows.
+///
+/// Cost: [`Certificate::operations`], beside n^2 width for every pass over the neurons.
+///
+/// ```
+/// use irreplens::analysis::{ProvenBy, certify, explain};
+/// use irreplens::{fourier::IrrepBasis, group::Cyclic, model::Network, task::Task};
+/// use ndarray::Array2;
+/// // Neuron k reads cos(2 pi 3 x / 11 + a) and cos(2 pi 3 y / 11 + a), and writes cos(2 pi 3 z / 11 + 2 a), a = 2 pi k / 24.
+/// let cosine = |x: usize, turns: f32| (std::f32::consts::TAU * (3.0 * x as f32 / 11.0 + turns)).cos();
+/// let embed = Array2::from_shape_fn((11, 24), |(x, k)| cosine(x, k as f32 / 24.0));
+/// let unembed = Array2::from_shape_fn((24, 11), |(k, z)| cosine(z, k as f32 / 12.0));
+/// let net = Network::summed(embed.clone(), embed, unembed)?;
+/// let (group, task) = (Cyclic::new(11)?, Task::new(&Cyclic::new(11)?));
+/// let explanation = explain(&net, &group, &IrrepBasis::new(&group)?)?;
+/// let certificate = certify(&net, &explanation, &task, ProvenBy::Explanation)?;
+/// assert_eq!(certificate.accuracy(), 1.0); // all 121 pairs, each with a margin that no rounding can take away
+/// assert!(certificate.margins.iter().all(|&margin| margin > certificate.single_error));
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+///
+/// Source: Gross et al. 2024, "Compact Proofs of Model Performance via Mechanistic Interpretability"; Wu, Jaburi, Drori, Gross 2024.
+pub fn certify(network: &Network, explanation: &Explanation, task: &Task, by: ProvenBy) -> Result<Certificate> {
+    explanation.check(network)?;
+    check_task(network, task)?;
+    let layer = Layer::new(network)?;
+    let n = task.order();
+    let table = CayleyTable::new(Array2::from_shape_fn((n, n), |(x, y)| task.labels()[x * n + y] as usize))?;
+    let parts = parts(&layer, &table, explanation, by);
+    let methods = parts.iter().map(Part::method).collect();
+    let proof = Proof::new(&layer, parts, explanation, &table, task)?;
+    let (margins, operations) = proof.margins();
+    Ok(Certificate {
+        group: task.group_name().into(),
+        group_fingerprint: task.fingerprint(),
+        weights: digest(network),
+        by,
+        methods,
+        margins,
+        single_error: layer.single_error(),
+        operations,
+        brute_force: proof.brute_force(),
+    })
+}
+
+/// How every neuron is taken into account.
+fn parts(layer: &Layer, table: &CayleyTable, explanation: &Explanation, by: ProvenBy) -> Vec<Part> {
+    let n = layer.unembedding.ncols();
+    let part = |neuron: &ExplainedNeuron| {
+        if by == ProvenBy::BruteForce {
+            return Part::Exact;
+        }
+        if let Some(maps) = neuron.cosets.as_ref().filter(|maps| maps.iter().all(|map| COARSE * map.values.len() <= n))
+        {
+            let [left, right] = [0, 1].map(|side| {
+                let map = &maps[side];
+                let mut class_of = vec![0; n];
+                let cosets = map.side.cosets(&map.subgroup, table);
+                for (class, coset) in cosets.iter().enumerate() {
+                    coset.iter().for_each(|x: &Elem| class_of[x.index()] = class as u32);
+                }
+                Function { partition: Partition { class_of, classes: cosets.len() }, values: map.values.clone() }
+            });
+            return Part::Read { left, right };
+        }
+        match (&neuron.shape, by) {
+            (_, ProvenBy::Cosets) => Part::Bounded,
+            (Shape::Unexplained, _) => Part::Exact,
+            (Shape::Dim, _) => Part::Bounded,
+            _ => Part::Written(neuron.irreps.clone()),
+        }
+    };
+    explanation.neurons.iter().map(part).collect()
+}
+
+/// A number that tells weights from others, all bits of them: 128 bits, FNV-1a.
+pub(crate) fn digest(network: &Network) -> String {
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let bytes = network.parameters().iter().flat_map(|v| v.to_bits().to_le_bytes());
+    let description = format!("{}", network.architecture()).into_bytes();
+    let hash = bytes.chain(description).fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
+        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
+    });
+    format!("{hash:032x}")
+}

@@ -1,0 +1,494 @@
+//! The proof: what the explanation makes cheap to add up, what it leaves, and the bound on rounding.
+
+use super::enclosed::{Layer, UNIT, gamma, neuron};
+use super::tables::{Merges, Partition};
+use super::{Explanation, Method};
+use crate::error::Result;
+use crate::group::CayleyTable;
+use crate::linalg::{Onto, fold_blocks, map_blocks, product, times};
+use crate::model::Activation;
+use crate::task::Task;
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use std::collections::BTreeMap;
+
+/// What a bound is multiplied with, so that the rounding of the bound itself does not make it too small.
+const SAFE: f64 = 1.0 + 1e-6;
+
+/// Segments that means over pairs are added up in.
+const SEGMENTS: usize = 16;
+
+/// Most bytes of the tables of two partitions that are kept for all their classes.
+const KEPT: usize = 1 << 26;
+
+/// How a neuron is taken into account, with what that takes.
+pub(super) enum Part {
+    Read {
+        left: Function,
+        right: Function,
+    },
+    /// The irreps, by their place in the explanation.
+    Written(Vec<usize>),
+    Exact,
+    Bounded,
+}
+
+/// A function on the classes of a partition.
+pub(super) struct Function {
+    pub partition: Partition,
+    pub values: Vec<f64>,
+}
+
+impl Function {
+    fn at(&self, x: usize) -> f64 {
+        self.values[self.partition.class_of[x] as usize]
+    }
+
+    fn largest(&self) -> f64 {
+        self.values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
+    }
+}
+
+impl Part {
+    pub fn method(&self) -> Method {
+        match self {
+            Self::Read { .. } => Method::Read,
+            Self::Written(_) => Method::Written,
+            Self::Exact => Method::Exact,
+            Self::Bounded => Method::Bounded,
+        }
+    }
+}
+
+/// Neurons that read the same two partitions.
+struct Readers {
+    /// The partition of x, by its place, and that of y.
+    left: usize,
+    right: Partition,
+    members: Vec<usize>,
+    /// What they write for every class of y, (classes of y, classes of x, n), where it is kept.
+    table: Option<Vec<f64>>,
+}
+
+pub(super) struct Proof<'a> {
+    layer: &'a Layer,
+    parts: Vec<Part>,
+    labels: Vec<u32>,
+    n: usize,
+    /// Partitions of x that neurons read, and how their tables are added up.
+    lefts: Vec<Partition>,
+    merges: Merges,
+    readers: Vec<Readers>,
+    /// Functions of the irreps that neurons write in, (rank, n), with the neurons and their coefficients (members, rank).
+    written: Vec<(Array2<f64>, Vec<usize>, Array2<f64>)>,
+    exact: Vec<usize>,
+    /// By neuron, what its remainder is written along: (width, n), and how far it may be from the true one.
+    along: Array2<f64>,
+    along_error: Array1<f64>,
+    /// By neuron, its size in the sums of the proof, its remainder's row apart: `sum over r of |C| max |B|`, or the largest U.
+    along_cheap: Array1<f64>,
+}
+
+fn largest(values: ArrayView1<'_, f64>) -> f64 {
+    values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
+}
+
+impl<'a> Proof<'a> {
+    pub fn new(
+        layer: &'a Layer,
+        parts: Vec<Part>,
+        explanation: &Explanation,
+        table: &CayleyTable,
+        task: &Task,
+    ) -> Result<Self> {
+        let n = task.order();
+        let width = parts.len();
+        let mut lefts: Vec<Partition> = Vec::new();
+        let mut readers: Vec<Readers> = Vec::new();
+        let mut of_irreps: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (k, part) in parts.iter().enumerate() {
+            match part {
+                Part::Read { left, right } => {
+                    let place = lefts.iter().position(|known| *known == left.partition).unwrap_or_else(|| {
+                        lefts.push(left.partition.clone());
+                        lefts.len() - 1
+                    });
+                    let same = |of: &&mut Readers| of.left == place && of.right == right.partition;
+                    match readers.iter_mut().find(same) {
+                        Some(found) => found.members.push(k),
+                        None => {
+                            let right = right.partition.clone();
+                            readers.push(Readers { left: place, right, members: vec![k], table: None });
+                        }
+                    }
+                }
+                Part::Written(irreps) => irreps.iter().for_each(|&irrep| of_irreps.entry(irrep).or_default().push(k)),
+                Part::Exact | Part::Bounded => {}
+            }
+        }
+        let mut along = layer.unembedding.clone();
+        let mut along_error = Array1::zeros(width);
+        let mut along_cheap: Array1<f64> = layer.unembedding.rows().into_iter().map(largest).collect();
+        let mut written = Vec::new();
+        for (irrep, members) in of_irreps {
+            let functions = explanation.irreps[irrep].range(table)?;
+            let rows = layer.unembedding.select(Axis(0), &members);
+            let coefficients = times(rows.view(), functions.t());
+            written.push((functions, members, coefficients));
+        }
+        let mut cheap = vec![0.0; width];
+        for (functions, members, coefficients) in &written {
+            let sizes: Array1<f64> = functions.rows().into_iter().map(largest).collect();
+            let taken = times(coefficients.view(), functions.view());
+            for ((&k, taken), coefficients) in members.iter().zip(taken.rows()).zip(coefficients.rows()) {
+                let mut row = along.row_mut(k);
+                row -= &taken;
+                cheap[k] += coefficients.mapv(f64::abs).dot(&sizes) * SAFE;
+            }
+        }
+        let rank: usize = written.iter().map(|(functions, ..)| functions.nrows()).sum();
+        for k in 0..width {
+            if let Part::Written(_) = parts[k] {
+                along_error[k] = gamma(rank + 4, UNIT) * (along_cheap[k] + cheap[k]) * SAFE;
+                along_cheap[k] = cheap[k];
+            }
+        }
+        let exact = (0..width).filter(|&k| matches!(parts[k], Part::Exact)).collect();
+        let merges = Merges::new(&lefts, n);
+        let labels = task.labels().to_vec();
+        let mut proof =
+            Self { layer, parts, labels, n, lefts, merges, readers, written, exact, along, along_error, along_cheap };
+        proof.keep_tables();
+        Ok(proof)
+    }
+
+    /// A neuron's activation by its table, for classes of x and y.
+    fn idealised(&self, k: usize, left: f64, right: f64) -> f64 {
+        let _ = k;
+        neuron(self.layer.is_product, self.layer.function, left, right)
+    }
+
+    /// The tables of readers of the same two partitions, where there are several and they fit.
+    fn keep_tables(&mut self) {
+        let tables: Vec<Option<Vec<f64>>> = self
+            .readers
+            .iter()
+            .map(|readers| {
+                let (p, q) = (self.lefts[readers.left].classes, readers.right.classes);
+                let fits = 8 * p * q * self.n <= KEPT && readers.members.len() > 1;
+                fits.then(|| {
+                    let values = |k: usize| match &self.parts[k] {
+                        Part::Read { left, right } => (&left.values, &right.values),
+                        _ => unreachable!("readers are read"),
+                    };
+                    let activations = Array2::from_shape_fn((q * p, readers.members.len()), |(row, i)| {
+                        let (left, right) = values(readers.members[i]);
+                        self.idealised(readers.members[i], left[row % p], right[row / p])
+                    });
+                    let rows = self.layer.unembedding.select(Axis(0), &readers.members);
+                    times(activations.view(), rows.view()).into_raw_vec_and_offset().0
+                })
+            })
+            .collect();
+        self.readers.iter_mut().zip(tables).for_each(|(readers, table)| readers.table = table);
+    }
+
+    /// What readers write at all x, for one y: by class of the merged partition, (classes, n).
+    fn read(&self, y: usize) -> Vec<f64> {
+        let n = self.n;
+        let mut tables: Vec<Vec<f64>> = self.lefts.iter().map(|left| vec![0.0; left.classes * n]).collect();
+        for readers in &self.readers {
+            let to = &mut tables[readers.left];
+            let p = self.lefts[readers.left].classes;
+            match &readers.table {
+                Some(kept) => {
+                    let class = readers.right.class_of[y] as usize;
+                    let kept = &kept[class * p * n..(class + 1) * p * n];
+                    to.iter_mut().zip(kept).for_each(|(to, from)| *to += from);
+                }
+                None => {
+                    let activations = Array2::from_shape_fn((p, readers.members.len()), |(class, i)| {
+                        let k = readers.members[i];
+                        match &self.parts[k] {
+                            Part::Read { left, right } => self.idealised(k, left.values[class], right.at(y)),
+                            _ => unreachable!("readers are read"),
+                        }
+                    });
+                    let rows = self.layer.unembedding.select(Axis(0), &readers.members);
+                    let mut to = ndarray::ArrayViewMut2::from_shape((p, n), to).expect("a row a class");
+                    product(activations.view(), rows.view(), to.view_mut(), Onto::Plus);
+                }
+            }
+        }
+        self.merges.sum(tables, n)
+    }
+
+    /// Operations of `read`, for all y.
+    fn read_operations(&self) -> u64 {
+        let n = self.n as u64;
+        let of = |readers: &Readers| {
+            let (p, q) = (self.lefts[readers.left].classes as u64, readers.right.classes as u64);
+            let d = readers.members.len() as u64;
+            // An activation counts as one.
+            match readers.table {
+                Some(_) => p * q * d * (n + 1) + n * p * n,
+                None => n * p * d * (n + 1),
+            }
+        };
+        self.readers.iter().map(of).sum::<u64>() + n * self.merges.additions(self.n)
+    }
+
+    /// Neurons less what the cheap sums have of them, at all x for one y: (n, width), with the neurons themselves.
+    fn remainders(&self, y: usize) -> (Array2<f64>, Array2<f64>) {
+        let right = self.layer.right.values.row(y);
+        let mut hidden = self.layer.left.values.clone();
+        for mut row in hidden.rows_mut() {
+            row.zip_mut_with(&right, |left, &right| *left = self.layer.neuron(*left, right));
+        }
+        let mut off = hidden.clone();
+        for (k, mut column) in off.columns_mut().into_iter().enumerate() {
+            match &self.parts[k] {
+                Part::Written(_) | Part::Bounded => {}
+                Part::Exact => column.fill(0.0),
+                Part::Read { left, right } => {
+                    let right = right.at(y);
+                    let values: Vec<f64> = left.values.iter().map(|&left| self.idealised(k, left, right)).collect();
+                    let of = &left.partition.class_of;
+                    column.iter_mut().zip(of).for_each(|(off, &class)| *off -= values[class as usize]);
+                }
+            }
+        }
+        (hidden, off)
+    }
+
+    /// By neuron the largest differences of its remainder's row from its entry at every class: (n, width).
+    fn differences(&self) -> Array2<f64> {
+        let mut differences = Array2::zeros((self.n, self.parts.len()));
+        for (row, mut to) in self.along.rows().into_iter().zip(differences.columns_mut()) {
+            let (least, most) = row.iter().fold((f64::MAX, f64::MIN), |(a, b), &v| (a.min(v), b.max(v)));
+            to.iter_mut().zip(row).for_each(|(to, &v)| *to = (v - least).max(most - v));
+        }
+        differences
+    }
+
+    /// Lower bounds on all margins, and the operations they took.
+    pub fn margins(&self) -> (Array2<f64>, u64) {
+        let differences = self.differences();
+        let lipschitz = !self.layer.is_product && self.layer.function != Activation::Square;
+        let tables_alone = self.parts.iter().all(|part| matches!(part, Part::Read { .. } | Part::Bounded));
+        let n = self.n as u64;
+        let maps = self.layer.operations;
+        if tables_alone && self.parts.iter().any(|part| matches!(part, Part::Read { .. })) && lipschitz {
+            let (margins, fine) = self.by_distance(&differences);
+            let operations = self.read_operations() + n * n * n + fine * 2 * self.parts.len() as u64;
+            let open = |y: &usize| margins.column(*y).iter().any(|margin| *margin <= 0.0);
+            let open: Vec<usize> = (0..self.n).filter(open).collect();
+            if open.is_empty() {
+                return (margins, maps + operations);
+            }
+            let (finer, more) = self.by_remainders(&differences, &open);
+            let mut margins = margins;
+            margins.zip_mut_with(&finer, |margin, finer| *margin = margin.max(*finer));
+            return (margins, maps + operations + more);
+        }
+        let every: Vec<usize> = (0..self.n).collect();
+        let (margins, operations) = self.by_remainders(&differences, &every);
+        (margins, maps + operations)
+    }
+
+    /// Margins of tables alone, remainders bounded by how far the maps are from the tables' functions, and the number of pairs at
+    /// which that was done neuron by neuron.
+    fn by_distance(&self, differences: &Array2<f64>) -> (Array2<f64>, u64) {
+        let (n, width) = (self.n, self.parts.len());
+        let far = |map: &Array2<f64>, side: usize| {
+            Array2::from_shape_fn((n, width), |(x, k)| match &self.parts[k] {
+                Part::Read { left, right } => (map[[x, k]] - if side == 0 { left.at(x) } else { right.at(x) }).abs(),
+                _ => 0.0,
+            })
+        };
+        let (of_left, of_right) = (far(&self.layer.left.values, 0), far(&self.layer.right.values, 1));
+        // At the class that is worst for each neuron, first.
+        let worst = differences.fold_axis(Axis(0), 0.0, |most: &f64, v| most.max(*v));
+        let (by_left, by_right) = (of_left.dot(&worst), of_right.dot(&worst));
+        let rows = |map: &Array2<f64>, k: usize| map.column(k).iter().copied().fold(f64::MIN, f64::max);
+        let mut rounding = 0.0;
+        let mut bounded = Array1::<f64>::zeros(n);
+        let mut size = largest(self.layer.offset.view());
+        for (k, part) in self.parts.iter().enumerate() {
+            let own = self.layer.left.largest[k] + self.layer.right.largest[k];
+            match part {
+                Part::Read { left, right } => {
+                    let values = left.largest() + right.largest();
+                    let error = self.layer.left.exact[k] + self.layer.right.exact[k] + 8.0 * UNIT * (own + values);
+                    rounding += 2.0 * error * self.along_cheap[k];
+                    size += values * self.along_cheap[k];
+                }
+                _ => {
+                    // At its largest, if it is ever on.
+                    let most = rows(&self.layer.left.values, k) + rows(&self.layer.right.values, k);
+                    let most = if self.layer.function == Activation::Relu { most.max(0.0) } else { own };
+                    bounded.scaled_add(most + self.layer.exact[k], &differences.column(k));
+                }
+            }
+        }
+        let summed = gamma(2 * width + 16, UNIT) * size;
+        let rounding = (2.0 * (summed + self.layer.offset_error) + rounding) * SAFE;
+        let columns = map_blocks(n, 1, |range| {
+            let y = range.start;
+            let read = self.read(y);
+            let of_x = |x: usize| {
+                let class = self.merges.whole.class_of[x] as usize;
+                let (p, row) = (self.labels[x * n + y] as usize, &read[class * n..(class + 1) * n]);
+                let offset = &self.layer.offset;
+                let next = (0..n).filter(|&z| z != p).map(|z| row[z] + offset[z]).fold(f64::NEG_INFINITY, f64::max);
+                let margin = |bound: f64| row[p] + offset[p] - next - (bound + bounded[p]) * SAFE - rounding;
+                let coarse = margin(by_left[x] + by_right[y]);
+                if n == 1 || coarse > 0.0 {
+                    return (if n == 1 { f64::MAX } else { coarse }, 0);
+                }
+                let far = of_left.row(x).dot(&differences.row(p)) + of_right.row(y).dot(&differences.row(p));
+                (margin(far), 1)
+            };
+            (0..n).map(of_x).unzip::<f64, u64, Vec<f64>, Vec<u64>>()
+        });
+        let fine = columns.iter().flat_map(|(_, fine)| fine).sum();
+        let columns: Vec<Array1<f64>> = columns.into_iter().map(|(margins, _)| margins.into()).collect();
+        (by_columns(n, 0..n, &columns), fine)
+    }
+
+    /// Margins with the remainders of all neurons, less what they have of a function of x and one of y, for these y.
+    fn by_remainders(&self, differences: &Array2<f64>, ys: &[usize]) -> (Array2<f64>, u64) {
+        let (n, width) = (self.n, self.parts.len());
+        // Means of the remainders over y and over x.
+        let blocks = fold_blocks(
+            n,
+            1,
+            SEGMENTS,
+            || (Array2::<f64>::zeros((n, width)), Vec::new()),
+            |(of_x, of_y), range| {
+                let (_, off) = self.remainders(range.start);
+                of_y.push(off.sum_axis(Axis(0)) / n as f64);
+                *of_x += &off;
+            },
+        );
+        let mut of_x = Array2::<f64>::zeros((n, width));
+        let mut of_y = Array2::<f64>::zeros((n, width));
+        let mut next = 0;
+        for (sums, rows) in blocks {
+            of_x += &sums;
+            for row in rows {
+                of_y.row_mut(next).assign(&row);
+                next += 1;
+            }
+        }
+        of_x /= n as f64;
+        let mean = of_y.mean_axis(Axis(0)).expect("an element at least");
+        of_y -= &mean;
+        let written_x = times(of_x.view(), self.along.view());
+        let written_y = times(of_y.view(), self.along.view()) + &self.layer.offset;
+        let rounding = self.rounding(of_x.view(), of_y.view());
+        let exact_rows = self.layer.unembedding.select(Axis(0), &self.exact);
+
+        let columns = map_blocks(ys.len(), 1, |range| {
+            let y = ys[range.start];
+            let (hidden, mut off) = self.remainders(y);
+            off -= &of_x;
+            off -= &of_y.row(y);
+            let read = self.read(y);
+            let mut sums = written_x.clone();
+            for (x, mut row) in sums.rows_mut().into_iter().enumerate() {
+                let class = self.merges.whole.class_of[x] as usize;
+                row += &ArrayView1::from(&read[class * n..(class + 1) * n]);
+                row += &written_y.row(y);
+            }
+            for (functions, members, coefficients) in &self.written {
+                let along = times(hidden.select(Axis(1), members).view(), coefficients.view());
+                product(along.view(), functions.view(), sums.view_mut(), Onto::Plus);
+            }
+            if !self.exact.is_empty() {
+                let of_exact = hidden.select(Axis(1), &self.exact);
+                product(of_exact.view(), exact_rows.view(), sums.view_mut(), Onto::Plus);
+            }
+            off.mapv_inplace(f64::abs);
+            let mut refined = 0u64;
+            let mut of_x = |x: usize| {
+                let (p, row, off) = (self.labels[x * n + y] as usize, sums.row(x), off.row(x));
+                let bound = off.dot(&differences.row(p)) * SAFE + rounding;
+                let mut least = f64::MAX;
+                for z in (0..n).filter(|&z| z != p) {
+                    let difference = row[p] - row[z];
+                    let mut margin = difference - bound;
+                    if (margin <= 0.0 || margin.is_nan()) && difference > 0.0 {
+                        refined += 1;
+                        let along = off.iter().zip(self.along.column(p)).zip(self.along.column(z));
+                        let bound = along.map(|((off, p), z)| off * (p - z).abs()).sum::<f64>() * SAFE + rounding;
+                        margin = difference - bound;
+                    }
+                    least = if margin < least || margin.is_nan() { margin } else { least };
+                }
+                least
+            };
+            let margins: Array1<f64> = (0..n).map(&mut of_x).collect();
+            (margins, refined)
+        });
+        let refined: u64 = columns.iter().map(|(_, refined)| refined).sum();
+        let columns: Vec<Array1<f64>> = columns.into_iter().map(|(margins, _)| margins).collect();
+        let (n, width, these) = (self.n as u64, self.parts.len() as u64, ys.len() as u64);
+        let read = self.read_operations() * these / n;
+        let written: u64 = self
+            .written
+            .iter()
+            .map(|(functions, members, _)| (functions.nrows() * (members.len() + self.n)) as u64 * n * these)
+            .sum();
+        let remainders = n * n * width + 2 * n * n * width + 2 * n * these * width;
+        let exact = self.exact.len() as u64 * n * n * these;
+        let operations = read + written + remainders + exact + 3 * n * n * these + refined * width;
+        (by_columns(self.n, ys.iter().copied(), &columns), operations)
+    }
+
+    /// A bound on what rounding adds to a difference of two of the sums and to the bound on remainders.
+    fn rounding(&self, of_x: ArrayView2<'_, f64>, of_y: ArrayView2<'_, f64>) -> f64 {
+        let rank: usize = self.written.iter().map(|(functions, ..)| functions.nrows()).sum();
+        let mut size = largest(self.layer.offset.view());
+        let (mut sums, mut remainders) = (self.layer.offset_error, 0.0);
+        for (k, part) in self.parts.iter().enumerate() {
+            let means = largest(of_x.column(k)) + largest(of_y.column(k));
+            let (hidden, along) = (self.layer.largest[k], largest(self.along.row(k)));
+            let cheap = match part {
+                Part::Read { left, right } => {
+                    let (left, right) = (left.largest(), right.largest());
+                    // In size, not in sign: the neuron of the largest values of both.
+                    self.idealised(k, left, right).max(self.idealised(k, -left, -right).abs())
+                }
+                Part::Bounded => 0.0,
+                Part::Exact | Part::Written(_) => hidden,
+            };
+            size += cheap * self.along_cheap[k] + means * along;
+            sums += means * self.along_error[k];
+            if matches!(part, Part::Exact | Part::Written(_)) {
+                sums += self.layer.exact[k] * self.along_cheap[k];
+            }
+            if !matches!(part, Part::Exact) {
+                let most = hidden + cheap + means;
+                let error = self.layer.exact[k] + 8.0 * UNIT * most;
+                remainders += 2.0 * (error * along + (most + error) * self.along_error[k]);
+            }
+        }
+        sums += gamma(2 * (self.parts.len() + rank) + 32, UNIT) * size;
+        (2.0 * sums + remainders) * SAFE
+    }
+
+    /// Operations of running every pair.
+    pub fn brute_force(&self) -> u64 {
+        let (n, width) = (self.n as u64, self.parts.len() as u64);
+        self.layer.operations + n * n * width + n * n * n * width + n * n * n
+    }
+}
+
+/// Columns of a matrix (n, n), the others such that nothing is proven there.
+fn by_columns(n: usize, ys: impl IntoIterator<Item = usize>, columns: &[Array1<f64>]) -> Array2<f64> {
+    let mut margins = Array2::from_elem((n, n), f64::NEG_INFINITY);
+    for (y, column) in ys.into_iter().zip(columns) {
+        margins.slice_mut(s![.., y]).assign(column);
+    }
+    margins
+}

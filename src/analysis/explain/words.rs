@@ -1,0 +1,1 @@
+//! An explanation as tables and in words.
