@@ -49,7 +49,7 @@ pub(crate) mod terms;
 
 pub use ablation::{Ablation, cluster_losses, hidden_centred, keep_terms, own_block_only};
 pub use attention::{Attended, AttentionPatterns, attention, attention_patterns};
-pub use certify::{Certificate, Method, ProvenBy, certify};
+pub use certify::{Along, Certificate, Method, OnClasses, ProvenBy, certify};
 pub use clock::{
     Circularity, DistanceIrrelevance, FrequencyProfile, GradientSymmetricity, circularity, clock_profile,
     distance_irrelevance, gradient_symmetricity, published_triples,

@@ -1,35 +1,77 @@
 //! Proofs that a network's largest logit is at the product: from its explanation, from cosets alone, and by running every pair.
 
 mod enclosed;
+mod file;
 mod proof;
 mod tables;
 
 use super::explain::{ExplainedNeuron, Explanation, Shape};
 use crate::error::Result;
-use crate::group::{CayleyTable, Elem, Fingerprint};
+use crate::group::{CayleyTable, Elem, Fingerprint, Group};
 use crate::model::{Network, check_task};
 use crate::task::Task;
 use enclosed::Layer;
 use ndarray::Array2;
-use proof::{Function, Part, Proof};
-use tables::Partition;
+use proof::Proof;
+use std::collections::BTreeMap;
+
+/// Margins are multiples of 1 over this.
+const GRAIN: f64 = 65536.0;
 
 /// A partition is read from where it has at most this share of the elements as classes; with more, tables save nothing.
 const COARSE: usize = 4;
 
+/// A function of one element that has one value on every class of a partition.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct OnClasses {
+    /// The class of every element.
+    pub class_of: Vec<u32>,
+    /// The value on every class.
+    pub values: Vec<f64>,
+}
+
+/// What a neuron writes along some functions: coefficients for them.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct Along {
+    /// The functions, by their place in [`Certificate::functions`].
+    pub functions: usize,
+    /// A coefficient for each.
+    pub coefficients: Vec<f64>,
+}
+
 /// How a neuron is taken into account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Method {
     /// By the cosets on which its maps are constant: its activations are those of a table, what they are off is bounded.
-    Read,
+    Read {
+        /// The left map on cosets.
+        left: OnClasses,
+        /// The right map on cosets.
+        right: OnClasses,
+    },
     /// By the irreps that it writes in: its row of the unembedding is a few matrix entries, what is left of it is bounded.
-    Written,
+    Written(Vec<Along>),
     /// As it is.
     Exact,
     /// Not at all: what it adds to a margin is bounded.
     Bounded,
+}
+
+impl Method {
+    /// The method's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Read { .. } => "read",
+            Self::Written(_) => "written",
+            Self::Exact => "exact",
+            Self::Bounded => "bounded",
+        }
+    }
 }
 
 /// A way to prove margins.
@@ -58,7 +100,9 @@ pub struct Certificate {
     /// How it was proven.
     pub by: ProvenBy,
     /// How each neuron was taken into account.
-    pub methods: Vec<Method>,
+    pub neurons: Vec<Method>,
+    /// The functions that neurons write along, irrep by irrep: (functions, n) each.
+    pub functions: Vec<Array2<f64>>,
     /// A lower bound on the margin of every pair, in real arithmetic: \[x, y\]. Where it is above 0 the pair is proven.
     pub margins: Array2<f64>,
     /// A bound on how far a logit of a forward pass in `f32` may be from the one in real arithmetic.
@@ -139,60 +183,87 @@ pub fn certify(network: &Network, explanation: &Explanation, task: &Task, by: Pr
     let layer = Layer::new(network)?;
     let n = task.order();
     let table = CayleyTable::new(Array2::from_shape_fn((n, n), |(x, y)| task.labels()[x * n + y] as usize))?;
-    let parts = parts(&layer, &table, explanation, by);
-    let methods = parts.iter().map(Part::method).collect();
-    let proof = Proof::new(&layer, parts, explanation, &table, task)?;
+    let (neurons, functions) = methods(&layer, &table, explanation, by)?;
+    let proof = Proof::new(&layer, &neurons, &functions, task.labels());
     let (margins, operations) = proof.margins();
     Ok(Certificate {
         group: task.group_name().into(),
         group_fingerprint: task.fingerprint(),
         weights: digest(network),
         by,
-        methods,
-        margins,
+        // A margin is rounded down to a number of few digits.
+        margins: margins.mapv(|margin| if margin.abs() < 1e9 { (margin * GRAIN).floor() / GRAIN } else { margin }),
         single_error: layer.single_error(),
         operations,
         brute_force: proof.brute_force(),
+        neurons,
+        functions,
     })
 }
 
-/// How every neuron is taken into account.
-fn parts(layer: &Layer, table: &CayleyTable, explanation: &Explanation, by: ProvenBy) -> Vec<Part> {
-    let n = layer.unembedding.ncols();
-    let part = |neuron: &ExplainedNeuron| {
+/// How every neuron is taken into account, and the functions that some write along.
+fn methods(
+    layer: &Layer,
+    table: &CayleyTable,
+    explanation: &Explanation,
+    by: ProvenBy,
+) -> Result<(Vec<Method>, Vec<Array2<f64>>)> {
+    let n = table.order();
+    // Irreps by their place in the explanation, numbered as they come.
+    let mut places: BTreeMap<usize, usize> = BTreeMap::new();
+    let mut functions: Vec<Array2<f64>> = Vec::new();
+    let mut method = |(k, neuron): (usize, &ExplainedNeuron)| {
         if by == ProvenBy::BruteForce {
-            return Part::Exact;
+            return Ok(Method::Exact);
         }
         if let Some(maps) = neuron.cosets.as_ref().filter(|maps| maps.iter().all(|map| COARSE * map.values.len() <= n))
         {
             let [left, right] = [0, 1].map(|side| {
                 let map = &maps[side];
                 let mut class_of = vec![0; n];
-                let cosets = map.side.cosets(&map.subgroup, table);
-                for (class, coset) in cosets.iter().enumerate() {
+                for (class, coset) in map.side.cosets(&map.subgroup, table).iter().enumerate() {
                     coset.iter().for_each(|x: &Elem| class_of[x.index()] = class as u32);
                 }
-                Function { partition: Partition { class_of, classes: cosets.len() }, values: map.values.clone() }
+                OnClasses { class_of, values: map.values.clone() }
             });
-            return Part::Read { left, right };
+            return Ok(Method::Read { left, right });
         }
         match (&neuron.shape, by) {
-            (_, ProvenBy::Cosets) => Part::Bounded,
-            (Shape::Unexplained, _) => Part::Exact,
-            (Shape::Dim, _) => Part::Bounded,
-            _ => Part::Written(neuron.irreps.clone()),
+            (_, ProvenBy::Cosets) | (Shape::Dim, _) => Ok(Method::Bounded),
+            (Shape::Unexplained, _) => Ok(Method::Exact),
+            _ => {
+                let mut along = Vec::new();
+                for irrep in &neuron.irreps {
+                    let place = match places.get(irrep) {
+                        Some(&place) => place,
+                        None => {
+                            functions.push(explanation.irreps[*irrep].range(table)?);
+                            places.insert(*irrep, functions.len() - 1);
+                            functions.len() - 1
+                        }
+                    };
+                    let coefficients = functions[place].dot(&layer.unembedding.row(k)).to_vec();
+                    along.push(Along { functions: place, coefficients });
+                }
+                Ok(Method::Written(along))
+            }
         }
     };
-    explanation.neurons.iter().map(part).collect()
+    let methods = explanation.neurons.iter().enumerate().map(&mut method).collect::<Result<_>>()?;
+    Ok((methods, functions))
 }
 
-/// A number that tells weights from others, all bits of them: 128 bits, FNV-1a.
-pub(crate) fn digest(network: &Network) -> String {
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+/// A number that tells weights from others, all bits of them and the description: FNV-1a, 128 bits, of the weights' little-endian
+/// bytes in the order of [`Network::weights`] and of the description as it prints.
+fn digest(network: &Network) -> String {
     let bytes = network.parameters().iter().flat_map(|v| v.to_bits().to_le_bytes());
-    let description = format!("{}", network.architecture()).into_bytes();
-    let hash = bytes.chain(description).fold(0x6c62_272e_07bb_0142_62b8_2175_6295_c58d_u128, |hash, byte| {
-        (hash ^ u128::from(byte)).wrapping_mul(PRIME)
-    });
+    fnv(bytes.chain(network.architecture().to_string().into_bytes()))
+}
+
+/// The FNV-1a hash of some bytes, 128 bits as hexadecimal digits.
+fn fnv(bytes: impl IntoIterator<Item = u8>) -> String {
+    const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
+    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
+    let hash = bytes.into_iter().fold(START, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
     format!("{hash:032x}")
 }

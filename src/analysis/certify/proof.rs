@@ -2,14 +2,10 @@
 
 use super::enclosed::{Layer, UNIT, gamma, neuron};
 use super::tables::{Merges, Partition};
-use super::{Explanation, Method};
-use crate::error::Result;
-use crate::group::CayleyTable;
+use super::{Along, Method, OnClasses};
 use crate::linalg::{Onto, fold_blocks, map_blocks, product, times};
 use crate::model::Activation;
-use crate::task::Task;
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
-use std::collections::BTreeMap;
 
 /// What a bound is multiplied with, so that the rounding of the bound itself does not make it too small.
 const SAFE: f64 = 1.0 + 1e-6;
@@ -20,42 +16,17 @@ const SEGMENTS: usize = 16;
 /// Most bytes of the tables of two partitions that are kept for all their classes.
 const KEPT: usize = 1 << 26;
 
-/// How a neuron is taken into account, with what that takes.
-pub(super) enum Part {
-    Read {
-        left: Function,
-        right: Function,
-    },
-    /// The irreps, by their place in the explanation.
-    Written(Vec<usize>),
-    Exact,
-    Bounded,
-}
-
-/// A function on the classes of a partition.
-pub(super) struct Function {
-    pub partition: Partition,
-    pub values: Vec<f64>,
-}
-
-impl Function {
+impl OnClasses {
     fn at(&self, x: usize) -> f64 {
-        self.values[self.partition.class_of[x] as usize]
+        self.values[self.class_of[x] as usize]
     }
 
     fn largest(&self) -> f64 {
         self.values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
     }
-}
 
-impl Part {
-    pub fn method(&self) -> Method {
-        match self {
-            Self::Read { .. } => Method::Read,
-            Self::Written(_) => Method::Written,
-            Self::Exact => Method::Exact,
-            Self::Bounded => Method::Bounded,
-        }
+    fn partition(&self) -> Partition {
+        Partition { class_of: self.class_of.clone(), classes: self.values.len() }
     }
 }
 
@@ -71,15 +42,15 @@ struct Readers {
 
 pub(super) struct Proof<'a> {
     layer: &'a Layer,
-    parts: Vec<Part>,
-    labels: Vec<u32>,
+    parts: &'a [Method],
+    labels: &'a [u32],
     n: usize,
     /// Partitions of x that neurons read, and how their tables are added up.
     lefts: Vec<Partition>,
     merges: Merges,
     readers: Vec<Readers>,
     /// Functions of the irreps that neurons write in, (rank, n), with the neurons and their coefficients (members, rank).
-    written: Vec<(Array2<f64>, Vec<usize>, Array2<f64>)>,
+    written: Vec<(&'a Array2<f64>, Vec<usize>, Array2<f64>)>,
     exact: Vec<usize>,
     /// By neuron, what its remainder is written along: (width, n), and how far it may be from the true one.
     along: Array2<f64>,
@@ -93,48 +64,43 @@ fn largest(values: ArrayView1<'_, f64>) -> f64 {
 }
 
 impl<'a> Proof<'a> {
-    pub fn new(
-        layer: &'a Layer,
-        parts: Vec<Part>,
-        explanation: &Explanation,
-        table: &CayleyTable,
-        task: &Task,
-    ) -> Result<Self> {
-        let n = task.order();
+    pub fn new(layer: &'a Layer, parts: &'a [Method], functions: &'a [Array2<f64>], labels: &'a [u32]) -> Self {
+        let n = layer.unembedding.ncols();
         let width = parts.len();
         let mut lefts: Vec<Partition> = Vec::new();
         let mut readers: Vec<Readers> = Vec::new();
-        let mut of_irreps: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        let mut members: Vec<(Vec<usize>, Vec<f64>)> = vec![Default::default(); functions.len()];
         for (k, part) in parts.iter().enumerate() {
             match part {
-                Part::Read { left, right } => {
-                    let place = lefts.iter().position(|known| *known == left.partition).unwrap_or_else(|| {
-                        lefts.push(left.partition.clone());
+                Method::Read { left, right } => {
+                    let (left, right) = (left.partition(), right.partition());
+                    let place = lefts.iter().position(|known| *known == left).unwrap_or_else(|| {
+                        lefts.push(left);
                         lefts.len() - 1
                     });
-                    let same = |of: &&mut Readers| of.left == place && of.right == right.partition;
-                    match readers.iter_mut().find(same) {
+                    match readers.iter_mut().find(|of| of.left == place && of.right == right) {
                         Some(found) => found.members.push(k),
-                        None => {
-                            let right = right.partition.clone();
-                            readers.push(Readers { left: place, right, members: vec![k], table: None });
-                        }
+                        None => readers.push(Readers { left: place, right, members: vec![k], table: None }),
                     }
                 }
-                Part::Written(irreps) => irreps.iter().for_each(|&irrep| of_irreps.entry(irrep).or_default().push(k)),
-                Part::Exact | Part::Bounded => {}
+                Method::Written(along) => {
+                    for Along { functions, coefficients } in along {
+                        members[*functions].0.push(k);
+                        members[*functions].1.extend(coefficients);
+                    }
+                }
+                Method::Exact | Method::Bounded => {}
             }
         }
         let mut along = layer.unembedding.clone();
         let mut along_error = Array1::zeros(width);
         let mut along_cheap: Array1<f64> = layer.unembedding.rows().into_iter().map(largest).collect();
-        let mut written = Vec::new();
-        for (irrep, members) in of_irreps {
-            let functions = explanation.irreps[irrep].range(table)?;
-            let rows = layer.unembedding.select(Axis(0), &members);
-            let coefficients = times(rows.view(), functions.t());
-            written.push((functions, members, coefficients));
-        }
+        let joined = |(functions, (members, coefficients)): (&'a Array2<f64>, (Vec<usize>, Vec<f64>))| {
+            let shape = (members.len(), functions.nrows());
+            let coefficients = Array2::from_shape_vec(shape, coefficients).expect("a coefficient for every function");
+            (functions, members, coefficients)
+        };
+        let written: Vec<_> = functions.iter().zip(members).map(joined).collect();
         let mut cheap = vec![0.0; width];
         for (functions, members, coefficients) in &written {
             let sizes: Array1<f64> = functions.rows().into_iter().map(largest).collect();
@@ -147,23 +113,21 @@ impl<'a> Proof<'a> {
         }
         let rank: usize = written.iter().map(|(functions, ..)| functions.nrows()).sum();
         for k in 0..width {
-            if let Part::Written(_) = parts[k] {
+            if let Method::Written(_) = &parts[k] {
                 along_error[k] = gamma(rank + 4, UNIT) * (along_cheap[k] + cheap[k]) * SAFE;
                 along_cheap[k] = cheap[k];
             }
         }
-        let exact = (0..width).filter(|&k| matches!(parts[k], Part::Exact)).collect();
+        let exact = (0..width).filter(|&k| matches!(parts[k], Method::Exact)).collect();
         let merges = Merges::new(&lefts, n);
-        let labels = task.labels().to_vec();
         let mut proof =
             Self { layer, parts, labels, n, lefts, merges, readers, written, exact, along, along_error, along_cheap };
         proof.keep_tables();
-        Ok(proof)
+        proof
     }
 
-    /// A neuron's activation by its table, for classes of x and y.
-    fn idealised(&self, k: usize, left: f64, right: f64) -> f64 {
-        let _ = k;
+    /// A neuron's activation by its table, for values of both.
+    fn idealised(&self, left: f64, right: f64) -> f64 {
         neuron(self.layer.is_product, self.layer.function, left, right)
     }
 
@@ -177,12 +141,12 @@ impl<'a> Proof<'a> {
                 let fits = 8 * p * q * self.n <= KEPT && readers.members.len() > 1;
                 fits.then(|| {
                     let values = |k: usize| match &self.parts[k] {
-                        Part::Read { left, right } => (&left.values, &right.values),
+                        Method::Read { left, right } => (&left.values, &right.values),
                         _ => unreachable!("readers are read"),
                     };
                     let activations = Array2::from_shape_fn((q * p, readers.members.len()), |(row, i)| {
                         let (left, right) = values(readers.members[i]);
-                        self.idealised(readers.members[i], left[row % p], right[row / p])
+                        self.idealised(left[row % p], right[row / p])
                     });
                     let rows = self.layer.unembedding.select(Axis(0), &readers.members);
                     times(activations.view(), rows.view()).into_raw_vec_and_offset().0
@@ -209,7 +173,7 @@ impl<'a> Proof<'a> {
                     let activations = Array2::from_shape_fn((p, readers.members.len()), |(class, i)| {
                         let k = readers.members[i];
                         match &self.parts[k] {
-                            Part::Read { left, right } => self.idealised(k, left.values[class], right.at(y)),
+                            Method::Read { left, right } => self.idealised(left.values[class], right.at(y)),
                             _ => unreachable!("readers are read"),
                         }
                     });
@@ -247,12 +211,12 @@ impl<'a> Proof<'a> {
         let mut off = hidden.clone();
         for (k, mut column) in off.columns_mut().into_iter().enumerate() {
             match &self.parts[k] {
-                Part::Written(_) | Part::Bounded => {}
-                Part::Exact => column.fill(0.0),
-                Part::Read { left, right } => {
+                Method::Written(_) | Method::Bounded => {}
+                Method::Exact => column.fill(0.0),
+                Method::Read { left, right } => {
                     let right = right.at(y);
-                    let values: Vec<f64> = left.values.iter().map(|&left| self.idealised(k, left, right)).collect();
-                    let of = &left.partition.class_of;
+                    let values: Vec<f64> = left.values.iter().map(|&left| self.idealised(left, right)).collect();
+                    let of = &left.class_of;
                     column.iter_mut().zip(of).for_each(|(off, &class)| *off -= values[class as usize]);
                 }
             }
@@ -274,10 +238,10 @@ impl<'a> Proof<'a> {
     pub fn margins(&self) -> (Array2<f64>, u64) {
         let differences = self.differences();
         let lipschitz = !self.layer.is_product && self.layer.function != Activation::Square;
-        let tables_alone = self.parts.iter().all(|part| matches!(part, Part::Read { .. } | Part::Bounded));
+        let tables_alone = self.parts.iter().all(|part| matches!(part, Method::Read { .. } | Method::Bounded));
         let n = self.n as u64;
         let maps = self.layer.operations;
-        if tables_alone && self.parts.iter().any(|part| matches!(part, Part::Read { .. })) && lipschitz {
+        if tables_alone && self.parts.iter().any(|part| matches!(part, Method::Read { .. })) && lipschitz {
             let (margins, fine) = self.by_distance(&differences);
             let operations = self.read_operations() + n * n * n + fine * 2 * self.parts.len() as u64;
             let open = |y: &usize| margins.column(*y).iter().any(|margin| *margin <= 0.0);
@@ -301,7 +265,7 @@ impl<'a> Proof<'a> {
         let (n, width) = (self.n, self.parts.len());
         let far = |map: &Array2<f64>, side: usize| {
             Array2::from_shape_fn((n, width), |(x, k)| match &self.parts[k] {
-                Part::Read { left, right } => (map[[x, k]] - if side == 0 { left.at(x) } else { right.at(x) }).abs(),
+                Method::Read { left, right } => (map[[x, k]] - if side == 0 { left.at(x) } else { right.at(x) }).abs(),
                 _ => 0.0,
             })
         };
@@ -316,7 +280,7 @@ impl<'a> Proof<'a> {
         for (k, part) in self.parts.iter().enumerate() {
             let own = self.layer.left.largest[k] + self.layer.right.largest[k];
             match part {
-                Part::Read { left, right } => {
+                Method::Read { left, right } => {
                     let values = left.largest() + right.largest();
                     let error = self.layer.left.exact[k] + self.layer.right.exact[k] + 8.0 * UNIT * (own + values);
                     rounding += 2.0 * error * self.along_cheap[k];
@@ -454,20 +418,20 @@ impl<'a> Proof<'a> {
             let means = largest(of_x.column(k)) + largest(of_y.column(k));
             let (hidden, along) = (self.layer.largest[k], largest(self.along.row(k)));
             let cheap = match part {
-                Part::Read { left, right } => {
+                Method::Read { left, right } => {
                     let (left, right) = (left.largest(), right.largest());
                     // In size, not in sign: the neuron of the largest values of both.
-                    self.idealised(k, left, right).max(self.idealised(k, -left, -right).abs())
+                    self.idealised(left, right).max(self.idealised(-left, -right).abs())
                 }
-                Part::Bounded => 0.0,
-                Part::Exact | Part::Written(_) => hidden,
+                Method::Bounded => 0.0,
+                Method::Exact | Method::Written(_) => hidden,
             };
             size += cheap * self.along_cheap[k] + means * along;
             sums += means * self.along_error[k];
-            if matches!(part, Part::Exact | Part::Written(_)) {
+            if matches!(part, Method::Exact | Method::Written(_)) {
                 sums += self.layer.exact[k] * self.along_cheap[k];
             }
-            if !matches!(part, Part::Exact) {
+            if !matches!(part, Method::Exact) {
                 let most = hidden + cheap + means;
                 let error = self.layer.exact[k] + 8.0 * UNIT * most;
                 remainders += 2.0 * (error * along + (most + error) * self.along_error[k]);
