@@ -14,7 +14,10 @@ mod print;
 use irreplens::analysis::{Interpretation, interpret};
 use irreplens::fourier::CyclicSubgroupBasis;
 use irreplens::group::Cyclic;
-use irreplens::model::{ActivationCache, Combiner, ForwardPass, Hook, Hooks, Interpretable, Readout, Separable, Site};
+use irreplens::model::{
+    Activation, ActivationCache, Combiner, ForwardPass, Hook, Hooks, Interpretable, NeuronFunction, Readout, Separable,
+    Site,
+};
 use irreplens::task::{Pair, Task};
 use ndarray::{Array2, ArrayView2};
 use std::f32::consts::TAU;
@@ -82,6 +85,10 @@ impl Separable for Squares {
     }
     fn separable_site(&self) -> &str {
         "sum"
+    }
+    // For analyses that take the model apart: `explain`.
+    fn neuron_function(&self) -> Option<NeuronFunction<'_>> {
+        Some(NeuronFunction { function: Activation::Square, bias: None })
     }
 }
 

@@ -16,6 +16,7 @@
 //! | [`adding_a_group`] | a group type of your own, with its laws and an analysis |
 //! | [`identify`] | which group a multiplication table is of, and whether two are the same |
 //! | [`adding_a_basis`] | coordinates of your own, with their laws and an analysis |
+//! | [`explanations`] | the algorithm a network computes with, as a network, with a proof |
 //! | [`adding_a_model`] | a model of your own, from Rust or from a file |
 
 /// A page as a module. Its links lead to the files beside it and to docs.rs; in front of it stand definitions of the same names
@@ -54,6 +55,7 @@ page!(adding_a_group, "adding-a-group.md");
 page!(identify, "identify.md");
 page!(adding_a_basis, "adding-a-basis.md");
 page!(adding_a_model, "adding-a-model.md");
+page!(explanations, "explanations.md");
 
 /// README.md, for its tests.
 #[cfg(doctest)]

@@ -17,9 +17,11 @@
 //! | what does each head carry, in which blocks, and what does the loss need of it? | [`heads`], [`head_map`] | [`LayerHeads`] |
 //! | clock or pizza: do logits depend on the distance of x and y, and on both alike? | [`distance_irrelevance`], [`gradient_symmetricity`] | [`DistanceIrrelevance`], [`GradientSymmetricity`] |
 //! | on a cyclic group: how circular is the embedding, and how does each frequency's amplitude depend on x - y? | [`circularity`], [`clock_profile`] | [`Circularity`], [`FrequencyProfile`] |
+//! | which algorithm does it compute with, circuit by circuit, and how faithful is that? | [`explain`](explain()), [`Explanation::compare`] | [`Explanation`], [`Comparison`] |
+//! | of how many pairs does that prove that the answer is right? | [`certify`](certify()) | [`Certificate`] |
 //! | which group has it learnt, if nobody says? | [`identify`](identify()), [`identify_weights`], [`open_run`] | [`LearntGroup`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
-//! | all of these but the last eight | [`interpret`](interpret()) | [`Interpretation`] |
+//! | all of these but the last ten | [`interpret`](interpret()) | [`Interpretation`] |
 //! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
 //!
 //! A result gives its tables ([`Table`]) once: they print as text, and a page of a report renders them.

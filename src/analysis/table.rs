@@ -145,6 +145,11 @@ pub(crate) fn superscript(i: usize) -> String {
     (i + 1).to_string().bytes().map(|digit| DIGITS[usize::from(digit - b'0')]).collect()
 }
 
+/// A text in lines that fit a screen.
+pub(super) fn lines(text: &str) -> String {
+    wrapped(text, WIDTH).join("\n")
+}
+
 /// Words in lines of at most `width` characters, longer words on lines of their own.
 fn wrapped(text: &str, width: usize) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();

@@ -101,5 +101,21 @@ terms! {
     PATTERN_BLOCKS: "blocks of the pattern", "Blocks with at least 5 % of the pattern's variance, functions of x, of y and products together.";
     MAP_CONSTANT: "map, constant", "Share of the square norm of the map from elements to neurons' inputs, with the head looking at this position alone, that is constant.";
     MAP_BLOCKS: "blocks of the map", "Blocks with at least 5 % of what varies of the map from elements to neurons' inputs, with the head looking at this position alone.";
+    CIRCUIT: "circuit", "Neurons that compute the same thing: with matrix coefficients of one irrep, or with cosets of one class of subgroups.";
+    CIRCUIT_SHARE: "share of logits", "Energy that the circuit's neurons write to the logits, less each pair's mean over the classes, over that of all neurons. Where circuits work together the shares do not add up to 1.";
+    OF_PRODUCT: "of x y z^-1", "Share of what the circuit writes that is one function of x y z^-1.";
+    LIKE: "like", "The irrep whose character the circuit's function of x y z^-1 is most like.";
+    CHARACTER_COSINE: "cosine", "Cosine between the circuit's function of x y z^-1 and that character.";
+    EVENNESS: "evenness", "How evenly what the circuit's neurons write covers the functions of the irrep; 1 if all alike. For sines, how evenly phases cover the circle.";
+    ALIGNMENT: "alignment", "Mean correlation between what a neuron writes and u^T rho(z) w of the vectors of its two maps. For sines the cosine of the output phase less the sum of the input phases.";
+    SHAPE: "shape", "What a neuron's maps of x and y are: matrix coefficients of irreps with one vector in common, these with vectors that subgroups fix (a rho-set), or functions on cosets.";
+    FITTED_LEFT: "left map", "Share of the variance of the map from x to the neuron that its shape has; the mean over the neurons.";
+    FITTED_RIGHT: "right map", "Share of the variance of the map from y to the neuron that its shape has; the mean over the neurons.";
+    FITTED_OUTPUT: "unembedding", "Share of the variance of the neuron's row of the unembedding that its shape has; the mean over the neurons.";
+    NUMBERS: "numbers", "Numbers that the shapes of these neurons take, those of what they write among them.";
+    ALONE: "loss alone", "Loss over all pairs of the idealised network with this circuit alone.";
+    ACCURACY_ALONE: "accuracy alone", "Accuracy over all pairs of the idealised network with this circuit alone.";
+    WITHOUT_CIRCUIT: "loss without", "Loss over all pairs of the idealised network without this circuit.";
+    SO_FAR: "loss so far", "Loss over all pairs of the idealised network with this circuit and those above it.";
     CONJUGATES: "conjugates", "Number of subgroups in the class.";
 }

@@ -5,6 +5,7 @@
 
 mod ablation;
 mod cases;
+mod certify;
 #[path = "../support/compare.rs"]
 mod compare;
 #[cfg(feature = "train")]
@@ -13,6 +14,7 @@ mod coset;
 mod data;
 mod element_orders;
 mod errors;
+mod explain;
 #[path = "../support/families.rs"]
 mod families;
 mod identify;
@@ -37,3 +39,6 @@ mod representation;
 mod runs;
 mod shift;
 mod spectra;
+#[path = "../support/oracle.rs"]
+#[allow(dead_code)]
+mod step_by_step;

@@ -3,18 +3,20 @@
 use crate::models;
 use irreplens::analysis::notebook::{Labels, Published};
 use irreplens::analysis::{
-    self, Ablated, Ablation, Attended, AttentionPatterns, Carried, Cell, Circularity, Controls, CosetMeasures,
-    CosetNeuron, CosetShares, DistanceIrrelevance, EmbeddingSpectra, FrequencyProfile, GradientSymmetricity, Head,
-    HeadLosses, HeadMap, Interpretation, IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LayerHeads, Learnt, LearntGroup,
-    LogitDirections, Neuron, NeuronClusters, NeuronKind, Progress, ProgressMeasures, ProgressRow,
-    RepresentationMeasures, Table, Term, Written, attention, circularity, clock_profile, cosets, distance_irrelevance,
-    gradient_symmetricity, heads, interpret, progress_measures, representation, with_controls,
+    self, Ablated, Ablation, Along, Attended, AttentionPatterns, Carried, Cell, Certificate, Circuit, CircuitKind,
+    CircuitLosses, Circularity, Coefficient, Comparison, Controls, CosetMap, CosetMeasures, CosetNeuron, CosetShares,
+    DistanceIrrelevance, EmbeddingSpectra, ExplainedNeuron, Explanation, Fixed, FrequencyProfile, GradientSymmetricity,
+    Head, HeadLosses, HeadMap, Interpretation, IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LayerHeads, Learnt,
+    LearntGroup, LogitDirections, Method, Neuron, NeuronClusters, NeuronKind, NeuronOutput, OnClasses, Progress,
+    ProgressMeasures, ProgressRow, ProvenBy, RepresentationMeasures, Shape, Shares, Side, Table, Term, Written,
+    attention, certify, circularity, clock_profile, cosets, distance_irrelevance, explain, gradient_symmetricity,
+    heads, interpret, progress_measures, representation, with_controls,
 };
 use irreplens::checkpoint::History;
 use irreplens::fourier::{Block, BlockId, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
 use irreplens::group::{
     Cyclic, Dicyclic, Difference, Dihedral, Group, GroupLabel, Identification, Invariants, Isomorphism, Structure,
-    Subgroup, SubgroupClass, Sylow, identify, isomorphism, subgroup_classes,
+    Subgroup, SubgroupClass, Sylow, Symmetric, identify, isomorphism, subgroup_classes,
 };
 use irreplens::irrep::{Irrep, Kind};
 use irreplens::model::{
@@ -132,6 +134,7 @@ fn every_result_is_read_back() {
     back::<CosetMeasures>(&on_cosets);
     on_cosets.neurons.iter().for_each(back::<CosetNeuron>);
     on_cosets.neurons.iter().flat_map(|neuron| neuron.shares.iter().flatten()).for_each(back::<CosetShares>);
+    explanations_are_read_back();
     let order = |_: &dyn Interpretable, group: &dyn Group| Ok(group.order());
     back::<Controls<usize>>(&with_controls(&net, None, &group, 1, order).unwrap());
 
@@ -197,6 +200,50 @@ fn figures_are_read_back() {
 }
 
 /// The list above is whole: it names every public type of these folders but those that are no results.
+/// An explanation of a network with neurons of several shapes, and its certificates.
+fn explanations_are_read_back() {
+    let group = Symmetric::new(4).unwrap();
+    let irreps = IrrepBasis::new(&group).unwrap();
+    let sign = |x: usize| irreps.irreps()[1].character[x] as f32;
+    let even = Array2::from_shape_fn((24, 3), |(x, k)| if k == 0 { sign(x) } else { (x * k % 5) as f32 });
+    let net = Network::summed(even.clone(), even.clone(), even.reversed_axes()).unwrap();
+    let explanation = explain(&net, &group, &irreps).unwrap();
+    back::<Explanation>(&explanation);
+    explanation.circuits.iter().for_each(back::<Circuit>);
+    explanation.circuits.iter().for_each(|circuit| back::<CircuitKind>(&circuit.kind));
+    for neuron in &explanation.neurons {
+        back::<ExplainedNeuron>(neuron);
+        back::<Shape>(&neuron.shape);
+        back::<NeuronOutput>(&neuron.written);
+        neuron.shares.iter().for_each(back::<Shares>);
+        neuron.shape.coefficients().iter().for_each(back::<Coefficient>);
+        if let Shape::RhoSet { fixed, .. } = &neuron.shape {
+            back::<Fixed>(fixed);
+        }
+        for map in neuron.cosets.iter().flat_map(|maps| maps.iter()) {
+            back::<CosetMap>(map);
+            back::<Side>(&map.side);
+        }
+    }
+    let task = Task::new(&group);
+    let comparison = explanation.compare(&net, &task).unwrap();
+    back::<Comparison>(&comparison);
+    comparison.circuits.iter().for_each(back::<CircuitLosses>);
+    for by in [ProvenBy::Explanation, ProvenBy::Cosets, ProvenBy::BruteForce] {
+        let certificate = certify(&net, &explanation, &task, by).unwrap();
+        back::<Certificate>(&certificate);
+        back::<ProvenBy>(&by);
+        for method in &certificate.neurons {
+            back::<Method>(method);
+            match method {
+                Method::Read { left, .. } => back::<OnClasses>(left),
+                Method::Written(along) => along.iter().for_each(back::<Along>),
+                _ => {}
+            }
+        }
+    }
+}
+
 #[test]
 fn no_result_is_forgotten() {
     const NO_RESULTS: [&str; 6] =
@@ -205,7 +252,7 @@ fn no_result_is_forgotten() {
     let here = std::fs::read_to_string(root.join("tests/house/json.rs")).unwrap();
     let mut files: Vec<_> =
         ["evaluate", "spectrum", "pair_means"].map(|name| root.join(format!("src/model/{name}.rs"))).into();
-    for folder in ["analysis", "fourier", "irrep", "report"] {
+    for folder in ["analysis", "analysis/explain", "analysis/certify", "fourier", "irrep", "report"] {
         files.extend(std::fs::read_dir(root.join("src").join(folder)).unwrap().map(|entry| entry.unwrap().path()));
     }
     for file in files.iter().filter(|file| file.is_file() && file.extension().is_some_and(|ending| ending == "rs")) {

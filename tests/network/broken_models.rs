@@ -2,12 +2,12 @@
 
 use irreplens::fourier::FourierBasis;
 use irreplens::laws::model::{
-    cache_equals_forward, check, logit_shift, neuron_path, no_op_hook, readout_is_logits, separable, sites, streams,
-    unknown_site,
+    cache_equals_forward, check, logit_shift, neuron_function, neuron_path, no_op_hook, readout_is_logits, separable,
+    sites, streams, unknown_site,
 };
 use irreplens::model::{
-    ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Network, Readout,
-    Separable, Site, SiteSpectrum, Values,
+    Activation, ActivationCache, BlockEnergies, Combiner, Evaluation, ForwardPass, Hook, Hooks, Interpretable, Network,
+    NeuronFunction, Readout, Separable, Site, SiteSpectrum, Values,
 };
 use irreplens::task::{Pair, Task};
 use irreplens::{Error, Result};
@@ -66,6 +66,8 @@ enum Fault {
     WrongCombiner,
     WrongSite,
     ShortMap,
+    // neuron function
+    WrongFunction,
     // logit shift
     LogitsAsTheyAre,
 }
@@ -293,6 +295,10 @@ impl Separable for Broken {
     fn separable_site(&self) -> &str {
         if self.is(Fault::WrongSite) { "hidden" } else { "hidden_pre" }
     }
+    fn neuron_function(&self) -> Option<NeuronFunction<'_>> {
+        let right = self.net.neuron_function()?;
+        Some(if self.is(Fault::WrongFunction) { NeuronFunction { function: Activation::Tanh, ..right } } else { right })
+    }
 }
 
 /// The law that `check` names first.
@@ -383,6 +389,8 @@ fn maps_of_something_else() {
     use Fault::*;
     caught("separable", &[Exchanged, WrongCombiner, WrongSite, ShortMap]);
     assert_eq!(separable(&broken(Exchanged)).unwrap_err().law, "separable");
+    caught("neuron function", &[WrongFunction]);
+    assert_eq!(neuron_function(&broken(WrongFunction)).unwrap_err().law, "neuron function");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 pub mod about;
 pub mod cosets;
+pub mod explain;
 pub mod groups;
 pub mod identify;
 pub mod interpret;
@@ -19,6 +20,7 @@ pub mod screen;
 pub mod source;
 #[cfg(feature = "train")]
 pub mod train;
+pub mod verify;
 
 use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, Parser};
@@ -50,6 +52,8 @@ enum Command {
     Interpret(interpret::Arguments),
     Representation(representation::Arguments),
     Cosets(cosets::Arguments),
+    Explain(explain::Arguments),
+    Verify(verify::Arguments),
     #[cfg(feature = "report")]
     Report(report::Arguments),
     #[cfg(feature = "train")]
@@ -98,6 +102,8 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Interpret(arguments)) => interpret::explain(arguments),
         Some(Command::Representation(arguments)) => representation::measure(arguments),
         Some(Command::Cosets(arguments)) => cosets::measure(arguments),
+        Some(Command::Explain(arguments)) => explain::tell_all(arguments),
+        Some(Command::Verify(arguments)) => verify::check(arguments),
         #[cfg(feature = "report")]
         Some(Command::Report(arguments)) => report::write(arguments),
         #[cfg(feature = "train")]

@@ -22,6 +22,11 @@ pub(super) fn gamma(count: usize, unit: f64) -> f64 {
     ku / (1.0 - ku)
 }
 
+/// Sizes, infinite where a value of that size may leave the range of `f32`: a forward pass in it would overflow.
+fn in_single_range(sizes: Array1<f64>) -> Array1<f64> {
+    sizes.mapv(|size| if size < f64::from(f32::MAX) { size } else { f64::INFINITY })
+}
+
 /// A function of one element: its values (n, width), and by column how far they may be from those in real arithmetic (`exact`) and
 /// how far an evaluation in `f32` may be from these (`single`).
 #[derive(Clone)]
@@ -58,7 +63,7 @@ impl Enclosed {
         let exact = (self.exact.dot(&absolute) + rounding(UNIT)) * SAFE;
         let single =
             (self.single.dot(&absolute) + rounding(SINGLE_UNIT) + inner as f64 * f64::from(f32::MIN_POSITIVE)) * SAFE;
-        let largest = (size + &exact + &single) * SAFE;
+        let largest = in_single_range((size + &exact + &single) * SAFE);
         Self { values: times(self.values.view(), weights.view()), exact, single, largest }
     }
 
@@ -67,7 +72,7 @@ impl Enclosed {
         let size = &self.largest + &other.largest;
         let exact = (&self.exact + &other.exact + &size * UNIT) * SAFE;
         let single = (&self.single + &other.single + &size * SINGLE_UNIT) * SAFE;
-        let largest = (size + &exact + &single) * SAFE;
+        let largest = in_single_range((size + &exact + &single) * SAFE);
         Self { values: &self.values + &other.values, exact, single, largest }
     }
 
@@ -79,7 +84,7 @@ impl Enclosed {
         };
         let exact = error(&self.exact, &other.exact, UNIT);
         let single = error(&self.single, &other.single, SINGLE_UNIT) + f64::from(f32::MIN_POSITIVE);
-        let largest = (size + &exact + &single) * SAFE;
+        let largest = in_single_range((size + &exact + &single) * SAFE);
         Self { values: &self.values * &other.values, exact, single, largest }
     }
 
@@ -138,8 +143,12 @@ pub(super) struct Layer {
     /// W_U and what is added to the logits, exact: (width, n), (n).
     pub unembedding: Array2<f64>,
     pub offset: Array1<f64>,
+    /// By class, the sum without signs of the terms that `offset` is the sum of.
+    offset_size: Array1<f64>,
     /// How far `offset` may be from the true one.
     pub offset_error: f64,
+    /// The absolute values of what is added to the neurons before they are read.
+    after_size: Array1<f64>,
     /// By neuron, how far its value at any pair may be from the true one, and how far one in `f32` may be.
     pub exact: Array1<f64>,
     pub single: Array1<f64>,
@@ -248,21 +257,24 @@ impl Layer {
                     };
                     let unembedding = parameter(weight)?.slice_move(ndarray::s![.., ..n]).mapv(f64::from);
                     let mut offset = Array1::<f64>::zeros(n);
-                    let mut offset_error = 0.0;
+                    let (mut offset_size, mut offset_error) = (Array1::<f64>::zeros(n), 0.0);
+                    let mut after_size = Array1::zeros(unembedding.nrows());
                     if let Some(bias) = bias {
                         offset += &parameter(bias)?.slice(ndarray::s![0, ..n]).mapv(f64::from);
+                        offset_size += &offset.mapv(f64::abs);
                     }
                     if let Some(after) = after {
                         let after = parameter(&after.to_string())?.row(0).mapv(f64::from);
-                        let size = after.mapv(f64::abs).dot(&unembedding.mapv(f64::abs));
-                        let largest = size.iter().zip(&offset).fold(0.0, |most: f64, (a, b)| most.max(a + b.abs()));
+                        after_size = after.mapv(f64::abs);
+                        offset_size += &after_size.dot(&unembedding.mapv(f64::abs));
+                        let largest = offset_size.iter().fold(0.0, |most: f64, v| most.max(*v));
                         offset_error = gamma(after.len() + 2, UNIT) * largest * SAFE;
                         offset += &after.dot(&unembedding);
                     }
                     let width = unembedding.nrows();
                     let (left, right) = (Value::or_zeros(&maps.left, n, width), Value::or_zeros(&maps.right, n, width));
-                    let layer =
-                        Self::of_maps(left, right, is_product, function, unembedding, offset, offset_error, operations);
+                    let written = Written { unembedding, offset, offset_size, offset_error, after_size };
+                    let layer = Self::of_maps(left, right, is_product, function, written, operations);
                     return match layer.is_finite() {
                         true => Ok(layer),
                         false => Err(Error::Range {
@@ -285,32 +297,19 @@ impl Layer {
         Err(Error::description("logits", "an unembedding", "none"))
     }
 
-    #[allow(clippy::too_many_arguments, reason = "all that a layer is")]
     fn of_maps(
         left: Enclosed,
         right: Enclosed,
         is_product: bool,
         function: Activation,
-        unembedding: Array2<f64>,
-        offset: Array1<f64>,
-        offset_error: f64,
+        written: Written,
         operations: u64,
     ) -> Self {
         // At the largest values of both: no pair is farther off.
-        let pre = if is_product { bounds(left.product_bounds(&right)) } else { bounds(left.sum_bounds(&right)) };
-        let [exact, single, largest] = match function {
-            Activation::Square => {
-                let error = |error: &Array1<f64>, unit: f64| {
-                    (2.0 * &pre[2] * error + error * error + &pre[2] * &pre[2] * unit) * SAFE
-                };
-                [
-                    error(&pre[0], UNIT),
-                    error(&pre[1], SINGLE_UNIT) + f64::from(f32::MIN_POSITIVE),
-                    &pre[2] * &pre[2] * SAFE,
-                ]
-            }
-            _ => pre,
-        };
+        let pre = if is_product { left.row().product(&right.row()) } else { left.row().plus(&right.row()) };
+        let neurons = if function == Activation::Square { pre.product(&pre) } else { pre };
+        let Enclosed { exact, single, largest, .. } = neurons;
+        let Written { unembedding, offset, offset_size, offset_error, after_size } = written;
         Self {
             left,
             right,
@@ -318,7 +317,9 @@ impl Layer {
             function,
             unembedding,
             offset,
+            offset_size,
             offset_error,
+            after_size,
             exact,
             single,
             largest,
@@ -327,8 +328,13 @@ impl Layer {
     }
 
     fn is_finite(&self) -> bool {
-        let own = [&self.exact, &self.single, &self.largest];
-        self.left.is_finite() && self.right.is_finite() && own.iter().all(|values| values.iter().all(|v| v.is_finite()))
+        let own = [&self.exact, &self.single, &self.largest, &self.offset];
+        let weights = self.unembedding.iter().chain(&self.left.values).chain(&self.right.values);
+        weights.into_iter().all(|v| v.is_finite())
+            && self.single_error().is_finite()
+            && self.left.is_finite()
+            && self.right.is_finite()
+            && own.iter().all(|values| values.iter().all(|v| v.is_finite()))
     }
 
     /// The neuron of two values of the maps: within `exact` of the true one.
@@ -336,33 +342,35 @@ impl Layer {
         neuron(self.is_product, self.function, left, right)
     }
 
-    /// A bound on how far a logit of a forward pass in `f32` may be from the true one, at any pair.
+    /// A bound on how far a logit of a forward pass in `f32` may be from the true one, at any pair; infinite where such a pass may
+    /// overflow.
     pub fn single_error(&self) -> f64 {
         let width = self.unembedding.nrows();
         let absolute = self.unembedding.mapv(f64::abs);
-        let (size, error) = (self.largest.dot(&absolute), self.single.dot(&absolute));
-        let rounding = gamma(width + 3, SINGLE_UNIT);
-        let of_class = |z: usize| error[z] + rounding * (size[z] + self.offset[z].abs());
-        let most = (0..size.len()).map(of_class).fold(0.0, f64::max);
-        (most + (width + 2) as f64 * f64::from(f32::MIN_POSITIVE)) * SAFE
+        // A bias of the neurons is added to them, with a rounding of its own, before they are read.
+        let neurons = (&self.largest + &self.single + &self.after_size) * SAFE;
+        let of_neurons = (&self.single + &neurons * SINGLE_UNIT) * SAFE;
+        let (size, error) = (neurons.dot(&absolute) + &self.offset_size, of_neurons.dot(&absolute));
+        let most = |values: &Array1<f64>| values.iter().fold(0.0, |most: f64, v| if *v > most { *v } else { most });
+        if in_single_range(size.clone()).iter().any(|size| size.is_infinite()) {
+            return f64::INFINITY;
+        }
+        let rounding = gamma(width + 3, SINGLE_UNIT) * &size;
+        (most(&(error + rounding)) + (width + 2) as f64 * f64::from(f32::MIN_POSITIVE)) * SAFE
     }
 }
 
-fn bounds(of: Enclosed) -> [Array1<f64>; 3] {
-    [of.exact, of.single, of.largest]
+/// What a layer writes.
+struct Written {
+    unembedding: Array2<f64>,
+    offset: Array1<f64>,
+    offset_size: Array1<f64>,
+    offset_error: f64,
+    after_size: Array1<f64>,
 }
 
 impl Enclosed {
-    /// What the sum of a value of each may be off by, and its size, as if of one element.
-    fn sum_bounds(&self, other: &Self) -> Self {
-        self.row().plus(&other.row())
-    }
-
-    fn product_bounds(&self, other: &Self) -> Self {
-        self.row().product(&other.row())
-    }
-
-    /// A row of the largest values.
+    /// The largest values, as if of one element.
     fn row(&self) -> Self {
         let values = self.largest.clone().insert_axis(Axis(0));
         Self { values, exact: self.exact.clone(), single: self.single.clone(), largest: self.largest.clone() }

@@ -6,6 +6,7 @@ mod proof;
 mod tables;
 
 use super::explain::{ExplainedNeuron, Explanation, Shape};
+use super::table::lines;
 use crate::error::Result;
 use crate::group::{CayleyTable, Elem, Fingerprint, Group};
 use crate::model::{Network, check_task};
@@ -14,6 +15,7 @@ use enclosed::Layer;
 use ndarray::Array2;
 use proof::Proof;
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Margins are multiples of 1 over this.
 const GRAIN: f64 = 65536.0;
@@ -138,6 +140,27 @@ impl Certificate {
     pub fn open(&self) -> Vec<([usize; 2], f64)> {
         let open = self.margins.indexed_iter().filter(|(_, margin)| margin.is_nan() || **margin <= 0.0);
         open.map(|((x, y), margin)| ([x, y], -margin)).collect()
+    }
+}
+
+/// What is proven, how much of it in `f32`, and what it took.
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let by = match self.by {
+            ProvenBy::Explanation => "the explanation",
+            ProvenBy::Cosets => "cosets alone",
+            ProvenBy::BruteForce => "running every pair",
+        };
+        let ratio = self.operations as f64 / self.brute_force as f64;
+        let text = format!(
+            "By {by}: {} of {} pairs are proven, {:.4} %; {:.4} % of a forward pass in f32; {ratio:.4} times the operations of running \
+             every pair.",
+            self.proven(),
+            self.margins.len(),
+            100.0 * self.accuracy(),
+            100.0 * self.accuracy_in_single_precision(),
+        );
+        f.write_str(&lines(&text))
     }
 }
 

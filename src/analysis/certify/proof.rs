@@ -10,6 +10,9 @@ use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 /// What a bound is multiplied with, so that the rounding of the bound itself does not make it too small.
 const SAFE: f64 = 1.0 + 1e-6;
 
+/// More than all results below the normal range of `f64` in a proof add up to.
+const TINY: f64 = 1e-280;
+
 /// Segments that means over pairs are added up in.
 const SEGMENTS: usize = 16;
 
@@ -57,6 +60,8 @@ pub(super) struct Proof<'a> {
     along_error: Array1<f64>,
     /// By neuron, its size in the sums of the proof, its remainder's row apart: `sum over r of |C| max |B|`, or the largest U.
     along_cheap: Array1<f64>,
+    /// A margin is refined until it is above this: what a forward pass in `f32` may be off for two logits.
+    wanted: f64,
 }
 
 fn largest(values: ArrayView1<'_, f64>) -> f64 {
@@ -120,8 +125,22 @@ impl<'a> Proof<'a> {
         }
         let exact = (0..width).filter(|&k| matches!(parts[k], Method::Exact)).collect();
         let merges = Merges::new(&lefts, n);
-        let mut proof =
-            Self { layer, parts, labels, n, lefts, merges, readers, written, exact, along, along_error, along_cheap };
+        let wanted = 2.0 * layer.single_error();
+        let mut proof = Self {
+            layer,
+            parts,
+            labels,
+            n,
+            lefts,
+            merges,
+            readers,
+            written,
+            exact,
+            along,
+            along_error,
+            along_cheap,
+            wanted,
+        };
         proof.keep_tables();
         proof
     }
@@ -244,7 +263,7 @@ impl<'a> Proof<'a> {
         if tables_alone && self.parts.iter().any(|part| matches!(part, Method::Read { .. })) && lipschitz {
             let (margins, fine) = self.by_distance(&differences);
             let operations = self.read_operations() + n * n * n + fine * 2 * self.parts.len() as u64;
-            let open = |y: &usize| margins.column(*y).iter().any(|margin| *margin <= 0.0);
+            let open = |y: &usize| margins.column(*y).iter().any(|margin| *margin <= self.wanted);
             let open: Vec<usize> = (0..self.n).filter(open).collect();
             if open.is_empty() {
                 return (margins, maps + operations);
@@ -295,7 +314,7 @@ impl<'a> Proof<'a> {
             }
         }
         let summed = gamma(2 * width + 16, UNIT) * size;
-        let rounding = (2.0 * (summed + self.layer.offset_error) + rounding) * SAFE;
+        let rounding = (2.0 * (summed + self.layer.offset_error) + rounding) * SAFE + TINY;
         let columns = map_blocks(n, 1, |range| {
             let y = range.start;
             let read = self.read(y);
@@ -306,7 +325,7 @@ impl<'a> Proof<'a> {
                 let next = (0..n).filter(|&z| z != p).map(|z| row[z] + offset[z]).fold(f64::NEG_INFINITY, f64::max);
                 let margin = |bound: f64| row[p] + offset[p] - next - (bound + bounded[p]) * SAFE - rounding;
                 let coarse = margin(by_left[x] + by_right[y]);
-                if n == 1 || coarse > 0.0 {
+                if n == 1 || coarse > self.wanted {
                     return (if n == 1 { f64::MAX } else { coarse }, 0);
                 }
                 let far = of_left.row(x).dot(&differences.row(p)) + of_right.row(y).dot(&differences.row(p));
@@ -381,7 +400,7 @@ impl<'a> Proof<'a> {
                 for z in (0..n).filter(|&z| z != p) {
                     let difference = row[p] - row[z];
                     let mut margin = difference - bound;
-                    if (margin <= 0.0 || margin.is_nan()) && difference > 0.0 {
+                    if (margin <= self.wanted || margin.is_nan()) && difference > 0.0 {
                         refined += 1;
                         let along = off.iter().zip(self.along.column(p)).zip(self.along.column(z));
                         let bound = along.map(|((off, p), z)| off * (p - z).abs()).sum::<f64>() * SAFE + rounding;
@@ -438,7 +457,8 @@ impl<'a> Proof<'a> {
             }
         }
         sums += gamma(2 * (self.parts.len() + rank) + 32, UNIT) * size;
-        (2.0 * sums + remainders) * SAFE
+        // Results below the normal range of f64 are off by less than this in all.
+        (2.0 * sums + remainders) * SAFE + TINY
     }
 
     /// Operations of running every pair.

@@ -47,6 +47,9 @@ pub struct Circuit {
     /// their k functions `u^T rho(z) w`, of norm 1, and the r functions that the irrep has. 1 if they cover all evenly, at most
     /// k / r for few members; for sines it says how evenly phases cover the circle. `None` for cosets.
     pub evenness: Option<f64>,
+    /// What the members write on average over all pairs beyond what their idealised shapes do, to each class z, less its mean: (n).
+    /// It is in the idealised network's output bias.
+    pub bias: Array1<f64>,
     /// The mean over the members of the correlation between what they write and the function `u^T rho(z) w` that the theory has
     /// them write: for sines the cosine of the output phase less the sum of the input phases. `None` for cosets.
     pub alignment: Option<f64>,
@@ -67,6 +70,7 @@ fn cosine(a: &Array1<f64>, b: &Array1<f64>) -> f64 {
 pub(super) fn circuits(
     table: &CayleyTable,
     sums: &Sums,
+    left_over: &Array2<f64>,
     neurons: &[ExplainedNeuron],
     irreps: &Irreps,
     classes: &[SubgroupClass],
@@ -117,18 +121,35 @@ pub(super) fn circuits(
                 CircuitKind::Irrep(irrep) => irreps.irreps[irrep].label.clone(),
                 CircuitKind::Subgroups(class) => names[class].clone(),
             },
-            members,
             share: if sums.energy > 0.0 { energy / sums.energy } else { 0.0 },
             of_product: if energy > 0.0 { of_function / energy } else { 0.0 },
             function,
+            bias: centred(&left_over.select(Axis(0), &members).sum_axis(Axis(0))).0,
             like,
             character,
             evenness,
             alignment,
+            members,
         });
     }
     circuits.sort_by(|a, b| b.share.total_cmp(&a.share));
     Ok(circuits)
+}
+
+/// The mean of every neuron of a layer over all pairs, before its bias: (width).
+pub(super) fn neuron_means(layer: &HiddenLayer<'_>) -> Array1<f64> {
+    let (n, width) = layer.left.dim();
+    // One x a block: the result does not depend on the number of threads.
+    let rows = map_blocks(n, 1, |range| {
+        let mut sums = Array1::<f64>::zeros(width);
+        for of_y in layer.right.rows() {
+            for ((sum, &l), &r) in sums.iter_mut().zip(layer.left.row(range.start)).zip(of_y) {
+                *sum += f64::from(layer.neuron(l, r));
+            }
+        }
+        sums
+    });
+    rows.iter().fold(Array1::zeros(width), |total, row| total + row) / (n * n) as f64
 }
 
 /// What circuits are summed up from: hidden layer and unembedding of the network as it is.
@@ -172,12 +193,6 @@ impl Sums {
         }
         let energy = (&moments * &times(unembedding.view(), unembedding.t())).sum();
         Self { by_product, moments, unembedding, energy }
-    }
-
-    /// What the neurons of a layer write on average over all pairs, without their bias: (n).
-    pub fn mean_logits(&self, layer: &HiddenLayer<'_>) -> Array1<f64> {
-        let n = self.by_product.nrows() as f64;
-        (self.by_product.sum_axis(Axis(0)) / (n * n)).dot(&layer.unembedding.mapv(f64::from))
     }
 
     /// The function of x y z^-1 that some neurons write, and the square norm of all that they write.

@@ -38,8 +38,9 @@ pub struct Comparison {
     pub largest_difference: f64,
     /// Mean over pairs of the Kullback-Leibler divergence of the idealised network's distribution from the network's, in nats.
     pub divergence: f64,
-    /// `(ln n - loss of the explanation) / (ln n - loss of the network)`: 1 if it does as well, 0 if no better than a guess.
-    pub loss_recovered: f64,
+    /// `(ln n - loss of the explanation) / (ln n - loss of the network)`: 1 if it does as well, 0 if no better than a guess; `None`
+    /// where the network itself is no better.
+    pub loss_recovered: Option<f64>,
     /// Every circuit by itself, in the order in which each adds the most: that with the least loss alone first, then that with
     /// which the loss falls furthest, and so on.
     pub circuits: Vec<CircuitLosses>,
@@ -92,18 +93,13 @@ impl Explanation {
             mean_difference: total.sum / (pairs * n as f64),
             largest_difference: total.largest,
             divergence: total.divergence / pairs,
-            loss_recovered: (guess - explanation.loss) / (guess - network.loss),
+            loss_recovered: (network.loss < guess).then(|| (guess - explanation.loss) / (guess - network.loss)),
             circuits: self.circuit_losses(task)?,
         })
     }
 
     fn circuit_losses(&self, task: &Task) -> Result<Vec<CircuitLosses>> {
-        let evaluate = |circuits: &[usize]| {
-            let mut members: Vec<usize> =
-                circuits.iter().flat_map(|&c| self.circuits[c].members.iter().copied()).collect();
-            members.sort_unstable();
-            self.of_neurons(&members)?.evaluate(task, &Hooks::none())
-        };
+        let evaluate = |circuits: &[usize]| self.of_circuits(circuits)?.evaluate(task, &Hooks::none());
         let every: Vec<usize> = (0..self.circuits.len()).collect();
         let alone: Vec<Evaluation> = every.iter().map(|&c| evaluate(&[c])).collect::<Result<_>>()?;
         let (mut order, mut losses): (Vec<usize>, Vec<CircuitLosses>) = Default::default();

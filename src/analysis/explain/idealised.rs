@@ -1,7 +1,7 @@
 //! The idealised network: what the shapes of all neurons make, a model like any other, and what it leaves.
 
 use super::HiddenLayer;
-use super::circuits::{self, Circuit, Sums};
+use super::circuits::{self, Circuit, Sums, neuron_means};
 use super::irreps::Irreps;
 use super::neuron::{ExplainedNeuron, Fit};
 use crate::error::{Error, Result, check_shape};
@@ -143,12 +143,16 @@ impl Explanation {
         // Without a bias first, for what its neurons write on average.
         let unbiased = network(layer.combiner, layer.function, weights.clone(), Array1::zeros(n))?;
         let of_unbiased = HiddenLayer::of(&unbiased, "explain")?;
-        let mean = sums.mean_logits(&layer) - Sums::new(&of_unbiased, table).mean_logits(&of_unbiased);
+        let written =
+            |layer: &HiddenLayer<'_>| &layer.unembedding.mapv(f64::from) * &neuron_means(layer).insert_axis(Axis(1));
+        // By neuron and class, what a neuron writes on average beyond what its shape does.
+        let left_over = written(&layer) - written(&of_unbiased);
+        let mean = left_over.sum_axis(Axis(0));
         let constant = mean.mean().unwrap_or(0.0);
         let bias = &layer.offset + &mean.mapv(|v| (v - constant) as f32);
         let built = network(layer.combiner, layer.function, weights, bias)?;
         let neurons: Vec<ExplainedNeuron> = fits.into_iter().map(|fit| fit.neuron).collect();
-        let circuits = circuits::circuits(table, &sums, &neurons, &irreps, &classes)?;
+        let circuits = circuits::circuits(table, &sums, &left_over, &neurons, &irreps, &classes)?;
         Ok(Self {
             group,
             class_names: subgroup_names(table, &classes)?,
@@ -172,20 +176,35 @@ impl Explanation {
         HiddenLayer::of(&self.network, "explain").unwrap_or_else(|_| unreachable!("it was built with one hidden layer"))
     }
 
-    /// The idealised network of some neurons alone; the others are set to zero.
+    /// The idealised network of some circuits alone, with their part of the output bias.
+    ///
+    /// # Arguments
+    /// `circuits`: their places in [`Explanation::circuits`].
     ///
     /// # Errors
-    /// [`Error::UnknownChannel`] for a neuron that there is not.
-    pub fn of_neurons(&self, neurons: &[usize]) -> Result<Network> {
-        let width = self.neurons.len();
-        if let Some(&channel) = neurons.iter().find(|&&k| k >= width) {
-            return Err(Error::UnknownChannel { site: "hidden".into(), channel, width });
+    /// [`Error::Range`] for a circuit that there is not.
+    pub fn of_circuits(&self, circuits: &[usize]) -> Result<Network> {
+        if let Some(&circuit) = circuits.iter().find(|&&circuit| circuit >= self.circuits.len()) {
+            let (what, got) = ("number of a circuit", circuit as f64);
+            return Err(Error::Range { what, expected: "one of the explanation's circuits, counted from 0", got });
         }
-        let layer = self.layer();
-        let maps = [&layer.left, &layer.right].map(|map| map.select(Axis(1), neurons));
-        let [left, right] = maps;
-        let unembedding = layer.unembedding.select(Axis(0), neurons);
-        network(layer.combiner, layer.function, [left, right, unembedding], layer.offset)
+        let (mut layer, n) = (self.layer(), self.network.order());
+        let mut neurons = Vec::new();
+        for (i, circuit) in self.circuits.iter().enumerate() {
+            match circuits.contains(&i) {
+                true => neurons.extend(&circuit.members),
+                false => layer.offset -= &circuit.bias.mapv(|v| v as f32),
+            }
+        }
+        neurons.sort_unstable();
+        let [left, right] = [&layer.left, &layer.right].map(|map| map.select(Axis(1), &neurons));
+        let unembedding = layer.unembedding.select(Axis(0), &neurons);
+        let weights = match neurons.is_empty() {
+            false => [left, right, unembedding],
+            // A network has a neuron at least: one that is nothing.
+            true => [Array2::zeros((n, 1)), Array2::zeros((n, 1)), Array2::zeros((1, n))],
+        };
+        network(layer.combiner, layer.function, weights, layer.offset)
     }
 
     /// What the explanation leaves of the model that it is of, a network of twice as many neurons whose logits are the model's

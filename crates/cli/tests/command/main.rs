@@ -17,6 +17,7 @@ mod runs;
 mod said;
 mod snapshot;
 mod train;
+mod verify;
 
 use std::path::PathBuf;
 

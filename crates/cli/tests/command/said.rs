@@ -30,6 +30,8 @@ fn help() {
         "interpret",
         "representation",
         "cosets",
+        "explain",
+        "verify",
         "report",
         "train",
         "progress",
@@ -53,6 +55,17 @@ fn alone() {
 #[test]
 fn runs() {
     let lines = [
+        "explain nowhere",
+        "explain C5",
+        "explain C5 --certificate C5.certificate",
+        "verify C5.certificate C5",
+        "verify C5.certificate S4 --order sympy",
+        "verify C5.certificate",
+        "verify nowhere C5",
+        "verify order.json C5",
+        "explain S4 --order sympy --all-certificates",
+        "explain acts.npz --group cyclic:3",
+        "explain C5 --certificate nowhere/C5.certificate",
         "cosets nowhere",
         "cosets C4",
         "cosets order.json",
