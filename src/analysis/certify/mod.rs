@@ -176,9 +176,10 @@ impl fmt::Display for Certificate {
 /// and `|e (V(p) - V(z))|` bounds the last term of each. Everything is in `f64` with bounds on rounding.
 ///
 /// # Errors
-/// [`Error::OtherModel`] for an explanation of another network; [`Error::Shape`], [`Error::OtherGroup`] for a task of another group;
-/// [`Error::Description`] naming the step of a network with more than one hidden layer, or with an activation function other than
-/// relu, square and the identity; [`Error::Range`] where a bound overflows.
+/// [`Error::OtherModel`](crate::Error::OtherModel) for an explanation of another network;
+/// [`Error::Shape`](crate::Error::Shape), [`Error::OtherGroup`](crate::Error::OtherGroup) for a task of another group;
+/// [`Error::Description`](crate::Error::Description) naming the step of a network with more than one hidden layer, or with an
+/// activation function other than relu, square and the identity; [`Error::Range`](crate::Error::Range) where a bound overflows.
 ///
 /// Cost: [`Certificate::operations`], beside n^2 width for every pass over the neurons.
 ///
