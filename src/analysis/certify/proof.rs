@@ -55,6 +55,8 @@ pub(super) struct Proof<'a> {
     /// Functions of the irreps that neurons write in, (rank, n), with the neurons and their coefficients (members, rank).
     written: Vec<(&'a Array2<f64>, Vec<usize>, Array2<f64>)>,
     exact: Vec<usize>,
+    /// By x and neuron, the place of its value among the tables of all neurons, one after the other: (n, width).
+    places: Array2<u32>,
     /// By neuron, what its remainder is written along: (width, n), and how far it may be from the true one.
     along: Array2<f64>,
     along_error: Array1<f64>,
@@ -124,6 +126,17 @@ impl<'a> Proof<'a> {
             }
         }
         let exact = (0..width).filter(|&k| matches!(parts[k], Method::Exact)).collect();
+        let mut places = Array2::zeros((n, width));
+        let mut first = 0;
+        for (k, part) in parts.iter().enumerate() {
+            let Method::Read { left, .. } = part else {
+                places.column_mut(k).fill(first);
+                first += 1;
+                continue;
+            };
+            places.column_mut(k).iter_mut().zip(&left.class_of).for_each(|(place, class)| *place = first + class);
+            first += left.values.len() as u32;
+        }
         let merges = Merges::new(&lefts, n);
         let wanted = 2.0 * layer.single_error();
         let mut proof = Self {
@@ -136,6 +149,7 @@ impl<'a> Proof<'a> {
             readers,
             written,
             exact,
+            places,
             along,
             along_error,
             along_cheap,
@@ -227,18 +241,23 @@ impl<'a> Proof<'a> {
         for mut row in hidden.rows_mut() {
             row.zip_mut_with(&right, |left, &right| *left = self.layer.neuron(*left, right));
         }
-        let mut off = hidden.clone();
-        for (k, mut column) in off.columns_mut().into_iter().enumerate() {
-            match &self.parts[k] {
-                Method::Written(_) | Method::Bounded => {}
-                Method::Exact => column.fill(0.0),
+        // Neuron after neuron the values of its table for this y; one 0 for a neuron without one.
+        let mut tables = Vec::new();
+        for part in self.parts {
+            match part {
                 Method::Read { left, right } => {
                     let right = right.at(y);
-                    let values: Vec<f64> = left.values.iter().map(|&left| self.idealised(left, right)).collect();
-                    let of = &left.class_of;
-                    column.iter_mut().zip(of).for_each(|(off, &class)| *off -= values[class as usize]);
+                    tables.extend(left.values.iter().map(|&left| self.idealised(left, right)));
                 }
+                _ => tables.push(0.0),
             }
+        }
+        let mut off = hidden.clone();
+        for (mut row, places) in off.rows_mut().into_iter().zip(self.places.rows()) {
+            row.iter_mut().zip(places).for_each(|(off, &place)| *off -= tables[place as usize]);
+        }
+        for &k in &self.exact {
+            off.column_mut(k).fill(0.0);
         }
         (hidden, off)
     }
@@ -370,6 +389,7 @@ impl<'a> Proof<'a> {
         let written_y = times(of_y.view(), self.along.view()) + &self.layer.offset;
         let rounding = self.rounding(of_x.view(), of_y.view());
         let exact_rows = self.layer.unembedding.select(Axis(0), &self.exact);
+        let along = self.along.t().as_standard_layout().into_owned();
 
         let columns = map_blocks(ys.len(), 1, |range| {
             let y = ys[range.start];
@@ -402,8 +422,8 @@ impl<'a> Proof<'a> {
                     let mut margin = difference - bound;
                     if (margin <= self.wanted || margin.is_nan()) && difference > 0.0 {
                         refined += 1;
-                        let along = off.iter().zip(self.along.column(p)).zip(self.along.column(z));
-                        let bound = along.map(|((off, p), z)| off * (p - z).abs()).sum::<f64>() * SAFE + rounding;
+                        let rows = off.iter().zip(along.row(p)).zip(along.row(z));
+                        let bound = rows.map(|((off, p), z)| off * (p - z).abs()).sum::<f64>() * SAFE + rounding;
                         margin = difference - bound;
                     }
                     least = if margin < least || margin.is_nan() { margin } else { least };

@@ -60,8 +60,9 @@ fn cost(left: f64, numbers: usize) -> f64 {
 /// which next to nothing reaches the logits is dim; neither is in the idealised network.
 ///
 /// # Arguments
-/// `model`: any whose hidden layer is a function of a sum or product of two maps ([`Separable::neuron_function`](crate::model::Separable::neuron_function)): a network with
-/// one hidden layer, a bilinear one, or one of your own.
+/// `model`: any whose hidden layer is a function of a sum or product of two maps
+/// ([`Separable::neuron_function`](crate::model::Separable::neuron_function)): a network with one hidden layer, a bilinear one, or one of
+/// your own.
 ///
 /// `group`: the one it was trained on, which need not be named.
 ///
