@@ -32,6 +32,7 @@ mod certify;
 mod clock;
 mod controls;
 mod coset;
+mod digest;
 mod embedding;
 mod explain;
 mod head_tables;

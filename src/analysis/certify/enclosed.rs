@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::linalg::times;
 use crate::model::{Activation, Interpretable, Network, Operation, Token};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use std::collections::HashMap;
 
 /// Half a unit in the last place of 1 in `f64`.
@@ -20,6 +20,11 @@ const SAFE: f64 = 1.0 + 1e-9;
 pub(super) fn gamma(count: usize, unit: f64) -> f64 {
     let ku = count as f64 * unit;
     ku / (1.0 - ku)
+}
+
+/// The largest absolute value; 0 of none.
+pub(super) fn largest<'a>(values: impl IntoIterator<Item = &'a f64>) -> f64 {
+    values.into_iter().fold(0.0, |most, v| most.max(v.abs()))
 }
 
 /// Sizes, infinite where a value of that size may leave the range of `f32`: a forward pass in it would overflow.
@@ -42,8 +47,7 @@ pub(super) struct Enclosed {
 impl Enclosed {
     fn of_weights(weights: ArrayView2<'_, f32>) -> Self {
         let values = weights.mapv(f64::from);
-        let absolute = |column: ArrayView1<'_, f64>| column.iter().fold(0.0, |most: f64, v| most.max(v.abs()));
-        let largest = values.axis_iter(Axis(1)).map(absolute).collect();
+        let largest = values.axis_iter(Axis(1)).map(largest).collect();
         Self { largest, ..Self::zeros(values) }
     }
 
@@ -267,8 +271,7 @@ impl Layer {
                         let after = parameter(&after.to_string())?.row(0).mapv(f64::from);
                         after_size = after.mapv(f64::abs);
                         offset_size += &after_size.dot(&unembedding.mapv(f64::abs));
-                        let largest = offset_size.iter().fold(0.0, |most: f64, v| most.max(*v));
-                        offset_error = gamma(after.len() + 2, UNIT) * largest * SAFE;
+                        offset_error = gamma(after.len() + 2, UNIT) * largest(&offset_size) * SAFE;
                         offset += &after.dot(&unembedding);
                     }
                     let width = unembedding.nrows();
@@ -351,12 +354,11 @@ impl Layer {
         let neurons = (&self.largest + &self.single + &self.after_size) * SAFE;
         let of_neurons = (&self.single + &neurons * SINGLE_UNIT) * SAFE;
         let (size, error) = (neurons.dot(&absolute) + &self.offset_size, of_neurons.dot(&absolute));
-        let most = |values: &Array1<f64>| values.iter().fold(0.0, |most: f64, v| if *v > most { *v } else { most });
         if in_single_range(size.clone()).iter().any(|size| size.is_infinite()) {
             return f64::INFINITY;
         }
         let rounding = gamma(width + 3, SINGLE_UNIT) * &size;
-        (most(&(error + rounding)) + (width + 2) as f64 * f64::from(f32::MIN_POSITIVE)) * SAFE
+        (largest(&(error + rounding)) + (width + 2) as f64 * f64::from(f32::MIN_POSITIVE)) * SAFE
     }
 }
 

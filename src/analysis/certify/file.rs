@@ -1,6 +1,7 @@
 //! Certificates on disk.
 
-use super::{Certificate, fnv};
+use super::super::digest::digest;
+use super::Certificate;
 use crate::checkpoint::atomic_write;
 use crate::error::{Error, Result};
 use std::path::Path;
@@ -18,7 +19,7 @@ impl Certificate {
         let body = serde_json::to_string(self).map_err(|error| {
             Error::format(path.as_ref(), "a certificate that can be written as JSON", error.to_string())
         })?;
-        atomic_write(path, format!("{FIRST} {}\n{body}\n", fnv(body.bytes())).as_bytes())
+        atomic_write(path, format!("{FIRST} {}\n{body}\n", digest(body.bytes())).as_bytes())
     }
 
     /// Reads a certificate as it was written. Whether it is true is another question: `irreplens verify` answers it.
@@ -31,11 +32,11 @@ impl Certificate {
         let wrong = |expected, got: &str| Error::format(path, expected, got);
         let text = String::from_utf8(text).map_err(|_| wrong("text", "bytes that are none"))?;
         let (first, body) = text.split_once('\n').ok_or_else(|| wrong("a first line", "no end of it"))?;
-        let digest =
+        let written =
             first.strip_prefix(FIRST).map(str::trim).ok_or_else(|| wrong("`irreplens certificate 1`", first))?;
         let body = body.strip_suffix('\n').unwrap_or(body);
-        if fnv(body.bytes()) != digest {
-            return Err(wrong("the digest that its first line has", &fnv(body.bytes())));
+        if digest(body.bytes()) != written {
+            return Err(wrong("the digest that its first line has", &digest(body.bytes())));
         }
         serde_json::from_str(body).map_err(|error| wrong("a certificate", &error.to_string()))
     }

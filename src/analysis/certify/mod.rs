@@ -5,10 +5,11 @@ mod file;
 mod proof;
 mod tables;
 
+use super::digest::digest;
 use super::explain::{ExplainedNeuron, Explanation, Shape};
 use super::table::lines;
 use crate::error::Result;
-use crate::group::{CayleyTable, Elem, Fingerprint, Group};
+use crate::group::{CayleyTable, Fingerprint, Group};
 use crate::model::{Network, check_task};
 use crate::task::Task;
 use enclosed::Layer;
@@ -213,7 +214,7 @@ pub fn certify(network: &Network, explanation: &Explanation, task: &Task, by: Pr
     Ok(Certificate {
         group: task.group_name().into(),
         group_fingerprint: task.fingerprint(),
-        weights: digest(network),
+        weights: digest_of(network),
         by,
         // A margin is rounded down to a number of few digits.
         margins: margins.mapv(|margin| if margin.abs() < 1e9 { (margin * GRAIN).floor() / GRAIN } else { margin }),
@@ -244,11 +245,7 @@ fn methods(
         {
             let [left, right] = [0, 1].map(|side| {
                 let map = &maps[side];
-                let mut class_of = vec![0; n];
-                for (class, coset) in map.side.cosets(&map.subgroup, table).iter().enumerate() {
-                    coset.iter().for_each(|x: &Elem| class_of[x.index()] = class as u32);
-                }
-                OnClasses { class_of, values: map.values.clone() }
+                OnClasses { class_of: map.class_of(table), values: map.values.clone() }
             });
             return Ok(Method::Read { left, right });
         }
@@ -277,17 +274,9 @@ fn methods(
     Ok((methods, functions))
 }
 
-/// A number that tells weights from others, all bits of them and the description: FNV-1a, 128 bits, of the weights' little-endian
-/// bytes in the order of [`Network::weights`] and of the description as it prints.
-fn digest(network: &Network) -> String {
+/// A number that tells weights from others, all bits of them and the description: the digest of the weights' little-endian bytes in
+/// the order of [`Network::weights`] and of the description as it prints.
+fn digest_of(network: &Network) -> String {
     let bytes = network.parameters().iter().flat_map(|v| v.to_bits().to_le_bytes());
-    fnv(bytes.chain(network.architecture().to_string().into_bytes()))
-}
-
-/// The FNV-1a hash of some bytes, 128 bits as hexadecimal digits.
-fn fnv(bytes: impl IntoIterator<Item = u8>) -> String {
-    const START: u128 = 0x6c62_272e_07bb_0142_62b8_2175_6295_c58d;
-    const PRIME: u128 = 0x0000_0000_0100_0000_0000_0000_0000_013b;
-    let hash = bytes.into_iter().fold(START, |hash, byte| (hash ^ u128::from(byte)).wrapping_mul(PRIME));
-    format!("{hash:032x}")
+    digest(bytes.chain(network.architecture().to_string().into_bytes()))
 }

@@ -1,6 +1,6 @@
 //! The proof: what the explanation makes cheap to add up, what it leaves, and the bound on rounding.
 
-use super::enclosed::{Layer, UNIT, gamma, neuron};
+use super::enclosed::{Layer, UNIT, gamma, largest, neuron};
 use super::tables::{Merges, Partition};
 use super::{Along, Method, OnClasses};
 use crate::linalg::{Onto, fold_blocks, map_blocks, product, times};
@@ -22,10 +22,6 @@ const KEPT: usize = 1 << 26;
 impl OnClasses {
     fn at(&self, x: usize) -> f64 {
         self.values[self.class_of[x] as usize]
-    }
-
-    fn largest(&self) -> f64 {
-        self.values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
     }
 
     fn partition(&self) -> Partition {
@@ -64,10 +60,6 @@ pub(super) struct Proof<'a> {
     along_cheap: Array1<f64>,
     /// A margin is refined until it is above this: what a forward pass in `f32` may be off for two logits.
     wanted: f64,
-}
-
-fn largest(values: ArrayView1<'_, f64>) -> f64 {
-    values.iter().fold(0.0, |most: f64, v| most.max(v.abs()))
 }
 
 impl<'a> Proof<'a> {
@@ -159,6 +151,14 @@ impl<'a> Proof<'a> {
         proof
     }
 
+    /// The two functions on classes that a reader reads.
+    fn read_by(&self, k: usize) -> [&OnClasses; 2] {
+        match &self.parts[k] {
+            Method::Read { left, right } => [left, right],
+            _ => unreachable!("readers are read"),
+        }
+    }
+
     /// A neuron's activation by its table, for values of both.
     fn idealised(&self, left: f64, right: f64) -> f64 {
         neuron(self.layer.is_product, self.layer.function, left, right)
@@ -173,13 +173,9 @@ impl<'a> Proof<'a> {
                 let (p, q) = (self.lefts[readers.left].classes, readers.right.classes);
                 let fits = 8 * p * q * self.n <= KEPT && readers.members.len() > 1;
                 fits.then(|| {
-                    let values = |k: usize| match &self.parts[k] {
-                        Method::Read { left, right } => (&left.values, &right.values),
-                        _ => unreachable!("readers are read"),
-                    };
                     let activations = Array2::from_shape_fn((q * p, readers.members.len()), |(row, i)| {
-                        let (left, right) = values(readers.members[i]);
-                        self.idealised(left[row % p], right[row / p])
+                        let [left, right] = self.read_by(readers.members[i]);
+                        self.idealised(left.values[row % p], right.values[row / p])
                     });
                     let rows = self.layer.unembedding.select(Axis(0), &readers.members);
                     times(activations.view(), rows.view()).into_raw_vec_and_offset().0
@@ -204,11 +200,8 @@ impl<'a> Proof<'a> {
                 }
                 None => {
                     let activations = Array2::from_shape_fn((p, readers.members.len()), |(class, i)| {
-                        let k = readers.members[i];
-                        match &self.parts[k] {
-                            Method::Read { left, right } => self.idealised(left.values[class], right.at(y)),
-                            _ => unreachable!("readers are read"),
-                        }
+                        let [left, right] = self.read_by(readers.members[i]);
+                        self.idealised(left.values[class], right.at(y))
                     });
                     let rows = self.layer.unembedding.select(Axis(0), &readers.members);
                     let mut to = ndarray::ArrayViewMut2::from_shape((p, n), to).expect("a row a class");
@@ -314,12 +307,12 @@ impl<'a> Proof<'a> {
         let rows = |map: &Array2<f64>, k: usize| map.column(k).iter().copied().fold(f64::MIN, f64::max);
         let mut rounding = 0.0;
         let mut bounded = Array1::<f64>::zeros(n);
-        let mut size = largest(self.layer.offset.view());
+        let mut size = largest(&self.layer.offset);
         for (k, part) in self.parts.iter().enumerate() {
             let own = self.layer.left.largest[k] + self.layer.right.largest[k];
             match part {
                 Method::Read { left, right } => {
-                    let values = left.largest() + right.largest();
+                    let values = largest(&left.values) + largest(&right.values);
                     let error = self.layer.left.exact[k] + self.layer.right.exact[k] + 8.0 * UNIT * (own + values);
                     rounding += 2.0 * error * self.along_cheap[k];
                     size += values * self.along_cheap[k];
@@ -451,14 +444,14 @@ impl<'a> Proof<'a> {
     /// A bound on what rounding adds to a difference of two of the sums and to the bound on remainders.
     fn rounding(&self, of_x: ArrayView2<'_, f64>, of_y: ArrayView2<'_, f64>) -> f64 {
         let rank: usize = self.written.iter().map(|(functions, ..)| functions.nrows()).sum();
-        let mut size = largest(self.layer.offset.view());
+        let mut size = largest(&self.layer.offset);
         let (mut sums, mut remainders) = (self.layer.offset_error, 0.0);
         for (k, part) in self.parts.iter().enumerate() {
             let means = largest(of_x.column(k)) + largest(of_y.column(k));
             let (hidden, along) = (self.layer.largest[k], largest(self.along.row(k)));
             let cheap = match part {
                 Method::Read { left, right } => {
-                    let (left, right) = (left.largest(), right.largest());
+                    let (left, right) = (largest(&left.values), largest(&right.values));
                     // In size, not in sign: the neuron of the largest values of both.
                     self.idealised(left, right).max(self.idealised(-left, -right).abs())
                 }

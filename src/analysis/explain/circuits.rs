@@ -3,8 +3,7 @@
 use super::HiddenLayer;
 use super::irreps::Irreps;
 use super::neuron::{ExplainedNeuron, Shape};
-use crate::error::Result;
-use crate::group::{CayleyTable, Elem, Group, GroupExt, SubgroupClass, subgroup_names};
+use crate::group::{CayleyTable, Elem, Group, GroupExt};
 use crate::irrep::Irrep;
 use crate::linalg::{map_blocks, times};
 use ndarray::{Array1, Array2, Axis};
@@ -55,11 +54,9 @@ pub struct Circuit {
     pub alignment: Option<f64>,
 }
 
-/// Centred values, and their norm.
-fn centred(values: &Array1<f64>) -> (Array1<f64>, f64) {
-    let centred = values - values.mean().unwrap_or(0.0);
-    let norm = centred.dot(&centred).sqrt();
-    (centred, norm)
+/// Values less their mean.
+fn centred(values: &Array1<f64>) -> Array1<f64> {
+    values - values.mean().unwrap_or(0.0)
 }
 
 fn cosine(a: &Array1<f64>, b: &Array1<f64>) -> f64 {
@@ -73,8 +70,8 @@ pub(super) fn circuits(
     left_over: &Array2<f64>,
     neurons: &[ExplainedNeuron],
     irreps: &Irreps,
-    classes: &[SubgroupClass],
-) -> Result<Vec<Circuit>> {
+    class_names: &[String],
+) -> Vec<Circuit> {
     let mut members: BTreeMap<CircuitKind, Vec<usize>> = BTreeMap::new();
     for (k, neuron) in neurons.iter().enumerate() {
         let kind = match &neuron.shape {
@@ -89,7 +86,6 @@ pub(super) fn circuits(
         };
         members.entry(kind).or_default().push(k);
     }
-    let names = subgroup_names(table, classes)?;
     let mut circuits: Vec<Circuit> = Vec::new();
     for (kind, members) in members {
         let (function, energy) = sums.of_neurons(table, &members);
@@ -102,7 +98,7 @@ pub(super) fn circuits(
             .filter_map(|&k| {
                 let coefficient = neurons[k].shape.coefficients().first()?;
                 let [.., t] = coefficient.functions(irreps.matrices[coefficient.irrep].matrices());
-                Some([centred(&t).0, centred(&sums.unembedding.row(k).to_owned()).0])
+                Some([centred(&t), centred(&sums.unembedding.row(k).to_owned())])
             })
             .collect();
         let (evenness, alignment) = match kind {
@@ -119,12 +115,12 @@ pub(super) fn circuits(
             kind,
             name: match kind {
                 CircuitKind::Irrep(irrep) => irreps.irreps[irrep].label.clone(),
-                CircuitKind::Subgroups(class) => names[class].clone(),
+                CircuitKind::Subgroups(class) => class_names[class].clone(),
             },
             share: if sums.energy > 0.0 { energy / sums.energy } else { 0.0 },
             of_product: if energy > 0.0 { of_function / energy } else { 0.0 },
             function,
-            bias: centred(&left_over.select(Axis(0), &members).sum_axis(Axis(0))).0,
+            bias: centred(&left_over.select(Axis(0), &members).sum_axis(Axis(0))),
             like,
             character,
             evenness,
@@ -133,7 +129,7 @@ pub(super) fn circuits(
         });
     }
     circuits.sort_by(|a, b| b.share.total_cmp(&a.share));
-    Ok(circuits)
+    circuits
 }
 
 /// The mean of every neuron of a layer over all pairs, before its bias: (width).

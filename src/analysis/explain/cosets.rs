@@ -52,11 +52,17 @@ impl CosetMap {
     /// The map at every element.
     #[must_use]
     pub fn at(&self, group: &(impl Group + ?Sized)) -> Array1<f64> {
-        let mut at = Array1::zeros(group.order());
-        for (coset, value) in self.side.cosets(&self.subgroup, group).iter().zip(&self.values) {
-            coset.iter().for_each(|x| at[x.index()] = *value);
+        self.class_of(group).into_iter().map(|class| self.values[class as usize]).collect()
+    }
+
+    /// The number of the coset that every element is in.
+    #[must_use]
+    pub fn class_of(&self, group: &(impl Group + ?Sized)) -> Vec<u32> {
+        let mut class_of = vec![0; group.order()];
+        for (coset, class) in self.side.cosets(&self.subgroup, group).iter().zip(0..) {
+            coset.iter().for_each(|x| class_of[x.index()] = class);
         }
-        at
+        class_of
     }
 }
 

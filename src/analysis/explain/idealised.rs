@@ -1,5 +1,6 @@
 //! The idealised network: what the shapes of all neurons make, a model like any other, and what it leaves.
 
+use super::super::digest::digest;
 use super::HiddenLayer;
 use super::circuits::{self, Circuit, Sums, neuron_means};
 use super::irreps::Irreps;
@@ -127,40 +128,40 @@ pub(super) fn network(
 
 impl Explanation {
     pub(super) fn of_fits(
-        model: &dyn Interpretable,
+        layer: &HiddenLayer<'_>,
         table: &CayleyTable,
         group: String,
         irreps: Irreps,
         classes: Vec<SubgroupClass>,
         fits: Vec<Fit>,
     ) -> Result<Self> {
-        let layer = HiddenLayer::of(model, "explain")?;
         let (n, width) = (table.order(), fits.len());
         let column = |of: fn(&Fit) -> &Array1<f64>| Array2::from_shape_fn((n, width), |(x, k)| of(&fits[k])[x] as f32);
         let unembedding = column(|fit| &fit.unembed).reversed_axes().as_standard_layout().into_owned();
         let weights = [column(|fit| &fit.left), column(|fit| &fit.right), unembedding];
-        let sums = Sums::new(&layer, table);
+        let sums = Sums::new(layer, table);
         // Without a bias first, for what its neurons write on average.
         let unbiased = network(layer.combiner, layer.function, weights.clone(), Array1::zeros(n))?;
         let of_unbiased = HiddenLayer::of(&unbiased, "explain")?;
         let written =
             |layer: &HiddenLayer<'_>| &layer.unembedding.mapv(f64::from) * &neuron_means(layer).insert_axis(Axis(1));
         // By neuron and class, what a neuron writes on average beyond what its shape does.
-        let left_over = written(&layer) - written(&of_unbiased);
+        let left_over = written(layer) - written(&of_unbiased);
         let mean = left_over.sum_axis(Axis(0));
         let constant = mean.mean().unwrap_or(0.0);
         let bias = &layer.offset + &mean.mapv(|v| (v - constant) as f32);
         let built = network(layer.combiner, layer.function, weights, bias)?;
         let neurons: Vec<ExplainedNeuron> = fits.into_iter().map(|fit| fit.neuron).collect();
-        let circuits = circuits::circuits(table, &sums, &left_over, &neurons, &irreps, &classes)?;
+        let class_names = subgroup_names(table, &classes)?;
+        let circuits = circuits::circuits(table, &sums, &left_over, &neurons, &irreps, &class_names);
         Ok(Self {
             group,
-            class_names: subgroup_names(table, &classes)?,
+            class_names,
             neurons,
             circuits,
             irreps: irreps.irreps,
             classes,
-            model: digest(model)?,
+            model: digest_of(layer),
             network: OfGroup::new(built, table)?,
         })
     }
@@ -229,7 +230,7 @@ impl Explanation {
     pub(crate) fn check(&self, model: &dyn Interpretable) -> Result<()> {
         check_shape("order of the explained model", &[self.network.order()], &[model.order()])?;
         crate::group::check_fingerprint("explained model", self.network.fingerprint(), model.fingerprint())?;
-        let got = digest(model)?;
+        let got = digest_of(&HiddenLayer::of(model, "explain")?);
         match got == self.model {
             true => Ok(()),
             false => Err(Error::OtherModel { what: "explanation", expected: self.model.clone(), got }),
@@ -248,15 +249,11 @@ fn stacked(axis: Axis, a: ArrayView2<'_, f32>, b: ArrayView2<'_, f32>) -> Array2
     ndarray::concatenate(axis, &[a, b]).expect("maps of the same elements")
 }
 
-/// A number that tells a model from others: its maps, its unembedding and its offset, bit by bit (FNV-1a).
-fn digest(model: &dyn Interpretable) -> Result<String> {
-    let layer = HiddenLayer::of(model, "explain")?;
+/// A number that tells a model from others: the digest of its maps, its unembedding and its offset, bit by bit.
+fn digest_of(layer: &HiddenLayer<'_>) -> String {
     let values = layer.left.into_iter().chain(layer.right).chain(layer.unembedding).chain(&layer.offset);
     let kind = format!("{:?} {:?}", layer.combiner, layer.function).into_bytes();
-    let bytes = values.flat_map(|v| v.to_bits().to_le_bytes()).chain(kind);
-    let hash =
-        bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3));
-    Ok(format!("{hash:016x}"))
+    digest(values.flat_map(|v| v.to_bits().to_le_bytes()).chain(kind))
 }
 
 impl Deref for Explanation {

@@ -119,7 +119,7 @@ pub fn explain(
     let (irreps, subgroups) = (Irreps::new(&table, basis)?, Subgroups::new(&table)?);
     let reader = neuron::Reader::new(&table, &irreps, &subgroups, [layer.left, layer.right], unembedding.view());
     let fits = reader.all(layer.function)?;
-    Explanation::of_fits(model, &table, group.name(), irreps, subgroups.classes, fits)
+    Explanation::of_fits(&layer, &table, group.name(), irreps, subgroups.classes, fits)
 }
 
 /// A model with one hidden layer, which its unembedding reads: two maps, how they make the neurons, what these write.
