@@ -1,8 +1,9 @@
 //! What is computed: all ordered pairs (x, y) with label x y, and seeded train/test splits of them.
 
 use crate::error::{Error, Result, check_shape};
-use crate::group::{Elem, Fingerprint, Group, closed};
+use crate::group::{CayleyTable, Elem, Fingerprint, Group, closed};
 use crate::memory;
+use ndarray::Array2;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use rand_mt::Mt;
@@ -90,6 +91,12 @@ impl Task {
     #[must_use]
     pub fn labels(&self) -> &[u32] {
         &self.labels
+    }
+
+    /// The group of the labels.
+    pub(crate) fn cayley_table(&self) -> Result<CayleyTable> {
+        let n = self.order;
+        CayleyTable::new(Array2::from_shape_fn((n, n), |(x, y)| self.labels[x * n + y] as usize))
     }
 
     /// The labels, shared, to be kept.

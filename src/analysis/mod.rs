@@ -20,8 +20,12 @@
 //! | which algorithm does it compute with, circuit by circuit, and how faithful is that? | [`explain`](explain()), [`Explanation::compare`] | [`Explanation`], [`Comparison`] |
 //! | of how many pairs does that prove that the answer is right? | [`certify`](certify()) | [`Certificate`] |
 //! | which group has it learnt, if nobody says? | [`identify`](identify()), [`identify_weights`], [`open_run`] | [`LearntGroup`] |
+//! | how sparse are the spectra of its maps? | [`sparsity`](sparsity()), [`gini`], [`inverse_participation_ratio`] | [`MapSparsity`] |
+//! | are neurons matrix coefficients, and do their maps share vectors? | [`rank_one`](rank_one()) | [`RankOne`] |
+//! | is the phase of what a neuron writes the sum of those that it reads? | [`phases`](phases()) | [`Phases`] |
+//! | how far is the right logit above the others? | [`margin`](margin()) | [`Margin`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
-//! | all of these but the last ten | [`interpret`](interpret()) | [`Interpretation`] |
+//! | all of these but the last fourteen | [`interpret`](interpret()) | [`Interpretation`] |
 //! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
 //!
 //! A result gives its tables ([`Table`]) once: they print as text, and a page of a report renders them.
@@ -39,13 +43,18 @@ mod head_tables;
 mod heads;
 mod identify;
 mod interpret;
+mod irrep_parts;
 mod logits;
+mod margin;
 mod measures;
 mod neurons;
 pub mod notebook;
 mod parts;
+mod phases;
 mod progress;
+mod rank_one;
 mod representation;
+mod sparsity;
 mod spectrum;
 mod table;
 pub(crate) mod terms;
@@ -68,14 +77,18 @@ pub use heads::{CARRIES, Carried, Head, HeadLosses, HeadMap, LayerHeads, Written
 pub use identify::{Learnt, LearntGroup, identify, identify_weights, open_run};
 pub use interpret::{Ablated, Interpretation, interpret};
 pub use logits::{LogitDirections, logit_directions, output_sectors};
+pub use margin::{Margin, margin};
 pub use measures::{KeyBlock, ProgressMeasures, progress_measures};
 pub use neurons::{DIM, LEAD, Neuron, NeuronClusters, NeuronKind, label_neurons, neurons};
-pub use progress::{IrrepRow, Progress, ProgressRow, progress};
+pub use phases::{NeuronPhases, Phases, phases};
+pub use progress::{IrrepRow, Progress, ProgressRow, TheoryRow, progress};
 #[cfg(feature = "report")]
 pub(crate) use progress::{OF_BLOCK, OF_IRREP, Quantity, Unit};
+pub use rank_one::{RankOne, RankOneNeuron, rank_one};
 #[cfg(feature = "report")]
 pub(crate) use representation::NOT_OF_NEURONS;
 pub use representation::{IrrepMeasures, KEY_SIMILARITY, KeyLosses, RepresentationMeasures, representation};
+pub use sparsity::{MapSparsity, Sparsity, gini, inverse_participation_ratio, sparsity};
 pub use spectrum::{direction_spectra, neuron_spectrum};
 #[cfg(feature = "report")]
 pub(crate) use table::superscript;

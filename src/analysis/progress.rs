@@ -1,17 +1,21 @@
 //! A training run checkpoint by checkpoint: losses, key blocks and key irreps of the final model, and spectra.
 
 use super::embedding::{EmbeddingSpectra, embedding};
+use super::irrep_parts::{Irreps, neuron_parts};
 use super::logits::check_order;
+use super::margin::{Margin, margin};
 use super::measures::{KeyBlock, NO_MAP, ProgressMeasures, loss, measures_of_pass};
 use super::neurons::neurons;
 use super::parts::SplitPairs;
 use super::representation::{CONSTANT_LAYER, EQUAL_LOGITS, IrrepMeasures, KeyLosses, irreps_of_pass, key_irreps};
+use super::sparsity::{Sparsity, sparsity};
 use super::table::{Cell, Table, Term};
 use super::terms::*;
+use super::{phases, rank_one};
 use crate::checkpoint::{History, Run};
 use crate::error::{Error, Result};
 use crate::fourier::{Block, BlockId, FourierBasis, IrrepBasis};
-use crate::model::{Evaluation, check_task};
+use crate::model::{Evaluation, Interpretable, check_task};
 use crate::task::Task;
 use std::fmt;
 
@@ -45,6 +49,53 @@ impl From<IrrepMeasures> for IrrepRow {
     }
 }
 
+/// The measures of theory at one checkpoint; those of three maps are of the left map, the right map and the unembedding.
+#[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
+#[non_exhaustive]
+pub struct TheoryRow {
+    /// Gini coefficients of the maps' spectra along the irreps ([`sparsity`]).
+    pub gini: [Option<f64>; 3],
+    /// Inverse participation ratios of the neurons' spectra along the irreps ([`sparsity`]).
+    pub inverse_participation_ratio: [Option<f64>; 3],
+    /// Shares of rank one of the maps' matrices ([`rank_one`](super::rank_one())).
+    pub rank_one: Option<[f64; 3]>,
+    /// Squared cosines of the vectors u, v and w that maps have in common ([`rank_one`](super::rank_one())).
+    pub shared: Option<[f64; 3]>,
+    /// Phase alignment ([`phases`](super::phases())).
+    pub alignment: Option<f64>,
+    /// The margin over all pairs ([`margin`]).
+    pub margin: Margin,
+}
+
+impl TheoryRow {
+    /// The measures of one model; `irreps` to take its neurons apart with, where that can be done.
+    fn new(model: &dyn Interpretable, basis: &IrrepBasis, task: &Task, irreps: Option<&Irreps>) -> Result<Self> {
+        let sparsity = match sparsity(model, basis) {
+            Err(Error::Unsupported { .. }) => None,
+            sparsity => Some(sparsity?),
+        };
+        let of_maps = |of: fn(&Sparsity) -> f64| {
+            let maps = sparsity.as_ref().map(|s| [&s.left, &s.right, &s.unembed]);
+            maps.map_or([None; 3], |maps| maps.map(|map| map.as_ref().map(of)))
+        };
+        let mut row = Self {
+            gini: of_maps(|sparsity| sparsity.gini),
+            inverse_participation_ratio: of_maps(|sparsity| sparsity.inverse_participation_ratio),
+            rank_one: None,
+            shared: None,
+            alignment: None,
+            margin: margin(model, task)?,
+        };
+        if let Some(irreps) = irreps {
+            let parts = neuron_parts(model, irreps, "progress of a run")?;
+            let of = rank_one::of_parts(irreps, &parts)?;
+            (row.rank_one, row.shared) = (of.rank_one, of.shared);
+            row.alignment = phases::of_parts(irreps, &parts).alignment;
+        }
+        Ok(row)
+    }
+}
+
 /// A checkpoint's row of [`Progress`].
 #[derive(Clone, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[non_exhaustive]
@@ -70,6 +121,8 @@ pub struct ProgressRow {
     pub logit_fve: Option<f64>,
     /// Squared norms of embeddings, maps to neurons, unembedding and output bias in every component.
     pub embedding: EmbeddingSpectra,
+    /// Sparsity, alignment and margin.
+    pub theory: TheoryRow,
 }
 
 /// A training run, checkpoint by checkpoint: what [`progress`] returns.
@@ -172,6 +225,20 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepB
         notes.push("no key irreps: the logits of the run's model resemble no character".into());
     }
 
+    // Matrices of all irreps, where the model has neurons to take apart with them and they fit.
+    let irrep_parts = || {
+        let parts = Irreps::new(&task.cayley_table()?, irreps, "progress of a run")?;
+        neuron_parts(&model, &parts, "progress of a run")?;
+        Ok(parts)
+    };
+    let parts = match irrep_parts() {
+        Err(reason @ (Error::Unsupported { .. } | Error::Memory { .. })) => {
+            notes.push(format!("no alignment of neurons: {reason}"));
+            None
+        }
+        parts => Some(parts?),
+    };
+
     let mut rows = Vec::with_capacity(checkpoints.len());
     for (epoch, path) in &checkpoints {
         let at = run.at(path)?;
@@ -198,6 +265,7 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepB
                 key_irrep_losses: of_irreps.key_losses,
                 logit_fve: of_irreps.logit_fve,
                 embedding: embedding(&model, basis)?,
+                theory: TheoryRow::new(&model, irreps, task, parts.as_ref())?,
             })
         };
         rows.push(row().map_err(Error::in_file(path))?);
@@ -346,6 +414,39 @@ impl Progress {
         }
     }
 
+    /// A row a checkpoint: how sparse spectra are, how far neurons are matrix coefficients with vectors in common, and margins.
+    #[must_use]
+    pub fn theory_table(&self) -> Table {
+        const NO_NEURONS: &str = "the model has no maps to neurons that reach the logits through linear steps alone";
+        let row = |row: &ProgressRow| {
+            let theory = &row.theory;
+            let of_neurons = |of: Option<[f64; 3]>| of.map_or([None; 3], |of| of.map(Some));
+            let shares = [of_neurons(theory.rank_one), of_neurons(theory.shared)].into_iter().flatten();
+            let sparsity = theory.gini.into_iter().chain(theory.inverse_participation_ratio);
+            let cells = sparsity.map(|value| Cell::number(value, NO_MAP));
+            let shares = shares.map(|share| Cell::share(share, NO_NEURONS));
+            let rest = [
+                Cell::number(theory.alignment, NO_NEURONS),
+                Cell::Number(theory.margin.minimal),
+                Cell::Number(theory.margin.mean),
+                Cell::number(
+                    theory.margin.normalised,
+                    "the logits are no homogeneous function of the neurons' weights",
+                ),
+            ];
+            [Cell::Count(row.epoch as usize)].into_iter().chain(cells).chain(shares).chain(rest).collect()
+        };
+        let of_maps = |term: Term| {
+            ["left", "right", "unembedding"]
+                .map(|map| Term { name: format!("{}, {map}", term.name).into(), ..term.clone() })
+        };
+        let shared = ["u", "v", "w"].map(|v| Term { name: format!("{} {v}", SHARED.name).into(), ..SHARED });
+        let columns = [of_maps(GINI), of_maps(PARTICIPATION), of_maps(RANK_ONE), shared].into_iter().flatten();
+        let rest = [PHASES, LEAST_MARGIN, MEAN_MARGIN, NORMALISED_MARGIN];
+        let columns = [EPOCH].into_iter().chain(columns).chain(rest).collect();
+        Table::new("Sparsity, alignment, margins", columns, self.rows.iter().map(row).collect())
+    }
+
     /// For every quantity that key blocks have, a row a checkpoint and a column a block; none without key blocks.
     #[must_use]
     pub fn key_tables(&self) -> Vec<Table> {
@@ -394,7 +495,7 @@ impl fmt::Display for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "Coordinates: {}", self.coordinates)?;
         self.notes.iter().try_for_each(|note| writeln!(f, "Note: {note}"))?;
-        write!(f, "\n{}", self.table())?;
+        write!(f, "\n{}\n\n{}", self.table(), self.theory_table())?;
         let tables = self.key_tables().into_iter().chain(self.irrep_tables());
         tables.into_iter().try_for_each(|table| write!(f, "\n\n{table}"))
     }

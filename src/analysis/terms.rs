@@ -117,5 +117,14 @@ terms! {
     ACCURACY_ALONE: "accuracy alone", "Accuracy over all pairs of the idealised network with this circuit alone.";
     WITHOUT_CIRCUIT: "loss without", "Loss over all pairs of the idealised network without this circuit.";
     SO_FAR: "loss so far", "Loss over all pairs of the idealised network with this circuit and those above it.";
+    GINI: "Gini", "Gini coefficient of the norms of the map's components along the irreps, all neurons together; 0 if all are alike, near 1 if few have all.";
+    PARTICIPATION: "IPR", "Inverse participation ratio of a neuron's energies by irrep, the mean over the neurons; 1 if each is in one irrep.";
+    RANK_ONE: "rank one", "Share of the square norm of the map's matrix in the neuron's irrep that the nearest matrix of rank one has, the mean over the neurons.";
+    SHARED: "shared", "Squared cosine of the vectors that two of a neuron's maps have in common: u of left map and unembedding, v of both maps, w of right map and unembedding; the mean over the neurons.";
+    PHASES: "alignment", "Cosine between the product of the matrices of a neuron's two maps and that of what it writes, the mean over the neurons; for sines of the output phase less the sum of the input phases.";
+    LEAST_MARGIN: "least margin", "Logit of the product less the largest other one, at the pair where that is least.";
+    MEAN_MARGIN: "mean margin", "Logit of the product less the largest other one, the mean over all pairs.";
+    NORMALISED_MARGIN: "normalised margin", "Least margin over the sum over neurons of the norm of their weights to the power of the logits' degree in these.";
+    COMPARED: "what", "The network, the idealised network that its explanation makes, or the difference of the two.";
     CONJUGATES: "conjugates", "Number of subgroups in the class.";
 }

@@ -4,13 +4,13 @@ use super::figures;
 use super::summary::summary;
 use super::{Control, Figure, Page};
 use crate::analysis::{
-    Cell, CosetMeasures, Interpretation, LayerHeads, NOT_OF_NEURONS, NeuronClusters, RepresentationMeasures, cosets,
-    direction_spectra, heads, interpret, neurons, representation,
+    Cell, CosetMeasures, Interpretation, LayerHeads, NOT_OF_NEURONS, NeuronClusters, ProvenBy, RepresentationMeasures,
+    certify, cosets, direction_spectra, explain, heads, interpret, neurons, representation,
 };
 use crate::error::{Error, Result};
 use crate::fourier::{BlockId, FourierBasis, IrrepBasis, forward_2d};
 use crate::group::{Group, subgroup_classes};
-use crate::model::{Centred, Interpretable, LOGITS};
+use crate::model::{Centred, Interpretable, LOGITS, Network};
 use crate::task::{Split, Task};
 use ndarray::Axis;
 use std::collections::BTreeSet;
@@ -54,6 +54,8 @@ pub struct Subject<'a> {
     /// A randomly initialised model of the same architecture: labels no better than its neurons' are marked. `None` where there
     /// is no architecture to draw; the page then says so.
     pub untrained: Option<&'a dyn Interpretable>,
+    /// The network whose accuracy is proven, where the model is one.
+    pub network: Option<&'a Network>,
 }
 
 /// The whole report of a model: what it uses in words and numbers, then every picture of the notebook, then its irreps.
@@ -92,6 +94,7 @@ pub fn of_model(subject: &Subject<'_>, step: &mut dyn FnMut(&str)) -> Result<Pag
 
     let mut page = Page::new(&subject.title);
     summary(&mut page, subject, &found, measures.as_ref(), &heads);
+    algorithm(&mut page, subject, &task, step)?;
     step("activations");
     basis_section(&mut page, basis);
     page.section("Embeddings and unembedding");
@@ -119,6 +122,42 @@ fn if_supported<T>(result: Result<T>) -> Result<Option<T>> {
         Err(Error::Unsupported { .. } | Error::HookUnsupported { .. } | Error::OverLimit { .. }) => Ok(None),
         other => other.map(Some),
     }
+}
+
+/// What the network computes circuit by circuit, how faithful that is, and what is proven by it.
+fn algorithm(page: &mut Page, subject: &Subject<'_>, task: &Task, step: &mut dyn FnMut(&str)) -> Result<()> {
+    let Subject { model, group, irreps, network, .. } = *subject;
+    step("the algorithm");
+    page.section("The algorithm");
+    let explanation = match explain(model, group, irreps) {
+        Err(reason @ (Error::Unsupported { .. } | Error::OverLimit { .. })) => {
+            page.text(format!("It is not taken apart into circuits: {reason}."));
+            return Ok(());
+        }
+        explanation => explanation?,
+    };
+    explanation.paragraphs().into_iter().for_each(|paragraph| page.text(paragraph));
+    page.choice(Control::Select, "Circuit", figures::circuits(&explanation));
+    page.table(explanation.circuit_table());
+    page.table(explanation.shape_table());
+    if explanation.circuits.is_empty() {
+        return Ok(());
+    }
+    step("what the loss needs of each circuit");
+    let comparison = explanation.compare(model, task)?;
+    page.text(comparison.paragraph());
+    page.table(comparison.table());
+    page.table(explanation.loss_table(&comparison));
+    if let Some(network) = network {
+        step("the proof");
+        page.text(match certify(network, &explanation, task, ProvenBy::Explanation) {
+            Err(reason @ (Error::Description { .. } | Error::Range { .. } | Error::OtherModel { .. })) => {
+                format!("Nothing is proven: {reason}.")
+            }
+            certificate => certificate?.paragraph(),
+        });
+    }
+    Ok(())
 }
 
 fn basis_section(page: &mut Page, basis: &dyn FourierBasis) {

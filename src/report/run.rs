@@ -60,8 +60,19 @@ pub fn of_run(
     let title = format!("{}: a network on {}", name.as_deref().unwrap_or("run"), group.name());
     let untrained = untrained(run)?;
     let untrained = untrained.as_deref();
-    let subject =
-        Subject { title, model: &model, group: &group, basis, sectors, irreps: &irreps, split: &split, untrained };
+    // Of recorded activations there is none.
+    let network = if run.is_recorded() { None } else { Some(run.network()?) };
+    let subject = Subject {
+        title,
+        model: &model,
+        group: &group,
+        basis,
+        sectors,
+        irreps: &irreps,
+        split: &split,
+        untrained,
+        network: network.as_ref(),
+    };
     let mut page = of_model(&subject, step)?;
     if let Some(reason) = unknown {
         page.text(format!("Nothing is said of training and test pairs alone: {reason}."));
@@ -101,6 +112,7 @@ fn training(
     let of_irreps = figures::key_irrep_curves(&measures).into_iter().map(|figure| (figure.title.clone(), vec![figure]));
     page.choice(Control::Select, "Of key irreps", of_irreps.collect());
     page.table(measures.table());
+    page.table(measures.theory_table());
     let shown = figures::spread(&measures.rows.iter().collect::<Vec<_>>(), CHECKPOINTS);
     if shown.len() < checkpoints.len() {
         page.text(format!("{} of {} checkpoints are on the slider.", shown.len(), checkpoints.len()));

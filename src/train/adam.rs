@@ -1,6 +1,6 @@
 //! Adam, with the weight decay added to the gradient; its step is AdamW's too.
 
-use super::optimiser::{CHUNK, Kept, Rates};
+use super::optimiser::{CHUNK, Kept, LEAST, Rates, or_zero};
 use crate::linalg::vectorised;
 use rayon::prelude::*;
 
@@ -45,6 +45,8 @@ pub(super) fn factors(rates: &Rates) -> Factors {
 /// `g += decay p`; `m += (1 - b1) (g - m)`; `v = b2 v + (1 - b2) g^2`;
 /// `p = keep p - lr / (1 - b1^t) m / (sqrt(v) / sqrt(1 - b2^t) + eps)`.
 ///
+/// What is next to 0 becomes 0 ([`LEAST`]).
+///
 /// Source: Kingma and Ba 2015, algorithm 1; `torch.optim.Adam`.
 pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [&mut [f32]], factors: Factors) {
     if factors.decay == 0.0 {
@@ -69,9 +71,9 @@ fn step_along<const DECAY: bool>(parameters: &mut [f32], gradient: &[f32], state
                 let moments = first.iter_mut().zip(second);
                 for ((p, &g), (m, v)) in parameters.iter_mut().zip(gradient).zip(moments) {
                     let g = if DECAY { g + decay * *p } else { g };
-                    *m += toward * (g - *m);
-                    *v = stay * *v + square * g * g;
-                    *p = *p * keep - step_size * *m / (v.sqrt() * correction + eps);
+                    *m = or_zero(*m + toward * (g - *m), f32::MIN_POSITIVE);
+                    *v = or_zero(stay * *v + square * g * g, f32::MIN_POSITIVE);
+                    *p = or_zero(*p * keep - step_size * *m / (v.sqrt() * correction + eps), LEAST);
                 }
             },
         );

@@ -1,6 +1,6 @@
 //! Gradient descent with momentum and coupled weight decay.
 
-use super::optimiser::{CHUNK, Kept, Rates};
+use super::optimiser::{CHUNK, Kept, LEAST, Rates, or_zero};
 use crate::linalg::vectorised;
 use rayon::prelude::*;
 
@@ -21,7 +21,8 @@ pub(super) fn factors(rates: &Rates, momentum: f64) -> Factors {
 
 /// One step of gradient descent with momentum, with gradient g: `v = momentum v + g + decay p`; `p -= lr v`.
 ///
-/// The momentum v starts at 0, so the first step is along the gradient, as PyTorch's without dampening.
+/// The momentum v starts at 0, so the first step is along the gradient, as PyTorch's without dampening. What is next to 0
+/// becomes 0 ([`LEAST`]).
 ///
 /// Source: `torch.optim.SGD`; Sutskever, Martens, Dahl and Hinton 2013, section 2.
 pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [&mut [f32]], factors: Factors) {
@@ -33,8 +34,8 @@ pub(super) fn step(parameters: &mut [f32], gradient: &[f32], state: &mut [&mut [
             #[inline(always)]
             || {
                 for ((p, &g), v) in parameters.iter_mut().zip(gradient).zip(velocity) {
-                    *v = momentum * *v + (g + decay * *p);
-                    *p -= lr * *v;
+                    *v = or_zero(momentum * *v + (g + decay * *p), f32::MIN_POSITIVE);
+                    *p = or_zero(*p - lr * *v, LEAST);
                 }
             },
         );

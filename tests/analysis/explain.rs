@@ -3,7 +3,9 @@
 
 use crate::{data, families, models};
 use irreplens::Error;
-use irreplens::analysis::{CircuitKind, Explanation, HOLDS, NeuronOutput, Shape, Side, explain};
+use irreplens::analysis::{
+    Circuit, CircuitKind, ExplainedNeuron, Explanation, HOLDS, NeuronOutput, Shape, Side, explain,
+};
 use irreplens::checkpoint::Run;
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{
@@ -409,5 +411,63 @@ fn published_networks_are_explained() {
         assert_eq!(comparison.explanation.accuracy, 1.0, "{name}");
         assert!(comparison.agreement >= 0.999 && comparison.loss_recovered.unwrap() >= 0.99, "{name}: {comparison}");
         assert!(found.numbers() * 8 < 3 * group.order() * found.neurons.len(), "{name}: {}", found.numbers());
+    }
+}
+
+/// The cells of a row of the page's tables, by its first cell.
+fn row_of_page(first: &str) -> Vec<&'static str> {
+    let page = include_str!("../../docs/explanations.md");
+    let line = page.lines().find(|line| line.starts_with(&format!("| {first} |"))).expect("a row of the page");
+    line.split('|').skip(2).map(str::trim).collect()
+}
+
+/// The number that a text begins with, its thousands apart.
+fn number(text: &str) -> f64 {
+    text.split_whitespace().next().unwrap().replace(',', "").parse().unwrap()
+}
+
+#[test]
+fn the_networks_that_the_page_follows_are_as_it_says() {
+    let test = "analysis::explain::the_networks_that_the_page_follows_are_as_it_says";
+    let Some(root) = data::folder(test) else { return };
+    let (numbers, losses) = (row_of_page("numbers, of"), row_of_page("loss"));
+    for (i, name) in ["S5_MLP_seed2", "C113_MLP_seed1", "D59_MLP_seed1"].into_iter().enumerate() {
+        let (_, network, group, basis) = opened(&root.join("published").join(name));
+        let found = explain(&network, &group, &basis).unwrap();
+        let comparison = found.compare(&network, &Task::new(&group)).unwrap();
+        assert_eq!(found.numbers() as f64, number(numbers[i]), "{name}");
+        let (_, of) = numbers[i].split_once(" of ").unwrap();
+        let (n, width) = (group.order(), found.neurons.len());
+        assert_eq!((3 * n * width + n) as f64, number(of), "{name}");
+        let (trained, idealised) = losses[i].split_once(", idealised ").unwrap();
+        for (loss, said) in [(comparison.network.loss, trained), (comparison.explanation.loss, idealised)] {
+            assert!((loss / number(said) - 1.0).abs() < 0.01, "{name}: {loss} {said}");
+        }
+        assert_eq!(comparison.agreement, 1.0, "{name}");
+        let large = |of: &&Circuit| of.share > 0.1;
+        match name {
+            // Which of five points x puts a, and on which y takes b to: H and K are stabilisers of points.
+            "S5_MLP_seed2" => {
+                let on_points = |neuron: &&ExplainedNeuron| match &neuron.shape {
+                    Shape::RhoSet { fixed, .. } => {
+                        fixed.outer.as_ref().is_some_and(|both| both.iter().all(|h| h.order() == 24))
+                    }
+                    _ => false,
+                };
+                assert_eq!(found.neurons.iter().filter(on_points).count(), 108);
+            }
+            "C113_MLP_seed1" => {
+                assert_eq!(found.circuits.iter().filter(|of| of.members.len() > 1).count(), 8);
+                for circuit in found.circuits.iter().filter(large) {
+                    assert!((0.955..0.975).contains(&circuit.of_product), "{}", circuit.of_product);
+                    assert!(circuit.alignment.unwrap() > 0.95);
+                }
+            }
+            _ => {
+                assert_eq!(found.circuits.len(), 8);
+                let about_half = |of: &&Circuit| (0.465..0.485).contains(&of.of_product);
+                assert_eq!(found.circuits.iter().filter(about_half).count(), 6);
+            }
+        }
     }
 }

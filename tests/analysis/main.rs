@@ -42,3 +42,4 @@ mod spectra;
 #[path = "../support/oracle.rs"]
 #[allow(dead_code)]
 mod step_by_step;
+mod theory;

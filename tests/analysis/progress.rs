@@ -3,7 +3,8 @@
 use crate::models;
 use crate::oracle::{Case, near, rows, values};
 use irreplens::analysis::{
-    IrrepRow, Progress, component_norms, embedding, neurons, progress, progress_measures, representation,
+    IrrepRow, Progress, component_norms, embedding, margin, neurons, phases, progress, progress_measures, rank_one,
+    representation, sparsity,
 };
 use irreplens::checkpoint::{Run, Tensor, Tensors, write_safetensors};
 use irreplens::fourier::{FourierBasis, IrrepBasis};
@@ -277,6 +278,17 @@ fn a_runs_checkpoints_are_the_rows() {
         assert_eq!((row.all, row.train), (model.evaluate(&case.task, &Hooks::none()).unwrap(), of_keys.train));
         assert_eq!((row.test, row.measures.as_ref()), (of_keys.test, Some(&of_keys)));
         assert_eq!(row.embedding, embedding(&model, &case.basis).unwrap());
+        let sparse = sparsity(&model, &irreps).unwrap();
+        let maps = [sparse.left, sparse.right, sparse.unembed].map(Option::unwrap);
+        assert_eq!(row.theory.gini, maps.each_ref().map(|map| Some(map.gini)));
+        assert_eq!(
+            row.theory.inverse_participation_ratio,
+            maps.each_ref().map(|map| Some(map.inverse_participation_ratio))
+        );
+        let of_rank_one = rank_one(&model, &group, &irreps).unwrap();
+        assert_eq!((row.theory.rank_one, row.theory.shared), (of_rank_one.rank_one, of_rank_one.shared));
+        assert_eq!(row.theory.alignment, phases(&model, &group, &irreps).unwrap().alignment);
+        assert_eq!(row.theory.margin, margin(&model, &case.task).unwrap());
         let (left, right) = model.embeddings().unwrap();
         let weights = [left, right, model.readout().unembedding().unwrap()];
         let squares: f64 = weights.iter().flatten().map(|&w| f64::from(w).powi(2)).sum();
@@ -296,12 +308,13 @@ fn a_runs_checkpoints_are_the_rows() {
         }
     }
 
-    let tables: Vec<_> = [found.table()].into_iter().chain(found.key_tables()).chain(found.irrep_tables()).collect();
-    assert_eq!(tables.len(), 18);
+    let first = [found.table(), found.theory_table()];
+    let tables: Vec<_> = first.into_iter().chain(found.key_tables()).chain(found.irrep_tables()).collect();
+    assert_eq!(tables.len(), 19);
     for table in &tables {
         assert!(table.rows.len() == 3 && table.rows.iter().all(|row| row.len() == table.columns.len()), "{table}");
     }
-    assert!(tables[1].to_string().lines().nth(1).unwrap().ends_with("frequency 1"), "{}", tables[1]);
+    assert!(tables[2].to_string().lines().nth(1).unwrap().ends_with("frequency 1"), "{}", tables[2]);
     let text: String = tables.iter().map(|table| format!("\n\n{table}")).collect();
     assert_eq!(found.to_string(), format!("Coordinates: {}{text}", found.coordinates));
     assert_eq!(serde_json::to_value(rows).unwrap()[2]["measures"]["keys"][0]["block"], keys[0].index());

@@ -7,10 +7,11 @@ use irreplens::analysis::{
     CircuitLosses, Circularity, Coefficient, Comparison, Controls, CosetMap, CosetMeasures, CosetNeuron, CosetShares,
     DistanceIrrelevance, EmbeddingSpectra, ExplainedNeuron, Explanation, Fixed, FrequencyProfile, GradientSymmetricity,
     Head, HeadLosses, HeadMap, Interpretation, IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LayerHeads, Learnt,
-    LearntGroup, LogitDirections, Method, Neuron, NeuronClusters, NeuronKind, NeuronOutput, OnClasses, Progress,
-    ProgressMeasures, ProgressRow, ProvenBy, RepresentationMeasures, Shape, Shares, Side, Table, Term, Written,
-    attention, certify, circularity, clock_profile, cosets, distance_irrelevance, explain, gradient_symmetricity,
-    heads, interpret, progress_measures, representation, with_controls,
+    LearntGroup, LogitDirections, MapSparsity, Margin, Method, Neuron, NeuronClusters, NeuronKind, NeuronOutput,
+    NeuronPhases, OnClasses, Phases, Progress, ProgressMeasures, ProgressRow, ProvenBy, RankOne, RankOneNeuron,
+    RepresentationMeasures, Shape, Shares, Side, Sparsity, Table, Term, TheoryRow, Written, attention, certify,
+    circularity, clock_profile, cosets, distance_irrelevance, explain, gradient_symmetricity, heads, interpret, margin,
+    phases, progress_measures, rank_one, representation, sparsity, with_controls,
 };
 use irreplens::checkpoint::History;
 use irreplens::fourier::{Block, BlockId, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
@@ -91,12 +92,28 @@ fn every_result_is_read_back() {
     keys.keys.iter().for_each(back::<KeyBlock>);
     let of_irreps: Vec<IrrepRow> = measures.irreps.iter().cloned().map(IrrepRow::from).collect();
     of_irreps.iter().for_each(back::<IrrepRow>);
+    let sparse = sparsity(&net, &irreps).unwrap();
+    back::<MapSparsity>(&sparse);
+    back::<Sparsity>(sparse.left.as_ref().unwrap());
+    let (of_rank_one, of_phases) = (rank_one(&net, &group, &irreps).unwrap(), phases(&net, &group, &irreps).unwrap());
+    back::<RankOne>(&of_rank_one);
+    back::<RankOneNeuron>(of_rank_one.neurons.iter().flatten().next().unwrap());
+    back::<Phases>(&of_phases);
+    back::<NeuronPhases>(of_phases.neurons.iter().flatten().next().unwrap());
+    back::<Margin>(&margin(&net, &task).unwrap());
     let row = json!({
         "epoch": 7, "sum_of_squared_weights": 0.1, "all": measures.all, "train": keys.train, "test": keys.test,
         "measures": keys, "irreps": of_irreps, "key_irrep_losses": measures.key_losses, "logit_fve": measures.logit_fve,
         "embedding": found.embedding,
+        "theory": {
+            "gini": [sparse.left.as_ref().map(|s| s.gini), null, 0.5], "inverse_participation_ratio": [0.5, null, 0.25],
+            "rank_one": of_rank_one.rank_one, "shared": of_rank_one.shared, "alignment": of_phases.alignment,
+            "margin": margin(&net, &task).unwrap(),
+        },
     });
-    back::<ProgressRow>(&from_value(row.clone()).unwrap());
+    let read: ProgressRow = from_value(row.clone()).unwrap();
+    back::<TheoryRow>(&read.theory);
+    back::<ProgressRow>(&read);
     let labels: Vec<&String> = measures.irreps.iter().map(|m| &m.irrep.label).collect();
     let progress: Progress = from_value(json!({
         "coordinates": basis.name(), "blocks": basis.blocks(), "keys": [1, 2], "irreps": labels,

@@ -1,16 +1,16 @@
 //! The network of `docs/adding-a-model.md`, in Rust and in `cfg.json`: one network, trained, kept, hooked, analysed, reported.
 
-use irreplens::analysis::neurons;
+use irreplens::analysis::{ProvenBy, certify, explain, neurons};
 use irreplens::checkpoint::{ModelKind, ModelSettings, Run, RunConfig, Tensor, Tensors, write_safetensors};
 use irreplens::error::TensorFault;
-use irreplens::fourier::CyclicSubgroupBasis;
+use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::Cyclic;
 use irreplens::model::{
     Activation, Architecture, Hook, Hooks, Initial, Interpretable, Layout, Network, Operation, Token,
 };
 use irreplens::task::{Split, Task};
 use irreplens::train::{TrainConfig, Trainer};
-use irreplens::{Error, report};
+use irreplens::{Error, laws, report};
 use std::path::Path;
 
 /// The settings on the page.
@@ -170,4 +170,27 @@ fn settings_name_what_has_a_name() {
         *layout = Layout::Transposed;
     }
     assert!(described(&narrow));
+}
+
+#[test]
+fn maps_are_those_that_the_activation_reads_whatever_linear_steps_make_them() {
+    // Wu et al. 2024: (E_a[x] + E_b[y]) W, a ReLU, and an unembedding with a bias.
+    let described = Architecture::new()
+        .embed("left", Token::Left, "E_a", 6)
+        .embed("right", Token::Right, "E_b", 6)
+        .sum("both", ["left", "right"])
+        .linear("hidden_pre", "both", "W", 9)
+        .activate("hidden", "hidden_pre", Activation::Relu)
+        .unembed("hidden", "W_U")
+        .neurons("hidden")
+        .with_output_bias();
+    let net = Network::random(described, 7, 1).unwrap();
+    laws::model::check(&net).unwrap();
+    let maps = net.as_separable().unwrap();
+    assert_eq!((maps.separable_site(), maps.left().dim()), ("hidden_pre", (7, 9)));
+    assert_eq!(maps.neuron_function().unwrap().function, Activation::Relu);
+    let group = Cyclic::new(7).unwrap();
+    let explanation = explain(&net, &group, &IrrepBasis::new(&group).unwrap()).unwrap();
+    let certificate = certify(&net, &explanation, &Task::new(&group), ProvenBy::BruteForce).unwrap();
+    assert_eq!(certificate.accuracy(), net.evaluate(&Task::new(&group), &Hooks::none()).unwrap().accuracy);
 }

@@ -99,7 +99,8 @@ fn a_transformer() {
         let (title, sectors) = ("T".into(), vec!["rot".into(), "ref".into()]);
         let (basis, split) = (CyclicSubgroupBasis::dihedral(&group), Split::random(6, 0.5, 1).unwrap());
         let (basis, irreps, split) = (&basis, &irreps, &split);
-        let subject = Subject { title, model, group: &group, basis, sectors, irreps, split, untrained: None };
+        let subject =
+            Subject { title, model, group: &group, basis, sectors, irreps, split, untrained: None, network: None };
         of_model(&subject, &mut |_| {}).unwrap().html()
     };
     let html = page(&model);

@@ -144,24 +144,30 @@ impl Certificate {
     }
 }
 
-/// What is proven, how much of it in `f32`, and what it took.
-impl fmt::Display for Certificate {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Certificate {
+    /// What is proven, how much of it in `f32`, and what it took, in a paragraph.
+    #[must_use]
+    pub fn paragraph(&self) -> String {
         let by = match self.by {
             ProvenBy::Explanation => "the explanation",
             ProvenBy::Cosets => "cosets alone",
             ProvenBy::BruteForce => "running every pair",
         };
         let ratio = self.operations as f64 / self.brute_force as f64;
-        let text = format!(
+        format!(
             "By {by}: {} of {} pairs are proven, {:.4} %; {:.4} % of a forward pass in f32; {ratio:.4} times the operations of running \
              every pair.",
             self.proven(),
             self.margins.len(),
             100.0 * self.accuracy(),
             100.0 * self.accuracy_in_single_precision(),
-        );
-        f.write_str(&lines(&text))
+        )
+    }
+}
+
+impl fmt::Display for Certificate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&lines(&self.paragraph()))
     }
 }
 
@@ -206,8 +212,7 @@ pub fn certify(network: &Network, explanation: &Explanation, task: &Task, by: Pr
     explanation.check(network)?;
     check_task(network, task)?;
     let layer = Layer::new(network)?;
-    let n = task.order();
-    let table = CayleyTable::new(Array2::from_shape_fn((n, n), |(x, y)| task.labels()[x * n + y] as usize))?;
+    let table = task.cayley_table()?;
     let (neurons, functions) = methods(&layer, &table, explanation, by)?;
     let proof = Proof::new(&layer, &neurons, &functions, task.labels());
     let (margins, operations) = proof.margins();

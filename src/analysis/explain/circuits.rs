@@ -1,7 +1,7 @@
 //! Circuits: neurons of one irrep, or of cosets of one class of subgroups, and the function of x y z^-1 that they add up to.
 
+use super::super::irrep_parts::Irreps;
 use super::HiddenLayer;
-use super::irreps::Irreps;
 use super::neuron::{ExplainedNeuron, Shape};
 use crate::group::{CayleyTable, Elem, Group, GroupExt};
 use crate::irrep::Irrep;

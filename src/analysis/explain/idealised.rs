@@ -1,9 +1,9 @@
 //! The idealised network: what the shapes of all neurons make, a model like any other, and what it leaves.
 
 use super::super::digest::digest;
+use super::super::irrep_parts::Irreps;
 use super::HiddenLayer;
 use super::circuits::{self, Circuit, Sums, neuron_means};
-use super::irreps::Irreps;
 use super::neuron::{ExplainedNeuron, Fit};
 use crate::error::{Error, Result, check_shape};
 use crate::group::{CayleyTable, Fingerprint, Group, SubgroupClass, subgroup_names};

@@ -16,13 +16,13 @@ pub use idealised::Explanation;
 pub use irreps::Coefficient;
 pub use neuron::{ExplainedNeuron, Fixed, NeuronOutput, Shape, Shares};
 
+use super::irrep_parts::Irreps;
 use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
 use crate::group::{Elem, Group, GroupExt, check_fingerprint};
 use crate::model::{Activation, Combiner, Interpretable, check_finite};
 use crate::task::Pair;
 use cosets::Subgroups;
-use irreps::Irreps;
 use ndarray::{Array1, ArrayView2};
 
 /// A shape holds for a map if it accounts for at least this share of the map's variance, adjusted for the numbers that it takes:
@@ -116,7 +116,7 @@ pub fn explain(
     check_finite("map y -> neuron", layer.right, &pairs(|y, e| (e, y)))?;
 
     let unembedding = layer.unembedding.mapv(f64::from);
-    let (irreps, subgroups) = (Irreps::new(&table, basis)?, Subgroups::new(&table)?);
+    let (irreps, subgroups) = (Irreps::new(&table, basis, "explain")?, Subgroups::new(&table)?);
     let reader = neuron::Reader::new(&table, &irreps, &subgroups, [layer.left, layer.right], unembedding.view());
     let fits = reader.all(layer.function)?;
     Explanation::of_fits(&layer, &table, group.name(), irreps, subgroups.classes, fits)

@@ -1,9 +1,10 @@
 //! The shapes of one neuron: all that hold, and the simplest of them.
 
 use super::super::coset::Map;
+use super::super::irrep_parts::Irreps;
 use super::super::neurons::DIM;
 use super::cosets::{Coarsest, CoarsestCosets, CosetMap, Side, Subgroups, double_cosets};
-use super::irreps::{Coefficient, Irreps};
+use super::irreps::Coefficient;
 use super::{cost, holds};
 use crate::error::Result;
 use crate::group::{CayleyTable, Group, Subgroup};

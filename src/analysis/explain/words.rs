@@ -3,6 +3,7 @@
 use super::super::table::{Cell, Table, lines};
 use super::super::terms::*;
 use super::{Circuit, CircuitKind, Comparison, ExplainedNeuron, Explanation, NeuronOutput, Shape, Side};
+use crate::model::Evaluation;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -78,7 +79,8 @@ impl Explanation {
         Table::new("What the loss needs of each circuit, in the order in which each adds the most", columns, rows)
     }
 
-    fn circuit_name(&self, circuit: &Circuit) -> String {
+    /// What a circuit is called: its irrep, or the subgroups whose cosets it is of.
+    pub(crate) fn circuit_name(&self, circuit: &Circuit) -> String {
         match circuit.kind {
             CircuitKind::Irrep(_) => circuit.name.clone(),
             CircuitKind::Subgroups(_) => format!("cosets of {}", circuit.name),
@@ -120,14 +122,44 @@ impl Explanation {
         }
     }
 
+    /// What the network computes: a paragraph on the whole, one on each kind of shape that occurs, and one a circuit.
+    #[must_use]
+    pub fn paragraphs(&self) -> Vec<String> {
+        let count = |shape: &Shape| self.neurons.iter().filter(|neuron| neuron.shape == *shape).count();
+        let (dim, unexplained) = (count(&Shape::Dim), count(&Shape::Unexplained));
+        let n = self.irreps.first().map_or(0, |irrep| irrep.character.len());
+        let mut paragraphs = vec![format!(
+            "Of {} neurons {} are explained, {unexplained} unexplained and {dim} dim. The idealised network takes {} numbers, where \
+             maps, unembedding and bias of the network have {}.",
+            self.neurons.len(),
+            self.neurons.len() - dim - unexplained,
+            self.numbers(),
+            3 * n * self.neurons.len() + n,
+        )];
+        let has = |of: fn(&Circuit) -> bool| self.circuits.iter().any(of);
+        if has(|circuit| matches!(circuit.kind, CircuitKind::Irrep(_))) {
+            paragraphs.push(
+                "A neuron of an irrep rho reads u^T rho(x) v and v^T rho(y) w, with one vector v, and writes a t + b t^2 with \
+                 t = u^T rho(z) w; on a cyclic group these are sines, and |u| and |w| their amplitudes."
+                    .into(),
+            );
+        }
+        if has(|circuit| matches!(circuit.kind, CircuitKind::Subgroups(_))) {
+            paragraphs.push("A neuron of cosets reads a function on the cosets H x and one on the cosets y K.".into());
+        }
+        paragraphs.extend(self.circuits.iter().enumerate().map(|(number, circuit)| self.paragraph(number, circuit)));
+        paragraphs
+    }
+
     /// What a circuit computes, in a paragraph with its numbers.
     fn paragraph(&self, number: usize, circuit: &Circuit) -> String {
         let members = || circuit.members.iter().map(|&k| &self.neurons[k]);
         let count = |of: &dyn Fn(&ExplainedNeuron) -> bool| members().filter(|neuron| of(neuron)).count();
         let (name, all) = (self.circuit_name(circuit), circuit.members.len());
         let mut text = format!(
-            "Circuit {}, {name}: {all} neurons, {:.1} % of what the logits vary by",
+            "Circuit {}, {name}: {all} neuron{}, {:.1} % of what the logits vary by",
             number + 1,
+            if all == 1 { "" } else { "s" },
             100.0 * circuit.share
         );
         let parts = match circuit.kind {
@@ -179,40 +211,28 @@ impl Explanation {
 /// What the network computes, circuit by circuit, then tables of the circuits and of the neurons' shapes.
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let count = |shape: &Shape| self.neurons.iter().filter(|neuron| neuron.shape == *shape).count();
-        let (dim, unexplained) = (count(&Shape::Dim), count(&Shape::Unexplained));
-        let n = self.irreps.first().map_or(0, |irrep| irrep.character.len());
-        let intro = format!(
-            "{} of {} neurons are explained, {unexplained} are not, {dim} are dim. The idealised network takes {} numbers, where \
-             maps, unembedding and bias of the network have {}.",
-            self.neurons.len() - dim - unexplained,
-            self.neurons.len(),
-            self.numbers(),
-            3 * n * self.neurons.len() + n,
-        );
-        writeln!(f, "{}\n", lines(&intro))?;
-        let has = |of: fn(&Circuit) -> bool| self.circuits.iter().any(of);
-        let of_irreps = "A neuron of an irrep rho reads u^T rho(x) v and v^T rho(y) w, with one vector v, and writes a t + b t^2 with \
-                         t = u^T rho(z) w; on a cyclic group these are sines, and |u| and |w| their amplitudes.";
-        let of_cosets = "A neuron of cosets reads a function on the cosets H x and one on the cosets y K.";
-        if has(|circuit| matches!(circuit.kind, CircuitKind::Irrep(_))) {
-            writeln!(f, "{}\n", lines(of_irreps))?;
-        }
-        if has(|circuit| matches!(circuit.kind, CircuitKind::Subgroups(_))) {
-            writeln!(f, "{}\n", lines(of_cosets))?;
-        }
-        for (number, circuit) in self.circuits.iter().enumerate() {
-            writeln!(f, "{}\n", lines(&self.paragraph(number, circuit)))?;
-        }
+        self.paragraphs().iter().try_for_each(|paragraph| writeln!(f, "{}\n", lines(paragraph)))?;
         write!(f, "{}\n\n{}", self.circuit_table(), self.shape_table())
     }
 }
 
-impl fmt::Display for Comparison {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Network:            {}", self.network)?;
-        writeln!(f, "Idealised network:  {}", self.explanation)?;
-        writeln!(f, "What it leaves:     {}", self.remainder)?;
+impl Comparison {
+    /// The loss and accuracy of the network, of the idealised network and of what that leaves.
+    #[must_use]
+    pub fn table(&self) -> Table {
+        let row =
+            |(what, of): (&str, Evaluation)| vec![Cell::text(what), Cell::Number(of.loss), Cell::Share(of.accuracy)];
+        let rows = [
+            ("the network", self.network),
+            ("the idealised network", self.explanation),
+            ("what it leaves", self.remainder),
+        ];
+        Table::new("Fidelity, over all pairs", vec![COMPARED, LOSS, ACCURACY], rows.map(row).to_vec())
+    }
+
+    /// How near the idealised network is, in a paragraph.
+    #[must_use]
+    pub fn paragraph(&self) -> String {
         let recovered = match self.loss_recovered {
             Some(share) => {
                 format!(
@@ -222,14 +242,22 @@ impl fmt::Display for Comparison {
             }
             None => "The network itself does no better than a guess.".into(),
         };
-        let text = format!(
+        format!(
             "The two agree on the largest logit at {:.4} % of all pairs. Their logits, less each pair's mean, differ by {:.4} on \
              average and {:.4} at most; the divergence is {:.3e} nats. {recovered}",
             100.0 * self.agreement,
             self.mean_difference,
             self.largest_difference,
             self.divergence,
-        );
-        write!(f, "{}", lines(&text))
+        )
+    }
+}
+
+impl fmt::Display for Comparison {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "Network:            {}", self.network)?;
+        writeln!(f, "Idealised network:  {}", self.explanation)?;
+        writeln!(f, "What it leaves:     {}", self.remainder)?;
+        write!(f, "{}", lines(&self.paragraph()))
     }
 }

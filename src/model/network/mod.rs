@@ -431,7 +431,7 @@ impl Interpretable for Network {
     }
 }
 
-/// The maps of the first site that is a function of x plus, or times, one of y.
+/// The maps of the last site up to the neurons that is a function of x plus, or times, one of y, or else of the first behind them.
 ///
 /// # Panics
 /// All methods, for a network without such a site: [`Interpretable::as_separable`] says whether it has one.

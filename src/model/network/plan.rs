@@ -232,23 +232,26 @@ impl Plan {
         Some((Self::of_matrices(lowering.small, &[map]), map))
     }
 
-    /// The first site that is the sum or the product of a function of x and one of y, and a plan of these two maps.
+    /// The site that is the sum or the product of a function of x and one of y, and a plan of these two maps: the last one up to
+    /// the neurons, for a linear step takes such a sum to another; or else the first one behind them.
     pub(super) fn split(description: &Description) -> Option<(Self, Split)> {
         let request = Request::default();
         let mut lowering = Lowering::new(description, &request, Pushing::WhereCheaper);
         lowering.run();
+        let (mut found, mut is_behind) = (None, false);
         for (step, forms) in description.architecture.steps.iter().zip(lowering.forms.clone()) {
             for (p, form) in forms.iter().enumerate() {
+                let site = if forms.len() > 1 { at(&step.name, p) } else { step.name.clone() };
                 let is_product = matches!(step.operation, Operation::Product { .. });
                 let pair = if is_product { lowering.factors(form) } else { lowering.two_tables(form) };
-                if let Some((left, right)) = pair {
-                    let site = if forms.len() > 1 { at(&step.name, p) } else { step.name.clone() };
-                    let plan = Self::of_matrices(lowering.small, &[left, right]);
-                    return Some((plan, Split { site, left, right, is_product }));
+                if let (Some((left, right)), false) = (pair, is_behind && found.is_some()) {
+                    found = Some(Split { site: site.clone(), left, right, is_product });
                 }
+                is_behind |= site == description.architecture.neurons;
             }
         }
-        None
+        let split = found?;
+        Some((Self::of_matrices(lowering.small, &[split.left, split.right]), split))
     }
 }
 

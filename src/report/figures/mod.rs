@@ -9,12 +9,14 @@
 //! | `cluster.rs` | [`neuron_fractions`], [`cluster_sizes`]: the neurons' blocks |
 //! | `direction.rs` | [`direction_components`], [`product_shares`]: the logits along a block |
 //! | `ablation.rs` | [`ablation_losses`] |
+//! | `circuit.rs` | [`circuits`]: [`circuit_vectors`], [`circuit_function`], [`coset_matrix`] |
 //! | `irrep.rs` | [`irrep_energies`], [`trace_similarities`], [`key_irrep_losses`], [`irrep_against_coset`] |
 //! | `training.rs` | [`training_curves`], [`progress_curves`], [`key_block_curves`], [`key_irrep_curves`], [`checkpoint_spectra`] |
 
 mod ablation;
 mod activation;
 mod basis;
+mod circuit;
 mod cluster;
 mod direction;
 mod embedding;
@@ -25,6 +27,7 @@ mod training;
 pub use ablation::ablation_losses;
 pub use activation::{activation_map, attention_map};
 pub use basis::basis_rows;
+pub use circuit::{circuit_function, circuit_vectors, circuits, coset_matrix};
 pub use cluster::{cluster_sizes, neuron_fractions};
 pub use direction::{direction_components, product_shares};
 pub use embedding::{embedding_norms, published_unembedding, unembedding_by_cluster};

@@ -196,3 +196,104 @@ impl Shown {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use irreplens::analysis::{ProvenBy, certify, explain};
+    use irreplens::fourier::IrrepBasis;
+    use irreplens::group::Cyclic;
+    use irreplens::task::Task;
+    use ndarray::Array2;
+    use std::f32::consts::TAU;
+
+    /// Numbers that look random, below a bound.
+    struct Draw(u64);
+
+    impl Draw {
+        fn below(&mut self, bound: usize) -> usize {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 33) as usize % bound
+        }
+    }
+
+    /// Neurons of one frequency on C7, one of them noisy, and one that is nothing of the kind.
+    fn network() -> Network {
+        let wave = |x: usize, turns: f32| (TAU * (2.0 * x as f32 / 7.0 + turns)).cos();
+        let map = |step: f32| {
+            Array2::from_shape_fn((7, 8), |(x, k)| match k {
+                7 => ((x * x + 3) % 5) as f32 / 50.0,
+                0 => wave(x, 0.0) + 0.01 * (x % 3) as f32,
+                _ => wave(x, step * k as f32 / 7.0),
+            })
+        };
+        Network::summed(map(1.0), map(1.0), map(2.0).reversed_axes()).unwrap()
+    }
+
+    /// All numbers of a document, in order.
+    fn numbers<'a>(value: &'a mut Value, found: &mut Vec<&'a mut Value>) {
+        match value {
+            Value::Array(all) => all.iter_mut().for_each(|value| numbers(value, found)),
+            Value::Object(all) => all.values_mut().for_each(|value| numbers(value, found)),
+            Value::Number(_) => found.push(value),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn ten_thousand_tampered_certificates_claim_nothing_false() {
+        let (net, group) = (network(), Cyclic::new(7).unwrap());
+        let task = Task::new(&group);
+        let explanation = explain(&net, &group, &IrrepBasis::new(&group).unwrap()).unwrap();
+        let truth = certify(&net, &explanation, &task, ProvenBy::BruteForce).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("certificate");
+        certify(&net, &explanation, &task, ProvenBy::Explanation).unwrap().write(&path).unwrap();
+        assert!(verify(&path, &net, &group).is_ok());
+        let bytes = std::fs::read(&path).unwrap();
+        let mut draw = Draw(1);
+        // Any byte: the digests see it.
+        for i in 0..5000 {
+            let mut changed = bytes.clone();
+            // The first line as often as all others.
+            let place = draw.below(if i % 3 == 0 { 58 } else { bytes.len() });
+            changed[place] ^= 1 + draw.below(255) as u8;
+            std::fs::write(&path, &changed).unwrap();
+            assert!(verify(&path, &net, &group).is_err(), "byte {place}");
+        }
+        // Any number, with the digest made anew: what is still accepted is true.
+        let end = bytes.iter().position(|byte| *byte == b'\n').unwrap();
+        let document: Value = serde_json::from_slice(&bytes[end + 1..]).unwrap();
+        let mut refused = 0;
+        for _ in 0..5000 {
+            let mut changed = document.clone();
+            let mut all = Vec::new();
+            match draw.below(3) {
+                0 => numbers(&mut changed["margins"], &mut all),
+                1 => numbers(&mut changed["neurons"], &mut all),
+                _ => numbers(&mut changed, &mut all),
+            }
+            let at = draw.below(all.len());
+            let before = all[at].as_f64().unwrap();
+            *all[at] = match draw.below(6) {
+                0 => json!(-before),
+                1 => json!(before * 1.5 + 1.0),
+                2 => json!(before + 1e-3),
+                3 => json!(0),
+                4 => json!(1e300),
+                _ => json!(before as i64 + 1),
+            };
+            let text = format!("{changed}\n");
+            std::fs::write(&path, format!("irreplens certificate 1 {}\n{text}", fnv(text.bytes()))).unwrap();
+            match verify(&path, &net, &group) {
+                Err(_) => refused += 1,
+                Ok(shown) => {
+                    for (claim, truth) in shown.certificate.margins.data().iter().zip(&truth.margins) {
+                        assert!(*claim <= 0.0 || *claim <= truth + 1e-4, "{claim} above {truth}");
+                    }
+                }
+            }
+        }
+        assert!(refused > 3000, "{refused} of 5000: the test says little");
+    }
+}
