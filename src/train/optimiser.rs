@@ -121,7 +121,7 @@ mod tests {
             let mut state = OptimiserState::new(optimiser, 2);
             for step in 1..=3000 {
                 let rates = Rates { optimiser, step, lr: 0.05, betas: (0.9, 0.98), eps: 1.0, weight_decay: 1.0 };
-                state.step(&[0..2], &mut parameters, &gradient, &rates);
+                state.step(std::slice::from_ref(&(0..2)), &mut parameters, &gradient, &rates);
             }
             assert_eq!(parameters[0], 0.0, "{optimiser:?}");
             assert!(parameters[1] > 0.05, "{optimiser:?}");
