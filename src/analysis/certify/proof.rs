@@ -325,7 +325,7 @@ impl<'a> Proof<'a> {
                 let mut operations = self.tables.fill(y, &mut scratch);
                 self.remainders(y, [of_x.view(), of_y.view()], &mut off, &mut hidden);
                 scratch.most.iter_mut().zip(written_y.row(y)).for_each(|(most, written)| *most += written);
-                operations += (n + 4 * n * width) as u64;
+                operations += (n + n * width + 3 * n * (width - self.exact.len())) as u64;
                 if is_dense {
                     dense.assign(&last);
                     for (functions, members, coefficients) in &self.written {
@@ -362,7 +362,7 @@ impl<'a> Proof<'a> {
 
     /// Neurons at all x for one y, and the sizes of what the sums do not have of them: (n, width) each.
     fn remainders(&self, y: usize, means: [ArrayView2<'_, f64>; 2], off: &mut Array2<f64>, hidden: &mut Array2<f64>) {
-        // Neuron after neuron the values of its table for this y; one 0 for a neuron without one; with its mean.
+        // Neuron after neuron the values of its table for this y, or one 0, with its mean.
         let mut tables = Vec::new();
         for (part, mean) in self.parts.iter().zip(means[1].row(y)) {
             match part {

@@ -86,31 +86,37 @@ impl Part {
         Self { readers, kept }
     }
 
-    /// Adds it at y to a table.
-    fn add(&self, y: usize, combined: Combined, to: &mut [f64]) {
+    /// Adds it at y to a table, or makes it that where it is empty, and returns the operations it took.
+    fn add(&self, y: usize, combined: Combined, to: &mut Vec<f64>) -> u64 {
+        let [left, right] = &self.readers.values;
         let class = self.readers.right.class_of[y] as usize;
+        let len = left.nrows() * self.readers.rows.ncols();
         match &self.kept {
             Some(kept) => {
-                let from = &kept[class * to.len()..(class + 1) * to.len()];
+                let from = &kept[class * len..(class + 1) * len];
+                if to.is_empty() {
+                    to.extend_from_slice(from);
+                    return 0;
+                }
                 to.iter_mut().zip(from).for_each(|(to, from)| *to += from);
+                len as u64
             }
             None => {
-                let [left, right] = &self.readers.values;
+                to.resize(len, 0.0);
                 let of = |(row, k): (usize, usize)| combined.of(left[[row, k]], right[[class, k]]);
                 let activations = Array2::from_shape_fn(left.dim(), of);
-                let shape = (left.nrows(), self.readers.rows.ncols());
-                let to = ArrayViewMut2::from_shape(shape, to).expect("a row a class");
+                let to =
+                    ArrayViewMut2::from_shape((left.nrows(), self.readers.rows.ncols()), to).expect("a row a class");
                 product(activations.view(), self.readers.rows.view(), to, Onto::Plus);
+                self.each()
             }
         }
     }
 
-    /// Operations of making it, an activation counted as one, and of adding it once.
-    fn operations(&self) -> [u64; 2] {
-        let [left, right] = &self.readers.values;
-        let (p, q, n) = (left.nrows() as u64, right.nrows() as u64, self.readers.rows.ncols() as u64);
-        let each = p * left.ncols() as u64 * (n + 1);
-        if self.kept.is_some() { [q * each, p * n] } else { [0, each] }
+    /// Operations at one class of y, an activation counted as one.
+    fn each(&self) -> u64 {
+        let (classes, neurons) = self.readers.values[0].dim();
+        (classes * neurons * (self.readers.rows.ncols() + 1)) as u64
     }
 }
 
@@ -167,7 +173,9 @@ impl Tables {
         let mut parts: Vec<(Partition, Vec<Part>)> = Vec::new();
         for readers in readers {
             let part = Part::new(readers, combined);
-            operations += part.operations()[0];
+            if part.kept.is_some() {
+                operations += part.each() * part.readers.right.classes as u64;
+            }
             match parts.iter_mut().find(|(left, _)| *left == part.readers.left) {
                 Some((_, parts)) => parts.push(part),
                 None => parts.push((part.readers.left.clone(), vec![part])),
@@ -261,11 +269,7 @@ impl Tables {
                 }
                 OfY::Parts(parts) => {
                     short.clear();
-                    short.resize(table.left.classes * n, 0.0);
-                    for part in parts {
-                        part.add(y, self.combined, short);
-                        operations += part.operations()[1];
-                    }
+                    operations += parts.iter().map(|part| part.add(y, self.combined, short)).sum::<u64>();
                     less_least(short, &mut scratch.most);
                     operations += 2 * short.len() as u64;
                 }
@@ -359,7 +363,7 @@ impl Search<'_> {
                 let left = v - row[z as usize];
                 own[count] = (z, left);
                 // What is no number stays.
-                count += usize::from(!(left <= needed));
+                count += usize::from(left > needed || left.is_nan());
             }
             // Nothing is compared with minus infinity.
             let each = if needed == f64::NEG_INFINITY { 1 } else { 2 };
