@@ -340,11 +340,6 @@ impl Layer {
             && own.iter().all(|values| values.iter().all(|v| v.is_finite()))
     }
 
-    /// The neuron of two values of the maps: within `exact` of the true one.
-    pub fn neuron(&self, left: f64, right: f64) -> f64 {
-        neuron(self.is_product, self.function, left, right)
-    }
-
     /// A bound on how far a logit of a forward pass in `f32` may be from the true one, at any pair; infinite where such a pass may
     /// overflow.
     pub fn single_error(&self) -> f64 {

@@ -1,7 +1,9 @@
 //! Proofs that a network's largest logit is at the product: from its explanation, from cosets alone, and by running every pair.
 
+mod bounds;
 mod enclosed;
 mod file;
+mod means;
 mod proof;
 mod tables;
 
@@ -82,7 +84,7 @@ impl Method {
 #[serde(rename_all = "snake_case")]
 pub enum ProvenBy {
     /// By the explanation: cosets where these are few, else the irreps that are written in; unexplained neurons are run as they
-    /// are.
+    /// are, and all others that are not read where these irreps have as many functions.
     Explanation,
     /// By cosets alone: what other neurons do is bounded.
     Cosets,
@@ -106,7 +108,8 @@ pub struct Certificate {
     pub neurons: Vec<Method>,
     /// The functions that neurons write along, irrep by irrep: (functions, n) each.
     pub functions: Vec<Array2<f64>>,
-    /// A lower bound on the margin of every pair, in real arithmetic: \[x, y\]. Where it is above 0 the pair is proven.
+    /// A lower bound on the margin of every pair, in real arithmetic: \[x, y\]. Where it is above 0 the pair is proven. With neurons
+    /// that are read no larger one is looked for than a forward pass in `f32` needs.
     pub margins: Array2<f64>,
     /// A bound on how far a logit of a forward pass in `f32` may be from the one in real arithmetic.
     pub single_error: f64,
@@ -275,7 +278,16 @@ fn methods(
             }
         }
     };
-    let methods = explanation.neurons.iter().enumerate().map(&mut method).collect::<Result<_>>()?;
+    let mut methods = explanation.neurons.iter().enumerate().map(&mut method).collect::<Result<Vec<_>>>()?;
+    // As many functions as neurons save nothing.
+    let written = methods.iter().filter(|method| matches!(method, Method::Written(_))).count();
+    if functions.iter().map(Array2::nrows).sum::<usize>() >= written {
+        functions.clear();
+        methods
+            .iter_mut()
+            .filter(|method| matches!(method, Method::Written(_)))
+            .for_each(|method| *method = Method::Exact);
+    }
     Ok((methods, functions))
 }
 

@@ -1,42 +1,24 @@
 //! The proof: what the explanation makes cheap to add up, what it leaves, and the bound on rounding.
 
-use super::enclosed::{Layer, UNIT, gamma, largest, neuron};
-use super::tables::{Merges, Partition};
-use super::{Along, Method, OnClasses};
-use crate::linalg::{Onto, fold_blocks, map_blocks, product, times};
+use super::bounds::{Bounds, Distance, Remainders, SAFE, TINY, of_search};
+use super::enclosed::{Layer, UNIT, gamma, largest};
+use super::means::Means;
+use super::tables::{Combined, Level, Partition, Readers, Scratch, Search, Tables, less_least};
+use super::{Along, GRAIN, Method, OnClasses};
+use crate::linalg::{Onto, map_blocks, product, times};
 use crate::model::Activation;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
-/// What a bound is multiplied with, so that the rounding of the bound itself does not make it too small.
-const SAFE: f64 = 1.0 + 1e-6;
+/// Columns that are worked on in the same memory.
+const BLOCK: usize = 8;
 
-/// More than all results below the normal range of `f64` in a proof add up to.
-const TINY: f64 = 1e-280;
-
-/// Segments that means over pairs are added up in.
-const SEGMENTS: usize = 16;
-
-/// Most bytes of the tables of two partitions that are kept for all their classes.
-const KEPT: usize = 1 << 26;
+/// Elements x and y at whose pairs the bound by distance is tried.
+const TRIED: usize = 8;
 
 impl OnClasses {
-    fn at(&self, x: usize) -> f64 {
-        self.values[self.class_of[x] as usize]
-    }
-
     fn partition(&self) -> Partition {
         Partition { class_of: self.class_of.clone(), classes: self.values.len() }
     }
-}
-
-/// Neurons that read the same two partitions.
-struct Readers {
-    /// The partition of x, by its place, and that of y.
-    left: usize,
-    right: Partition,
-    members: Vec<usize>,
-    /// What they write for every class of y, (classes of y, classes of x, n), where it is kept.
-    table: Option<Vec<f64>>,
 }
 
 pub(super) struct Proof<'a> {
@@ -44,10 +26,9 @@ pub(super) struct Proof<'a> {
     parts: &'a [Method],
     labels: &'a [u32],
     n: usize,
-    /// Partitions of x that neurons read, and how their tables are added up.
-    lefts: Vec<Partition>,
-    merges: Merges,
-    readers: Vec<Readers>,
+    combined: Combined,
+    tables: Tables,
+    points: Partition,
     /// Functions of the irreps that neurons write in, (rank, n), with the neurons and their coefficients (members, rank).
     written: Vec<(&'a Array2<f64>, Vec<usize>, Array2<f64>)>,
     exact: Vec<usize>,
@@ -58,28 +39,37 @@ pub(super) struct Proof<'a> {
     along_error: Array1<f64>,
     /// By neuron, its size in the sums of the proof, its remainder's row apart: `sum over r of |C| max |B|`, or the largest U.
     along_cheap: Array1<f64>,
-    /// A margin is refined until it is above this: what a forward pass in `f32` may be off for two logits.
+    /// A margin is refined until it is this, which is above what a forward pass in `f32` may be off for two logits.
     wanted: f64,
 }
+
+/// Where margins are found: these x, in the order of the tables' classes, and y, where logits are `most` less what all levels
+/// take off.
+struct At<'a> {
+    xs: &'a [u32],
+    /// The products x y, by x.
+    products: &'a [usize],
+    most: &'a [f64],
+    levels: &'a [Level<'a>],
+}
+
+/// Margins of one y, and the operations they took.
+type Column = (Array1<f64>, u64);
 
 impl<'a> Proof<'a> {
     pub fn new(layer: &'a Layer, parts: &'a [Method], functions: &'a [Array2<f64>], labels: &'a [u32]) -> Self {
         let n = layer.unembedding.ncols();
         let width = parts.len();
-        let mut lefts: Vec<Partition> = Vec::new();
-        let mut readers: Vec<Readers> = Vec::new();
+        let combined = Combined { is_product: layer.is_product, function: layer.function };
+        let mut readers: Vec<(Partition, Partition, Vec<usize>)> = Vec::new();
         let mut members: Vec<(Vec<usize>, Vec<f64>)> = vec![Default::default(); functions.len()];
         for (k, part) in parts.iter().enumerate() {
             match part {
                 Method::Read { left, right } => {
                     let (left, right) = (left.partition(), right.partition());
-                    let place = lefts.iter().position(|known| *known == left).unwrap_or_else(|| {
-                        lefts.push(left);
-                        lefts.len() - 1
-                    });
-                    match readers.iter_mut().find(|of| of.left == place && of.right == right) {
-                        Some(found) => found.members.push(k),
-                        None => readers.push(Readers { left: place, right, members: vec![k], table: None }),
+                    match readers.iter_mut().find(|of| of.0 == left && of.1 == right) {
+                        Some((.., found)) => found.push(k),
+                        None => readers.push((left, right, vec![k])),
                     }
                 }
                 Method::Written(along) => {
@@ -129,130 +119,36 @@ impl<'a> Proof<'a> {
             places.column_mut(k).iter_mut().zip(&left.class_of).for_each(|(place, class)| *place = first + class);
             first += left.values.len() as u32;
         }
-        let merges = Merges::new(&lefts, n);
-        let wanted = 2.0 * layer.single_error();
-        let mut proof = Self {
+        let values = |members: &[usize], side: usize| {
+            let of = |&k: &usize| match &parts[k] {
+                Method::Read { left, right } => ArrayView1::from(if side == 0 { &left.values } else { &right.values }),
+                _ => unreachable!("readers are read"),
+            };
+            let columns: Vec<_> = members.iter().map(of).collect();
+            ndarray::stack(Axis(1), &columns).expect("values on the same classes")
+        };
+        let of_members = |(left, right, members): (Partition, Partition, Vec<usize>)| {
+            // Negative: a table is then what is taken off.
+            let rows = -layer.unembedding.select(Axis(0), &members);
+            Readers { left, right, values: [values(&members, 0), values(&members, 1)], rows }
+        };
+        Self {
             layer,
             parts,
             labels,
             n,
-            lefts,
-            merges,
-            readers,
+            combined,
+            tables: Tables::new(readers.into_iter().map(of_members).collect(), combined, n),
+            points: Partition::points(n),
             written,
             exact,
             places,
             along,
             along_error,
             along_cheap,
-            wanted,
-        };
-        proof.keep_tables();
-        proof
-    }
-
-    /// The two functions on classes that a reader reads.
-    fn read_by(&self, k: usize) -> [&OnClasses; 2] {
-        match &self.parts[k] {
-            Method::Read { left, right } => [left, right],
-            _ => unreachable!("readers are read"),
+            // A margin is rounded down to a multiple of 1 over the grain.
+            wanted: 2.0 * layer.single_error() + 2.0 / GRAIN,
         }
-    }
-
-    /// A neuron's activation by its table, for values of both.
-    fn idealised(&self, left: f64, right: f64) -> f64 {
-        neuron(self.layer.is_product, self.layer.function, left, right)
-    }
-
-    /// The tables of readers of the same two partitions, where there are several and they fit.
-    fn keep_tables(&mut self) {
-        let tables: Vec<Option<Vec<f64>>> = self
-            .readers
-            .iter()
-            .map(|readers| {
-                let (p, q) = (self.lefts[readers.left].classes, readers.right.classes);
-                let fits = 8 * p * q * self.n <= KEPT && readers.members.len() > 1;
-                fits.then(|| {
-                    let activations = Array2::from_shape_fn((q * p, readers.members.len()), |(row, i)| {
-                        let [left, right] = self.read_by(readers.members[i]);
-                        self.idealised(left.values[row % p], right.values[row / p])
-                    });
-                    let rows = self.layer.unembedding.select(Axis(0), &readers.members);
-                    times(activations.view(), rows.view()).into_raw_vec_and_offset().0
-                })
-            })
-            .collect();
-        self.readers.iter_mut().zip(tables).for_each(|(readers, table)| readers.table = table);
-    }
-
-    /// What readers write at all x, for one y: by class of the merged partition, (classes, n).
-    fn read(&self, y: usize) -> Vec<f64> {
-        let n = self.n;
-        let mut tables: Vec<Vec<f64>> = self.lefts.iter().map(|left| vec![0.0; left.classes * n]).collect();
-        for readers in &self.readers {
-            let to = &mut tables[readers.left];
-            let p = self.lefts[readers.left].classes;
-            match &readers.table {
-                Some(kept) => {
-                    let class = readers.right.class_of[y] as usize;
-                    let kept = &kept[class * p * n..(class + 1) * p * n];
-                    to.iter_mut().zip(kept).for_each(|(to, from)| *to += from);
-                }
-                None => {
-                    let activations = Array2::from_shape_fn((p, readers.members.len()), |(class, i)| {
-                        let [left, right] = self.read_by(readers.members[i]);
-                        self.idealised(left.values[class], right.at(y))
-                    });
-                    let rows = self.layer.unembedding.select(Axis(0), &readers.members);
-                    let mut to = ndarray::ArrayViewMut2::from_shape((p, n), to).expect("a row a class");
-                    product(activations.view(), rows.view(), to.view_mut(), Onto::Plus);
-                }
-            }
-        }
-        self.merges.sum(tables, n)
-    }
-
-    /// Operations of `read`, for all y.
-    fn read_operations(&self) -> u64 {
-        let n = self.n as u64;
-        let of = |readers: &Readers| {
-            let (p, q) = (self.lefts[readers.left].classes as u64, readers.right.classes as u64);
-            let d = readers.members.len() as u64;
-            // An activation counts as one.
-            match readers.table {
-                Some(_) => p * q * d * (n + 1) + n * p * n,
-                None => n * p * d * (n + 1),
-            }
-        };
-        self.readers.iter().map(of).sum::<u64>() + n * self.merges.additions(self.n)
-    }
-
-    /// Neurons less what the cheap sums have of them, at all x for one y: (n, width), with the neurons themselves.
-    fn remainders(&self, y: usize) -> (Array2<f64>, Array2<f64>) {
-        let right = self.layer.right.values.row(y);
-        let mut hidden = self.layer.left.values.clone();
-        for mut row in hidden.rows_mut() {
-            row.zip_mut_with(&right, |left, &right| *left = self.layer.neuron(*left, right));
-        }
-        // Neuron after neuron the values of its table for this y; one 0 for a neuron without one.
-        let mut tables = Vec::new();
-        for part in self.parts {
-            match part {
-                Method::Read { left, right } => {
-                    let right = right.at(y);
-                    tables.extend(left.values.iter().map(|&left| self.idealised(left, right)));
-                }
-                _ => tables.push(0.0),
-            }
-        }
-        let mut off = hidden.clone();
-        for (mut row, places) in off.rows_mut().into_iter().zip(self.places.rows()) {
-            row.iter_mut().zip(places).for_each(|(off, &place)| *off -= tables[place as usize]);
-        }
-        for &k in &self.exact {
-            off.column_mut(k).fill(0.0);
-        }
-        (hidden, off)
     }
 
     /// By neuron the largest differences of its remainder's row from its entry at every class: (n, width).
@@ -268,177 +164,226 @@ impl<'a> Proof<'a> {
     /// Lower bounds on all margins, and the operations they took.
     pub fn margins(&self) -> (Array2<f64>, u64) {
         let differences = self.differences();
-        let lipschitz = !self.layer.is_product && self.layer.function != Activation::Square;
-        let tables_alone = self.parts.iter().all(|part| matches!(part, Method::Read { .. } | Method::Bounded));
-        let n = self.n as u64;
-        let maps = self.layer.operations;
-        if tables_alone && self.parts.iter().any(|part| matches!(part, Method::Read { .. })) && lipschitz {
-            let (margins, fine) = self.by_distance(&differences);
-            let operations = self.read_operations() + n * n * n + fine * 2 * self.parts.len() as u64;
-            let open = |y: &usize| margins.column(*y).iter().any(|margin| *margin <= self.wanted);
-            let open: Vec<usize> = (0..self.n).filter(open).collect();
-            if open.is_empty() {
-                return (margins, maps + operations);
-            }
-            let (finer, more) = self.by_remainders(&differences, &open);
-            let mut margins = margins;
-            margins.zip_mut_with(&finer, |margin, finer| *margin = margin.max(*finer));
-            return (margins, maps + operations + more);
-        }
-        let every: Vec<usize> = (0..self.n).collect();
-        let (margins, operations) = self.by_remainders(&differences, &every);
-        (margins, maps + operations)
-    }
-
-    /// Margins of tables alone, remainders bounded by how far the maps are from the tables' functions, and the number of pairs at
-    /// which that was done neuron by neuron.
-    fn by_distance(&self, differences: &Array2<f64>) -> (Array2<f64>, u64) {
-        let (n, width) = (self.n, self.parts.len());
-        let far = |map: &Array2<f64>, side: usize| {
-            Array2::from_shape_fn((n, width), |(x, k)| match &self.parts[k] {
-                Method::Read { left, right } => (map[[x, k]] - if side == 0 { left.at(x) } else { right.at(x) }).abs(),
-                _ => 0.0,
-            })
-        };
-        let (of_left, of_right) = (far(&self.layer.left.values, 0), far(&self.layer.right.values, 1));
-        // At the class that is worst for each neuron, first.
-        let worst = differences.fold_axis(Axis(0), 0.0, |most: &f64, v| most.max(*v));
-        let (by_left, by_right) = (of_left.dot(&worst), of_right.dot(&worst));
-        let rows = |map: &Array2<f64>, k: usize| map.column(k).iter().copied().fold(f64::MIN, f64::max);
-        let mut rounding = 0.0;
-        let mut bounded = Array1::<f64>::zeros(n);
-        let mut size = largest(&self.layer.offset);
-        for (k, part) in self.parts.iter().enumerate() {
-            let own = self.layer.left.largest[k] + self.layer.right.largest[k];
-            match part {
-                Method::Read { left, right } => {
-                    let values = largest(&left.values) + largest(&right.values);
-                    let error = self.layer.left.exact[k] + self.layer.right.exact[k] + 8.0 * UNIT * (own + values);
-                    rounding += 2.0 * error * self.along_cheap[k];
-                    size += values * self.along_cheap[k];
-                }
-                _ => {
-                    // At its largest, if it is ever on.
-                    let most = rows(&self.layer.left.values, k) + rows(&self.layer.right.values, k);
-                    let most = if self.layer.function == Activation::Relu { most.max(0.0) } else { own };
-                    bounded.scaled_add(most + self.layer.exact[k], &differences.column(k));
-                }
-            }
-        }
-        let summed = gamma(2 * width + 16, UNIT) * size;
-        let rounding = (2.0 * (summed + self.layer.offset_error) + rounding) * SAFE + TINY;
-        let columns = map_blocks(n, 1, |range| {
-            let y = range.start;
-            let read = self.read(y);
-            let of_x = |x: usize| {
-                let class = self.merges.whole.class_of[x] as usize;
-                let (p, row) = (self.labels[x * n + y] as usize, &read[class * n..(class + 1) * n]);
-                let offset = &self.layer.offset;
-                let next = (0..n).filter(|&z| z != p).map(|z| row[z] + offset[z]).fold(f64::NEG_INFINITY, f64::max);
-                let margin = |bound: f64| row[p] + offset[p] - next - (bound + bounded[p]) * SAFE - rounding;
-                let coarse = margin(by_left[x] + by_right[y]);
-                if n == 1 || coarse > self.wanted {
-                    return (if n == 1 { f64::MAX } else { coarse }, 0);
-                }
-                let far = of_left.row(x).dot(&differences.row(p)) + of_right.row(y).dot(&differences.row(p));
-                (margin(far), 1)
+        let operations = self.layer.operations + self.tables.operations;
+        let (by_distance, tried) = self.by_distance(&differences);
+        let open = |y: &usize| {
+            let is_open = |margins: &Array2<f64>| {
+                margins.column(*y).iter().any(|margin| *margin < self.wanted || margin.is_nan())
             };
-            (0..n).map(of_x).unzip::<f64, u64, Vec<f64>, Vec<u64>>()
-        });
-        let fine = columns.iter().flat_map(|(_, fine)| fine).sum();
-        let columns: Vec<Array1<f64>> = columns.into_iter().map(|(margins, _)| margins.into()).collect();
-        (by_columns(n, 0..n, &columns), fine)
+            by_distance.as_ref().is_none_or(is_open)
+        };
+        let open: Vec<usize> = (0..self.n).filter(open).collect();
+        let (columns, more) = if open.is_empty() { (Vec::new(), 0) } else { self.by_remainders(&differences, &open) };
+        let mut margins = by_distance.unwrap_or_else(|| Array2::from_elem((self.n, self.n), f64::NEG_INFINITY));
+        for (y, column) in open.into_iter().zip(columns) {
+            margins.column_mut(y).zip_mut_with(&column, |margin, finer| *margin = margin.max(*finer));
+        }
+        (margins, operations + tried + more)
     }
 
-    /// Margins with the remainders of all neurons, less what they have of a function of x and one of y, for these y.
-    fn by_remainders(&self, differences: &Array2<f64>, ys: &[usize]) -> (Array2<f64>, u64) {
-        let (n, width) = (self.n, self.parts.len());
-        // Means of the remainders over y and over x.
-        let blocks = fold_blocks(
-            n,
-            1,
-            SEGMENTS,
-            || (Array2::<f64>::zeros((n, width)), Vec::new()),
-            |(of_x, of_y), range| {
-                let (_, off) = self.remainders(range.start);
-                of_y.push(off.sum_axis(Axis(0)) / n as f64);
-                *of_x += &off;
-            },
-        );
-        let mut of_x = Array2::<f64>::zeros((n, width));
-        let mut of_y = Array2::<f64>::zeros((n, width));
-        let mut next = 0;
-        for (sums, rows) in blocks {
-            of_x += &sums;
-            for row in rows {
-                of_y.row_mut(next).assign(&row);
-                next += 1;
+    /// The products x y, by x.
+    fn products(&self, y: usize) -> Vec<usize> {
+        (0..self.n).map(|x| self.labels[x * self.n + y] as usize).collect()
+    }
+
+    /// Margins, and the operations they took: where there are tables, all that is found of one that is larger than wanted is that it
+    /// is as large.
+    fn column(&self, at: &At<'_>, live: &mut Vec<Vec<(u32, f64)>>, bounds: &impl Bounds) -> Column {
+        let n = self.n;
+        let mut logits = vec![0.0; n];
+        let mut bound = vec![0.0; n];
+        // Nothing is left out at first.
+        let mut needed = vec![f64::NEG_INFINITY; n];
+        for x in at.xs.iter().map(|&x| x as usize) {
+            let p = at.products[x];
+            let left = |v: f64, level: &Level<'_>| v - level.short[level.class_of[x] as usize * n + p];
+            logits[x] = at.levels.iter().fold(at.most[p], left);
+            bound[x] = bounds.coarse(x);
+            let least = logits[x] - (bound[x] + self.wanted * SAFE);
+            if !self.tables.is_empty() && !least.is_nan() {
+                needed[x] = least;
             }
         }
-        of_x /= n as f64;
+        let mut margins = Array1::from_elem(n, f64::NEG_INFINITY);
+        let mut operations = (at.xs.len() * (at.levels.len() + 2)) as u64;
+        let mut search = Search { levels: at.levels, needed: &needed, operations: 0 };
+        search.run(at.xs, at.most, live, |x, live| {
+            let mut least = if live.len() < n { self.wanted } else { f64::MAX };
+            for &(z, logit) in live.iter().filter(|(z, _)| *z as usize != at.products[x]) {
+                let difference = logits[x] - logit;
+                let mut margin = difference - bound[x];
+                if (margin < self.wanted || margin.is_nan()) && difference > 0.0 {
+                    let (bound, more) = bounds.fine(x, z as usize, difference - self.wanted);
+                    operations += more;
+                    margin = difference - bound;
+                }
+                least = if margin < least || margin.is_nan() { margin } else { least };
+            }
+            operations += live.len() as u64;
+            margins[x] = least;
+        });
+        (margins, operations + search.operations)
+    }
+
+    /// Margins of tables alone, remainders bounded by how far the maps are from the tables' functions, and the operations they
+    /// took; none where a few pairs show that this is too far.
+    fn by_distance(&self, differences: &Array2<f64>) -> (Option<Array2<f64>>, u64) {
+        let lipschitz = !self.layer.is_product && self.layer.function != Activation::Square;
+        let alone = self.parts.iter().all(|part| matches!(part, Method::Read { .. } | Method::Bounded));
+        if !lipschitz || !alone || self.tables.is_empty() {
+            return (None, 0);
+        }
+        let distance = Distance::new(self.layer, self.parts, &self.along_cheap, differences);
+        let n = self.n;
+        let mut operations = 6 * (n * self.parts.len()) as u64;
+        let mut of = |xs: &[u32], ys: &[usize]| {
+            let blocks = map_blocks(ys.len(), BLOCK, |range| {
+                let mut scratch = Scratch::default();
+                let column = |&y: &usize| {
+                    let filled = self.tables.fill(y, &mut scratch);
+                    let levels = self.tables.levels(y, &scratch.short);
+                    scratch.most.iter_mut().zip(&self.layer.offset).for_each(|(most, offset)| *most += offset);
+                    let products = self.products(y);
+                    let at = At { xs, products: &products, most: &scratch.most, levels: &levels };
+                    let (margins, found) = self.column(&at, &mut scratch.live, &distance.at(y, &products));
+                    (margins, filled + n as u64 + found)
+                };
+                ys[range].iter().map(column).collect::<Vec<Column>>()
+            });
+            let columns: Vec<Column> = blocks.into_iter().flatten().collect();
+            operations += columns.iter().map(|(_, operations)| operations).sum::<u64>();
+            columns
+        };
+        let step = n.div_ceil(TRIED);
+        let few: Vec<u32> = self.tables.xs.iter().copied().step_by(step).collect();
+        let tried = of(&few, &(0..n).step_by(step).collect::<Vec<_>>());
+        let fails = |(margins, _): &Column| few.iter().any(|&x| margins[x as usize] < self.wanted);
+        if tried.iter().any(fails) {
+            return (None, operations);
+        }
+        let columns = of(&self.tables.xs, &(0..n).collect::<Vec<_>>());
+        let views: Vec<_> = columns.iter().map(|(margins, _)| margins.view()).collect();
+        (Some(ndarray::stack(Axis(1), &views).expect("columns of one length")), operations)
+    }
+
+    /// Means of the remainders over y and over x, (n, width) each, the former less the mean over both, and the operations they took.
+    fn means(&self) -> ([Array2<f64>; 2], u64) {
+        let (n, width) = (self.n, self.parts.len());
+        let [mut of_x, mut of_y] = [(); 2].map(|()| Array2::<f64>::zeros((n, width)));
+        let mut operations = 0;
+        for (k, part) in self.parts.iter().enumerate().filter(|(_, part)| !matches!(part, Method::Exact)) {
+            let (left, right) = (self.layer.left.values.column(k), self.layer.right.values.column(k));
+            let over = [Means::of(right.iter().copied()), Means::of(left.iter().copied())];
+            operations += 2 * Means::operations(n);
+            let table = match part {
+                Method::Read { left, right } => {
+                    operations += 2 * Means::operations(n);
+                    let values = |map: &OnClasses| (0..n).map(|x| map.at(x)).collect::<Vec<f64>>();
+                    Some([values(left), values(right)])
+                }
+                _ => None,
+            };
+            let over_table =
+                table.as_ref().map(|[left, right]| [right, left].map(|values| Means::of(values.iter().copied())));
+            let mean = |side: usize, x: usize, value: f64| {
+                let of_table = table.as_ref().zip(over_table.as_ref());
+                let of_table = of_table.map_or(0.0, |(own, over)| over[side].at(own[side][x], self.combined));
+                over[side].at(value, self.combined) - of_table
+            };
+            (0..n).for_each(|x| of_x[[x, k]] = mean(0, x, left[x]));
+            (0..n).for_each(|y| of_y[[y, k]] = mean(1, y, right[y]));
+        }
         let mean = of_y.mean_axis(Axis(0)).expect("an element at least");
         of_y -= &mean;
-        let written_x = times(of_x.view(), self.along.view());
+        ([of_x, of_y], operations)
+    }
+
+    /// Columns of margins with the remainders of all neurons, less what they have of a function of x and one of y, for these y,
+    /// and the operations they took.
+    fn by_remainders(&self, differences: &Array2<f64>, ys: &[usize]) -> (Vec<Array1<f64>>, u64) {
+        let (n, width) = (self.n, self.parts.len());
+        let ([of_x, of_y], of_means) = self.means();
         let written_y = times(of_y.view(), self.along.view()) + &self.layer.offset;
         let rounding = self.rounding(of_x.view(), of_y.view());
         let exact_rows = self.layer.unembedding.select(Axis(0), &self.exact);
         let along = self.along.t().as_standard_layout().into_owned();
-
-        let columns = map_blocks(ys.len(), 1, |range| {
-            let y = ys[range.start];
-            let (hidden, mut off) = self.remainders(y);
-            off -= &of_x;
-            off -= &of_y.row(y);
-            let read = self.read(y);
-            let mut sums = written_x.clone();
-            for (x, mut row) in sums.rows_mut().into_iter().enumerate() {
-                let class = self.merges.whole.class_of[x] as usize;
-                row += &ArrayView1::from(&read[class * n..(class + 1) * n]);
-                row += &written_y.row(y);
-            }
-            for (functions, members, coefficients) in &self.written {
-                let along = times(hidden.select(Axis(1), members).view(), coefficients.view());
-                product(along.view(), functions.view(), sums.view_mut(), Onto::Plus);
-            }
-            if !self.exact.is_empty() {
-                let of_exact = hidden.select(Axis(1), &self.exact);
-                product(of_exact.view(), exact_rows.view(), sums.view_mut(), Onto::Plus);
-            }
-            off.mapv_inplace(f64::abs);
-            let mut refined = 0u64;
-            let mut of_x = |x: usize| {
-                let (p, row, off) = (self.labels[x * n + y] as usize, sums.row(x), off.row(x));
-                let bound = off.dot(&differences.row(p)) * SAFE + rounding;
-                let mut least = f64::MAX;
-                for z in (0..n).filter(|&z| z != p) {
-                    let difference = row[p] - row[z];
-                    let mut margin = difference - bound;
-                    if (margin <= self.wanted || margin.is_nan()) && difference > 0.0 {
-                        refined += 1;
-                        let rows = off.iter().zip(along.row(p)).zip(along.row(z));
-                        let bound = rows.map(|((off, p), z)| off * (p - z).abs()).sum::<f64>() * SAFE + rounding;
-                        margin = difference - bound;
+        let is_dense = !self.exact.is_empty() || !self.written.is_empty();
+        let rank: usize = self.written.iter().map(|(functions, ..)| functions.nrows()).sum();
+        let joined: usize = self.written.iter().map(|(functions, members, _)| functions.nrows() * members.len()).sum();
+        // The last level, negative: functions of x, and neurons that are not read.
+        let last = -times(of_x.view(), self.along.view());
+        let mut most = vec![0.0; n];
+        let mut of_functions = last.clone().into_raw_vec_and_offset().0;
+        if !self.tables.is_empty() {
+            less_least(&mut of_functions, &mut most);
+        }
+        let blocks = map_blocks(ys.len(), BLOCK, |range| {
+            let mut scratch = Scratch::default();
+            let [mut off, mut hidden] = [(); 2].map(|()| Array2::<f64>::zeros((n, width)));
+            let mut dense = if is_dense { last.clone() } else { Array2::zeros((0, 0)) };
+            let column = |&y: &usize| {
+                let mut operations = self.tables.fill(y, &mut scratch);
+                self.remainders(y, [of_x.view(), of_y.view()], &mut off, &mut hidden);
+                scratch.most.iter_mut().zip(written_y.row(y)).for_each(|(most, written)| *most += written);
+                operations += (n + n * width + 3 * n * (width - self.exact.len())) as u64;
+                if is_dense {
+                    dense.assign(&last);
+                    for (functions, members, coefficients) in &self.written {
+                        let along = times(hidden.select(Axis(1), members).view(), coefficients.view());
+                        product(along.view(), functions.view(), dense.view_mut(), Onto::Minus);
                     }
-                    least = if margin < least || margin.is_nan() { margin } else { least };
+                    let of_exact = hidden.select(Axis(1), &self.exact);
+                    product(of_exact.view(), exact_rows.view(), dense.view_mut(), Onto::Minus);
+                    operations += (n * joined + n * n * (rank + self.exact.len())) as u64;
+                    if !self.tables.is_empty() {
+                        less_least(dense.as_slice_mut().expect("a matrix as it was made"), &mut scratch.most);
+                        operations += 2 * (n * n) as u64;
+                    }
+                } else {
+                    scratch.most.iter_mut().zip(&most).for_each(|(to, most)| *to += most);
+                    operations += n as u64;
                 }
-                least
+                let short = if is_dense { dense.as_slice().expect("a matrix as it was made") } else { &of_functions };
+                let mut levels = self.tables.levels(y, &scratch.short);
+                levels.push(Level { class_of: &self.points.class_of, short });
+                let products = self.products(y);
+                let at = At { xs: &self.tables.xs, products: &products, most: &scratch.most, levels: &levels };
+                let bounds = Remainders::new(&off, [differences, &along], &products, rounding);
+                let (margins, found) = self.column(&at, &mut scratch.live, &bounds);
+                (margins, operations + found)
             };
-            let margins: Array1<f64> = (0..n).map(&mut of_x).collect();
-            (margins, refined)
+            ys[range].iter().map(column).collect::<Vec<Column>>()
         });
-        let refined: u64 = columns.iter().map(|(_, refined)| refined).sum();
-        let columns: Vec<Array1<f64>> = columns.into_iter().map(|(margins, _)| margins).collect();
-        let (n, width, these) = (self.n as u64, self.parts.len() as u64, ys.len() as u64);
-        let read = self.read_operations() * these / n;
-        let written: u64 = self
-            .written
-            .iter()
-            .map(|(functions, members, _)| (functions.nrows() * (members.len() + self.n)) as u64 * n * these)
-            .sum();
-        let remainders = n * n * width + 2 * n * n * width + 2 * n * these * width;
-        let exact = self.exact.len() as u64 * n * n * these;
-        let operations = read + written + remainders + exact + 3 * n * n * these + refined * width;
-        (by_columns(self.n, ys.iter().copied(), &columns), operations)
+        let (columns, operations): (Vec<_>, Vec<u64>) = blocks.into_iter().flatten().unzip();
+        // Functions of x and of y along all rows; how far the former fall short.
+        let once = 2 * n * n * width + 2 * n * n;
+        (columns, of_means + once as u64 + operations.iter().sum::<u64>())
+    }
+
+    /// Neurons at all x for one y, and the sizes of what the sums do not have of them: (n, width) each.
+    fn remainders(&self, y: usize, means: [ArrayView2<'_, f64>; 2], off: &mut Array2<f64>, hidden: &mut Array2<f64>) {
+        // Neuron after neuron the values of its table for this y, or one 0, with its mean.
+        let mut tables = Vec::new();
+        for (part, mean) in self.parts.iter().zip(means[1].row(y)) {
+            match part {
+                Method::Read { left, right } => {
+                    let right = right.at(y);
+                    tables.extend(left.values.iter().map(|&left| self.combined.of(left, right) + mean));
+                }
+                _ => tables.push(*mean),
+            }
+        }
+        let right = self.layer.right.values.row(y);
+        let left = self.layer.left.values.rows().into_iter().zip(self.places.rows()).zip(means[0].rows());
+        for (((left, places), of_x), (mut off, mut hidden)) in
+            left.zip(off.rows_mut().into_iter().zip(hidden.rows_mut()))
+        {
+            for k in 0..left.len() {
+                hidden[k] = self.combined.of(left[k], right[k]);
+                off[k] = (hidden[k] - tables[places[k] as usize] - of_x[k]).abs();
+            }
+            self.exact.iter().for_each(|&k| off[k] = 0.0);
+        }
     }
 
     /// A bound on what rounding adds to a difference of two of the sums and to the bound on remainders.
@@ -453,7 +398,7 @@ impl<'a> Proof<'a> {
                 Method::Read { left, right } => {
                     let (left, right) = (largest(&left.values), largest(&right.values));
                     // In size, not in sign: the neuron of the largest values of both.
-                    self.idealised(left, right).max(self.idealised(-left, -right).abs())
+                    self.combined.of(left, right).max(self.combined.of(-left, -right).abs())
                 }
                 Method::Bounded => 0.0,
                 Method::Exact | Method::Written(_) => hidden,
@@ -469,7 +414,7 @@ impl<'a> Proof<'a> {
                 remainders += 2.0 * (error * along + (most + error) * self.along_error[k]);
             }
         }
-        sums += gamma(2 * (self.parts.len() + rank) + 32, UNIT) * size;
+        sums += of_search(self.parts.len() + rank, size);
         // Results below the normal range of f64 are off by less than this in all.
         (2.0 * sums + remainders) * SAFE + TINY
     }
@@ -479,13 +424,4 @@ impl<'a> Proof<'a> {
         let (n, width) = (self.n as u64, self.parts.len() as u64);
         self.layer.operations + n * n * width + n * n * n * width + n * n * n
     }
-}
-
-/// Columns of a matrix (n, n), the others such that nothing is proven there.
-fn by_columns(n: usize, ys: impl IntoIterator<Item = usize>, columns: &[Array1<f64>]) -> Array2<f64> {
-    let mut margins = Array2::from_elem((n, n), f64::NEG_INFINITY);
-    for (y, column) in ys.into_iter().zip(columns) {
-        margins.slice_mut(s![.., y]).assign(column);
-    }
-    margins
 }
