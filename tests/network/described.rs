@@ -1,7 +1,7 @@
 //! The network of `docs/adding-a-model.md`, in Rust and in `cfg.json`: one network, trained, kept, hooked, analysed, reported.
 
 use irreplens::analysis::{ProvenBy, certify, explain, neurons};
-use irreplens::checkpoint::{ModelKind, ModelSettings, Run, RunConfig, Tensor, Tensors, write_safetensors};
+use irreplens::checkpoint::{ModelKind, ModelSettings, Optimiser, Run, RunConfig, Tensor, Tensors, write_safetensors};
 use irreplens::error::TensorFault;
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::Cyclic;
@@ -15,7 +15,10 @@ use std::path::Path;
 
 /// The settings on the page.
 fn on_the_page() -> String {
-    let page = include_str!("../../docs/adding-a-model.md");
+    settings_of(include_str!("../../docs/adding-a-model.md"))
+}
+
+fn settings_of(page: &str) -> String {
     page.split("```json\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of JSON").to_owned()
 }
 
@@ -175,19 +178,15 @@ fn settings_name_what_has_a_name() {
 #[test]
 fn maps_are_those_that_the_activation_reads_whatever_linear_steps_make_them() {
     // Wu et al. 2024: (E_a[x] + E_b[y]) W, a ReLU, and an unembedding with a bias.
-    let described = Architecture::new()
-        .embed("left", Token::Left, "E_a", 6)
-        .embed("right", Token::Right, "E_b", 6)
-        .sum("both", ["left", "right"])
-        .linear("hidden_pre", "both", "W", 9)
-        .activate("hidden", "hidden_pre", Activation::Relu)
-        .unembed("hidden", "W_U")
-        .neurons("hidden")
-        .with_output_bias();
-    let net = Network::random(described, 7, 1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let config = settings(folder.path(), &settings_of(include_str!("../../docs/explanations.md"))).unwrap();
+    assert_eq!((config.optimiser, config.betas), (Optimiser::Adam, (0.9, 0.999)));
+    let net = Network::random(config.architecture(), 7, 1).unwrap();
+    let largest = |name: &str| net.parameter(name).unwrap().iter().fold(0.0f32, |most, v| most.max(v.abs()));
+    assert!((0.06..=0.0625).contains(&largest("W")) && largest("W_E_a") > 2.0 && largest("b_U") > 0.0);
     laws::model::check(&net).unwrap();
     let maps = net.as_separable().unwrap();
-    assert_eq!((maps.separable_site(), maps.left().dim()), ("hidden_pre", (7, 9)));
+    assert_eq!((maps.separable_site(), maps.left().dim()), ("hidden_pre", (7, 128)));
     assert_eq!(maps.neuron_function().unwrap().function, Activation::Relu);
     let group = Cyclic::new(7).unwrap();
     let explanation = explain(&net, &group, &IrrepBasis::new(&group).unwrap()).unwrap();
