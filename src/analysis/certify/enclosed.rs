@@ -2,8 +2,8 @@
 
 use crate::error::{Error, Result};
 use crate::linalg::times;
-use crate::model::{Activation, Interpretable, Network, Operation, Token};
-use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use crate::model::{Activation, Interpretable, Network, Operation, Step, Token};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, concatenate};
 use std::collections::HashMap;
 
 /// Half a unit in the last place of 1 in `f64`.
@@ -125,6 +125,22 @@ impl Value {
         self.left.as_ref().or(self.right.as_ref()).map_or(0, |value| value.values.ncols())
     }
 
+    /// Channels that are not 0, those of both sides; others are not multiplied.
+    fn channels(&self) -> usize {
+        let of = |side: &Enclosed| side.largest.iter().filter(|size| **size > 0.0).count();
+        [&self.left, &self.right].into_iter().flatten().map(of).sum()
+    }
+
+    /// With a row added at every x.
+    fn with_row(mut self, row: ArrayView1<'_, f32>, n: usize) -> Self {
+        let rows = Enclosed::of_weights(row.broadcast((n, row.len())).expect("a row for each"));
+        self.left = Some(match &self.left {
+            Some(left) => left.plus(&rows),
+            None => rows,
+        });
+        self
+    }
+
     fn or_zeros(side: &Option<Enclosed>, n: usize, width: usize) -> Enclosed {
         side.clone().unwrap_or_else(|| Enclosed::zeros(Array2::zeros((n, width))))
     }
@@ -162,6 +178,140 @@ pub(super) struct Layer {
     pub operations: u64,
 }
 
+/// The step that makes the neurons.
+struct Neurons<'a> {
+    name: &'a str,
+    maps: Value,
+    is_product: bool,
+    function: Activation,
+    /// What is added to them before they are read.
+    after: Option<&'a str>,
+}
+
+/// The values of a network's steps, as far as they have been read.
+struct Steps<'a> {
+    network: &'a Network,
+    values: HashMap<&'a str, Value>,
+    neurons: Option<Neurons<'a>>,
+    operations: u64,
+}
+
+impl<'a> Steps<'a> {
+    fn value(&self, step: &Step, name: &str) -> Result<Value> {
+        let expected =
+            "an input that is a function of x plus one of y: certificates are of networks with one hidden layer";
+        self.values.get(name).cloned().ok_or_else(|| Error::description(&step.name, expected, format!("`{name}`")))
+    }
+
+    fn parameter(&self, step: &Step, name: &str) -> Result<ArrayView2<'a, f32>> {
+        let there = self.network.parameter(name);
+        there.ok_or_else(|| Error::description(&step.name, "a parameter of the network", format!("`{name}`")))
+    }
+
+    /// Reads a step before the unembedding.
+    fn read(&mut self, step: &'a Step) -> Result<()> {
+        let n = self.network.order();
+        let wrong = |expected: &str, got: String| Error::description(&step.name, expected, got);
+        let all = |inputs: &[String], f: fn(&Enclosed, &Enclosed) -> Enclosed| {
+            let mut all: Option<Value> = None;
+            for name in inputs {
+                let next = self.value(step, name)?;
+                all = Some(all.map_or_else(|| next.clone(), |all| all.zip(&next, n, f)));
+            }
+            all.ok_or_else(|| wrong("an input", "none".into()))
+        };
+        let value = match &step.operation {
+            Operation::Embed { tokens, table, .. } if tokens.len() == 1 => {
+                let rows = self.parameter(step, table)?.slice_move(ndarray::s![..n, ..]);
+                let enclosed = Some(Enclosed::of_weights(rows));
+                match tokens[0] {
+                    Token::Left => Value { left: enclosed, right: None },
+                    Token::Right => Value { left: None, right: enclosed },
+                    _ => return Err(wrong("an embedding of x or y", "a constant token".into())),
+                }
+            }
+            Operation::Linear { input, weight, bias, .. } => {
+                let (value, weight) = (self.value(step, input)?, self.parameter(step, weight)?);
+                let bias = bias.as_ref().map(|bias| self.parameter(step, bias)).transpose()?;
+                self.operations += (value.channels() * n * weight.ncols()) as u64;
+                let value = value.map(|value| value.times(weight));
+                match bias {
+                    Some(bias) => value.with_row(bias.row(0), n),
+                    None => value,
+                }
+            }
+            Operation::Sum { inputs } => all(inputs, Enclosed::plus)?,
+            Operation::Concatenate { inputs } => all(inputs, Enclosed::beside)?,
+            Operation::Product { inputs } if inputs.len() == 2 => {
+                let (a, b) = (self.value(step, &inputs[0])?, self.value(step, &inputs[1])?);
+                let maps = match (a.left, a.right, b.left, b.right) {
+                    (Some(left), None, None, Some(right)) | (None, Some(right), Some(left), None) => {
+                        Value { left: Some(left), right: Some(right) }
+                    }
+                    _ => return Err(wrong("a product of a function of x and one of y", "another".into())),
+                };
+                let function = Activation::Identity;
+                self.neurons = Some(Neurons { name: &step.name, maps, is_product: true, function, after: None });
+                return Ok(());
+            }
+            Operation::Activate { input, function, bias } if self.neurons.is_none() => {
+                if !matches!(function, Activation::Relu | Activation::Square | Activation::Identity) {
+                    let expected = "relu, square or identity, which can be bounded exactly";
+                    return Err(wrong(expected, format!("{function:?}")));
+                }
+                let (maps, after) = (self.value(step, input)?, bias.as_deref());
+                self.neurons = Some(Neurons { name: &step.name, maps, is_product: false, function: *function, after });
+                return Ok(());
+            }
+            operation => {
+                let kind = format!("{operation:?}");
+                let kind = kind.split([' ', '{']).next().unwrap_or_default().to_string();
+                let expected = "an embedding, a linear map, a sum, a concatenation, one product or activation function, or the \
+                                unembedding: certificates are of networks with one hidden layer";
+                return Err(wrong(expected, format!("a step of kind `{kind}`")));
+            }
+        };
+        self.values.insert(&step.name, value);
+        Ok(())
+    }
+
+    /// The layer that an unembedding reads.
+    fn layer(mut self, step: &Step, input: &str, weight: &str, bias: Option<&str>) -> Result<Layer> {
+        let n = self.network.order();
+        let (maps, is_product, function, after) = match self.neurons.take() {
+            Some(Neurons { name, maps, is_product, function, after }) if name == input => {
+                (maps, is_product, function, after)
+            }
+            None => (self.value(step, input)?, false, Activation::Identity, None),
+            Some(neurons) => {
+                let expected = format!("an unembedding that reads `{}`", neurons.name);
+                return Err(Error::description(&step.name, &expected, format!("`{input}`")));
+            }
+        };
+        let unembedding = self.parameter(step, weight)?.slice_move(ndarray::s![.., ..n]).mapv(f64::from);
+        let mut offset = Array1::<f64>::zeros(n);
+        let (mut offset_size, mut offset_error) = (Array1::<f64>::zeros(n), 0.0);
+        let mut after_size = Array1::zeros(unembedding.nrows());
+        if let Some(bias) = bias {
+            offset += &self.parameter(step, bias)?.slice(ndarray::s![0, ..n]).mapv(f64::from);
+            offset_size += &offset.mapv(f64::abs);
+        }
+        if let Some(after) = after {
+            let after = self.parameter(step, after)?.row(0).mapv(f64::from);
+            after_size = after.mapv(f64::abs);
+            offset_size += &after_size.dot(&unembedding.mapv(f64::abs));
+            offset_error = gamma(after.len() + 2, UNIT) * largest(&offset_size) * SAFE;
+            offset += &after.dot(&unembedding);
+        }
+        let width = unembedding.nrows();
+        let (left, right) = (Value::or_zeros(&maps.left, n, width), Value::or_zeros(&maps.right, n, width));
+        let written = Written { unembedding, offset, offset_size, offset_error, after_size };
+        let layer = Layer::of_maps(left, right, is_product, function, written, self.operations);
+        let (what, expected) = ("bound of a neuron", "a finite number");
+        if layer.is_finite() { Ok(layer) } else { Err(Error::Range { what, expected, got: f64::INFINITY }) }
+    }
+}
+
 impl Layer {
     /// The layer of a network whose steps are embeddings, linear maps, sums and concatenations up to one sum or product, one
     /// activation function and the unembedding.
@@ -169,133 +319,14 @@ impl Layer {
     /// # Errors
     /// [`Error::Description`] naming the step that is another; [`Error::Range`] where a bound overflows.
     pub fn new(network: &Network) -> Result<Self> {
-        let n = network.order();
-        let architecture = network.architecture();
-        let mut values: HashMap<&str, Value> = HashMap::new();
-        let mut layer: Option<(&str, Value, Activation, Option<&str>, bool)> = None;
-        let mut operations = 0;
-        for step in &architecture.steps {
-            let wrong = |expected: &str, got: String| Error::description(&step.name, expected, got);
-            let input = |name: &String, values: &HashMap<&str, Value>| {
-                let expected = "an input that is a function of x plus one of y: certificates are of networks with one hidden layer";
-                values.get(name.as_str()).cloned().ok_or_else(|| wrong(expected, format!("`{name}`")))
-            };
-            let parameter = |name: &String| {
-                network.parameter(name).ok_or_else(|| wrong("a parameter of the network", format!("`{name}`")))
-            };
-            let value = match &step.operation {
-                Operation::Embed { tokens, table, .. } if tokens.len() == 1 => {
-                    let rows = parameter(table)?.slice_move(ndarray::s![..n, ..]);
-                    let enclosed = Some(Enclosed::of_weights(rows));
-                    match tokens[0] {
-                        Token::Left => Value { left: enclosed, right: None },
-                        Token::Right => Value { left: None, right: enclosed },
-                        _ => return Err(wrong("an embedding of x or y", "a constant token".into())),
-                    }
+        let mut steps = Steps { network, values: HashMap::new(), neurons: None, operations: 0 };
+        for step in &network.architecture().steps {
+            match &step.operation {
+                Operation::Unembed { input, weight, bias, .. } => {
+                    return steps.layer(step, input, weight, bias.as_deref());
                 }
-                Operation::Linear { input: name, weight, bias, .. } => {
-                    let (value, weight) = (input(name, &values)?, parameter(weight)?);
-                    // Channels that are 0 are not multiplied.
-                    let channels = |side: &Option<Enclosed>| {
-                        side.as_ref().map_or(0, |side| side.largest.iter().filter(|size| **size > 0.0).count())
-                    };
-                    operations += ((channels(&value.left) + channels(&value.right)) * n * weight.ncols()) as u64;
-                    let mut value = value.map(|value| value.times(weight));
-                    if let Some(bias) = bias {
-                        let bias = parameter(bias)?;
-                        let row = bias.row(0).to_owned();
-                        let rows = Enclosed::of_weights(row.broadcast((n, bias.ncols())).expect("a row for each"));
-                        value.left = Some(match &value.left {
-                            Some(left) => left.plus(&rows),
-                            None => rows,
-                        });
-                    }
-                    value
-                }
-                Operation::Sum { inputs } => {
-                    let mut sum: Option<Value> = None;
-                    for name in inputs {
-                        let next = input(name, &values)?;
-                        sum = Some(sum.map_or_else(|| next.clone(), |sum| sum.zip(&next, n, Enclosed::plus)));
-                    }
-                    sum.ok_or_else(|| wrong("an input", "none".into()))?
-                }
-                Operation::Concatenate { inputs } => {
-                    let mut all: Option<Value> = None;
-                    for name in inputs {
-                        let next = input(name, &values)?;
-                        all = Some(all.map_or_else(|| next.clone(), |all| all.zip(&next, n, Enclosed::beside)));
-                    }
-                    all.ok_or_else(|| wrong("an input", "none".into()))?
-                }
-                Operation::Product { inputs } if inputs.len() == 2 => {
-                    let (a, b) = (input(&inputs[0], &values)?, input(&inputs[1], &values)?);
-                    let product = match (a.left, a.right, b.left, b.right) {
-                        (Some(left), None, None, Some(right)) | (None, Some(right), Some(left), None) => {
-                            Value { left: Some(left), right: Some(right) }
-                        }
-                        _ => return Err(wrong("a product of a function of x and one of y", "another".into())),
-                    };
-                    layer = Some((step.name.as_str(), product, Activation::Identity, None, true));
-                    continue;
-                }
-                Operation::Activate { input: name, function, bias } if layer.is_none() => {
-                    let exact = matches!(function, Activation::Relu | Activation::Square | Activation::Identity);
-                    if !exact {
-                        return Err(wrong(
-                            "relu, square or identity, which can be bounded exactly",
-                            format!("{function:?}"),
-                        ));
-                    }
-                    layer = Some((step.name.as_str(), input(name, &values)?, *function, bias.as_deref(), false));
-                    continue;
-                }
-                Operation::Unembed { input: name, weight, bias, .. } => {
-                    let (_, maps, function, after, is_product) = match layer.take() {
-                        Some(layer) if layer.0 == name => layer,
-                        None => (name.as_str(), input(name, &values)?, Activation::Identity, None, false),
-                        Some(layer) => {
-                            let expected = format!("an unembedding that reads `{}`", layer.0);
-                            return Err(wrong(&expected, format!("`{name}`")));
-                        }
-                    };
-                    let unembedding = parameter(weight)?.slice_move(ndarray::s![.., ..n]).mapv(f64::from);
-                    let mut offset = Array1::<f64>::zeros(n);
-                    let (mut offset_size, mut offset_error) = (Array1::<f64>::zeros(n), 0.0);
-                    let mut after_size = Array1::zeros(unembedding.nrows());
-                    if let Some(bias) = bias {
-                        offset += &parameter(bias)?.slice(ndarray::s![0, ..n]).mapv(f64::from);
-                        offset_size += &offset.mapv(f64::abs);
-                    }
-                    if let Some(after) = after {
-                        let after = parameter(&after.to_string())?.row(0).mapv(f64::from);
-                        after_size = after.mapv(f64::abs);
-                        offset_size += &after_size.dot(&unembedding.mapv(f64::abs));
-                        offset_error = gamma(after.len() + 2, UNIT) * largest(&offset_size) * SAFE;
-                        offset += &after.dot(&unembedding);
-                    }
-                    let width = unembedding.nrows();
-                    let (left, right) = (Value::or_zeros(&maps.left, n, width), Value::or_zeros(&maps.right, n, width));
-                    let written = Written { unembedding, offset, offset_size, offset_error, after_size };
-                    let layer = Self::of_maps(left, right, is_product, function, written, operations);
-                    return match layer.is_finite() {
-                        true => Ok(layer),
-                        false => Err(Error::Range {
-                            what: "bound of a neuron",
-                            expected: "a finite number",
-                            got: f64::INFINITY,
-                        }),
-                    };
-                }
-                operation => {
-                    let kind = format!("{operation:?}");
-                    let kind = kind.split([' ', '{']).next().unwrap_or_default().to_string();
-                    let expected = "an embedding, a linear map, a sum, a concatenation, one product or activation function, or the \
-                                    unembedding: certificates are of networks with one hidden layer";
-                    return Err(wrong(expected, format!("a step of kind `{kind}`")));
-                }
-            };
-            values.insert(step.name.as_str(), value);
+                _ => steps.read(step)?,
+            }
         }
         Err(Error::description("logits", "an unembedding", "none"))
     }
