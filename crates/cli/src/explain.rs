@@ -73,7 +73,8 @@ pub(crate) fn tell_all(arguments: Arguments) -> Result<(), Failure> {
     if let (Some(path), Some(first)) = (&certificate, proven.first()) {
         first.write(path)?;
         let run = source.run.as_ref().map_or(String::new(), |run| format!(" {}", run.display()));
-        say!(screen, "Written to {}: irreplens verify {}{run}", path.display(), path.display());
+        let order = source.order.as_ref().map_or(String::new(), |order| format!(" --order {}", order.display()));
+        say!(screen, "Written to {}: irreplens verify {}{run}{order}", path.display(), path.display());
     }
     screen.finish(|| {
         let summary = |proof: &Certificate| {
