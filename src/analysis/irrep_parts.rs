@@ -1,9 +1,9 @@
 //! Irreps of a basis with their matrices, and what functions have of each of them.
 
 use super::neurons::DIM;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_shape};
 use crate::fourier::FourierBasis;
-use crate::group::{CayleyTable, Group, GroupExt};
+use crate::group::{CayleyTable, Group, GroupExt, check_fingerprint};
 use crate::irrep::{Irrep, Kind, Representation};
 use crate::linalg::times;
 use crate::model::Interpretable;
@@ -112,21 +112,49 @@ pub(super) struct NeuronParts {
     pub parts: [Array2<f64>; 3],
 }
 
-/// The parts of every neuron; `None` for one that does not vary, that writes nothing, or that is dim: with less than a
-/// millionth of the square norm of all maps.
+/// The Cayley table of a model's group, whose basis this is; `what` names the two in errors.
+pub(super) fn checked_table(
+    model: &dyn Interpretable,
+    group: &(impl Group + ?Sized),
+    basis: &dyn FourierBasis,
+    what: [&'static str; 2],
+) -> Result<CayleyTable> {
+    let n = model.order();
+    check_shape(what[0], &[n], &[group.order()])?;
+    check_fingerprint(what[0], model.fingerprint(), group.fingerprint())?;
+    check_shape(what[1], &[n], &[basis.order()])?;
+    check_fingerprint(what[1], group.fingerprint(), basis.fingerprint())?;
+    crate::memory::check("a Cayley table", crate::memory::bytes::<u32>(&[n, n]))?;
+    Ok(group.cayley_table())
+}
+
+/// The map x -> neuron, the map y -> neuron, (n, width) each, and what the neurons write, (width, n).
 ///
 /// # Errors
 /// [`Error::Unsupported`] for a model without maps from elements to neurons, or whose neurons do not reach the logits through linear
 /// steps alone.
+pub(super) fn maps_and_path<'a>(
+    model: &'a dyn Interpretable,
+    analysis: &'static str,
+) -> Result<[ArrayView2<'a, f32>; 3]> {
+    let (Some((left, right)), Some(path)) = (model.maps(), model.neuron_path()) else {
+        let needs = "maps from elements to neurons, and neurons that reach the logits through linear steps alone";
+        return Err(Error::Unsupported { analysis, needs });
+    };
+    Ok([left, right, path])
+}
+
+/// The parts of every neuron; `None` for one that does not vary, that writes nothing, or that is dim: with less than a
+/// millionth of the square norm of all maps.
+///
+/// # Errors
+/// The error of [`maps_and_path`].
 pub(super) fn neuron_parts(
     model: &dyn Interpretable,
     irreps: &Irreps,
     analysis: &'static str,
 ) -> Result<Vec<Option<NeuronParts>>> {
-    let (Some((left, right)), Some(path)) = (model.maps(), model.neuron_path()) else {
-        let needs = "maps from elements to neurons, and neurons that reach the logits through linear steps alone";
-        return Err(Error::Unsupported { analysis, needs });
-    };
+    let [left, right, path] = maps_and_path(model, analysis)?;
     let sums = [left, right, path.reversed_axes()].map(|map| irreps.sums(map.mapv(f64::from).view()));
     let part = |map: usize, k: usize, irrep: usize| irreps.part(sums[map].row(k), irrep);
     let nontrivial = 1..irreps.irreps.len();

@@ -57,6 +57,8 @@ pub fn margin(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Marg
     let model: &dyn Interpretable = &model;
     check_task(model, task)?;
     let n = task.order();
+    // The first of the least ones, with its pair; what is no number stays.
+    let lesser = |a: (f64, usize), b: (f64, usize)| if b.0 < a.0 || b.0.is_nan() { b } else { a };
     let blocks = map_blocks(n * n, block_rows(model), |range| {
         let (start, logits) = (range.start, model.forward(&task.pairs(range.clone()))?);
         let mut least = (f64::INFINITY, start);
@@ -66,9 +68,7 @@ pub fn margin(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Marg
             let others = row.iter().enumerate().filter(|(z, _)| *z != label).map(|(_, logit)| f64::from(*logit));
             let margin = f64::from(row[label]) - others.fold(f64::NEG_INFINITY, f64::max);
             sum += margin;
-            if margin < least.0 || margin.is_nan() {
-                least = (margin, start + i);
-            }
+            least = lesser(least, (margin, start + i));
         }
         Ok::<_, crate::Error>((least, sum))
     });
@@ -77,9 +77,7 @@ pub fn margin(model: &(impl Interpretable + ?Sized), task: &Task) -> Result<Marg
     for block in blocks {
         let (of_block, of_sum) = block?;
         sum += of_sum;
-        if of_block.0 < least.0 || of_block.0.is_nan() {
-            least = of_block;
-        }
+        least = lesser(least, of_block);
     }
     let norm = norm(model);
     Ok(Margin {

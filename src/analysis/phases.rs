@@ -1,7 +1,6 @@
 //! Phase alignment: whether what a neuron writes is along the product of what its two maps read.
 
-use super::irrep_parts::{Irreps, NeuronParts, neuron_parts};
-use super::rank_one::irreps_for;
+use super::irrep_parts::{Irreps, NeuronParts, checked_table, neuron_parts};
 use crate::error::Result;
 use crate::fourier::FourierBasis;
 use crate::group::Group;
@@ -69,7 +68,8 @@ pub fn phases(
     basis: &(impl FourierBasis + ?Sized),
 ) -> Result<Phases> {
     let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
-    let irreps = irreps_for(model, group, basis, "phases")?;
+    let table = checked_table(model, group, basis, ["group of the irreps", "basis of the irreps"])?;
+    let irreps = Irreps::new(&table, basis, "phases")?;
     Ok(of_parts(&irreps, &neuron_parts(model, &irreps, "phases")?))
 }
 

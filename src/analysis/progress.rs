@@ -1,7 +1,7 @@
 //! A training run checkpoint by checkpoint: losses, key blocks and key irreps of the final model, and spectra.
 
 use super::embedding::{EmbeddingSpectra, embedding};
-use super::irrep_parts::{Irreps, neuron_parts};
+use super::irrep_parts::{Irreps, maps_and_path, neuron_parts};
 use super::logits::check_order;
 use super::margin::{Margin, margin};
 use super::measures::{KeyBlock, NO_MAP, ProgressMeasures, loss, measures_of_pass};
@@ -179,7 +179,7 @@ impl From<&Progress> for History {
 /// [`Run::model`]: no checkpoint is left out, and a damaged one is an error that names it. [`Error::InFile`] around what the
 /// measures of a checkpoint fail with. [`Error::Shape`] and [`Error::OtherGroup`] for a basis or task of another group.
 ///
-/// Cost: for every checkpoint a pass over all pairs, two over the training pairs, and the block energies of the neurons. One
+/// Cost: for every checkpoint two passes over all pairs, two over the training pairs, and the block energies of the neurons. One
 /// checkpoint is in memory at a time.
 ///
 /// ```no_run
@@ -227,9 +227,8 @@ pub fn progress(run: &Run, basis: &(impl FourierBasis + ?Sized), irreps: &IrrepB
 
     // Matrices of all irreps, where the model has neurons to take apart with them and they fit.
     let irrep_parts = || {
-        let parts = Irreps::new(&task.cayley_table()?, irreps, "progress of a run")?;
-        neuron_parts(&model, &parts, "progress of a run")?;
-        Ok(parts)
+        maps_and_path(&model, "progress of a run")?;
+        Irreps::new(&task.cayley_table()?, irreps, "progress of a run")
     };
     let parts = match irrep_parts() {
         Err(reason @ (Error::Unsupported { .. } | Error::Memory { .. })) => {

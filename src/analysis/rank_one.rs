@@ -1,9 +1,9 @@
 //! How far the matrices that neurons' maps have in an irrep are of rank one, with the vectors of one neuron's three maps aligned.
 
-use super::irrep_parts::{Irreps, NeuronParts, neuron_parts};
-use crate::error::{Result, check_shape};
+use super::irrep_parts::{Irreps, NeuronParts, checked_table, neuron_parts};
+use crate::error::Result;
 use crate::fourier::FourierBasis;
-use crate::group::{Group, GroupExt, check_fingerprint};
+use crate::group::Group;
 use crate::linalg::symmetric_eigen;
 use crate::model::Interpretable;
 use ndarray::{Array1, Array2, ArrayView2, s};
@@ -77,22 +77,9 @@ pub fn rank_one(
     basis: &(impl FourierBasis + ?Sized),
 ) -> Result<RankOne> {
     let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
-    let irreps = irreps_for(model, group, basis, "rank_one")?;
+    let table = checked_table(model, group, basis, ["group of the irreps", "basis of the irreps"])?;
+    let irreps = Irreps::new(&table, basis, "rank_one")?;
     of_parts(&irreps, &neuron_parts(model, &irreps, "rank_one")?)
-}
-
-/// The irreps of a group's basis, checked against the model.
-pub(super) fn irreps_for(
-    model: &dyn Interpretable,
-    group: &(impl Group + ?Sized),
-    basis: &dyn FourierBasis,
-    analysis: &'static str,
-) -> Result<Irreps> {
-    check_shape("group of the irreps", &[model.order()], &[group.order()])?;
-    check_fingerprint("group of the irreps", model.fingerprint(), group.fingerprint())?;
-    check_shape("basis of the irreps", &[model.order()], &[basis.order()])?;
-    check_fingerprint("basis of the irreps", group.fingerprint(), basis.fingerprint())?;
-    Irreps::new(&group.cayley_table(), basis, analysis)
 }
 
 /// [`rank_one`] of neurons' parts.

@@ -15,11 +15,6 @@ fn named(name: &str) -> NamedGroup {
     name.parse::<GroupName>().unwrap().build().unwrap()
 }
 
-/// Numbers that look random and are the same every time.
-fn numbers(count: usize, seed: usize) -> Vec<f64> {
-    (0..count).map(|i| (((i + 1) * (2 * seed + 3)) as f64 * 0.754_877_666).sin()).collect()
-}
-
 proptest! {
     /// Half the mean absolute difference over the mean, by its definition.
     #[test]
@@ -41,7 +36,7 @@ fn sparsity_is_that_of_the_parts_that_characters_give() {
         let group = named(name);
         let (n, width) = (group.order(), 3);
         let basis = IrrepBasis::new(&group).unwrap();
-        let map = |seed| Array2::from_shape_vec((n, width), numbers(n * width, seed)).unwrap().mapv(|v| v as f32);
+        let map = |seed| models::Draw::new(seed).matrix(n, width);
         let net = Network::summed(map(1), map(2), map(3).reversed_axes()).unwrap();
         let found = sparsity(&net, &basis).unwrap();
         for (found, map) in [(found.left, map(1)), (found.right, map(2)), (found.unembed, map(3))] {
@@ -106,8 +101,11 @@ fn of_vectors(group: &NamedGroup, basis: &IrrepBasis, irrep: usize, sign: f64) -
     let irrep = &basis.irreps()[irrep];
     let rho = irrep.matrices(&group.cayley_table(), 7).unwrap();
     let (n, d, width) = (group.order(), irrep.dim, 4);
-    let vector = |seed: usize, k: usize| Array1::from(numbers(d, 5 * seed + k));
-    let map = |a: usize, b: usize, factor: f64| {
+    let vector = |seed: u64, k: usize| -> Array1<f64> {
+        let mut draw = models::Draw::new(5 * seed + k as u64);
+        (0..d).map(|_| f64::from(draw.number())).collect()
+    };
+    let map = |a: u64, b: u64, factor: f64| {
         Array2::from_shape_fn((n, width), |(x, k)| {
             let matrix = rho.matrices().index_axis_move(Axis(0), x).to_owned();
             (factor * vector(a, k).dot(&matrix.dot(&vector(b, k)))) as f32
@@ -172,10 +170,7 @@ fn phases_of_sines_are_those_of_the_fourier_transform() {
 #[test]
 fn margins_are_those_of_the_logits_and_do_not_grow_with_the_weights() {
     let (n, width) = (9, 7);
-    let map = |seed: usize, factor: f64| {
-        let values = numbers(n * width, seed).into_iter().map(|v| (factor * v) as f32).collect();
-        Array2::from_shape_vec((n, width), values).unwrap()
-    };
+    let map = |seed: u64, factor: f32| models::Draw::new(seed).matrix(n, width) * factor;
     let group = Cyclic::new(n).unwrap();
     let task = Task::new(&group);
     for (architecture, degree) in [
@@ -183,7 +178,7 @@ fn margins_are_those_of_the_logits_and_do_not_grow_with_the_weights() {
         (Architecture::summed_with(width, Activation::Square), 3),
         (Architecture::bilinear(width), 3),
     ] {
-        let of = |factor: f64| {
+        let of = |factor: f32| {
             let weights = [
                 ("W_E_a", map(1, factor)),
                 ("W_E_b", map(2, factor)),

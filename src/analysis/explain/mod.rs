@@ -16,10 +16,10 @@ pub use idealised::Explanation;
 pub use irreps::Coefficient;
 pub use neuron::{ExplainedNeuron, Fixed, NeuronOutput, Shape, Shares};
 
-use super::irrep_parts::Irreps;
-use crate::error::{Error, Result, check_shape};
+use super::irrep_parts::{Irreps, checked_table};
+use crate::error::{Error, Result};
 use crate::fourier::FourierBasis;
-use crate::group::{Elem, Group, GroupExt, check_fingerprint};
+use crate::group::{Elem, Group, GroupExt};
 use crate::model::{Activation, Combiner, Interpretable, check_finite};
 use crate::task::Pair;
 use cosets::Subgroups;
@@ -103,14 +103,8 @@ pub fn explain(
     basis: &(impl FourierBasis + ?Sized),
 ) -> Result<Explanation> {
     let (model, basis): (&dyn Interpretable, &dyn FourierBasis) = (&model, &basis);
-    let n = model.order();
-    check_shape("group of the explanation", &[n], &[group.order()])?;
-    check_fingerprint("group of the explanation", model.fingerprint(), group.fingerprint())?;
-    check_shape("basis of the explanation", &[n], &[basis.order()])?;
-    check_fingerprint("basis of the explanation", group.fingerprint(), basis.fingerprint())?;
+    let table = checked_table(model, group, basis, ["group of the explanation", "basis of the explanation"])?;
     let layer = HiddenLayer::of(model, "explain")?;
-    crate::memory::check("a Cayley table", crate::memory::bytes::<u32>(&[n, n]))?;
-    let table = group.cayley_table();
     let pairs = |pair: fn(Elem, Elem) -> Pair| table.elements().map(|x| pair(x, table.identity())).collect::<Vec<_>>();
     check_finite("map x -> neuron", layer.left, &pairs(|x, e| (x, e)))?;
     check_finite("map y -> neuron", layer.right, &pairs(|y, e| (e, y)))?;
