@@ -1,14 +1,17 @@
-//! An epoch of training beside the bare matrix products it cannot do without, at the same blocks on the same threads.
+//! An epoch of training beside the bare matrix products it cannot do without, at the same blocks on the same threads; many small
+//! networks side by side.
 //!
-//! Settings: D53 and D113, 30 % and 60 % of the pairs, embedding 256, 128 neurons: those of the PyTorch baseline script.
-//! A summary with medians of both comes first; criterion's own numbers follow for D53 at 30 %.
+//! Settings: D53 and D113, 30 % and 60 % of the pairs, embedding 256, 128 neurons: those of the PyTorch baseline script. The
+//! small networks are those of `peers/torch_seeds.py`: 100 on C5 and on S3, all pairs, 2 and 8 neurons.
+//! A summary comes first; criterion's own numbers follow for D53 at 30 % and for 100 networks on C5.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use irreplens::group::Dihedral;
+use irreplens::checkpoint::Optimiser;
+use irreplens::group::{Cyclic, Dihedral, Group, Symmetric};
 use irreplens::linalg::matmul_into;
 use irreplens::model::Architecture;
 use irreplens::task::Split;
-use irreplens::train::{TrainConfig, Trainer};
+use irreplens::train::{TrainConfig, Trainer, train_many};
 use ndarray::Array2;
 use rayon::prelude::*;
 use std::hint::black_box;
@@ -82,6 +85,28 @@ fn median_seconds(mut f: impl FnMut()) -> f64 {
     times[times.len() / 2]
 }
 
+/// Microseconds a step of one of `seeds` small networks takes, trained together.
+fn seeds_together(group: &(impl Group + ?Sized), width: usize, seeds: u64, epochs: u64) -> f64 {
+    let make = |seed| {
+        let (optimiser, betas) = (Optimiser::Adam, (0.9, 0.999));
+        let config = TrainConfig {
+            epochs,
+            seed,
+            optimiser,
+            betas,
+            weight_decay: 2e-4,
+            measure_every: epochs,
+            ..TrainConfig::default()
+        };
+        Trainer::new(group, Architecture::summed(width), Split::random(group.order(), 1.0, seed)?, config)
+    };
+    let all: Vec<u64> = (1..=seeds).collect();
+    let start = Instant::now();
+    let ended = train_many(&all, make);
+    assert!(ended.iter().all(|seed| seed.outcome.is_ok()));
+    1e6 * start.elapsed().as_secs_f64() / (seeds * epochs) as f64
+}
+
 fn training(c: &mut Criterion) {
     let threads = rayon::current_num_threads();
     for (n, fraction, epochs) in [(53, 0.3, 400), (53, 0.6, 300), (113, 0.3, 100), (113, 0.6, 60)] {
@@ -98,10 +123,22 @@ fn training(c: &mut Criterion) {
             products.operations() / rate / 1e6,
         );
     }
+    let groups: [(&str, Box<dyn Group>); 2] =
+        [("C5", Box::new(Cyclic::new(5).expect("n >= 1"))), ("S3", Box::new(Symmetric::new(3).expect("n >= 1")))];
+    for (name, group) in &groups {
+        for width in [2, 8] {
+            let [alone, together] = [1, 100].map(|seeds| seeds_together(group, width, seeds, 20_000));
+            println!("{name}, {width} neurons, {threads} threads: {alone:.2} us a step alone, {together:.3} among 100");
+        }
+    }
     let mut group = c.benchmark_group("train");
     group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(5));
     group.bench_function("epoch_D53_30_percent", |b| {
         b.iter_custom(|epochs| Duration::from_secs_f64(1e-3 * epoch(53, 0.3, epochs) * epochs as f64));
+    });
+    let of_c5 = &groups[0].1;
+    group.bench_function("step_of_100_small_networks", |b| {
+        b.iter_custom(|epochs| Duration::from_secs_f64(1e-4 * seeds_together(of_c5, 8, 100, epochs) * epochs as f64));
     });
     group.finish();
 }

@@ -129,11 +129,29 @@ pub(crate) fn smoothing_loss(logits: &[f32], targets: &[u32], smoothing: f64) ->
 }
 
 fn plain_loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64) -> (f64, usize) {
+    let (mut loss, mut correct) = (0.0, 0);
+    loss_gradient_by_row::<true>(logits, targets, weight, |_, outcome| {
+        loss += outcome.loss;
+        correct += usize::from(outcome.correct);
+    });
+    (loss, correct)
+}
+
+/// [`loss_gradient`] of labels as they are, which calls `each(row, outcome)`: in turn for every row or, unless `ALL` are wanted,
+/// for some rows, all those whose loss is no finite number among them.
+///
+/// # Panics
+/// If `logits` does not hold one column a target, or a target is beyond the classes.
+pub(crate) fn loss_gradient_by_row<const ALL: bool>(
+    logits: &mut [f32],
+    targets: &[u32],
+    weight: f64,
+    mut each: impl FnMut(usize, Outcome),
+) {
     let rows = targets.len();
     let classes = logits.len().checked_div(rows).unwrap_or(0);
     assert_eq!(logits.len(), rows * classes, "one column a target");
     assert!(targets.iter().all(|&t| (t as usize) < classes), "targets below the number of classes");
-    let (mut loss, mut correct) = (0.0, 0);
     let mut exponentials = vec![[0.0; LANES]; classes];
     vectorised(
         #[inline(always)]
@@ -143,7 +161,6 @@ fn plain_loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64) -> (f64
                 targets,
                 #[inline(always)]
                 |first, lanes, targets| {
-                    let mut out = [Outcome::default(); LANES];
                     let read = Lanes { logits, rows, first, lanes };
                     let sums = LaneSums::new(
                         &read,
@@ -152,10 +169,10 @@ fn plain_loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64) -> (f64
                         #[inline(always)]
                         |z, e| exponentials[z] = e,
                     );
-                    sums.outcomes(&read, targets, &mut out[..lanes]);
-                    for outcome in &out[..lanes] {
-                        loss += outcome.loss;
-                        correct += usize::from(outcome.correct);
+                    if ALL || !sums.are_finite() {
+                        let mut out = [Outcome::default(); LANES];
+                        sums.outcomes(&read, targets, &mut out[..lanes]);
+                        out[..lanes].iter().enumerate().for_each(|(k, outcome)| each(first + k, *outcome));
                     }
                     let factor: [f32; LANES] =
                         std::array::from_fn(|k| (weight / (sums.sums[k] + sums.own(k).0)) as f32);
@@ -176,7 +193,6 @@ fn plain_loss_gradient(logits: &mut [f32], targets: &[u32], weight: f64) -> (f64
             );
         },
     );
-    (loss, correct)
 }
 
 /// Calls `f(first row, number of rows, targets)` for every sixteen rows; where fewer are left, their last target is
@@ -266,6 +282,16 @@ impl LaneSums {
         }
         let margin = f64::from(self.shift[k]) - f64::from(self.at_target[k]);
         ((-margin).exp(), margin)
+    }
+
+    /// Whether all losses are finite numbers; they may be even where this is not so.
+    #[inline(always)]
+    fn are_finite(&self) -> bool {
+        let mut all = true;
+        for k in 0..LANES {
+            all &= (self.sums[k] + (f64::from(self.shift[k]) - f64::from(self.at_target[k]))).is_finite();
+        }
+        all
     }
 
     #[inline(always)]

@@ -53,7 +53,7 @@ pub use network::{
     Step, Token, Transformer,
 };
 #[cfg(feature = "train")]
-pub(crate) use network::{Passes, lock};
+pub(crate) use network::{LANES, LanePairs, Lanes, Passes, lock};
 pub use of_group::OfGroup;
 #[cfg(feature = "cuda")]
 pub use on_device::OnDevice;

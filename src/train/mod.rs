@@ -14,7 +14,9 @@
 //! What depends on one element is computed, and taken back, once an epoch for n rows; what depends on both, for the training
 //! pairs alone, their gradients added to row x of one table and row y of another. Pairs are cut into
 //! segments whose borders depend on the pairs and the network alone, each segment is summed by one thread, and the sums are
-//! added in order: the same bits for any number of threads.
+//! added in order: the same bits for any number of threads. A network of a few neurons on a few elements costs more in setting
+//! products up than in computing them: such networks of one shape are trained sixteen at a time, one in each lane of a vector,
+//! and one of them alone in one lane, with the same bits.
 //!
 //! # Random numbers
 //! Initial parameters come from ChaCha20 (`rand_chacha`) by way of the ziggurat normals of `rand_distr`, in portable
@@ -26,12 +28,14 @@ mod config;
 mod directory;
 mod initial;
 mod interrupt;
+mod lanes;
 mod many;
 mod observer;
 #[cfg(feature = "cuda")]
 mod on_device;
 mod optimiser;
 mod sgd;
+mod together;
 mod trainer;
 
 pub use config::{StopRules, TrainConfig};

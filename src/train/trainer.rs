@@ -2,6 +2,7 @@
 
 use super::directory::{Notice, RunDirectory, State, run_config};
 use super::initial::trainer_bytes;
+use super::lanes::{is_small, run_in_lanes};
 use super::optimiser::{OptimiserState, trained};
 use super::{Metrics, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
@@ -52,10 +53,7 @@ pub struct Trainer {
     state: State,
     /// The last state that was kept, to go back to when the loss is no number.
     good: State,
-    passes: SetPasses,
-    /// Where it trains, if not on the processor.
-    #[cfg(feature = "cuda")]
-    device: Option<crate::device::Device>,
+    place: Place,
     observers: Vec<Box<dyn Observer>>,
     interrupt: Arc<AtomicBool>,
     directory: Option<RunDirectory>,
@@ -63,10 +61,32 @@ pub struct Trainer {
     epoch_seconds: Vec<f32>,
 }
 
+/// Where epochs are computed.
+enum Place {
+    /// In one lane of vectors.
+    Lanes,
+    /// By passes over blocks of pairs, on all threads.
+    Passes(Box<SetPasses>),
+    /// On a device.
+    #[cfg(feature = "cuda")]
+    Device(crate::device::Device),
+}
+
 /// Passes over the training and the test set.
 struct SetPasses {
     train: Passes,
     test: Option<Passes>,
+}
+
+impl SetPasses {
+    fn new(network: &Network, task: &Task, split: &Split, config: &TrainConfig) -> Result<Self> {
+        let train = Passes::new(network, task, &split.train, true)?.smoothed(config.label_smoothing);
+        let test = match split.test.is_empty() {
+            true => None,
+            false => Some(Passes::new(network, task, &split.test, false)?),
+        };
+        Ok(Self { train, test })
+    }
 }
 
 impl Trainer {
@@ -102,10 +122,12 @@ impl Trainer {
         config.check(split.test.len())?;
         memory::check("training", trainer_bytes(network.architecture(), group.order(), split.train.len())?)?;
         let task = Task::new(group);
-        let train = Passes::new(&network, &task, &split.train, true)?.smoothed(config.label_smoothing);
-        let test = match split.test.is_empty() {
-            true => None,
-            false => Some(Passes::new(&network, &task, &split.test, false)?),
+        if split.train.is_empty() {
+            return Err(Error::Range { what: "number of pairs", expected: "at least 1", got: 0.0 });
+        }
+        let place = match is_small(&network, &config) {
+            true => Place::Lanes,
+            false => Place::Passes(Box::new(SetPasses::new(&network, &task, &split, &config)?)),
         };
         let network = OfGroup::with_fingerprint(network, Some(task.fingerprint()));
         let count = network.parameters().len();
@@ -116,9 +138,7 @@ impl Trainer {
             task,
             split,
             config,
-            passes: SetPasses { train, test },
-            #[cfg(feature = "cuda")]
-            device: None,
+            place,
             observers: Vec::new(),
             interrupt: Arc::default(),
             directory: None,
@@ -169,7 +189,7 @@ impl Trainer {
     #[cfg(feature = "cuda")]
     #[must_use]
     pub fn on_device(self, device: &crate::device::Device) -> Self {
-        Self { device: Some(device.clone()), ..self }
+        Self { place: Place::Device(device.clone()), ..self }
     }
 
     /// Adds an observer.
@@ -194,32 +214,39 @@ impl Trainer {
     /// [`Error::Io`] naming the file that could not be written, and whatever observers return: the state is kept, and
     /// calling this again goes on from it.
     pub fn run(&mut self) -> Result<Outcome> {
-        #[cfg(feature = "cuda")]
-        if let Some(device) = self.device.clone() {
-            return super::on_device::run_alone(&device, self);
-        }
-        // Inside the pool: from outside, every parallel step of every epoch would have to wake it.
-        rayon::scope(|_| self.run_in_pool())
+        // Taken out while it is used: what is done between two steps is the trainer's.
+        let mut place = std::mem::replace(&mut self.place, Place::Lanes);
+        let one = |outcomes: Vec<Result<Outcome>>| {
+            outcomes.into_iter().next().unwrap_or_else(|| unreachable!("one outcome a trainer"))
+        };
+        let outcome = match &mut place {
+            Place::Lanes => one(run_in_lanes(&mut [self])),
+            // Inside the pool: from outside, every parallel step of every epoch would have to wake it.
+            Place::Passes(passes) => rayon::scope(|_| self.run_by_passes(passes)),
+            #[cfg(feature = "cuda")]
+            Place::Device(device) => one(super::on_device::run_on_device(device, &mut [self])),
+        };
+        self.place = place;
+        outcome
     }
 
-    fn run_in_pool(&mut self) -> Result<Outcome> {
+    fn run_by_passes(&mut self, passes: &mut SetPasses) -> Result<Outcome> {
         let mut saved = Instant::now();
         let mut gradient = vec![0.0; self.state.network.parameters().len()];
-        for passes in [Some(&mut self.passes.train), self.passes.test.as_mut()].into_iter().flatten() {
+        for passes in [Some(&mut passes.train), passes.test.as_mut()].into_iter().flatten() {
             passes.stop = Arc::clone(&self.interrupt);
         }
         let mut last = None;
         self.start()?;
         loop {
             let start = Instant::now();
-            let train = self.passes.train.gradient(&self.state.network, &mut gradient);
+            let train = passes.train.gradient(&self.state.network, &mut gradient);
             if self.is_interrupted() {
-                return self.break_off(last, &mut saved);
+                return self.break_off(&mut passes.train, last, &mut saved);
             }
             last = Some(Metrics { epoch: self.epoch(), train, test: None });
             let mut seconds = start.elapsed().as_secs_f64();
-            let test =
-                |trainer: &mut Self| Ok(trainer.passes.test.as_mut().map(|test| test.evaluate(&trainer.state.network)));
+            let test = |trainer: &mut Self| Ok(passes.test.as_mut().map(|test| test.evaluate(&trainer.state.network)));
             if let Some(outcome) = self.arrive(train, test, &mut saved)? {
                 return Ok(outcome);
             }
@@ -283,14 +310,14 @@ impl Trainer {
     ///
     /// Its loss is not known; that its parameters are finite is enough for a state to go on from. Only where there are no
     /// metrics of an epoch before is it evaluated, once it is saved.
-    fn break_off(&mut self, last: Option<Metrics>, saved: &mut Instant) -> Result<Outcome> {
+    fn break_off(&mut self, passes: &mut Passes, last: Option<Metrics>, saved: &mut Instant) -> Result<Outcome> {
         if !self.state.network.parameters().iter().all(|p| p.is_finite()) {
             return Err(self.diverged(self.epoch(), f64::NAN));
         }
         self.keep(Some(StopReason::Interrupted), saved)?;
         let metrics = last.unwrap_or_else(|| {
-            self.passes.train.stop = Arc::default();
-            let train = self.passes.train.evaluate(&self.state.network);
+            passes.stop = Arc::default();
+            let train = passes.evaluate(&self.state.network);
             Metrics { epoch: self.epoch(), train, test: None }
         });
         self.finish(StopReason::Interrupted, metrics)
@@ -401,9 +428,13 @@ impl Trainer {
     }
 }
 
-/// What training on a device reads and writes.
-#[cfg(feature = "cuda")]
+/// What is read and written where trainers run side by side.
 impl Trainer {
+    /// Whether it is trained in one lane of vectors.
+    pub(super) fn is_in_lanes(&self) -> bool {
+        matches!(self.place, Place::Lanes)
+    }
+
     pub(super) fn task(&self) -> &Task {
         &self.task
     }

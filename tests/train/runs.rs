@@ -237,10 +237,10 @@ fn metric_logs_hold_what_was_measured() {
     assert!(matches!(trainer.observe(missing).run(), Err(Error::Io { path, .. }) if path.ends_with("missing/log.csv")));
 }
 
-fn seed_trainer(root: &Path, seed: u64, epochs: u64) -> irreplens::Result<Trainer> {
+fn seed_trainer(root: &Path, seed: u64, epochs: u64, width: usize) -> irreplens::Result<Trainer> {
     let config = TrainConfig { epochs, seed, ..TrainConfig::default() };
     let split = Split::random(5, 0.8, seed)?;
-    let trainer = Trainer::new(&Cyclic::new(5)?, Architecture::summed(16), split, config)?;
+    let trainer = Trainer::new(&Cyclic::new(5)?, Architecture::summed(width), split, config)?;
     trainer.in_directory(root.join(format!("seed-{seed}")))
 }
 
@@ -251,16 +251,16 @@ fn many_seeds_end_as_each_would_alone_and_survive_a_failure() {
     let seeds = [4, 1, 9, 2, 7];
     // Seed 9 stumbles over a file in its place.
     std::fs::write(root.join("seed-9"), "").unwrap();
-    let first = train_many(&seeds, |seed| seed_trainer(root, seed, 40));
+    let first = train_many(&seeds, |seed| seed_trainer(root, seed, 40, 16));
     assert_eq!(first.iter().map(|s| s.seed).collect::<Vec<_>>(), seeds);
     for one in &first {
         assert_eq!(one.outcome.is_err(), one.seed == 9);
     }
     // Taken up as a whole, with more epochs, once the obstacle is gone.
     std::fs::remove_file(root.join("seed-9")).unwrap();
-    for one in on_threads(3, || train_many(&seeds, |seed| seed_trainer(root, seed, 90))) {
+    for one in on_threads(3, || train_many(&seeds, |seed| seed_trainer(root, seed, 90, 16))) {
         let alone = folder.path().join("alone");
-        let outcome = seed_trainer(&alone, one.seed, 90).unwrap().run().unwrap();
+        let outcome = seed_trainer(&alone, one.seed, 90, 16).unwrap().run().unwrap();
         assert_eq!(one.outcome.unwrap().metrics, outcome.metrics);
         let name = format!("seed-{}/model.safetensors", one.seed);
         assert!(std::fs::read(root.join(&name)).unwrap() == std::fs::read(alone.join(&name)).unwrap());
@@ -271,22 +271,27 @@ fn many_seeds_end_as_each_would_alone_and_survive_a_failure() {
 fn an_interrupt_ends_many_seeds_and_a_panic_is_passed_on() {
     let folder = tempfile::tempdir().unwrap();
     let flag = Arc::new(AtomicBool::new(true));
-    let ended = on_threads(1, || {
-        train_many(&[1, 2, 3], |seed| {
-            let mut trainer = seed_trainer(folder.path(), seed, 40)?;
-            trainer.interrupted_by(Arc::clone(&flag));
-            Ok(trainer)
-        })
-    });
-    assert_eq!(ended.len(), 1);
-    assert_eq!(ended[0].outcome.as_ref().unwrap().stop_reason, StopReason::Interrupted);
+    // One large network a thread, but small ones side by side: none but those is begun.
+    for (width, begun) in [(100, 1), (16, 3)] {
+        let ended = on_threads(1, || {
+            train_many(&[1, 2, 3], |seed| {
+                let mut trainer = seed_trainer(&folder.path().join(width.to_string()), seed, 40, width)?;
+                trainer.interrupted_by(Arc::clone(&flag));
+                Ok(trainer)
+            })
+        });
+        assert_eq!(ended.len(), begun);
+        for seed in ended {
+            assert_eq!(seed.outcome.unwrap().stop_reason, StopReason::Interrupted);
+        }
+    }
     let ended = Mutex::new(Vec::new());
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
         on_threads(1, || {
             train_many(&[1, 2, 3], |seed| {
                 assert!(seed != 2, "seed 2");
                 ended.lock().unwrap().push(seed);
-                seed_trainer(folder.path(), seed, 10)
+                seed_trainer(folder.path(), seed, 10, 16)
             })
         })
     }));

@@ -18,6 +18,7 @@
 //! | `gradients` | gradients of logits with respect to the embedded elements |
 //! | `columns` | channels of a site at all pairs |
 //! | `passes` | loss and gradient over a set of pairs |
+//! | `lanes` | loss and gradient of small networks side by side |
 
 mod activation;
 mod architecture;
@@ -26,6 +27,8 @@ pub(super) mod columns;
 mod dependence;
 mod forward;
 mod gradients;
+#[cfg(feature = "train")]
+mod lanes;
 mod lowering;
 mod matrices;
 mod operation;
@@ -41,6 +44,8 @@ pub use activation::Activation;
 pub use architecture::{Architecture, Initial, Step};
 pub use dependence::Dependence;
 pub use gradients::OnGradients;
+#[cfg(feature = "train")]
+pub(crate) use lanes::{LANES, LanePairs, Lanes};
 pub use operation::{Layout, Operation, Token};
 pub use parameters::Parameter;
 #[cfg(feature = "train")]
@@ -317,7 +322,7 @@ impl Network {
         ids.map(|id| matrices.place(plan, &self.description.parameters, &self.numbers, id).view().to_owned())
     }
 
-    #[cfg(all(feature = "cuda", feature = "train"))]
+    #[cfg(feature = "train")]
     pub(super) fn plan_of_gradients(&self) -> Plan {
         self.description.plan(&Request { hooked: Vec::new(), kept: vec![super::LOGITS.into()], backward: true })
     }

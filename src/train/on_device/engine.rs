@@ -1,9 +1,8 @@
 //! The networks of a batch on a device, and their epochs: the program of one plan, for all seeds at once.
 
-use super::super::Trainer;
 use super::super::optimiser::{Factors, trained};
-use super::super::{adam, sgd};
-use super::EPOCHS_AT_ONCE;
+use super::super::together::{Diverged, EPOCHS_AT_ONCE, Engine};
+use super::super::{TrainConfig, Trainer, adam, sgd};
 use crate::device::kernels::{self, Input};
 use crate::device::{Buffer, Device, Graph};
 use crate::error::Result;
@@ -14,7 +13,7 @@ use std::ops::Range;
 const STORED: usize = 1 << 26;
 
 /// The networks of a batch and everything an epoch needs, on the device. Arrays of all seeds begin with the seed.
-pub(super) struct Engine {
+pub(super) struct OnDevice {
     /// Dropped before the buffers it uses.
     graph: Option<Graph>,
     device: Device,
@@ -54,7 +53,7 @@ pub(super) struct Engine {
     factors: Factors,
 }
 
-impl Engine {
+impl OnDevice {
     pub(super) fn new(device: &Device, trainers: &[&Trainer]) -> Result<Self> {
         let device = device.another_stream()?;
         let (first, network) = (trainers[0], trainers[0].network());
@@ -124,54 +123,6 @@ impl Engine {
         };
         engine.device.synchronise()?;
         Ok(engine)
-    }
-
-    /// Trains `count` epochs from `done` on; the losses before each step, by seed.
-    pub(super) fn epochs(&mut self, count: u64, factors: impl Fn(u64) -> Factors, done: u64) -> Result<Vec<Vec<f64>>> {
-        let of_step = |step: u64| match factors(step) {
-            Factors::Adam(adam::Factors { keep, step_size, correction, .. }) => [keep, step_size, correction],
-            Factors::Sgd(sgd::Factors { lr, .. }) => [lr, 0.0, 0.0],
-        };
-        let rates: Vec<f32> = (done + 1..=done + count).flat_map(of_step).collect();
-        self.rates.write(0, &rates)?;
-        self.counter.write(0, &[0])?;
-        if self.graph.is_none() {
-            self.graph = Some(self.device.record(|| self.epoch())?);
-        }
-        let graph = self.graph.as_ref().expect("made above");
-        (0..count).try_for_each(|_| graph.launch())?;
-        let losses = self.losses.to_vec()?;
-        let of_seed = |losses: &[f64]| losses[..count as usize].to_vec();
-        Ok(losses.chunks_exact(EPOCHS_AT_ONCE as usize).map(of_seed).collect())
-    }
-
-    /// Loss and accuracy of every seed over its training pairs.
-    pub(super) fn evaluate_train(&self) -> Result<Vec<Evaluation>> {
-        self.training_losses(0.0)?;
-        let mut totals = vec![(0.0, 0); self.seeds];
-        add_blocks(&mut totals, self.rows, &self.block_losses, &self.block_hits)?;
-        Ok(evaluations(totals, self.rows))
-    }
-
-    /// Loss and accuracy of every seed over its test pairs, where there are such.
-    pub(super) fn evaluate_test(&self) -> Result<Option<Vec<Evaluation>>> {
-        let Self { seeds, test_rows, .. } = *self;
-        if test_rows == 0 {
-            return Ok(None);
-        }
-        self.training_pass().matrices()?;
-        let at_once = (STORED / (seeds * self.program.width)).clamp(1, test_rows);
-        let blocks = at_once.div_ceil(8);
-        let nodes = Buffer::new(&self.device, "activations", seeds * at_once * self.program.width)?;
-        let losses = Buffer::new(&self.device, "losses of blocks", seeds * blocks)?;
-        let hits = Buffer::new(&self.device, "hits of blocks", seeds * blocks)?;
-        let mut totals = vec![(0.0, 0); seeds];
-        for start in (0..test_rows).step_by(at_once) {
-            let count = at_once.min(test_rows - start);
-            self.losses(self.test.input_from(start), (count, test_rows), &nodes, 0.0, 0.0, (&losses, &hits))?;
-            add_blocks(&mut totals, count, &losses, &hits)?;
-        }
-        Ok(Some(evaluations(totals, test_rows)))
     }
 
     /// A pass over pairs of every seed.
@@ -299,12 +250,61 @@ impl Engine {
             _ => unreachable!("as many vectors as the optimiser keeps"),
         }
     }
+}
 
-    /// Copies parameters and the optimiser's state of a seed to its trainer.
-    pub(super) fn read(&self, seed: usize, trainer: &mut Trainer) -> Result<()> {
+impl Engine for OnDevice {
+    fn epochs(&mut self, count: u64, config: &TrainConfig, done: u64) -> Result<Vec<Option<Diverged>>> {
+        let of_step = |step: u64| match config.rates(step).factors() {
+            Factors::Adam(adam::Factors { keep, step_size, correction, .. }) => [keep, step_size, correction],
+            Factors::Sgd(sgd::Factors { lr, .. }) => [lr, 0.0, 0.0],
+        };
+        let rates: Vec<f32> = (done + 1..=done + count).flat_map(of_step).collect();
+        self.rates.write(0, &rates)?;
+        self.counter.write(0, &[0])?;
+        if self.graph.is_none() {
+            self.graph = Some(self.device.record(|| self.epoch())?);
+        }
+        let graph = self.graph.as_ref().expect("made above");
+        (0..count).try_for_each(|_| graph.launch())?;
+        let losses = self.losses.to_vec()?;
+        let of_seed = |losses: &[f64]| {
+            let mut losses = (done..done + count).zip(losses);
+            losses.find(|(_, loss)| !loss.is_finite()).map(|(epoch, &loss)| Diverged { epoch, loss })
+        };
+        Ok(losses.chunks_exact(EPOCHS_AT_ONCE as usize).map(of_seed).collect())
+    }
+
+    fn evaluate_train(&mut self) -> Result<Vec<Evaluation>> {
+        self.training_losses(0.0)?;
+        let mut totals = vec![(0.0, 0); self.seeds];
+        add_blocks(&mut totals, self.rows, &self.block_losses, &self.block_hits)?;
+        Ok(evaluations(totals, self.rows))
+    }
+
+    fn evaluate_test(&mut self) -> Result<Option<Vec<Evaluation>>> {
+        let Self { seeds, test_rows, .. } = *self;
+        if test_rows == 0 {
+            return Ok(None);
+        }
+        self.training_pass().matrices()?;
+        let at_once = (STORED / (seeds * self.program.width)).clamp(1, test_rows);
+        let blocks = at_once.div_ceil(8);
+        let nodes = Buffer::new(&self.device, "activations", seeds * at_once * self.program.width)?;
+        let losses = Buffer::new(&self.device, "losses of blocks", seeds * blocks)?;
+        let hits = Buffer::new(&self.device, "hits of blocks", seeds * blocks)?;
+        let mut totals = vec![(0.0, 0); seeds];
+        for start in (0..test_rows).step_by(at_once) {
+            let count = at_once.min(test_rows - start);
+            self.losses(self.test.input_from(start), (count, test_rows), &nodes, 0.0, 0.0, (&losses, &hits))?;
+            add_blocks(&mut totals, count, &losses, &hits)?;
+        }
+        Ok(Some(evaluations(totals, test_rows)))
+    }
+
+    fn read(&self, network: usize, trainer: &mut Trainer) -> Result<()> {
         let state = trainer.state_mut();
-        self.tables.read(seed * self.program.tables, state.network.parameters_mut())?;
-        let start = seed * self.parameters;
+        self.tables.read(network * self.program.tables, state.network.parameters_mut())?;
+        let start = network * self.parameters;
         self.state.iter().zip(&mut state.optimiser.0).try_for_each(|(from, to)| from.read(start, to))
     }
 }
