@@ -1,4 +1,4 @@
-//! Small networks trained side by side in the lanes of vectors: see `model/network/lanes.rs`.
+//! Small networks trained side by side in the lanes of vectors: see `model/network/lanes`.
 
 use super::optimiser::{OptimiserState, trained};
 use super::together::{Diverged, Engine, run_together};

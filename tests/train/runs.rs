@@ -2,7 +2,7 @@
 
 use irreplens::Error;
 use irreplens::analysis::progress;
-use irreplens::checkpoint::{LrDecay, Run};
+use irreplens::checkpoint::{LrDecay, Optimiser, Run};
 use irreplens::fourier::{CyclicSubgroupBasis, IrrepBasis};
 use irreplens::group::{Cyclic, Dihedral};
 use irreplens::model::{Architecture, Interpretable, Network, OfGroup, cross_entropy};
@@ -265,6 +265,41 @@ fn many_seeds_end_as_each_would_alone_and_survive_a_failure() {
         let name = format!("seed-{}/model.safetensors", one.seed);
         assert!(std::fs::read(root.join(&name)).unwrap() == std::fs::read(alone.join(&name)).unwrap());
     }
+}
+
+/// Small networks are trained in lanes beside each other: those of another shape or other settings in other lanes, and one that
+/// diverges or has test pairs of its own is nothing to its neighbours.
+#[test]
+fn small_networks_that_differ_end_as_each_would_alone() {
+    let make = |seed: u64| {
+        let optimiser = Optimiser::Sgd { momentum: 0.5 };
+        let plain = TrainConfig { epochs: 300, seed, measure_every: 70, ..TrainConfig::default() };
+        let config = match seed % 5 {
+            0 => TrainConfig { lr: 1e-2, ..plain },
+            1 => TrainConfig { optimiser, lr: 1e-1, weight_decay: 1e-3, ..plain },
+            2 => TrainConfig { optimiser, lr: 1e30, weight_decay: 0.0, ..plain },
+            3 => TrainConfig { stop: StopRules { train_loss_below: Some(1.2), ..StopRules::default() }, ..plain },
+            _ => plain,
+        };
+        let width = if seed < 20 { 6 } else { 7 };
+        Trainer::new(&Cyclic::new(5)?, Architecture::summed(width), Split::random(5, 0.6, seed)?, config)
+    };
+    let seeds: Vec<u64> = (1..=40).collect();
+    let mut diverged = 0;
+    for one in on_threads(2, || train_many(&seeds, make)) {
+        let mut trainer = make(one.seed).unwrap();
+        match (one.outcome, trainer.run()) {
+            (Ok(among), Ok(alone)) => {
+                assert_eq!((among.metrics, among.stop_reason), (alone.metrics, alone.stop_reason), "seed {}", one.seed);
+            }
+            (Err(Error::Diverged { epoch: among, .. }), Err(Error::Diverged { epoch: alone, .. })) => {
+                assert_eq!(among, alone, "seed {}", one.seed);
+                diverged += 1;
+            }
+            (among, alone) => panic!("seed {}: {among:?} against {alone:?}", one.seed),
+        }
+    }
+    assert_eq!(diverged, 8);
 }
 
 #[test]
