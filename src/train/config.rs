@@ -1,6 +1,7 @@
 //! The settings of a training run, and its learning rate at every step.
 
 use super::optimiser::Rates;
+use super::steady::Converged;
 use crate::checkpoint::{LrDecay, Optimiser, RunConfig};
 use crate::error::{Error, Result};
 use std::time::Duration;
@@ -60,6 +61,13 @@ pub struct StopRules {
     pub test_loss_below: Option<f64>,
     /// When the test loss has not fallen below its least for so many epochs.
     pub patience: Option<u64>,
+    /// When it stands still: when for so many steps in a row neither the objective nor the parameters have changed by more than
+    /// this share of themselves, `|F' - F| <= below |F|` and `|p' - p| <= below |p|` in the Euclidean norm.
+    ///
+    /// The objective F is the training loss plus half the coupled weight decay times the square norm of the parameters: what Adam
+    /// and SGD go down on. With AdamW, whose decay is no part of any loss, it is the training loss. It is looked at after every
+    /// step, whatever [`measure_every`](TrainConfig::measure_every) is; not on a device.
+    pub converged: Option<Converged>,
 }
 
 impl Default for TrainConfig {
@@ -126,6 +134,14 @@ impl TrainConfig {
             }
     }
 
+    /// Half the weight decay that is part of the objective.
+    pub(super) fn half_decay(&self) -> f64 {
+        match self.optimiser {
+            Optimiser::Adam | Optimiser::Sgd { .. } => 0.5 * self.weight_decay,
+            _ => 0.0,
+        }
+    }
+
     /// What step `step`, from 1 on, is made with.
     pub(super) fn rates(&self, step: u64) -> Rates {
         let Self { optimiser, betas, eps, weight_decay, .. } = *self;
@@ -164,6 +180,8 @@ impl TrainConfig {
             rate("label_smoothing", self.label_smoothing),
             positive("train_loss_below", stop.train_loss_below.unwrap_or(1.0)),
             positive("test_loss_below", stop.test_loss_below.unwrap_or(1.0)),
+            positive("converged, below", stop.converged.map_or(1.0, |rule| rule.below)),
+            positive("converged, steps", stop.converged.map_or(1.0, |rule| rule.steps as f64)),
             ("measure_every", "an integer from 1 up", self.measure_every as f64, self.measure_every > 0),
             ("test pairs, which a stop rule looks at", "at least 1", test_pairs as f64, !needs_test || test_pairs > 0),
         ];

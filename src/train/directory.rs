@@ -2,6 +2,7 @@
 
 use super::TrainConfig;
 use super::optimiser::{Kept, OptimiserState, kept};
+use super::steady::Steady;
 use crate::checkpoint::safetensors::{metadata_of, read_bytes};
 use crate::checkpoint::{
     Checksum, GROUP, GroupKind, LrDecay, ModelSettings, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in,
@@ -32,6 +33,8 @@ pub(super) struct State {
     pub optimiser: OptimiserState,
     /// The epoch of the least test loss so far, and that loss.
     pub best: Option<(u64, f64)>,
+    /// How long it has stood still, where a rule asks for it.
+    pub steady: Steady,
 }
 
 /// The part of a state that is not tensors, in the metadata of a checkpoint.
@@ -39,6 +42,8 @@ pub(super) struct State {
 struct Rest {
     epoch: u64,
     best: Option<(u64, f64)>,
+    #[serde(default, skip_serializing_if = "Steady::is_new")]
+    steady: Steady,
     rng: Generator,
 }
 
@@ -246,6 +251,9 @@ impl RunDirectory {
         if let Some((epoch, _)) = rest.best.filter(|&(epoch, loss)| epoch > rest.epoch || loss < 0.0) {
             return Err(bad(format!("a least test loss at epoch {epoch} of {}, or one below 0", rest.epoch)));
         }
+        if rest.steady.steps > rest.epoch {
+            return Err(bad(format!("{} steps of standing still at epoch {}", rest.steady.steps, rest.epoch)));
+        }
         let name = path.file_name().unwrap_or_default();
         if path != self.latest() && name != Run::checkpoint_name(rest.epoch).as_str() {
             return Err(bad(format!("the state of epoch {}", rest.epoch)));
@@ -265,17 +273,17 @@ impl RunDirectory {
             }
         }
         let network = OfGroup::with_fingerprint(network, Some(task.fingerprint()));
-        Ok(State { network, epoch: rest.epoch, optimiser: state, best: rest.best })
+        Ok(State { network, epoch: rest.epoch, optimiser: state, best: rest.best, steady: rest.steady })
     }
 
     fn write(&self, path: &Path, state: &State) -> Result<()> {
-        let State { network, epoch, optimiser, best } = state;
+        let State { network, epoch, optimiser, best, steady } = state;
         let mut tensors = network.tensors();
         for (Kept { prefix, .. }, values) in kept(self.config.optimiser).iter().zip(&optimiser.0) {
             tensors.extend(network.tensors_of(values, prefix));
         }
         let rng = Generator { name: "ChaCha20".into(), seed: self.config.seed };
-        let rest = Rest { epoch: *epoch, best: *best, rng };
+        let rest = Rest { epoch: *epoch, best: *best, steady: *steady, rng };
         let text = |value: serde_json::Result<String>| value.expect("settings and numbers are JSON");
         let metadata = BTreeMap::from([
             ("cfg".to_owned(), text(serde_json::to_string(&self.config))),

@@ -1,7 +1,7 @@
 //! Small networks trained side by side in the lanes of vectors: see `model/network/lanes`.
 
 use super::optimiser::{OptimiserState, trained};
-use super::together::{Diverged, Engine, run_together};
+use super::together::{Diverged, Engine, Epochs, run_together};
 use super::{Outcome, TrainConfig, Trainer};
 use crate::error::{Error, Result};
 use crate::model::{Evaluation, LANES, LanePairs, Lanes, Network};
@@ -80,17 +80,37 @@ impl<const L: usize> Engine for InLanes<L> {
         Ok(self.test.as_ref().map(|test| self.lanes.evaluate(test).to_vec()))
     }
 
-    fn epochs(&mut self, count: u64, config: &TrainConfig, done: u64) -> Result<Vec<Option<Diverged>>> {
-        let mut diverged = vec![None; self.networks];
+    fn epochs(&mut self, count: u64, config: &TrainConfig, done: u64) -> Result<Vec<Epochs>> {
+        let mut epochs = vec![Epochs::default(); self.networks];
         for step in done + 1..=done + count {
-            let losses = self.lanes.gradient(&self.train);
-            for (diverged, &loss) in diverged.iter_mut().zip(&losses).filter(|(_, loss)| !loss.is_finite()) {
-                diverged.get_or_insert(Diverged { epoch: step - 1, loss });
+            let stands = config.stop.converged.is_some();
+            let losses = match stands {
+                false => self.lanes.gradient(&self.train),
+                true => self.lanes.gradient_and_loss(&self.train),
+            };
+            for (epochs, &loss) in epochs.iter_mut().zip(&losses).filter(|(_, loss)| !loss.is_finite()) {
+                epochs.diverged.get_or_insert(Diverged { epoch: step - 1, loss });
             }
             let (parameters, gradient) = self.lanes.parameters_mut();
+            let before = stands.then(|| parameters.to_vec());
             self.optimiser.step(&self.trained, parameters, gradient, &config.rates(step));
+            let Some(before) = before else { continue };
+            let (mut squares, mut changes) = ([0.0; L], [0.0; L]);
+            for range in self.trained.iter().cloned() {
+                let after = parameters[range.clone()].as_chunks::<L>().0;
+                for (before, after) in before[range].as_chunks::<L>().0.iter().zip(after) {
+                    for l in 0..L {
+                        squares[l] += f64::from(before[l]) * f64::from(before[l]);
+                        changes[l] += f64::from(after[l] - before[l]).powi(2);
+                    }
+                }
+            }
+            for (lane, epochs) in epochs.iter_mut().enumerate() {
+                let objective = losses[lane] + config.half_decay() * squares[lane];
+                epochs.steps.push((objective, [changes[lane], squares[lane]]));
+            }
         }
-        Ok(diverged)
+        Ok(epochs)
     }
 
     fn read(&self, network: usize, trainer: &mut Trainer) -> Result<()> {

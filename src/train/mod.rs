@@ -5,7 +5,7 @@
 //! | [`Trainer`] | trains a network; keeps a run directory and resumes from it |
 //! | [`train_many`] | many seeds side by side |
 //! | [`Network::random`](crate::model::Network::random), [`Architecture::training_bytes`](crate::model::Architecture::training_bytes) | initial parameters; the memory it takes |
-//! | [`TrainConfig`], [`StopRules`] | how |
+//! | [`TrainConfig`], [`StopRules`], [`Converged`] | how |
 //! | [`Observer`], [`ProgressBar`], [`MetricLog`], [`on_ctrl_c`] | who looks on, and who may stop it |
 //! | [`Notice`] | what was amiss with a run that was taken up |
 //! | [`Network::loss_and_gradient`](crate::model::Network::loss_and_gradient) | one gradient |
@@ -35,6 +35,7 @@ mod observer;
 mod on_device;
 mod optimiser;
 mod sgd;
+mod steady;
 mod together;
 mod trainer;
 
@@ -45,6 +46,7 @@ pub use many::{Seed, train_many};
 pub use observer::{MetricLog, Metrics, Observer, Outcome, ProgressBar, StopReason};
 #[cfg(feature = "cuda")]
 pub use on_device::train_many_on_device;
+pub use steady::Converged;
 pub use trainer::Trainer;
 
 /// Largest relative difference of the losses of the first hundred epochs between machines.

@@ -36,6 +36,8 @@ pub enum StopReason {
     TestLossBelow,
     /// [`StopRules::patience`](super::StopRules::patience).
     Patience,
+    /// [`StopRules::converged`](super::StopRules::converged).
+    Converged,
     /// An observer asked for it.
     Observer,
     /// The flag of [`Trainer::interrupted_by`](super::Trainer::interrupted_by) was set.

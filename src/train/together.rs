@@ -16,8 +16,8 @@ pub(super) trait Engine {
     /// Loss and accuracy of every network over its test pairs, where there are such.
     fn evaluate_test(&mut self) -> Result<Option<Vec<Evaluation>>>;
 
-    /// Trains `count` epochs, at most [`EPOCHS_AT_ONCE`], from `done` on; where each network diverged, if it did.
-    fn epochs(&mut self, count: u64, config: &TrainConfig, done: u64) -> Result<Vec<Option<Diverged>>>;
+    /// Trains `count` epochs, at most [`EPOCHS_AT_ONCE`], from `done` on; what there is to know of each network's.
+    fn epochs(&mut self, count: u64, config: &TrainConfig, done: u64) -> Result<Vec<Epochs>>;
 
     /// Copies parameters and the optimiser's state of a network to its trainer.
     fn read(&self, network: usize, trainer: &mut Trainer) -> Result<()>;
@@ -28,6 +28,16 @@ pub(super) trait Engine {
 pub(super) struct Diverged {
     pub epoch: u64,
     pub loss: f64,
+}
+
+/// Some epochs of a network.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Epochs {
+    /// Where it diverged, if it did.
+    pub diverged: Option<Diverged>,
+    /// For a rule of standing still, of every epoch: the objective before its step, and the sums of the squares of the change of
+    /// the parameters and of the parameters before it.
+    pub steps: Vec<(f64, [f64; 2])>,
 }
 
 /// Runs trainers side by side: those of one group, architecture, number of pairs and settings that have come equally far are one
@@ -111,21 +121,32 @@ fn run_batch(
         let next = epoch - epoch % config.measure_every + config.measure_every;
         let mut end = next.min(config.epochs).min(epoch + EPOCHS_AT_ONCE);
         end = (epoch + 1..end).find(|&epoch| config.is_checkpoint(epoch)).unwrap_or(end);
+        if let Some(rule) = config.stop.converged {
+            // The first that can stand still for long enough is looked at when it has.
+            let steps = batch.iter().filter(|&&i| ended[i].is_none()).map(|&i| trainers[i].state_mut().steady.steps);
+            end = end.min(epoch + steps.map(|steps| rule.steps.saturating_sub(steps)).min().unwrap_or(1).max(1));
+        }
         let start = Instant::now();
-        let diverged = engine.epochs(end - epoch, &config, epoch)?;
+        let epochs = engine.epochs(end - epoch, &config, epoch)?;
         let seconds = start.elapsed().as_secs_f64();
         for (network, &i) in batch.iter().enumerate() {
             if ended[i].is_some() {
                 continue;
             }
             let trainer = &mut trainers[i];
-            if let Some(Diverged { epoch, loss }) = diverged[network] {
+            let Epochs { diverged, steps } = &epochs[network];
+            if let &Some(Diverged { epoch, loss }) = diverged {
                 ended[i] = Some(Err(trainer.diverged(epoch, loss)));
                 continue;
             }
             trainer.took(end - epoch, seconds);
             engine.read(network, trainer)?;
-            trainer.state_mut().epoch = end;
+            let state = trainer.state_mut();
+            state.epoch = end;
+            for (epoch, &(objective, [changes, squares])) in (epoch..).zip(steps) {
+                config.stop.converged.into_iter().for_each(|rule| state.steady.arrive(epoch, objective, rule));
+                state.steady.stepped(changes, squares);
+            }
         }
         epoch = end;
     }

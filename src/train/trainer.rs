@@ -4,12 +4,14 @@ use super::directory::{Notice, RunDirectory, State, run_config};
 use super::initial::trainer_bytes;
 use super::lanes::{is_small, run_in_lanes};
 use super::optimiser::{OptimiserState, trained};
+use super::steady::{Steady, squares};
 use super::{Metrics, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
 use crate::memory;
 use crate::model::{Architecture, Evaluation, Interpretable, Network, OfGroup, Passes};
 use crate::task::{Split, Task};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -131,7 +133,13 @@ impl Trainer {
         };
         let network = OfGroup::with_fingerprint(network, Some(task.fingerprint()));
         let count = network.parameters().len();
-        let state = State { network, epoch: 0, optimiser: OptimiserState::new(config.optimiser, count), best: None };
+        let state = State {
+            network,
+            epoch: 0,
+            optimiser: OptimiserState::new(config.optimiser, count),
+            best: None,
+            steady: Steady::default(),
+        };
         Ok(Self {
             good: state.clone(),
             state,
@@ -260,10 +268,22 @@ impl Trainer {
     /// One step along minus the gradient; what is frozen stays.
     fn step(&mut self, gradient: &[f32]) {
         let rates = self.config.rates(self.epoch() + 1);
-        let State { network, optimiser, epoch, .. } = &mut self.state;
+        let State { network, optimiser, epoch, steady, .. } = &mut self.state;
         let trained = trained(network);
+        let before = self.config.stop.converged.map(|_| (squares(network, &trained), network.parameters().to_vec()));
         optimiser.step(&trained, network.parameters_mut(), gradient, &rates);
         *epoch += 1;
+        if let Some((squares, before)) = before {
+            let both = |range: Range<usize>| network.parameters()[range.clone()].iter().zip(&before[range]);
+            let all = trained.into_iter().flat_map(both);
+            steady.stepped(all.fold(0.0, |sum, (p, before)| sum + f64::from(p - before).powi(2)), squares);
+        }
+    }
+
+    /// What the rule of standing still looks at, from the training loss.
+    fn objective(&self, loss: f64) -> f64 {
+        let network = &self.state.network;
+        loss + self.config.half_decay() * squares(network, &trained(network))
     }
 
     /// Tells the observers that it begins.
@@ -292,7 +312,12 @@ impl Trainer {
         if self.is_interrupted() {
             return self.leave(metrics, saved).map(Some);
         }
-        if last || epoch.is_multiple_of(self.config.measure_every) {
+        let converged = self.config.stop.converged.is_some_and(|rule| {
+            let objective = self.objective(train.loss);
+            self.state.steady.arrive(epoch, objective, rule);
+            self.state.steady.steps >= rule.steps
+        });
+        if last || converged || epoch.is_multiple_of(self.config.measure_every) {
             let test = test(self)?;
             // The flag has broken that off. After a resume this epoch is looked at again.
             if self.is_interrupted() {
@@ -300,7 +325,11 @@ impl Trainer {
             }
             metrics.test = test;
             let asked = self.show(&metrics)?;
-            stop = last.then_some(StopReason::EpochsReached).or(self.rules(&metrics)).or(asked);
+            stop = last
+                .then_some(StopReason::EpochsReached)
+                .or(converged.then_some(StopReason::Converged))
+                .or(self.rules(&metrics))
+                .or(asked);
         }
         self.keep(stop, saved)?;
         stop.map(|stop_reason| self.finish(stop_reason, metrics)).transpose()

@@ -8,7 +8,7 @@ use irreplens::device::{Device, LOSSES, Tile};
 use irreplens::group::{Cyclic, Dihedral};
 use irreplens::model::{Activation, Architecture, Normalisation, Transformer};
 use irreplens::task::Split;
-use irreplens::train::{Metrics, StopReason, TrainConfig, Trainer, train_many_on_device};
+use irreplens::train::{Converged, Metrics, StopReason, StopRules, TrainConfig, Trainer, train_many_on_device};
 use proptest::prelude::*;
 use std::ops::ControlFlow;
 use std::sync::{Arc, Mutex};
@@ -227,6 +227,15 @@ fn a_loss_that_is_no_number_is_named_with_its_epoch() {
     let error = trainer(&Architecture::one_layer(4, 8), diverging).on_device(&device).run().unwrap_err();
     let Error::Diverged { epoch, .. } = error else { panic!("{error}") };
     assert_eq!(epoch, expected);
+}
+
+#[test]
+fn a_rule_that_looks_at_every_step_is_refused() {
+    let Some(device) = device() else { return };
+    let stop = StopRules { converged: Some(Converged { below: 1e-7, steps: 500 }), ..StopRules::default() };
+    let config = TrainConfig { stop, ..config(20, 1) };
+    let error = trainer(&Architecture::summed(8), config).on_device(&device).run().unwrap_err();
+    assert!(matches!(error, Error::Unsupported { analysis, .. } if analysis.contains("converged")), "{error}");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use irreplens::group::{Cyclic, Dihedral};
 use irreplens::model::{Architecture, Interpretable, Network, OfGroup, cross_entropy};
 use irreplens::task::{Split, Task};
 use irreplens::train::{
-    MetricLog, Metrics, Observer, Outcome, StopReason, StopRules, TrainConfig, Trainer, train_many,
+    Converged, MetricLog, Metrics, Observer, Outcome, StopReason, StopRules, TrainConfig, Trainer, train_many,
 };
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -264,6 +264,81 @@ fn many_seeds_end_as_each_would_alone_and_survive_a_failure() {
         assert_eq!(one.outcome.unwrap().metrics, outcome.metrics);
         let name = format!("seed-{}/model.safetensors", one.seed);
         assert!(std::fs::read(root.join(&name)).unwrap() == std::fs::read(alone.join(&name)).unwrap());
+    }
+}
+
+/// What a run looks like from outside: loss and parameters at every epoch.
+type History = Arc<Mutex<Vec<(f64, Vec<f32>)>>>;
+
+struct Watch(History);
+
+impl Observer for Watch {
+    fn observe(&mut self, metrics: &Metrics, network: &OfGroup<Network>) -> irreplens::Result<ControlFlow<()>> {
+        self.0.lock().unwrap().push((metrics.train.loss, network.parameters().to_vec()));
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// The first epoch after so many steps in a row that change objective and parameters by no more than a share, by the definition.
+fn stands_still_at(history: &[(f64, Vec<f32>)], half_decay: f64, rule: Converged) -> Option<usize> {
+    let norm = |values: &mut dyn Iterator<Item = f64>| values.map(|v| v * v).sum::<f64>().sqrt();
+    let of = |p: &[f32]| norm(&mut p.iter().map(|&p| f64::from(p)));
+    let objective = |(loss, p): &(f64, Vec<f32>)| loss + half_decay * of(p).powi(2);
+    let mut row = 0;
+    for (epoch, pair) in history.windows(2).enumerate() {
+        let change = norm(&mut pair[1].1.iter().zip(&pair[0].1).map(|(a, b)| f64::from(a - b))) / of(&pair[0].1);
+        let [before, after] = [&pair[0], &pair[1]].map(objective);
+        row = if change <= rule.below && ((after - before) / before).abs() <= rule.below { row + 1 } else { 0 };
+        if row == rule.steps {
+            return Some(epoch + 1);
+        }
+    }
+    None
+}
+
+#[test]
+fn a_run_that_stands_still_stops_there_alone_among_others_and_resumed() {
+    let rule = Converged { below: 2e-4, steps: 40 };
+    // In lanes, and by matrix products; with decay that is part of the loss, and with AdamW's.
+    for (width, optimiser) in [(6, Optimiser::Adam), (120, Optimiser::Adam), (6, Optimiser::AdamW)] {
+        let history = History::default();
+        let make = |seed: u64, measure_every: u64| {
+            let stop = StopRules { converged: Some(rule), ..StopRules::default() };
+            let weight_decay = if optimiser == Optimiser::Adam { 2e-2 } else { 0.5 };
+            let lr_decay = LrDecay::Cosine;
+            let plain = TrainConfig { epochs: 2000, seed, measure_every, lr: 3e-3, lr_decay, ..TrainConfig::default() };
+            let config = TrainConfig { optimiser, weight_decay, stop, ..plain };
+            let split = Split::random(5, 0.8, seed).unwrap();
+            Trainer::new(&Cyclic::new(5).unwrap(), Architecture::summed(width), split, config).unwrap()
+        };
+        let mut watched = make(1, 1);
+        watched.observe(Watch(Arc::clone(&history)));
+        let outcome = watched.run().unwrap();
+        assert_eq!(outcome.stop_reason, StopReason::Converged, "{width}, {optimiser:?}");
+        let half_decay = if optimiser == Optimiser::Adam { 1e-2 } else { 0.0 };
+        let expected = stands_still_at(&history.lock().unwrap(), half_decay, rule);
+        assert_eq!(expected, Some(outcome.epoch as usize), "{width}, {optimiser:?}");
+        assert!(outcome.epoch > rule.steps && outcome.metrics.test.is_some());
+        for among in train_many(&[1, 2, 3, 4], |seed| Ok(make(seed, 1000))) {
+            let alone = make(among.seed, 777).run().unwrap();
+            let among = among.outcome.unwrap();
+            assert_eq!(
+                (among.epoch, among.stop_reason, among.metrics),
+                (alone.epoch, alone.stop_reason, alone.metrics)
+            );
+        }
+        // Broken off in the middle of the row, and taken up again.
+        let folder = tempfile::tempdir().unwrap();
+        let middle = outcome.epoch - rule.steps / 2;
+        let mut broken_off = make(1, 1).in_directory(folder.path()).unwrap();
+        broken_off.observe(move |metrics: &Metrics| match metrics.epoch >= middle {
+            true => ControlFlow::Break(()),
+            false => ControlFlow::Continue(()),
+        });
+        assert_eq!(broken_off.run().unwrap().epoch, middle);
+        drop(broken_off);
+        let resumed = make(1, 1000).in_directory(folder.path()).unwrap().run().unwrap();
+        assert_eq!((resumed.epoch, resumed.stop_reason), (outcome.epoch, outcome.stop_reason));
     }
 }
 

@@ -1,11 +1,11 @@
 //! The networks of a batch on a device, and their epochs: the program of one plan, for all seeds at once.
 
 use super::super::optimiser::{Factors, trained};
-use super::super::together::{Diverged, EPOCHS_AT_ONCE, Engine};
+use super::super::together::{Diverged, EPOCHS_AT_ONCE, Engine, Epochs};
 use super::super::{TrainConfig, Trainer, adam, sgd};
 use crate::device::kernels::{self, Input};
 use crate::device::{Buffer, Device, Graph};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::{Back, Block, Evaluation, Interpretable, Pass, Program};
 use std::ops::Range;
 
@@ -57,6 +57,10 @@ impl OnDevice {
     pub(super) fn new(device: &Device, trainers: &[&Trainer]) -> Result<Self> {
         let device = device.another_stream()?;
         let (first, network) = (trainers[0], trainers[0].network());
+        if first.config().stop.converged.is_some() {
+            let needs = "a run on the processor, where every step is looked at";
+            return Err(Error::Unsupported { analysis: "the stop rule `converged`", needs });
+        }
         let program = Program::of_epoch(&device, network)?;
         let (seeds, n, parameters) = (trainers.len(), network.order(), network.parameters().len());
         let (rows, test_rows) = (first.split().train.len(), first.split().test.len());
@@ -253,7 +257,7 @@ impl OnDevice {
 }
 
 impl Engine for OnDevice {
-    fn epochs(&mut self, count: u64, config: &TrainConfig, done: u64) -> Result<Vec<Option<Diverged>>> {
+    fn epochs(&mut self, count: u64, config: &TrainConfig, done: u64) -> Result<Vec<Epochs>> {
         let of_step = |step: u64| match config.rates(step).factors() {
             Factors::Adam(adam::Factors { keep, step_size, correction, .. }) => [keep, step_size, correction],
             Factors::Sgd(sgd::Factors { lr, .. }) => [lr, 0.0, 0.0],
@@ -269,7 +273,9 @@ impl Engine for OnDevice {
         let losses = self.losses.to_vec()?;
         let of_seed = |losses: &[f64]| {
             let mut losses = (done..done + count).zip(losses);
-            losses.find(|(_, loss)| !loss.is_finite()).map(|(epoch, &loss)| Diverged { epoch, loss })
+            let diverged = losses.find(|(_, loss)| !loss.is_finite());
+            let diverged = diverged.map(|(epoch, &loss)| Diverged { epoch, loss });
+            Epochs { diverged, steps: Vec::new() }
         };
         Ok(losses.chunks_exact(EPOCHS_AT_ONCE as usize).map(of_seed).collect())
     }

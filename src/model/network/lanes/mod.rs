@@ -122,7 +122,7 @@ impl<const L: usize> Lanes<L> {
 
     /// Loss and accuracy of every network over its pairs.
     pub fn evaluate(&mut self, set: &LanePairs<L>) -> [Evaluation; L] {
-        self.pass(set, false);
+        self.pass::<false, true>(set);
         self.sums.map(|(loss, hits)| Evaluation::from_sums(loss, hits, set.count))
     }
 
@@ -131,30 +131,34 @@ impl<const L: usize> Lanes<L> {
     /// # Returns
     /// By network 0, or what its loss is where that is no finite number.
     pub fn gradient(&mut self, set: &LanePairs<L>) -> [f64; L] {
-        self.pass(set, true);
+        self.pass::<true, false>(set);
         self.sums.map(|(loss, _)| loss)
     }
 
-    fn pass(&mut self, set: &LanePairs<L>, backward: bool) {
+    /// Puts the gradients of the mean losses beside the parameters, and returns these losses.
+    pub fn gradient_and_loss(&mut self, set: &LanePairs<L>) -> [f64; L] {
+        self.pass::<true, true>(set);
+        self.sums.map(|(loss, hits)| Evaluation::from_sums(loss, hits, set.count).loss)
+    }
+
+    fn pass<const BACKWARD: bool, const LOSSES: bool>(&mut self, set: &LanePairs<L>) {
         self.sums = [(0.0, 0); L];
         vectorised(
             #[inline(always)]
             || {
                 self.matrices();
-                if backward {
+                if BACKWARD {
                     self.of_tables.fill(0.0);
                 }
                 for start in (0..set.pairs.len()).step_by(BLOCK) {
                     let block = start..set.pairs.len().min(start + BLOCK);
                     self.forward(&set.pairs[block.clone()], (!set.is_shared).then(|| &set.live[block.clone()]));
-                    if backward {
-                        self.losses::<false>(set, block.clone());
+                    self.losses::<LOSSES>(set, block.clone());
+                    if BACKWARD {
                         self.backward(&set.pairs[block]);
-                    } else {
-                        self.losses::<true>(set, block);
                     }
                 }
-                if backward {
+                if BACKWARD {
                     self.back_matrices();
                 }
             },
