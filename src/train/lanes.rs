@@ -1,6 +1,7 @@
 //! Small networks trained side by side in the lanes of vectors: see `model/network/lanes`.
 
 use super::optimiser::{OptimiserState, trained};
+use super::steady::changes;
 use super::together::{Diverged, Engine, Epochs, run_together};
 use super::{Outcome, TrainConfig, Trainer};
 use crate::error::{Error, Result};
@@ -95,16 +96,7 @@ impl<const L: usize> Engine for InLanes<L> {
             let before = stands.then(|| parameters.to_vec());
             self.optimiser.step(&self.trained, parameters, gradient, &config.rates(step));
             let Some(before) = before else { continue };
-            let (mut squares, mut changes) = ([0.0; L], [0.0; L]);
-            for range in self.trained.iter().cloned() {
-                let after = parameters[range.clone()].as_chunks::<L>().0;
-                for (before, after) in before[range].as_chunks::<L>().0.iter().zip(after) {
-                    for l in 0..L {
-                        squares[l] += f64::from(before[l]) * f64::from(before[l]);
-                        changes[l] += f64::from(after[l] - before[l]).powi(2);
-                    }
-                }
-            }
+            let [changes, squares] = changes::<L>(&before, parameters, &self.trained);
             for (lane, epochs) in epochs.iter_mut().enumerate() {
                 let objective = losses[lane] + config.half_decay() * squares[lane];
                 epochs.steps.push((objective, [changes[lane], squares[lane]]));

@@ -1,6 +1,5 @@
 //! Whether a run stands still: the rule of [`StopRules::converged`](super::StopRules::converged).
 
-use crate::model::Network;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
@@ -66,8 +65,18 @@ impl Steady {
     }
 }
 
-/// The sum of the squares of the trained parameters, one after the other.
-pub(super) fn squares(network: &Network, trained: &[Range<usize>]) -> f64 {
-    let all = trained.iter().flat_map(|range| &network.parameters()[range.clone()]);
-    all.fold(0.0, |sum, &p| sum + f64::from(p) * f64::from(p))
+/// Sums of squares over the trained parameters of networks side by side, (parameter, lane): of their change, and of what they were
+/// before it.
+pub(super) fn changes<const L: usize>(before: &[f32], after: &[f32], trained: &[Range<usize>]) -> [[f64; L]; 2] {
+    let [mut changes, mut squares] = [[0.0; L]; 2];
+    for range in trained {
+        let [before, after] = [before, after].map(|all| all[range.clone()].as_chunks::<L>().0);
+        for (before, after) in before.iter().zip(after) {
+            for l in 0..L {
+                changes[l] += f64::from(after[l] - before[l]).powi(2);
+                squares[l] += f64::from(before[l]).powi(2);
+            }
+        }
+    }
+    [changes, squares]
 }

@@ -4,14 +4,13 @@ use super::directory::{Notice, RunDirectory, State, run_config};
 use super::initial::trainer_bytes;
 use super::lanes::{is_small, run_in_lanes};
 use super::optimiser::{OptimiserState, trained};
-use super::steady::{Steady, squares};
+use super::steady::{Steady, changes};
 use super::{Metrics, Observer, Outcome, StopReason, TrainConfig};
 use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
 use crate::memory;
 use crate::model::{Architecture, Evaluation, Interpretable, Network, OfGroup, Passes};
 use crate::task::{Split, Task};
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -270,20 +269,20 @@ impl Trainer {
         let rates = self.config.rates(self.epoch() + 1);
         let State { network, optimiser, epoch, steady, .. } = &mut self.state;
         let trained = trained(network);
-        let before = self.config.stop.converged.map(|_| (squares(network, &trained), network.parameters().to_vec()));
+        let before = self.config.stop.converged.map(|_| network.parameters().to_vec());
         optimiser.step(&trained, network.parameters_mut(), gradient, &rates);
         *epoch += 1;
-        if let Some((squares, before)) = before {
-            let both = |range: Range<usize>| network.parameters()[range.clone()].iter().zip(&before[range]);
-            let all = trained.into_iter().flat_map(both);
-            steady.stepped(all.fold(0.0, |sum, (p, before)| sum + f64::from(p - before).powi(2)), squares);
+        if let Some(before) = before {
+            let [[changes], [squares]] = changes(&before, network.parameters(), &trained);
+            steady.stepped(changes, squares);
         }
     }
 
     /// What the rule of standing still looks at, from the training loss.
     fn objective(&self, loss: f64) -> f64 {
         let network = &self.state.network;
-        loss + self.config.half_decay() * squares(network, &trained(network))
+        let [_, [squares]] = changes(network.parameters(), network.parameters(), &trained(network));
+        loss + self.config.half_decay() * squares
     }
 
     /// Tells the observers that it begins.

@@ -246,7 +246,9 @@ fn seeds_that_do_not_belong_together_are_trained_one_after_the_other() {
         3 => Ok(trainer(&Architecture::summed(8), config(20, seed))),
         _ => Ok(trainer(&Architecture::one_layer(4, 8), config(20, seed))),
     };
-    for seed in train_many_on_device(&device, &[1, 2, 3, 4], of) {
+    let ended = train_many_on_device(&device, &[1, 2, 3, 4], of);
+    assert_eq!(ended.len(), 4);
+    for seed in ended {
         match seed.outcome {
             Ok(outcome) => {
                 let alone = of(seed.seed).unwrap().on_device(&device).run().unwrap();

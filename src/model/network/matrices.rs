@@ -272,12 +272,12 @@ fn add_to(whole: &mut [f32], columns: usize, (row, column): (usize, usize), part
 }
 
 /// As many elements, as pairs of each with itself: the rows of a table.
-fn elements(rows: usize) -> Vec<[u32; 2]> {
+pub(super) fn elements(rows: usize) -> Vec<[u32; 2]> {
     (0..rows as u32).map(|i| [i, i]).collect()
 }
 
 fn of_elements(place: Place<'_>, rows: usize) -> Source<'_> {
-    place.source(if place.rows == 1 && rows > 1 { By::One } else { By::Left })
+    place.source(By::of_elements(place.rows, rows))
 }
 
 pub(super) fn matrix(values: &[f32], rows: usize, columns: usize) -> ArrayView2<'_, f32> {

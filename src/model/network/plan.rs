@@ -8,6 +8,8 @@ use super::activation::Activation;
 use super::architecture::at;
 use super::lowering::{Lowering, Pushing};
 use super::operation::Operation;
+#[cfg(feature = "train")]
+use super::parameters::Parameter;
 use super::rows::{By, RowOp};
 use super::{Description, lock};
 use crate::model::{Hooks, LOGITS};
@@ -333,6 +335,36 @@ impl Plan {
     pub fn values(&self) -> usize {
         let computed = self.waves().into_iter().flatten();
         computed.map(|id| self.small[id].rows.saturating_mul(self.small[id].columns)).fold(0, usize::saturating_add)
+    }
+
+    /// The matrices that are made of parameters and are needed, in the order in which they wait for each other.
+    #[cfg(any(feature = "cuda", feature = "train"))]
+    pub fn computed(&self) -> impl DoubleEndedIterator<Item = SmallId> {
+        let is_computed = |small: &Small| !matches!(small, Small::Parameter(_) | Small::Slice { .. } | Small::Fill(_));
+        (0..self.small.len()).filter(move |&id| self.small_needed[id] && is_computed(&self.small[id].small))
+    }
+
+    /// Where every matrix begins, and the distance between its rows, among numbers of which the parameters are the first; how many
+    /// numbers there are.
+    #[cfg(feature = "train")]
+    pub fn tables(&self, parameters: &[Parameter]) -> (Vec<(usize, usize)>, usize) {
+        let mut numbers = parameters.iter().map(|parameter| parameter.range.end).max().unwrap_or(0);
+        let mut places: Vec<(usize, usize)> = Vec::with_capacity(self.small.len());
+        for SmallMatrix { small, rows, columns } in &self.small {
+            places.push(match small {
+                Small::Parameter(i) => (parameters[*i].range.start, *columns),
+                Small::Slice { of, rows, columns } => {
+                    let (start, stride) = places[*of];
+                    (start + rows.start * stride + columns.start, stride)
+                }
+                _ => {
+                    let start = numbers;
+                    numbers += rows * columns;
+                    (start, *columns)
+                }
+            });
+        }
+        (places, numbers)
     }
 
     /// The computed matrices that are needed, each group waiting only for those before it.

@@ -17,6 +17,11 @@ pub(in crate::model) enum By {
 }
 
 impl By {
+    /// How a step that makes `rows` rows of elements reads a matrix of `height` rows: a single one goes with every row.
+    pub fn of_elements(height: usize, rows: usize) -> Self {
+        if height == 1 && rows > 1 { Self::One } else { Self::Left }
+    }
+
     /// The row that pair number `i` of a block reads.
     #[inline(always)]
     pub fn row(self, i: usize, [x, y]: [u32; 2]) -> usize {

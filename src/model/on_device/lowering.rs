@@ -122,13 +122,6 @@ impl Lowering<'_> {
         }
     }
 
-    /// The matrices that are computed, in the order in which they wait for each other.
-    fn computed(&self) -> Vec<SmallId> {
-        let is_computed = |small: &Small| !matches!(small, Small::Parameter(_) | Small::Slice { .. } | Small::Fill(_));
-        let plan = self.plan;
-        (0..plan.small.len()).filter(|&id| plan.small_needed[id] && is_computed(&plan.small[id].small)).collect()
-    }
-
     /// A matrix as an input of a step that makes `rows` rows of elements.
     fn of_elements(&self, id: SmallId, rows: usize) -> Place {
         self.matrix(id, if self.plan.small[id].rows == 1 && rows > 1 { By::One } else { By::Row })
@@ -137,7 +130,7 @@ impl Lowering<'_> {
     /// The launches that make the matrices of the parameters.
     pub fn matrices(&mut self) {
         let plan = self.plan;
-        for id in self.computed() {
+        for id in plan.computed() {
             let (rows, out) = (plan.small[id].rows, self.matrix(id, By::Row));
             self.elements = Some(rows);
             match &plan.small[id].small {
@@ -182,7 +175,7 @@ impl Lowering<'_> {
                 Node::Hooked(..) => {}
             }
         }
-        for id in self.computed().into_iter().rev() {
+        for id in plan.computed().rev() {
             let (rows, out) = (plan.small[id].rows, self.matrix(id, By::Row));
             let gradient = out.gradient();
             self.elements = Some(rows);

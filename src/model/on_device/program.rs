@@ -157,21 +157,8 @@ impl Program {
     #[cfg(feature = "train")]
     pub fn of_epoch(device: &Device, network: &Network) -> Result<Self> {
         let plan = network.plan_of_gradients();
-        let mut tables = network.parameters().len();
-        let mut matrices: Vec<Option<(usize, usize)>> = Vec::with_capacity(plan.small.len());
-        for matrix in &plan.small {
-            matrices.push(match &matrix.small {
-                Small::Parameter(i) => Some((network.weights()[*i].range.start, matrix.columns)),
-                Small::Slice { of, rows, columns } => {
-                    matrices[*of].map(|(start, stride)| (start + rows.start * stride + columns.start, stride))
-                }
-                _ => {
-                    let start = tables;
-                    tables += matrix.rows * matrix.columns;
-                    Some((start, matrix.columns))
-                }
-            });
-        }
+        let (matrices, tables) = plan.tables(network.weights());
+        let matrices = matrices.into_iter().map(Some).collect();
         Self::of(device, plan, network.order(), matrices, tables, true)
     }
 

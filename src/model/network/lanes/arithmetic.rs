@@ -86,46 +86,40 @@ pub(super) fn multiply_onto<const TRANSPOSED: bool, const L: usize>(
     out: (&mut [[f32; L]], Place),
 ) {
     for i in 0..rows {
-        let mut j = 0;
-        while j + 8 <= width {
-            some_columns::<TRANSPOSED, L, 8>([i, inner, j], a, b, (&mut *out.0, out.1));
-            j += 8;
-        }
-        if j + 4 <= width {
-            some_columns::<TRANSPOSED, L, 4>([i, inner, j], a, b, (&mut *out.0, out.1));
-            j += 4;
-        }
-        if j + 2 <= width {
-            some_columns::<TRANSPOSED, L, 2>([i, inner, j], a, b, (&mut *out.0, out.1));
-            j += 2;
-        }
-        if j < width {
-            some_columns::<TRANSPOSED, L, 1>([i, inner, j], a, b, (&mut *out.0, out.1));
-        }
+        let out = &mut out.0[out.1.at(i, 0)..][..width];
+        let j = some_columns::<TRANSPOSED, L, 8>([i, inner, 0], a, b, out);
+        let j = some_columns::<TRANSPOSED, L, 4>([i, inner, j], a, b, out);
+        let j = some_columns::<TRANSPOSED, L, 2>([i, inner, j], a, b, out);
+        some_columns::<TRANSPOSED, L, 1>([i, inner, j], a, b, out);
     }
 }
 
-/// Some columns of a row of [`multiply_onto`], summed up in registers.
+/// Row i of [`multiply_onto`], for as many whole strips of columns as there are from j on, each summed up in registers; where
+/// they end.
 #[inline(always)]
 fn some_columns<const TRANSPOSED: bool, const L: usize, const C: usize>(
-    [i, inner, j]: [usize; 3],
+    [i, inner, mut j]: [usize; 3],
     a: Matrix<'_, L>,
     b: Matrix<'_, L>,
-    out: (&mut [[f32; L]], Place),
-) {
-    let out = &mut out.0[out.1.at(i, j)..][..C];
-    let mut sums = [[0.0; L]; C];
-    sums.iter_mut().zip(out.iter()).for_each(|(sum, out)| *sum = *out);
-    for k in 0..inner {
-        let factor = &a.0[if TRANSPOSED { a.1.at(k, i) } else { a.1.at(i, k) }];
-        let others = &b.0[b.1.at(k, j)..][..C];
-        for c in 0..C {
-            for l in 0..L {
-                sums[c][l] = factor[l].mul_add(others[c][l], sums[c][l]);
+    out: &mut [[f32; L]],
+) -> usize {
+    while j + C <= out.len() {
+        let out = &mut out[j..][..C];
+        let mut sums = [[0.0; L]; C];
+        sums.iter_mut().zip(out.iter()).for_each(|(sum, out)| *sum = *out);
+        for k in 0..inner {
+            let factor = &a.0[if TRANSPOSED { a.1.at(k, i) } else { a.1.at(i, k) }];
+            let others = &b.0[b.1.at(k, j)..][..C];
+            for c in 0..C {
+                for l in 0..L {
+                    sums[c][l] = factor[l].mul_add(others[c][l], sums[c][l]);
+                }
             }
         }
+        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum);
+        j += C;
     }
-    out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum);
+    j
 }
 
 /// `out += a b^T` for a (rows, inner) and b (columns, inner).
@@ -137,37 +131,38 @@ pub(super) fn multiply_transposed_onto<const L: usize>(
     out: (&mut [[f32; L]], Place),
 ) {
     for i in 0..rows {
-        let row = &a.0[a.1.at(i, 0)..][..inner];
-        let mut j = 0;
-        while j + 4 <= width {
-            some_products::<L, 4>(row, b, j, &mut out.0[out.1.at(i, j)..][..4]);
-            j += 4;
-        }
-        if j + 2 <= width {
-            some_products::<L, 2>(row, b, j, &mut out.0[out.1.at(i, j)..][..2]);
-            j += 2;
-        }
-        if j < width {
-            some_products::<L, 1>(row, b, j, &mut out.0[out.1.at(i, j)..][..1]);
-        }
+        let (row, out) = (&a.0[a.1.at(i, 0)..][..inner], &mut out.0[out.1.at(i, 0)..][..width]);
+        let j = some_products::<L, 4>(row, b, 0, out);
+        let j = some_products::<L, 2>(row, b, j, out);
+        some_products::<L, 1>(row, b, j, out);
     }
 }
 
-/// The products of a row with some rows of a matrix, added to `out`.
+/// The products of a row with the rows of a matrix, added to `out` for as many whole strips as there are from j on; where they end.
 #[inline(always)]
-fn some_products<const L: usize, const C: usize>(row: &[[f32; L]], b: Matrix<'_, L>, j: usize, out: &mut [[f32; L]]) {
-    let mut sums = [[0.0; L]; C];
-    sums.iter_mut().zip(out.iter()).for_each(|(sum, out)| *sum = *out);
-    let others: [&[[f32; L]]; C] = std::array::from_fn(|c| &b.0[b.1.at(j + c, 0)..][..row.len()]);
-    for (k, factor) in row.iter().enumerate() {
-        for c in 0..C {
-            let other = &others[c][k];
-            for l in 0..L {
-                sums[c][l] = factor[l].mul_add(other[l], sums[c][l]);
+fn some_products<const L: usize, const C: usize>(
+    row: &[[f32; L]],
+    b: Matrix<'_, L>,
+    mut j: usize,
+    out: &mut [[f32; L]],
+) -> usize {
+    while j + C <= out.len() {
+        let out = &mut out[j..][..C];
+        let mut sums = [[0.0; L]; C];
+        sums.iter_mut().zip(out.iter()).for_each(|(sum, out)| *sum = *out);
+        let others: [&[[f32; L]]; C] = std::array::from_fn(|c| &b.0[b.1.at(j + c, 0)..][..row.len()]);
+        for (k, factor) in row.iter().enumerate() {
+            for c in 0..C {
+                let other = &others[c][k];
+                for l in 0..L {
+                    sums[c][l] = factor[l].mul_add(other[l], sums[c][l]);
+                }
             }
         }
+        out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum);
+        j += C;
     }
-    out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = *sum);
+    j
 }
 
 /// A nonlinear step of rows.

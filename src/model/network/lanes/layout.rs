@@ -15,26 +15,17 @@ pub(super) struct Layout {
     pub matrices: Vec<Place>,
     /// First column of every node, counting those of all nodes.
     columns: Vec<usize>,
+    /// Numbers of the parameters, and of these and the matrices made of them.
     pub parameters: usize,
+    pub tables: usize,
 }
 
 impl Layout {
     /// `None` for a network with steps that are not made here.
     pub fn new(network: &Network) -> Option<Self> {
-        let (plan, parameters) = (network.plan_of_gradients(), network.parameters().len());
-        let mut tables = parameters;
-        let mut matrices: Vec<Place> = Vec::with_capacity(plan.small.len());
-        for matrix in &plan.small {
-            matrices.push(match &matrix.small {
-                Small::Parameter(i) => Place { start: network.weights()[*i].range.start, stride: matrix.columns },
-                Small::Slice { of, rows, columns } => matrices[*of].from(rows.start, columns.start),
-                _ => {
-                    let start = tables;
-                    tables += matrix.rows * matrix.columns;
-                    Place { start, stride: matrix.columns }
-                }
-            });
-        }
+        let plan = network.plan_of_gradients();
+        let (matrices, tables) = plan.tables(network.weights());
+        let matrices = matrices.into_iter().map(|(start, stride)| Place { start, stride }).collect();
         let is_simple = |op: &RowOp| matches!(op, RowOp::Activate(_) | RowOp::Product);
         let nodes = plan.nodes.iter().zip(&plan.node_needed).filter(|(_, needed)| **needed);
         let is_made = nodes.clone().all(|(node, _)| match &node.node {
@@ -48,7 +39,7 @@ impl Layout {
         });
         let logits_are_sum = plan.logits.is_some_and(|id| matches!(plan.nodes[id].node, Node::Sum(_, None)));
         let columns = plan.nodes.iter().scan(0, |all, node| Some(std::mem::replace(all, *all + node.width))).collect();
-        let layout = Self { plan, matrices, columns, parameters };
+        let layout = Self { plan, matrices, columns, tables, parameters: network.parameters().len() };
         (is_made && matrices_made && logits_are_sum).then_some(layout)
     }
 
@@ -67,28 +58,12 @@ impl Layout {
             }
             _ => self.plan.nodes[id].width,
         };
-        self.computed().map(of_matrix).sum::<usize>() + pairs * self.needed().map(of_node).sum::<usize>()
-    }
-
-    /// The matrices that are made, in the order in which they wait for each other.
-    pub fn computed(&self) -> impl DoubleEndedIterator<Item = SmallId> {
-        let is_computed = |small: &Small| !matches!(small, Small::Parameter(_) | Small::Slice { .. } | Small::Fill(_));
-        (0..self.plan.small.len())
-            .filter(move |&id| self.plan.small_needed[id] && is_computed(&self.plan.small[id].small))
+        self.plan.computed().map(of_matrix).sum::<usize>() + pairs * self.needed().map(of_node).sum::<usize>()
     }
 
     /// The nodes that are needed, in order.
     pub fn needed(&self) -> impl DoubleEndedIterator<Item = NodeId> {
         (0..self.plan.nodes.len()).filter(|&id| self.plan.node_needed[id])
-    }
-
-    /// All values of the tables.
-    pub fn tables(&self) -> usize {
-        let end = |id: SmallId| match self.plan.small[id].small {
-            Small::Parameter(_) | Small::Slice { .. } => 0,
-            _ => self.matrices[id].start + self.plan.small[id].rows * self.plan.small[id].columns,
-        };
-        (0..self.plan.small.len()).map(end).max().unwrap_or(0).max(self.parameters)
     }
 
     /// Columns of all nodes.
@@ -123,7 +98,7 @@ impl Layout {
         rows: usize,
         tables: &'a [[f32; L]],
     ) -> Source<'a, L> {
-        let by = if self.plan.small[id].rows == 1 && rows > 1 { By::One } else { By::Left };
+        let by = By::of_elements(self.plan.small[id].rows, rows);
         Source { values: tables, place: self.matrices[id], by }
     }
 }

@@ -9,6 +9,7 @@ mod layout;
 
 use super::Network;
 use super::activation::Activation;
+use super::matrices::elements;
 use super::plan::{Input, Node, Small};
 use crate::linalg::{Aligned, vectorised};
 use crate::model::loss::loss_gradient_by_row;
@@ -90,7 +91,7 @@ impl<const L: usize> Lanes<L> {
         if layout.multiplications(network.order() * network.order()) > SMALL {
             return None;
         }
-        let (tables, width) = (layout.tables() * L, layout.width() * BLOCK * L);
+        let (tables, width) = (layout.tables * L, layout.width() * BLOCK * L);
         let mut lanes = Self {
             tables: Aligned::zeros(tables),
             of_tables: Aligned::zeros(tables),
@@ -168,7 +169,7 @@ impl<const L: usize> Lanes<L> {
     #[inline(always)]
     fn matrices(&mut self) {
         let layout = &self.layout;
-        for id in layout.computed() {
+        for id in layout.plan.computed() {
             let (matrix, place) = (&layout.plan.small[id], layout.matrices[id]);
             let (before, out) = lanes_mut(&mut self.tables).split_at_mut(place.start);
             let out = &mut out[..matrix.rows * matrix.columns];
@@ -205,7 +206,7 @@ impl<const L: usize> Lanes<L> {
     fn back_matrices(&mut self) {
         let layout = &self.layout;
         let tables = lanes(&self.tables);
-        for id in layout.computed().rev() {
+        for id in layout.plan.computed().rev() {
             let (matrix, place) = (&layout.plan.small[id], layout.matrices[id]);
             let (before, of) = lanes_mut(&mut self.of_tables).split_at_mut(place.start);
             let (of, place) = (&*of, Place { start: 0, ..place });
@@ -401,11 +402,6 @@ fn lanes<const L: usize>(values: &[f32]) -> &[[f32; L]] {
 
 fn lanes_mut<const L: usize>(values: &mut [f32]) -> &mut [[f32; L]] {
     values.as_chunks_mut().0
-}
-
-/// As many elements, as pairs of each with itself.
-fn elements(rows: usize) -> Vec<[u32; 2]> {
-    (0..rows as u32).map(|i| [i, i]).collect()
 }
 
 #[cfg(test)]
