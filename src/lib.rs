@@ -120,14 +120,22 @@ pub mod train;
 // 11. What a network does, one question per file.
 pub mod analysis;
 
-// 12. Pictures of what was found: a page for a run, figures for programs and papers.
+// 12. What many networks have learnt: a row each, and how often which irreps are learnt.
+#[cfg(feature = "train")]
+pub mod atlas;
+
+// 13. Many networks by one plan, each computed once by whoever is at it.
+#[cfg(feature = "train")]
+pub mod sweep;
+
+// 14. Pictures of what was found: a page for a run, figures for programs and papers.
 #[cfg(feature = "report")]
 pub mod report;
 
-// 13. The law-test kit for those who implement the traits.
+// 15. The law-test kit for those who implement the traits.
 pub mod laws;
 
-// 14. The pages of `docs/`, every code block of which is a test.
+// 16. The pages of `docs/`, every code block of which is a test.
 pub mod guide;
 
 pub use error::{Error, Result};

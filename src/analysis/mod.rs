@@ -22,10 +22,11 @@
 //! | which group has it learnt, if nobody says? | [`identify`](identify()), [`identify_weights`], [`open_run`] | [`LearntGroup`] |
 //! | how sparse are the spectra of its maps? | [`sparsity`](sparsity()), [`gini`], [`inverse_participation_ratio`] | [`MapSparsity`] |
 //! | are neurons matrix coefficients, and do their maps share vectors? | [`rank_one`](rank_one()) | [`RankOne`] |
+//! | does each neuron read and write one irrep? | [`purity`](purity()) | [`Purity`] |
 //! | is the phase of what a neuron writes the sum of those that it reads? | [`phases`](phases()) | [`Phases`] |
 //! | how far is the right logit above the others? | [`margin`](margin()) | [`Margin`] |
 //! | how did all that come about in training? | [`progress`] | [`Progress`] |
-//! | all of these but the last fourteen | [`interpret`](interpret()) | [`Interpretation`] |
+//! | all of these but the last fifteen | [`interpret`](interpret()) | [`Interpretation`] |
 //! | what did the published notebook do in its own way? | [`notebook`] | [`notebook::Published`] |
 //!
 //! A result gives its tables ([`Table`]) once: they print as text, and a page of a report renders them.
@@ -52,6 +53,7 @@ pub mod notebook;
 mod parts;
 mod phases;
 mod progress;
+mod purity;
 mod rank_one;
 mod representation;
 mod sparsity;
@@ -68,6 +70,8 @@ pub use clock::{
 };
 pub use controls::{Controls, untrained, with_controls};
 pub use coset::{CONCENTRATED, CosetMeasures, CosetNeuron, CosetShares, cosets};
+#[cfg(feature = "train")]
+pub(crate) use digest::digest;
 pub use embedding::{EmbeddingSpectra, component_norms, embedding};
 pub use explain::{
     Circuit, CircuitKind, CircuitLosses, Coefficient, Comparison, CosetMap, ExplainedNeuron, Explanation, Fixed, HOLDS,
@@ -84,6 +88,7 @@ pub use phases::{NeuronPhases, Phases, phases};
 pub use progress::{IrrepRow, Progress, ProgressRow, TheoryRow, progress};
 #[cfg(feature = "report")]
 pub(crate) use progress::{OF_BLOCK, OF_IRREP, Quantity, Unit};
+pub use purity::{Purity, purity};
 pub use rank_one::{RankOne, RankOneNeuron, rank_one};
 #[cfg(feature = "report")]
 pub(crate) use representation::NOT_OF_NEURONS;

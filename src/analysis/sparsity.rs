@@ -110,26 +110,37 @@ pub fn sparsity(model: &(impl Interpretable + ?Sized), basis: &(impl FourierBasi
     Ok(MapSparsity { left: of(left)?, right: of(right)?, unembed: of(unembedding.map(|u| u.reversed_axes()))? })
 }
 
-/// The sparsity of one map (n, width); `None` if it is constant.
-fn of_map(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Option<Sparsity>> {
-    let sectors = basis.sectors().len();
+/// Energies of every neuron's centred map in the blocks, the constant apart: (neuron, block) of a map (n, width), where in one
+/// sector the trivial block is left out; 0 for a neuron that does not vary beyond rounding.
+pub(super) fn energies_of_map(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Vec<Vec<f64>>> {
     // Less the mean of every column, so that the constant is no component: in one sector it is the first block, in several one
     // function of that block.
-    let blocks = &basis.blocks()[usize::from(sectors == 1)..];
-    let rows = |block: &Block| block.rows.len() * sectors - usize::from(block.rows.start == 0);
+    let blocks = &basis.blocks()[first_block(basis)..];
     let centred = less_mean(map.t().to_owned());
     let coefficients = forward(basis, centred.t())?;
     let least = rounding(basis.rows()).powi(2);
-    let energies: Vec<Vec<f64>> = (0..map.ncols())
-        .map(|k| {
-            let square = |v: &f32| f64::from(*v) * f64::from(*v);
-            let of_neuron = coefficients.index_axis(Axis(2), k);
-            let energy = |block: &Block| of_neuron.slice(s![.., block.rows.clone()]).iter().map(square).sum::<f64>();
-            let energies: Vec<f64> = blocks.iter().map(energy).collect();
-            let varies = energies.iter().sum::<f64>() > least * map.column(k).iter().map(square).sum::<f64>();
-            if varies { energies } else { vec![0.0; blocks.len()] }
-        })
-        .collect();
+    let of_neuron = |k: usize| {
+        let square = |v: &f32| f64::from(*v) * f64::from(*v);
+        let of_neuron = coefficients.index_axis(Axis(2), k);
+        let energy = |block: &Block| of_neuron.slice(s![.., block.rows.clone()]).iter().map(square).sum::<f64>();
+        let energies: Vec<f64> = blocks.iter().map(energy).collect();
+        let varies = energies.iter().sum::<f64>() > least * map.column(k).iter().map(square).sum::<f64>();
+        if varies { energies } else { vec![0.0; blocks.len()] }
+    };
+    Ok((0..map.ncols()).map(of_neuron).collect())
+}
+
+/// The first block that holds more than the constant.
+pub(super) fn first_block(basis: &dyn FourierBasis) -> usize {
+    usize::from(basis.sectors().len() == 1)
+}
+
+/// The sparsity of one map (n, width); `None` if it is constant.
+fn of_map(basis: &dyn FourierBasis, map: ArrayView2<'_, f32>) -> Result<Option<Sparsity>> {
+    let sectors = basis.sectors().len();
+    let blocks = &basis.blocks()[first_block(basis)..];
+    let rows = |block: &Block| block.rows.len() * sectors - usize::from(block.rows.start == 0);
+    let energies = energies_of_map(basis, map)?;
     let of_block: Vec<f64> = (0..blocks.len()).map(|b| energies.iter().map(|of_neuron| of_neuron[b]).sum()).collect();
     let whole: f64 = of_block.iter().sum();
     check_finite_energy(whole)?;

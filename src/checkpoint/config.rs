@@ -12,7 +12,7 @@ use super::model_settings::{ModelKind, ModelSettings};
 use super::optimiser::Optimiser;
 use super::rules::{MODEL, RULES, bad, check, not_a_number, tidy};
 use crate::error::{Error, Result};
-use crate::group::{Group, GroupName};
+use crate::group::{Alternating, Cyclic, Dihedral, Group, GroupName, Symmetric};
 use crate::model::Architecture;
 
 /// The group of a run, by its word in `cfg.json`: a family, of which `group_parameter` is the member, or the name of a group.
@@ -68,6 +68,70 @@ impl GroupKind {
         };
         let expected = "from 1 up, with an order that fits in usize";
         order.filter(|_| n > 0).ok_or(Error::GroupParameter { group, expected, got: n })
+    }
+
+    /// The kind and the parameter of the group of a name as published runs have it: symmetric and alternating groups are
+    /// families too, whose elements stand in SymPy's order where nothing else is said.
+    ///
+    /// ```
+    /// use irreplens::checkpoint::GroupKind;
+    ///
+    /// assert_eq!(GroupKind::published("S5".parse()?), (GroupKind::SymmetricGroup, 5));
+    /// assert_eq!(GroupKind::published("D53".parse()?), (GroupKind::DihedralGroup, 53));
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    #[must_use]
+    pub fn published(name: GroupName) -> (Self, usize) {
+        match name {
+            GroupName::Symmetric(n) => (Self::SymmetricGroup, n),
+            GroupName::Alternating(n) => (Self::AlternatingGroup, n),
+            name => Self::of(name),
+        }
+    }
+
+    /// The group: that of a family with the parameter `n`, its elements in the order of the published runs, or the named one.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a Cayley table, which settings do not hold; those of the family and of [`GroupName::build`].
+    ///
+    /// ```
+    /// use irreplens::{checkpoint::GroupKind, group::Group};
+    ///
+    /// assert_eq!(GroupKind::AlternatingGroup.build(5)?.order(), 60);
+    /// # Ok::<(), irreplens::Error>(())
+    /// ```
+    pub fn build(&self, n: usize) -> Result<Box<dyn Group>> {
+        Ok(match self {
+            Self::CyclicGroup => Box::new(Cyclic::new(n)?),
+            Self::DihedralGroup => Box::new(Dihedral::new(n)?),
+            Self::SymmetricGroup => Box::new(Symmetric::in_sympy_order(n)?),
+            Self::AlternatingGroup => Box::new(Alternating::in_sympy_order(n)?),
+            Self::Named(name) => Box::new(name.build()?),
+            Self::CayleyTable => {
+                let needs = "a group with a name; others are trained from a program of your own";
+                return Err(Error::Unsupported { analysis: "training by settings", needs });
+            }
+        })
+    }
+
+    /// The short name of the group with a parameter: `C113`, `D53`, `S5`, `A5`, a group's name, or its order where it has none.
+    ///
+    /// ```
+    /// use irreplens::checkpoint::GroupKind;
+    ///
+    /// assert_eq!(GroupKind::DihedralGroup.name(53), "D53");
+    /// ```
+    #[must_use]
+    pub fn name(&self, n: usize) -> String {
+        let name = match self {
+            Self::CyclicGroup => GroupName::Cyclic(n),
+            Self::DihedralGroup => GroupName::Dihedral(n),
+            Self::SymmetricGroup => GroupName::Symmetric(n),
+            Self::AlternatingGroup => GroupName::Alternating(n),
+            Self::Named(name) => name.clone(),
+            Self::CayleyTable => return format!("a group of order {n}"),
+        };
+        name.to_string()
     }
 
     /// The kind and the parameter of a group with a name: the published family of a cyclic or dihedral one.
@@ -327,6 +391,12 @@ impl RunConfig {
     /// Keys without which a trained network can be analysed: those of how it was trained.
     pub const TRAINING_KEYS: [&'static str; 5] = ["seed", "frac_train", "lr", "weight_decay", "num_epochs"];
 
+    /// The keys of the file that this crate knows, with a dot for those in a table.
+    #[cfg(feature = "train")]
+    pub(crate) fn keys() -> impl Iterator<Item = &'static str> {
+        RULES.into_iter().map(|(key, ..)| key)
+    }
+
     /// Reads and checks a `cfg.json` with all that training needs.
     ///
     /// Whole numbers may be written as Python writes them (`1e5` is 100000.0), and `null` is as good as no key.
@@ -352,11 +422,17 @@ impl RunConfig {
         let bytes = read_file(path)?;
         let format = |got: String| Error::format(path, "a run's settings as a JSON object", got);
         let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-        let mut value: Value = serde_json::from_slice(bytes)
+        let value: Value = serde_json::from_slice(bytes)
             .map_err(|e| format(not_a_number(bytes).unwrap_or_else(|| shown(&e.to_string()))))?;
+        Self::from_json(value, path, training)
+    }
+
+    /// The settings that a JSON object holds, checked; errors name `path`.
+    pub(crate) fn from_json(mut value: Value, path: &Path, training: bool) -> Result<Self> {
         check(&value, path, training)?;
         tidy(&mut value);
-        serde_json::from_value(value).map_err(|e| format(shown(&e.to_string())))
+        let expected = "a run's settings as a JSON object";
+        serde_json::from_value(value).map_err(|e| Error::format(path, expected, shown(&e.to_string())))
     }
 
     pub(super) fn require(&self, path: &Path, key: &str) -> Result<()> {

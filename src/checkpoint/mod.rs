@@ -86,6 +86,8 @@ pub use model_settings::{ModelKind, ModelSettings};
 pub use npz::{read_precomputed, read_precomputed_bytes};
 pub use optimiser::Optimiser;
 pub use run::Run;
+#[cfg(feature = "train")]
+pub(crate) use run_group::{ELEMENT_ORDER, SYMPY};
 pub use safetensors::write_safetensors;
 #[cfg(feature = "train")]
 pub(crate) use task_file::GROUP;

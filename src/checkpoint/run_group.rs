@@ -17,8 +17,11 @@ use std::path::Path;
 /// Cosets of the longest cyclic subgroup up to which a run is looked at along it; beyond, in irreps.
 const SECTORS: usize = 2;
 
+/// The key of the settings that names the order of a group's elements.
+pub(crate) const ELEMENT_ORDER: &str = "element_order";
+
 /// The element orders that have a name.
-pub(super) const SYMPY: &str = "sympy";
+pub(crate) const SYMPY: &str = "sympy";
 const LEXICOGRAPHIC: &str = "lexicographic";
 
 /// An error about an element order, with how to give one.
@@ -95,12 +98,12 @@ impl Run {
         if !matches!(self.config.group, GroupKind::SymmetricGroup | GroupKind::AlternatingGroup) {
             return Ok(None);
         }
-        match self.config.other.get("element_order") {
+        match self.config.other.get(ELEMENT_ORDER) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(name)) if name == SYMPY || name == LEXICOGRAPHIC => {
                 self.permutations(name.as_ref()).map_err(explained).map(Some)
             }
-            other => Err(bad(&self.directory().join(CONFIG), "element_order", "sympy or lexicographic", other)),
+            other => Err(bad(&self.directory().join(CONFIG), ELEMENT_ORDER, "sympy or lexicographic", other)),
         }
     }
 

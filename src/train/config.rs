@@ -4,6 +4,7 @@ use super::optimiser::Rates;
 use super::steady::Converged;
 use crate::checkpoint::{LrDecay, Optimiser, RunConfig};
 use crate::error::{Error, Result};
+use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 /// How a [`Trainer`](super::Trainer) trains. The defaults are the published settings.
@@ -46,20 +47,25 @@ pub struct TrainConfig {
     pub stop: StopRules,
     /// Epochs between two looks at the test set, by observers and by the stop rules; 100.
     pub measure_every: u64,
-    /// Checkpoints in a factor of 10 of epochs; 10.
+    /// Checkpoints in a factor of 10 of epochs; 10. With 0 there is the one at the end alone, and every
+    /// [`save_every`](TrainConfig::save_every) the state to resume from.
     pub checkpoints_per_decade: u32,
     /// Time between two saves of the state to resume from, beside the checkpoints; a minute.
     pub save_every: Duration,
 }
 
 /// When to stop before the last epoch.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct StopRules {
     /// When the mean loss over the training pairs, that of smoothed labels where they are smoothed, is below this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub train_loss_below: Option<f64>,
     /// When the mean loss over the test pairs is below this.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub test_loss_below: Option<f64>,
     /// When the test loss has not fallen below its least for so many epochs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub patience: Option<u64>,
     /// When it stands still: when for so many steps in a row neither the objective nor the parameters have changed by more than
     /// this share of themselves, `|F' - F| <= below |F|` and `|p' - p| <= below |p|` in the Euclidean norm.
@@ -67,6 +73,7 @@ pub struct StopRules {
     /// The objective F is the training loss plus half the coupled weight decay times the square norm of the parameters: what Adam
     /// and SGD go down on. With AdamW, whose decay is no part of any loss, it is the training loss. It is looked at after every
     /// step, whatever [`measure_every`](TrainConfig::measure_every) is; not on a device.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub converged: Option<Converged>,
 }
 
@@ -150,7 +157,10 @@ impl TrainConfig {
 
     /// Whether a checkpoint is kept after `epoch` epochs: at 0 and at the rounded powers of `10^(1/per decade)`.
     pub(super) fn is_checkpoint(&self, epoch: u64) -> bool {
-        let per_decade = f64::from(self.checkpoints_per_decade.max(1));
+        if self.checkpoints_per_decade == 0 {
+            return false;
+        }
+        let per_decade = f64::from(self.checkpoints_per_decade);
         let power = (per_decade * (epoch as f64).log10()).round();
         epoch == 0 || 10f64.powf(power / per_decade).round() == epoch as f64
     }

@@ -5,8 +5,8 @@ use super::optimiser::{Kept, OptimiserState, kept};
 use super::steady::Steady;
 use crate::checkpoint::safetensors::{metadata_of, read_bytes};
 use crate::checkpoint::{
-    Checksum, GROUP, GroupKind, LrDecay, ModelSettings, Run, RunConfig, TEMPORARY, Tensor, Tensors, checkpoints_in,
-    read_tensors, verify, write_safetensors,
+    Checksum, ELEMENT_ORDER, GROUP, GroupKind, LrDecay, ModelSettings, Run, RunConfig, SYMPY, TEMPORARY, Tensor,
+    Tensors, checkpoints_in, read_tensors, verify, write_safetensors,
 };
 use crate::error::{Error, Result, TensorFault};
 use crate::group::{Cyclic, Dihedral, Elem, Group, GroupName};
@@ -125,8 +125,8 @@ impl RunDirectory {
         let settings = path.join("cfg.json");
         let (resumed, notices) = if settings.exists() {
             let there = RunConfig::read(&settings)?;
-            let is_named = matches!(directory.config.group, GroupKind::Named(_));
-            if is_named && (&there.group, there.group_parameter) == (&GroupKind::CayleyTable, task.order()) {
+            let by_table = !matches!(directory.config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup);
+            if by_table && (&there.group, there.group_parameter) == (&GroupKind::CayleyTable, task.order()) {
                 // Its table is compared.
                 (directory.config.group, directory.config.group_parameter) = (GroupKind::CayleyTable, task.order());
             }
@@ -332,10 +332,14 @@ fn remove_unfinished(folder: &Path) -> std::io::Result<()> {
 pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: &TrainConfig) -> RunConfig {
     let n = task.order();
     let (model, layers) = ModelSettings::of(network.architecture());
+    let mut other = serde_json::Map::new();
     let (group, group_parameter) = if Cyclic::new(n).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::CyclicGroup, n)
     } else if n.is_multiple_of(2) && Dihedral::new(n / 2).is_ok_and(|group| is_task_of(task, &group)) {
         (GroupKind::DihedralGroup, n / 2)
+    } else if let Some(family) = in_sympy_order(task) {
+        other.insert(ELEMENT_ORDER.into(), SYMPY.into());
+        family
     } else {
         named(task).map_or((GroupKind::CayleyTable, n), GroupKind::of)
     };
@@ -356,8 +360,16 @@ pub(super) fn run_config(network: &Network, task: &Task, split: &Split, config: 
         label_smoothing: config.label_smoothing,
         num_epochs: config.epochs,
         missing: Vec::new(),
-        other: Default::default(),
+        other,
     }
+}
+
+/// The family and the parameter of the task's group, if it is a symmetric or alternating one in SymPy's order of its elements.
+fn in_sympy_order(task: &Task) -> Option<(GroupKind, usize)> {
+    let (family, n) = GroupKind::published(task.group_name().parse().ok()?);
+    let is_family = matches!(family, GroupKind::SymmetricGroup | GroupKind::AlternatingGroup);
+    let fits = is_family && family.order(n).is_ok_and(|order| order == task.order());
+    (fits && family.build(n).is_ok_and(|group| is_task_of(task, &group))).then_some((family, n))
 }
 
 /// The name of the task's group, if it is the name of a group that has its products row by row, and not one of a file.

@@ -2,6 +2,7 @@
 
 use super::lanes::run_in_lanes;
 use super::observer::ProgressBar;
+use super::together::alike;
 use super::{Outcome, StopReason, Trainer};
 use crate::error::Result;
 use crate::model::{LANES, lock};
@@ -55,76 +56,100 @@ pub fn train_many(seeds: &[u64], make: impl Fn(u64) -> Result<Trainer> + Sync) -
     all.set_style(
         ProgressStyle::with_template("{pos}/{len} seeds, {elapsed}").unwrap_or_else(|_| ProgressStyle::default_bar()),
     );
-    let (next, interrupted) = (Mutex::new(0..seeds.len()), AtomicBool::new(false));
+    let make = |i: usize| {
+        let mut trainer = make(seeds[i])?;
+        trainer.observe(ProgressBar::among(&bars, format!("seed {} ", seeds[i])));
+        Ok(Some(trainer))
+    };
     let ended: Mutex<Vec<(usize, Result<Outcome>)>> = Mutex::default();
+    train_each(seeds.len(), make, |i, _, outcome| {
+        all.inc(1);
+        let goes_on = !outcome.as_ref().is_ok_and(|outcome| outcome.stop_reason == StopReason::Interrupted);
+        lock(&ended).push((i, outcome));
+        goes_on
+    });
+    all.finish();
+    let mut ended = std::mem::take(&mut *lock(&ended));
+    ended.sort_by_key(|(i, _)| *i);
+    ended.into_iter().map(|(i, outcome)| Seed { seed: seeds[i], outcome }).collect()
+}
+
+/// Trains runs `0..count` side by side, as [`train_many`] does.
+///
+/// # Arguments
+/// `make`: the trainer of a run, or `None` where there is nothing to train. `end`: what is done with a run that has ended, with its
+/// trainer if it had one, on the thread that has trained it; no other runs are begun once it says `false`.
+///
+/// # Panics
+/// If `make`, a trainer or `end` does, once the runs at work have ended.
+pub(crate) fn train_each(
+    count: usize,
+    make: impl Fn(usize) -> Result<Option<Trainer>> + Sync,
+    end: impl Fn(usize, Option<Trainer>, Result<Outcome>) -> bool + Sync,
+) {
+    let (next, goes_on) = (Mutex::new(0..count), AtomicBool::new(true));
     let panic: Mutex<Option<Box<dyn Any + Send>>> = Mutex::default();
-    let threads = rayon::current_num_threads().min(seeds.len());
-    // The next seeds: one, or as many small networks as are a thread's share of those left.
-    let take = |most: usize| -> Vec<usize> {
-        let mut next = lock(&next);
-        let share = next.len().div_ceil(threads.max(1)).min(most);
-        next.by_ref().take(share).collect()
-    };
-    let made = |i: usize| match catch_unwind(AssertUnwindSafe(|| make(seeds[i]))) {
-        Ok(trainer) => Some((i, trainer)),
-        Err(payload) => {
-            *lock(&panic) = Some(payload);
-            None
+    let threads = rayon::current_num_threads().min(count).max(1);
+    let end = |i: usize, trainer, outcome| {
+        if !end(i, trainer, outcome) {
+            goes_on.store(false, Ordering::Relaxed);
         }
     };
-    let some = |first: usize| {
-        let mut trainers: Vec<(usize, Result<Trainer>)> = made(first).into_iter().collect();
-        if matches!(&trainers[..], [(_, Ok(trainer))] if trainer.is_in_lanes()) {
-            trainers.extend(take(LANES - 1).into_iter().filter_map(made));
-        }
-        let mut outcomes = Vec::new();
-        let (mut in_lanes, mut places) = (Vec::new(), Vec::new());
-        for (i, trainer) in &mut trainers {
-            let Ok(trainer) = trainer else { continue };
-            trainer.observe(ProgressBar::among(&bars, format!("seed {} ", seeds[*i])));
-            if trainer.is_in_lanes() {
-                in_lanes.push(trainer);
-                places.push(*i);
-            } else {
-                outcomes.push((*i, trainer.run()));
+    // The next run that there is something to train in; those that fail to begin have ended.
+    let made = || -> Option<(usize, Trainer)> {
+        while goes_on.load(Ordering::Relaxed) {
+            let i = lock(&next).next()?;
+            match catch_unwind(AssertUnwindSafe(|| make(i).map_err(|error| end(i, None, Err(error))))) {
+                Ok(Ok(Some(trainer))) => return Some((i, trainer)),
+                Ok(_) => {}
+                Err(payload) => *lock(&panic) = Some(payload),
             }
         }
-        outcomes.extend(places.into_iter().zip(run_in_lanes(&mut in_lanes)));
-        outcomes.extend(trainers.into_iter().filter_map(|(i, trainer)| Some((i, Err(trainer.err()?)))));
-        outcomes
+        None
+    };
+    // A run, or as many small alike ones as are this thread's share, and the run after them, which is not one of them.
+    let batch = |first: (usize, Trainer)| {
+        let share = (lock(&next).len() + 1).div_ceil(threads).min(LANES);
+        let mut batch = vec![first];
+        while batch[0].1.is_in_lanes() && batch.len() < share {
+            match made() {
+                None => break,
+                Some(other) if other.1.is_in_lanes() && alike(&batch[0].1, &other.1) => batch.push(other),
+                Some(other) => return (batch, Some(other)),
+            }
+        }
+        (batch, None)
+    };
+    let train = |batch: Vec<(usize, Trainer)>| {
+        let (places, mut trainers): (Vec<usize>, Vec<Trainer>) = batch.into_iter().unzip();
+        let outcomes = match trainers[0].is_in_lanes() {
+            true => run_in_lanes(&mut trainers.iter_mut().collect::<Vec<_>>()),
+            false => trainers.iter_mut().map(Trainer::run).collect(),
+        };
+        for ((i, trainer), outcome) in places.into_iter().zip(trainers).zip(outcomes) {
+            end(i, Some(trainer), outcome);
+        }
     };
     let work = || {
-        while !interrupted.load(Ordering::Relaxed) {
-            let Some(first) = take(1).pop() else { break };
-            match catch_unwind(AssertUnwindSafe(|| some(first))) {
-                Ok(outcomes) => {
-                    let is_interrupted = |(_, outcome): &(usize, Result<Outcome>)| {
-                        outcome.as_ref().is_ok_and(|outcome| outcome.stop_reason == StopReason::Interrupted)
-                    };
-                    if outcomes.iter().any(is_interrupted) {
-                        interrupted.store(true, Ordering::Relaxed);
-                    }
-                    all.inc(outcomes.len() as u64);
-                    lock(&ended).extend(outcomes);
-                }
-                Err(payload) => *lock(&panic) = Some(payload),
+        let mut waiting = None;
+        while let Some(first) = waiting.take().filter(|_| goes_on.load(Ordering::Relaxed)).or_else(made) {
+            let (batch, next) = batch(first);
+            waiting = next;
+            if let Err(payload) = catch_unwind(AssertUnwindSafe(|| train(batch))) {
+                *lock(&panic) = Some(payload);
             }
         }
     };
     std::thread::scope(|scope| {
         for _ in 0..threads {
-            // A pool of one thread each: in a shared one, a thread that waits would take up another seed on the way.
+            // A pool of one thread each: in a shared one, a thread that waits would take up another run on the way.
             scope.spawn(|| match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
                 Ok(pool) => pool.install(work),
                 Err(_) => work(),
             });
         }
     });
-    all.finish();
     if let Some(payload) = lock(&panic).take() {
         resume_unwind(payload);
     }
-    let mut ended = std::mem::take(&mut *lock(&ended));
-    ended.sort_by_key(|(i, _)| *i);
-    ended.into_iter().map(|(i, outcome)| Seed { seed: seeds[i], outcome }).collect()
 }

@@ -34,6 +34,7 @@ mod observer;
 #[cfg(feature = "cuda")]
 mod on_device;
 mod optimiser;
+mod settings;
 mod sgd;
 mod steady;
 mod together;
@@ -42,6 +43,7 @@ mod trainer;
 pub use config::{StopRules, TrainConfig};
 pub use directory::Notice;
 pub use interrupt::on_ctrl_c;
+pub(crate) use many::train_each;
 pub use many::{Seed, train_many};
 pub use observer::{MetricLog, Metrics, Observer, Outcome, ProgressBar, StopReason};
 #[cfg(feature = "cuda")]

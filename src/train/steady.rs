@@ -17,7 +17,8 @@ use std::ops::Range;
 /// ```
 ///
 /// Source: the open problem MAIS-O61, which asks for 1e-7 and 500 steps.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Converged {
     /// The largest change of a step, as a share.
     pub below: f64,

@@ -77,7 +77,7 @@ pub(super) fn run_together<E: Engine>(
 }
 
 /// Whether one engine can train both.
-fn alike(a: &Trainer, b: &Trainer) -> bool {
+pub(super) fn alike(a: &Trainer, b: &Trainer) -> bool {
     let settings = |trainer: &Trainer| TrainConfig { seed: 0, ..trainer.config().clone() };
     let sizes = |trainer: &Trainer| (trainer.split().train.len(), trainer.split().test.len());
     a.task() == b.task()

@@ -8,10 +8,10 @@ use irreplens::analysis::{
     DistanceIrrelevance, EmbeddingSpectra, ExplainedNeuron, Explanation, Fixed, FrequencyProfile, GradientSymmetricity,
     Head, HeadLosses, HeadMap, Interpretation, IrrepMeasures, IrrepRow, KeyBlock, KeyLosses, LayerHeads, Learnt,
     LearntGroup, LogitDirections, MapSparsity, Margin, Method, Neuron, NeuronClusters, NeuronKind, NeuronOutput,
-    NeuronPhases, OnClasses, Phases, Progress, ProgressMeasures, ProgressRow, ProvenBy, RankOne, RankOneNeuron,
+    NeuronPhases, OnClasses, Phases, Progress, ProgressMeasures, ProgressRow, ProvenBy, Purity, RankOne, RankOneNeuron,
     RepresentationMeasures, Shape, Shares, Side, Sparsity, Table, Term, TheoryRow, Written, attention, certify,
     circularity, clock_profile, cosets, distance_irrelevance, explain, gradient_symmetricity, heads, interpret, margin,
-    phases, progress_measures, rank_one, representation, sparsity, with_controls,
+    phases, progress_measures, purity, rank_one, representation, sparsity, with_controls,
 };
 use irreplens::checkpoint::History;
 use irreplens::fourier::{Block, BlockId, CyclicSubgroupBasis, Direction, FourierBasis, IrrepBasis};
@@ -101,6 +101,7 @@ fn every_result_is_read_back() {
     back::<Phases>(&of_phases);
     back::<NeuronPhases>(of_phases.neurons.iter().flatten().next().unwrap());
     back::<Margin>(&margin(&net, &task).unwrap());
+    back::<Purity>(purity(&net, &irreps).unwrap().iter().flatten().next().unwrap());
     let row = json!({
         "epoch": 7, "sum_of_squared_weights": 0.1, "all": measures.all, "train": keys.train, "test": keys.test,
         "measures": keys, "irreps": of_irreps, "key_irrep_losses": measures.key_losses, "logit_fve": measures.logit_fve,
@@ -261,15 +262,50 @@ fn explanations_are_read_back() {
     }
 }
 
+#[cfg(feature = "train")]
+#[test]
+fn an_atlas_is_read_back() {
+    use irreplens::atlas::{
+        Atlas, Certified, Ended, Entry, Explained, Frequencies, IrrepFrequency, IrrepUse, Measures, Proportion,
+        Question, SetFrequency,
+    };
+    let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
+    let questions = [Question::Cosets, Question::Explanation, Question::Certificate, Question::Appearance];
+    questions.iter().for_each(back::<Question>);
+    let mut entry = Entry::of_run(shipped, None, &questions).unwrap();
+    entry.ended = Some(Ended::Diverged);
+    back::<Ended>(&Ended::Stopped(irreplens::train::StopReason::Converged));
+    back::<Entry>(&entry);
+    let measures = entry.measures.clone().unwrap();
+    back::<Measures>(&measures);
+    back::<Explained>(&measures.explained.unwrap());
+    back::<Certified>(&measures.certified.unwrap());
+    measures.irreps.iter().for_each(back::<IrrepUse>);
+    let found = Atlas::new(vec![entry]).frequencies();
+    back::<Frequencies>(&found[0]);
+    back::<Proportion>(&found[0].perfect);
+    found[0].irreps.iter().for_each(back::<IrrepFrequency>);
+    found[0].sets.iter().for_each(back::<SetFrequency>);
+}
+
 #[test]
 fn no_result_is_forgotten() {
-    const NO_RESULTS: [&str; 6] =
-        ["CyclicSubgroupBasis", "IrrepBasis", "CharacterTable", "Representation", "Page", "Subject"];
+    const NO_RESULTS: [&str; 9] = [
+        "CyclicSubgroupBasis",
+        "IrrepBasis",
+        "CharacterTable",
+        "Representation",
+        "Page",
+        "Subject",
+        "Atlas",
+        "Frame",
+        "Column",
+    ];
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
     let here = std::fs::read_to_string(root.join("tests/house/json.rs")).unwrap();
     let mut files: Vec<_> =
         ["evaluate", "spectrum", "pair_means"].map(|name| root.join(format!("src/model/{name}.rs"))).into();
-    for folder in ["analysis", "analysis/explain", "analysis/certify", "fourier", "irrep", "report"] {
+    for folder in ["analysis", "analysis/explain", "analysis/certify", "atlas", "fourier", "irrep", "report"] {
         files.extend(std::fs::read_dir(root.join("src").join(folder)).unwrap().map(|entry| entry.unwrap().path()));
     }
     for file in files.iter().filter(|file| file.is_file() && file.extension().is_some_and(|ending| ending == "rs")) {

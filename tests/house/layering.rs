@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top-level modules, each allowed to name itself and those before it.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 19] = [
     "arithmetic",
     "quoted",
     "error",
@@ -21,6 +21,8 @@ const ORDER: [&str; 17] = [
     "checkpoint",
     "train",
     "analysis",
+    "atlas",
+    "sweep",
     "report",
     "laws",
     "guide",

@@ -10,3 +10,4 @@ mod optimisers;
 mod resume;
 mod runs;
 mod steps;
+mod sweeps;

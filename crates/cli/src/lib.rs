@@ -5,6 +5,8 @@
 //! number, `--json -` writes them alone to standard output.
 
 pub mod about;
+#[cfg(feature = "train")]
+pub mod atlas;
 pub mod cosets;
 pub mod explain;
 pub mod groups;
@@ -18,6 +20,8 @@ pub mod report;
 pub mod representation;
 pub mod screen;
 pub mod source;
+#[cfg(feature = "train")]
+pub mod sweep;
 #[cfg(feature = "train")]
 pub mod train;
 pub mod verify;
@@ -58,6 +62,10 @@ enum Command {
     Report(report::Arguments),
     #[cfg(feature = "train")]
     Train(Box<train::Arguments>),
+    #[cfg(feature = "train")]
+    Sweep(sweep::Arguments),
+    #[cfg(feature = "train")]
+    Atlas(atlas::Arguments),
     Progress(progress::Arguments),
     Identify(identify::Arguments),
     Groups(groups::Arguments),
@@ -108,6 +116,10 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Some(Command::Report(arguments)) => report::write(arguments),
         #[cfg(feature = "train")]
         Some(Command::Train(arguments)) => train::train(*arguments),
+        #[cfg(feature = "train")]
+        Some(Command::Sweep(arguments)) => sweep::sweep(arguments),
+        #[cfg(feature = "train")]
+        Some(Command::Atlas(arguments)) => atlas::tell(arguments),
         Some(Command::Progress(arguments)) => progress::measure(arguments),
         Some(Command::Identify(arguments)) => identify::tell(arguments),
         Some(Command::Groups(arguments)) => groups::tell(arguments),

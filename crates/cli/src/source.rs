@@ -80,7 +80,7 @@ impl Source {
                 let what = "--group and --neurons: for a file of recorded activations; the group of a run directory";
                 return Err(format!("{what} is that of its cfg.json ({})", path.display()).into());
             }
-            (group, neurons) => Run::recorded(path, neurons.as_deref(), group.as_ref().map(kind))?,
+            (group, neurons) => Run::recorded(path, neurons.as_deref(), group.clone().map(GroupKind::published))?,
         };
         Ok(Opened { run, _folder: None })
     }
@@ -88,15 +88,7 @@ impl Source {
     /// The first line of what is said of a run: what it is called, and its group.
     #[must_use]
     pub fn heading(&self, config: &RunConfig) -> String {
-        let n = config.group_parameter;
-        let group = match &config.group {
-            GroupKind::CyclicGroup => GroupName::Cyclic(n).to_string(),
-            GroupKind::DihedralGroup => GroupName::Dihedral(n).to_string(),
-            GroupKind::SymmetricGroup => GroupName::Symmetric(n).to_string(),
-            GroupKind::AlternatingGroup => GroupName::Alternating(n).to_string(),
-            GroupKind::Named(name) => name.to_string(),
-            _ => format!("a group of order {n}"),
-        };
+        let group = config.group.name(config.group_parameter);
         let name = self.run.as_ref().map_or("The shipped network".into(), |path| path.display().to_string());
         format!("{name}, on {group}")
     }
@@ -189,15 +181,4 @@ pub fn whole<T: FromStr>(value: &str) -> Result<T, &'static str> {
 /// What is expected.
 pub fn memory_size(value: &str) -> Result<usize, String> {
     irreplens::memory::parse_size(value).ok_or_else(|| "expected bytes, or a number with K, M, G or T".into())
-}
-
-/// The kind of a group and its parameter, as settings name it: symmetric and alternating groups by their families, whose
-/// elements have several orders in use.
-#[must_use]
-pub fn kind(name: &GroupName) -> (GroupKind, usize) {
-    match *name {
-        GroupName::Symmetric(n) => (GroupKind::SymmetricGroup, n),
-        GroupName::Alternating(n) => (GroupKind::AlternatingGroup, n),
-        _ => GroupKind::of(name.clone()),
-    }
 }

@@ -7,14 +7,12 @@
 
 use crate::place::{On, Place};
 use crate::screen::{Output, complain, say};
-use crate::source::{Memory, kind, whole};
+use crate::source::{Memory, whole};
 use crate::{Failure, usage};
 use clap::builder::PossibleValuesParser;
 use irreplens::analysis::{Cell, Table, Term};
 use irreplens::checkpoint::{GroupKind, Layers, LrDecay, ModelKind, ModelSettings, Optimiser, RunConfig};
-use irreplens::group::{Alternating, Cyclic, Dihedral, Group, GroupName, Symmetric};
-use irreplens::memory;
-use irreplens::task::Split;
+use irreplens::group::GroupName;
 use irreplens::train::{
     MetricLog, Outcome, ProgressBar, Seed, StopReason, StopRules, TrainConfig, Trainer, on_ctrl_c, train_many,
 };
@@ -174,7 +172,7 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
     let contradiction = |what: String| Err(usage("train", what));
     let mut config = arguments.cfg.as_ref().map_or(Ok(published()), RunConfig::read)?;
     if let Some(name) = &arguments.group {
-        (config.group, config.group_parameter) = kind(name);
+        (config.group, config.group_parameter) = GroupKind::published(name.clone());
     }
     // The parser lets through no other names.
     if let Some((_, model)) = MODELS.iter().find(|(name, _)| arguments.model.as_deref() == Some(*name)) {
@@ -229,24 +227,7 @@ pub fn settings(arguments: Arguments, place: Place) -> Result<Settings, Failure>
 
 /// The trainer of one run, kept in `out` with a log of its metrics.
 fn trainer(config: &RunConfig, stop: StopRules, out: Option<&Path>) -> irreplens::Result<Trainer> {
-    let group: Box<dyn Group> = match &config.group {
-        GroupKind::CyclicGroup => Box::new(Cyclic::new(config.group_parameter)?),
-        GroupKind::DihedralGroup => Box::new(Dihedral::new(config.group_parameter)?),
-        GroupKind::SymmetricGroup => Box::new(Symmetric::in_sympy_order(config.group_parameter)?),
-        GroupKind::AlternatingGroup => Box::new(Alternating::in_sympy_order(config.group_parameter)?),
-        GroupKind::Named(name) => Box::new(name.build()?),
-        _ => {
-            let needs = "a group with a name; others are trained from a program of your own";
-            return Err(irreplens::Error::Unsupported { analysis: "`irreplens train`", needs });
-        }
-    };
-    // Before the split is made: what is too large is refused in no time.
-    let (n, architecture) = (group.order(), config.architecture());
-    let train = (config.frac_train * n as f64 * n as f64) as usize;
-    memory::check("training", architecture.training_bytes(n, train)?)?;
-    let split = Split::published(n, config.frac_train, config.seed)?;
-    let train_config = TrainConfig { stop, ..TrainConfig::from(config) };
-    let mut trainer = Trainer::new(&group, architecture, split, train_config)?;
+    let mut trainer = Trainer::from_settings(config, TrainConfig { stop, ..TrainConfig::from(config) })?;
     if let Some(out) = out {
         trainer = trainer.in_directory(out)?;
         trainer.notices().iter().for_each(|notice| complain(&format!("warning: {notice}")));

@@ -16,6 +16,7 @@ mod representation;
 mod runs;
 mod said;
 mod snapshot;
+mod sweep;
 mod train;
 mod verify;
 
