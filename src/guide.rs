@@ -56,6 +56,16 @@ page!(identify, "identify.md");
 page!(adding_a_basis, "adding-a-basis.md");
 page!(adding_a_model, "adding-a-model.md");
 page!(explanations, "explanations.md");
+page!(
+    #[cfg(feature = "train")]
+    sweeps,
+    "sweeps.md"
+);
+page!(
+    #[cfg(feature = "train")]
+    selection,
+    "selection.md"
+);
 
 /// README.md, for its tests.
 #[cfg(doctest)]

@@ -1,6 +1,7 @@
 //! How often irreps and sets of key irreps are learnt, experiment by experiment.
 
 use super::entry::Entry;
+use super::mean::Mean;
 use super::measures::Measures;
 use super::proportion::Proportion;
 use super::table::{Atlas, activation, experiment, model, optimiser};
@@ -22,12 +23,12 @@ pub struct IrrepFrequency {
     pub key: Proportion,
     /// Networks whose logits are along its character more than along any other's.
     pub leading: Proportion,
-    /// Mean over the networks of the share of neurons that are pure for it; `None` where neurons have no maps.
-    pub pure_neurons: Option<f64>,
-    /// Mean over the networks of its trace similarity, 0 where the logits are equal over the classes.
-    pub trace_similarity: f64,
-    /// Median of the checkpoints at which it is first a key irrep, over the networks in which it ever is; `None` where that was not
-    /// asked, or it never is.
+    /// Share of the neurons that are pure for it, a mean over the networks; `None` where neurons have no maps.
+    pub pure_neurons: Option<Mean>,
+    /// Its share of the centred logits' square norm, the square of its trace similarity; 0 where they are equal over the classes.
+    pub energy: Option<Mean>,
+    /// Median of the checkpoints from which on it is a key irrep, over the networks of which it is one at the end; `None` where that
+    /// was not asked, or there are none.
     pub appeared: Option<u64>,
 }
 
@@ -61,10 +62,12 @@ pub struct Frequencies {
     pub irreps: Vec<IrrepFrequency>,
     /// Sets of key irreps, the most frequent first.
     pub sets: Vec<SetFrequency>,
-    /// Mean over the networks of the number of key irreps.
-    pub key_count: f64,
-    /// Mean over the networks of the spectral count, of those that have one.
-    pub spectral_count: Option<f64>,
+    /// Accuracy over all pairs.
+    pub accuracy: Option<Mean>,
+    /// The number of key irreps.
+    pub key_count: Option<Mean>,
+    /// The spectral count, of the networks that have one.
+    pub spectral_count: Option<Mean>,
 }
 
 impl Atlas {
@@ -73,16 +76,21 @@ impl Atlas {
     /// Cost: a look at every network; intervals are exact sums.
     #[must_use]
     pub fn frequencies(&self) -> Vec<Frequencies> {
-        let mut experiments: Vec<Vec<&Entry>> = Vec::new();
-        for entry in &self.entries {
-            match experiments.last_mut().filter(|last| experiment(&last[0].settings) == experiment(&entry.settings)) {
-                Some(last) => last.push(entry),
-                None => experiments.push(vec![entry]),
-            }
-        }
-        let names = names(&experiments.iter().map(|entries| entries[0]).collect::<Vec<_>>());
-        names.into_iter().zip(&experiments).map(|(name, entries)| of_experiment(name, entries)).collect()
+        experiments(self).into_iter().map(|(name, entries)| of_experiment(name, &entries)).collect()
     }
+}
+
+/// Networks with the same settings, their seeds apart, and what they are called.
+pub(super) fn experiments(atlas: &Atlas) -> Vec<(String, Vec<&Entry>)> {
+    let mut experiments: Vec<Vec<&Entry>> = Vec::new();
+    for entry in &atlas.entries {
+        match experiments.last_mut().filter(|last| experiment(&last[0].settings) == experiment(&entry.settings)) {
+            Some(last) => last.push(entry),
+            None => experiments.push(vec![entry]),
+        }
+    }
+    let names = names(&experiments.iter().map(|entries| entries[0]).collect::<Vec<_>>());
+    names.into_iter().zip(experiments).collect()
 }
 
 /// What a network's settings say of something, in a word.
@@ -140,8 +148,8 @@ fn of_experiment(experiment: String, entries: &[&Entry]) -> Frequencies {
             dim: irrep.dim,
             key: share(&|found| found.irreps[i].key),
             leading: share(&|found| found.leading().is_some_and(|leading| leading.label == irrep.label)),
-            pure_neurons: mean(found.iter().filter_map(|found| pure_share(found, i))),
-            trace_similarity: mean(similarities(i)).unwrap_or(0.0),
+            pure_neurons: Mean::of(found.iter().filter_map(|found| pure_share(found, i))),
+            energy: Mean::of(similarities(i).map(|similarity| similarity * similarity)),
             appeared: appeared.get(appeared.len() / 2).copied(),
         }
     };
@@ -163,12 +171,8 @@ fn of_experiment(experiment: String, entries: &[&Entry]) -> Frequencies {
         one_irrep: has_maps.then(|| share(&one_irrep)),
         irreps: labels.iter().map(of_irrep).collect(),
         sets,
-        key_count: mean(found.iter().map(|found| found.key().count() as f64)).unwrap_or(0.0),
-        spectral_count: mean(found.iter().filter_map(|found| found.spectral_count.map(|count| count as f64))),
+        accuracy: Mean::of(found.iter().map(|found| found.all.accuracy)),
+        key_count: Mean::of(found.iter().map(|found| found.key().count() as f64)),
+        spectral_count: Mean::of(found.iter().filter_map(|found| found.spectral_count.map(|count| count as f64))),
     }
-}
-
-fn mean(values: impl Iterator<Item = f64>) -> Option<f64> {
-    let (sum, count) = values.fold((0.0, 0), |(sum, count), value| (sum + value, count + 1));
-    (count > 0).then(|| sum / f64::from(count))
 }

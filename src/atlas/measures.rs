@@ -29,7 +29,7 @@ const SUBGROUPS: usize = 2000;
 pub enum Question {
     /// Losses and the measures of every irrep: always answered.
     Irreps,
-    /// At which checkpoint each irrep is first a key irrep; needs checkpoints along the way.
+    /// From which checkpoint on each irrep is a key irrep; needs checkpoints along the way.
     Appearance,
     /// How many neurons are concentrated on cosets.
     Cosets,
@@ -65,7 +65,7 @@ pub struct IrrepUse {
     pub pure_neurons: Option<usize>,
     /// Loss over the training pairs without the logits' component along its character; `None` unless it is a key irrep.
     pub excluded_loss: Option<f64>,
-    /// The first checkpoint at which it is a key irrep, where that was asked.
+    /// The first checkpoint from which on it is a key irrep at all that follow, where that was asked; `None` if it is none at the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub appeared: Option<u64>,
 }
@@ -208,8 +208,9 @@ pub fn measure(run: &Run, order: Option<&Path>, questions: &[Question]) -> Resul
     if questions.contains(&Question::Appearance) {
         for (epoch, path) in run.checkpoints()? {
             let then = representation(&run.at(path)?.model()?, &group, &basis, &task, &split)?;
-            for (b, _) in then.irreps.iter().enumerate().filter(|&(b, irrep)| is_key(b, irrep)) {
-                irreps[b].appeared.get_or_insert(epoch);
+            for (b, irrep) in then.irreps.iter().enumerate() {
+                // One that is a key irrep for a while only has not appeared.
+                irreps[b].appeared = is_key(b, irrep).then(|| irreps[b].appeared.unwrap_or(epoch));
             }
         }
     }

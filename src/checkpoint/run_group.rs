@@ -2,7 +2,7 @@
 
 use super::rules::bad;
 use super::run::CONFIG;
-use super::{GroupKind, Run, task_file};
+use super::{GroupKind, Run, RunConfig, task_file};
 use crate::error::{Error, Result};
 use crate::fourier::{CyclicSubgroupBasis, FourierBasis, IrrepBasis};
 use crate::group::{
@@ -189,7 +189,6 @@ impl Run {
     /// The errors of [`irreps`]; [`Error::NotAnIrrep`](crate::Error::NotAnIrrep) if `permutations` are not `group`'s.
     /// [`Error::Memory`] over the budget.
     pub fn irreps(&self, group: &(impl Group + ?Sized), permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
-        let n = self.config.group_parameter;
         if let Some((named, images)) = self.found.as_ref().and_then(|found| found.named.as_ref()) {
             let mut rows = vec![group.identity(); group.order()];
             images.iter().zip(named.elements()).for_each(|(x, row)| rows[x.index()] = row);
@@ -198,7 +197,15 @@ impl Run {
                 None => irreps(group),
             };
         }
-        if let GroupKind::Named(name) = &self.config.group {
+        self.config.irreps(group, permutations)
+    }
+}
+
+impl RunConfig {
+    /// The irreps of the settings' group under the names of its family: [`Run::irreps`] of a run with these settings.
+    fn irreps(&self, group: &(impl Group + ?Sized), permutations: Option<&PermutationGroup>) -> Result<Vec<Irrep>> {
+        let n = self.group_parameter;
+        if let GroupKind::Named(name) = &self.group {
             let named = name.build()?;
             if named.fingerprint() == group.fingerprint()
                 && let Some(found) = closed_form(&named)?
@@ -207,11 +214,11 @@ impl Run {
             }
         }
         let degree = permutations.map_or(0, PermutationGroup::degree);
-        if permutations.is_none() && matches!(self.config.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
+        if permutations.is_none() && matches!(self.group, GroupKind::CyclicGroup | GroupKind::DihedralGroup) {
             // Of every frequency a matrix of the plane at every element, and the character.
             memory::check("irreps of all frequencies", memory::bytes::<f64>(&[3, group.order(), group.order()]))?;
         }
-        match (&self.config.group, permutations) {
+        match (&self.group, permutations) {
             (GroupKind::CyclicGroup, None) if group.fingerprint() == Cyclic::new(n)?.fingerprint() => {
                 let group = Cyclic::new(n)?;
                 of(&group, cyclic(&group))
@@ -232,6 +239,30 @@ impl Run {
             }
             _ => irreps(group),
         }
+    }
+
+    /// The group that is trained on by these settings, and its irreps under the names of its family.
+    ///
+    /// # Errors
+    /// The errors of [`GroupKind::build`] and of [`irreps`].
+    ///
+    /// ```
+    /// use irreplens::checkpoint::RunConfig;
+    ///
+    /// let settings: RunConfig = serde_json::from_str(r#"{"group": "SymmetricGroup", "group_parameter": 4}"#)?;
+    /// let (_, irreps) = settings.group_and_irreps()?;
+    /// assert!(irreps.iter().any(|irrep| irrep.label == "(3,1)"));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn group_and_irreps(&self) -> Result<(Box<dyn Group>, Vec<Irrep>)> {
+        let permutations = match self.group {
+            GroupKind::SymmetricGroup => Some(Symmetric::in_sympy_order(self.group_parameter)?),
+            GroupKind::AlternatingGroup => Some(Alternating::in_sympy_order(self.group_parameter)?),
+            _ => None,
+        };
+        let group = self.group.build(self.group_parameter)?;
+        let irreps = self.irreps(&group, permutations.as_ref())?;
+        Ok((group, irreps))
     }
 }
 

@@ -53,7 +53,9 @@ pub use identify::{
     Difference, GroupLabel, Identification, Invariants, Isomorphism, Structure, Sylow, identify, isomorphism,
     subgroup_names,
 };
-pub use name::{Action, GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation};
+pub use name::{
+    Action, GroupFile, GroupForm, GroupName, Kernel, MatrixFamily, NamedGroup, Presentation, automorphisms,
+};
 pub(crate) use nearest::examine;
 pub use permutation::{Composition, PermutationGroup};
 pub use product::DirectProduct;

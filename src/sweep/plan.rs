@@ -224,15 +224,13 @@ impl Plan {
         self.settings(|_| 0).map(drop)
     }
 
-    /// Checks the settings of every combination but those of seeds.
-    pub(super) fn check_all(&self) -> Result<()> {
+    /// One cell of every combination of settings, that with the first seed.
+    ///
+    /// # Errors
+    /// [`Error::Config`] for values that do not go together.
+    pub fn experiments(&self) -> impl Iterator<Item = Result<Cell>> {
         let seeds = self.axes.iter().find(|axis| axis.key == SEED).map_or(1, |axis| axis.values.len());
-        let mut cell = 0;
-        while cell < self.count() {
-            self.cell(cell)?;
-            cell += seeds;
-        }
-        Ok(())
+        (0..self.count() / seeds).map(move |experiment| self.cell(experiment * seeds))
     }
 
     /// The settings with the value of every key at a place.

@@ -69,7 +69,7 @@ impl Sweep {
     /// [`Error::RunDiffers`] for the folder of another plan; [`Error::Io`]; those of [`Plan::read`] for the plan in the folder;
     /// [`Error::Config`] for settings that do not go together, of any cell.
     pub fn open(plan: Plan, folder: impl AsRef<Path>) -> Result<Self> {
-        plan.check_all()?;
+        plan.experiments().try_for_each(|cell| cell.map(drop))?;
         let folder = Folder::open(folder.as_ref(), &plan)?;
         Ok(Self { plan, folder, shard: (0, 1), interrupt: Arc::default() })
     }

@@ -266,8 +266,8 @@ fn explanations_are_read_back() {
 #[test]
 fn an_atlas_is_read_back() {
     use irreplens::atlas::{
-        Atlas, Certified, Ended, Entry, Explained, Frequencies, IrrepFrequency, IrrepUse, Measures, Proportion,
-        Question, SetFrequency,
+        Atlas, AtlasComparison, Certified, Ended, Entry, Exchangeability, Explained, Frequencies, IrrepComparison,
+        IrrepFrequency, IrrepUse, Mean, Measures, Proportion, Question, SetFrequency,
     };
     let shipped = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/data/D53");
     let questions = [Question::Cosets, Question::Explanation, Question::Certificate, Question::Appearance];
@@ -281,9 +281,15 @@ fn an_atlas_is_read_back() {
     back::<Explained>(&measures.explained.unwrap());
     back::<Certified>(&measures.certified.unwrap());
     measures.irreps.iter().for_each(back::<IrrepUse>);
-    let found = Atlas::new(vec![entry]).frequencies();
+    let atlas = Atlas::new(vec![entry.clone(), entry]);
+    let found = atlas.frequencies();
+    let compared = atlas.compare(&atlas);
+    back::<AtlasComparison>(&compared[0]);
+    back::<IrrepComparison>(&compared[0].irreps[0]);
+    back::<Exchangeability>(&atlas.exchangeability().unwrap()[0]);
     back::<Frequencies>(&found[0]);
     back::<Proportion>(&found[0].perfect);
+    back::<Mean>(&found[0].accuracy.unwrap());
     found[0].irreps.iter().for_each(back::<IrrepFrequency>);
     found[0].sets.iter().for_each(back::<SetFrequency>);
 }

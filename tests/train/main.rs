@@ -1,6 +1,7 @@
 //! Training.
 #![cfg(feature = "train")]
 
+mod atlas;
 mod damage;
 mod errors;
 mod gradient;

@@ -19,6 +19,8 @@ pub mod progress;
 pub mod report;
 pub mod representation;
 pub mod screen;
+#[cfg(feature = "train")]
+pub mod slurm;
 pub mod source;
 #[cfg(feature = "train")]
 pub mod sweep;

@@ -130,7 +130,7 @@ pub fn tell(screen: &Screen, run: &Run) {
 #[derive(clap::Args, Clone, Copy, Debug)]
 pub struct Measuring {
     /// Takes median times of so many runs.
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = repetitions)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = positive)]
     pub repeat: u64,
     #[command(flatten)]
     on: On,
@@ -162,8 +162,11 @@ pub fn timing(runs: &[[f64; 3]]) -> Value {
     })
 }
 
-/// A number of repetitions.
-fn repetitions(value: &str) -> Result<u64, &'static str> {
+/// A whole number from 1 up.
+///
+/// # Errors
+/// What is expected.
+pub fn positive(value: &str) -> Result<u64, &'static str> {
     value.parse().ok().filter(|&n| n > 0).ok_or("expected a whole number from 1 up")
 }
 

@@ -2,7 +2,8 @@
 
 use crate::Failure;
 use crate::screen::{Output, Screen, complain, say};
-use crate::source::Memory;
+use crate::slurm;
+use crate::source::{Memory, positive};
 use crate::usage;
 use irreplens::analysis::{Cell, Table, Term};
 use irreplens::sweep::{CellState, Plan, Ran, Sweep};
@@ -31,6 +32,18 @@ pub struct Arguments {
     /// Begins a sweep of more than 100,000 networks.
     #[arg(long)]
     yes: bool,
+    /// Runs nothing, and writes the job array for Slurm, DIR/sweep.sbatch, with time and memory from a pilot network.
+    #[arg(long, conflicts_with = "shard")]
+    slurm: bool,
+    /// Submits it, too.
+    #[arg(long, requires = "slurm")]
+    submit: bool,
+    /// Parts of the job array; one for every 16 networks where nothing is said, and at most 100.
+    #[arg(long, value_name = "N", requires = "slurm", value_parser = positive)]
+    tasks: Option<u64>,
+    /// Processors of each part.
+    #[arg(long, value_name = "N", requires = "slurm", default_value_t = 1, value_parser = positive)]
+    threads: u64,
     #[command(flatten)]
     memory: Memory,
     #[command(flatten)]
@@ -60,6 +73,7 @@ struct Status {
 const EXAMPLES: &str = "Examples:
   irreplens sweep plan.toml --out sweeps/first
   irreplens sweep plan.toml --out sweeps/first --shard 3/10
+  irreplens sweep plan.toml --out sweeps/first --slurm --tasks 50 --submit
   irreplens sweep status sweeps/first";
 
 /// A part of so many.
@@ -78,6 +92,7 @@ pub(crate) fn sweep(arguments: Arguments) -> Result<(), Failure> {
     if let Some(Other::Status(Status { folder, watch, output })) = arguments.other {
         return status(&folder, watch, &output.screen(&[])?);
     }
+    let Arguments { slurm, submit, tasks, threads, .. } = arguments;
     let Arguments { plan: Some(plan), out: Some(out), shard, yes, memory, output, .. } = arguments else {
         return Err(usage("sweep", "expected a PLAN and --out DIR"));
     };
@@ -90,6 +105,10 @@ pub(crate) fn sweep(arguments: Arguments) -> Result<(), Failure> {
             "{count} networks, which is more than {MANY}: add --yes to begin. Nothing has been done yet."
         )
         .into());
+    }
+    if slurm {
+        let tasks = tasks.unwrap_or_else(|| u64::try_from(count.div_ceil(16).min(100)).unwrap_or(100));
+        return for_slurm(plan, &out, (tasks, threads), submit, &screen);
     }
     let mut sweep = Sweep::open(plan, &out)?.interrupted_by(on_ctrl_c()?);
     if let Some((part, parts)) = shard {
@@ -110,6 +129,33 @@ pub(crate) fn sweep(arguments: Arguments) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Writes the batch script of a sweep, and submits it.
+fn for_slurm(
+    plan: Plan,
+    out: &Path,
+    (tasks, threads): (u64, u64),
+    submit: bool,
+    screen: &Screen,
+) -> Result<(), Failure> {
+    let sweep = Sweep::open(plan, out)?;
+    let (program, folder) = (std::env::current_exe()?, std::path::absolute(out)?);
+    let pilot = slurm::pilot(sweep.plan())?;
+    let networks = sweep.plan().count();
+    let text = slurm::script(&program, &folder, networks, tasks, threads, pilot);
+    let script = folder.join(slurm::SCRIPT);
+    irreplens::checkpoint::atomic_write(&script, text.as_bytes())?;
+    say!(screen, "{networks} networks in {tasks} parts. The largest takes {:.1} s.", pilot.seconds);
+    let said = match submit {
+        true => Some(slurm::submit(&script, &folder)?),
+        false => None,
+    };
+    match &said {
+        Some(said) => say!(screen, "{said}"),
+        None => say!(screen, "Written to {0}. Next: sbatch {0}", script.display()),
+    }
+    screen.finish(|| json!({ "script": script, "networks": networks.to_string(), "tasks": tasks, "submitted": said }))
 }
 
 /// Tells how far a sweep has come.

@@ -1,6 +1,6 @@
 //! The actions of semidirect products by their names.
 
-use super::homomorphism::{Automorphisms, automorphisms, homomorphism, homomorphisms};
+use super::homomorphism::{Automorphisms, automorphism_group, homomorphism, homomorphisms};
 use super::{Action, GroupName, NamedGroup};
 use crate::arithmetic::lcm;
 use crate::error::{Error, Result};
@@ -28,7 +28,7 @@ pub(super) fn action(name: &GroupName, normal: &NamedGroup, by: &Action, acting:
 
 /// The action in which the generators of the acting group are the automorphisms at these rows.
 fn by_images(name: &GroupName, normal: &NamedGroup, rows: &[usize], acting: &NamedGroup) -> Result<Array2<usize>> {
-    let found = automorphisms(name, normal, GroupName::MAX_ORDER)?;
+    let found = automorphism_group(name, normal, GroupName::MAX_ORDER)?;
     let generators = acting.generators();
     if rows.len() != generators.len() || rows.iter().any(|row| *row >= found.order()) {
         let (count, below) = (generators.len(), found.order());
@@ -51,7 +51,7 @@ fn of_maps(found: &Automorphisms, map: &[Elem], normal: &NamedGroup) -> Array2<u
 /// The only homomorphism to the automorphisms with the smallest kernel, up to automorphisms of both groups.
 fn only_homomorphism(name: &GroupName, normal: &NamedGroup, acting: &NamedGroup) -> Result<Array2<usize>> {
     let limit = GroupName::MAX_ORDER;
-    let found = automorphisms(name, normal, limit)?;
+    let found = automorphism_group(name, normal, limit)?;
     name.check_table(found.order())?;
     let table = found.cayley_table();
     let kernel = |map: &[Elem]| map.iter().filter(|&&image| image == table.identity()).count();
@@ -65,7 +65,7 @@ fn only_homomorphism(name: &GroupName, normal: &NamedGroup, acting: &NamedGroup)
         return Err(only_trivial(name, normal, acting));
     }
     // One of each kind, with all that automorphisms of either group make of it.
-    let of_acting = automorphisms(name, acting, limit)?;
+    let of_acting = automorphism_group(name, acting, limit)?;
     let before: Vec<&Vec<Elem>> = of_acting.generators().iter().map(|&x| &of_acting.maps[x.index()]).collect();
     let after = table.generators();
     let (mut kinds, mut seen) = (Vec::new(), HashSet::new());

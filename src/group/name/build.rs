@@ -182,7 +182,7 @@ impl GroupName {
             Self::Quotient(of, kernel) => quotient::quotient(self, &of.build()?, kernel)?,
             Self::Holomorph(of) => homomorphism::holomorph(self, of.build()?)?,
             Self::Automorphisms(of) => {
-                let found = homomorphism::automorphisms(self, &of.build()?, Self::MAX_ORDER)?;
+                let found = homomorphism::automorphism_group(self, &of.build()?, Self::MAX_ORDER)?;
                 self.table(&found)?
             }
             Self::Matrix(family, n, q) => family.build(self, *n, *q)?,

@@ -190,7 +190,7 @@ impl Group for Automorphisms {
 }
 
 /// The automorphisms of a group, at most `limit`; `name` is what they are wanted for.
-pub(super) fn automorphisms(name: &GroupName, group: &NamedGroup, limit: usize) -> Result<Automorphisms> {
+pub(super) fn automorphism_group(name: &GroupName, group: &NamedGroup, limit: usize) -> Result<Automorphisms> {
     let expected = || format!("a group {} of at most {limit} automorphisms", group.group_name());
     let maps = homomorphisms(group, group, true, limit).map_err(|reason| reason.of(name, expected()))?;
     let generators = few_generators(group);
@@ -199,10 +199,36 @@ pub(super) fn automorphisms(name: &GroupName, group: &NamedGroup, limit: usize) 
     Ok(Automorphisms { maps, generators, rows })
 }
 
+/// The automorphisms of a group: the bijections a of its elements with `a(x y) = a(x) a(y)`.
+///
+/// # Arguments
+/// `limit`: how many there may be, at most.
+///
+/// # Returns
+/// Each as the list of its images, element by element; in lexicographic order.
+///
+/// # Errors
+/// [`Error::OverLimit`] for more, and for a group whose search is given up: after some seconds, or for want of memory.
+///
+/// Cost: the images of a few generators are tried, each at O(n) products for every one.
+///
+/// ```
+/// use irreplens::group::{Cyclic, Dihedral, automorphisms};
+///
+/// assert_eq!(automorphisms(&Cyclic::new(7)?, 100)?.len(), 6); // multiplications by 1, ..., 6
+/// assert_eq!(automorphisms(&Dihedral::new(5)?, 100)?.len(), 20);
+/// assert!(automorphisms(&Dihedral::new(5)?, 19).is_err());
+/// # Ok::<(), irreplens::Error>(())
+/// ```
+pub fn automorphisms(group: &(impl Group + ?Sized), limit: usize) -> Result<Vec<Vec<Elem>>> {
+    let over = |_| Error::OverLimit { group: group.name(), what: "automorphisms", limit, got: limit.saturating_add(1) };
+    homomorphisms(group, group, true, limit).map_err(over)
+}
+
 /// The semidirect product of a group and all its automorphisms.
 pub(super) fn holomorph(name: &GroupName, group: NamedGroup) -> Result<GroupForm> {
     let limit = GroupName::MAX_ORDER / group.order();
-    let found = automorphisms(name, &group, limit)?;
+    let found = automorphism_group(name, &group, limit)?;
     let acting = NamedGroup::new(GroupName::Automorphisms(group.group_name().clone().into()), name.table(&found)?);
     semidirect(group, acting, |h, a| found.maps[h][a].index())
 }

@@ -14,6 +14,7 @@ mod quotient;
 mod wreath;
 
 pub use build::{GroupForm, NamedGroup};
+pub use homomorphism::automorphisms;
 pub use matrix::MatrixFamily;
 pub use presentation::Presentation;
 
