@@ -107,6 +107,26 @@ fn seeds_together(group: &(impl Group + ?Sized), width: usize, seeds: u64, epoch
     1e6 * start.elapsed().as_secs_f64() / (seeds * epochs) as f64
 }
 
+/// Steps a second of networks of 128 neurons on S5, one after the other on all threads, and side by side.
+fn networks_on_s5(seeds: u64, epochs: u64) -> [f64; 2] {
+    let group = Symmetric::new(5).expect("n >= 1");
+    let make = |seed| {
+        let config = TrainConfig { epochs, seed, measure_every: epochs, ..TrainConfig::default() };
+        Trainer::new(&group, Architecture::one_layer(256, 128), Split::random(120, 0.4, seed)?, config)
+    };
+    let all: Vec<u64> = (1..=seeds).collect();
+    let rate = |run: &dyn Fn()| {
+        let start = Instant::now();
+        run();
+        (seeds * epochs) as f64 / start.elapsed().as_secs_f64()
+    };
+    let alone = |seed: &u64| assert!(make(*seed).and_then(|mut trainer| trainer.run()).is_ok());
+    [
+        rate(&|| all.iter().for_each(alone)),
+        rate(&|| assert!(train_many(&all, make).iter().all(|seed| seed.outcome.is_ok()))),
+    ]
+}
+
 fn training(c: &mut Criterion) {
     let threads = rayon::current_num_threads();
     for (n, fraction, epochs) in [(53, 0.3, 400), (53, 0.6, 300), (113, 0.3, 100), (113, 0.6, 60)] {
@@ -131,6 +151,10 @@ fn training(c: &mut Criterion) {
             println!("{name}, {width} neurons, {threads} threads: {alone:.2} us a step alone, {together:.3} among 100");
         }
     }
+    let [alone, together] = networks_on_s5(50, 20);
+    println!(
+        "S5, 50 networks of 128 neurons: {alone:.1} steps a second one after the other, {together:.1} side by side"
+    );
     let mut group = c.benchmark_group("train");
     group.sample_size(10).warm_up_time(Duration::from_secs(1)).measurement_time(Duration::from_secs(5));
     group.bench_function("epoch_D53_30_percent", |b| {
