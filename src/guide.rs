@@ -56,6 +56,7 @@ page!(identify, "identify.md");
 page!(adding_a_basis, "adding-a-basis.md");
 page!(adding_a_model, "adding-a-model.md");
 page!(explanations, "explanations.md");
+page!(scale, "scale.md");
 page!(
     #[cfg(feature = "train")]
     sweeps,

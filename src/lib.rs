@@ -88,6 +88,9 @@ pub mod error;
 // How much memory may be asked for.
 pub mod memory;
 
+// Which processes work together.
+pub mod ranks;
+
 // 2. Matrix product, vectorised loops and reductions in a fixed order.
 pub mod linalg;
 

@@ -268,6 +268,7 @@ fn if_honoured<T>(result: Result<T>) -> Result<Option<T>> {
 }
 
 /// What the shared pass adds up.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Sums {
     directions: DirectionSums,
     clusters: Vec<LossSum>,

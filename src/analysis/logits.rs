@@ -144,6 +144,7 @@ pub(super) struct Directions<'a> {
 }
 
 /// Sums over pairs.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct DirectionSums {
     energy: Array4<f64>,
     /// The logits along every row in the output sector where xy lies, summed over the pairs of a region at which

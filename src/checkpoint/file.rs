@@ -90,6 +90,8 @@ pub(super) fn shown(name: &str) -> String {
 /// unless the error is the directory's own flush, which comes after the rename. A symbolic link at `path` is replaced, not
 /// followed. A new file has the permissions that any created file has.
 ///
+/// On several [ranks](crate::ranks) the first alone writes.
+///
 /// # Arguments
 /// `path`: the file; its directory must exist. `bytes`: its new contents.
 ///
@@ -106,6 +108,9 @@ pub(super) fn shown(name: &str) -> String {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn atomic_write(path: impl AsRef<Path>, bytes: &[u8]) -> Result<()> {
+    if !crate::ranks::is_first() {
+        return Ok(());
+    }
     let path = path.as_ref();
     replace(path, bytes).map_err(|source| Error::Io { path: path.into(), source })
 }

@@ -27,6 +27,19 @@ impl Error {
     }
 }
 
+/// Errors travel between ranks as their messages.
+impl serde::Serialize for Error {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> serde::Deserialize<'de> for Error {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|message| Self::OnOtherRank { message })
+    }
+}
+
 /// [`Error::Shape`] unless the two shapes are equal.
 pub(crate) fn check_shape(what: &str, expected: &[usize], got: &[usize]) -> Result<()> {
     if expected == got {

@@ -595,6 +595,12 @@ pub enum Error {
         /// The first epoch it would have.
         epoch: u64,
     },
+    /// What went wrong on another rank of the computation, or was read back from a text.
+    #[error("{message}")]
+    OnOtherRank {
+        /// Its message there.
+        message: String,
+    },
     /// A file of the right format whose contents are at fault.
     #[error("{}: {source}", shown_path(path))]
     InFile {

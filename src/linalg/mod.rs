@@ -26,14 +26,17 @@ pub(crate) use fft::{ComplexColumns, Fft, root_of_unity};
 pub(crate) use gemm::{Onto, product, times};
 pub use gemm::{add_matmul, matmul, matmul_into, subtract_matmul};
 
+use crate::ranks;
 use rayon::prelude::*;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use std::ops::Range;
 
 /// Cuts `0..len` into consecutive blocks of `block` items (the last may be shorter), applies `f` to each in parallel,
 /// and returns the results in order.
 ///
 /// The partition depends on `len` and `block` alone: summing the results in order gives the same bits for any number
-/// of threads.
+/// of threads, and of ranks: under `mpirun` each rank works on some of the blocks, and results travel to all ([`ranks`]).
 ///
 /// ```
 /// let sums = irreplens::linalg::map_blocks(10, 4, |range| range.sum::<usize>());
@@ -42,9 +45,17 @@ use std::ops::Range;
 ///
 /// # Panics
 /// If `block == 0`.
-pub fn map_blocks<T: Send>(len: usize, block: usize, f: impl Fn(Range<usize>) -> T + Sync) -> Vec<T> {
+pub fn map_blocks<T: Send + Serialize + DeserializeOwned>(
+    len: usize,
+    block: usize,
+    f: impl Fn(Range<usize>) -> T + Sync,
+) -> Vec<T> {
     assert!(block > 0, "block size 0");
-    (0..len.div_ceil(block)).into_par_iter().map(|b| f(b * block..len.min((b + 1) * block))).collect()
+    let blocks = len.div_ceil(block);
+    let of = |blocks: Range<usize>| -> Vec<T> {
+        blocks.into_par_iter().map(|b| f(b * block..len.min((b + 1) * block))).collect()
+    };
+    if ranks::is_shared() && blocks > 1 { ranks::gather(of(ranks::own(blocks))) } else { of(0..blocks) }
 }
 
 /// [`map_blocks`] with consecutive blocks folded into at most `segments` totals, so that what is kept does not grow
@@ -59,7 +70,7 @@ pub fn map_blocks<T: Send>(len: usize, block: usize, f: impl Fn(Range<usize>) ->
 ///
 /// # Panics
 /// If `block == 0` or `segments == 0`.
-pub fn fold_blocks<T: Send>(
+pub fn fold_blocks<T: Send + Serialize + DeserializeOwned>(
     len: usize,
     block: usize,
     segments: usize,

@@ -8,6 +8,8 @@ use crate::error::Result;
 use crate::linalg::fold_blocks;
 use crate::task::{Pair, Task};
 use ndarray::{Array2, ArrayView2};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// A block of pairs on its way through a model.
@@ -31,7 +33,7 @@ pub(crate) const MOST_TOTALS: usize = 64;
 /// most 64, in order.
 ///
 /// Analyses that look at different things in the same pass are called from one `f`.
-pub(crate) fn fold_pairs<T: Send>(
+pub(crate) fn fold_pairs<T: Send + Serialize + DeserializeOwned>(
     model: &dyn Interpretable,
     task: &Task,
     start: impl Fn() -> T + Sync,
@@ -41,7 +43,7 @@ pub(crate) fn fold_pairs<T: Send>(
 }
 
 /// [`fold_pairs`] into at most `totals` totals.
-pub(super) fn fold_pairs_into<T: Send>(
+pub(super) fn fold_pairs_into<T: Send + Serialize + DeserializeOwned>(
     model: &dyn Interpretable,
     task: &Task,
     totals: usize,
@@ -76,7 +78,7 @@ pub(super) fn fold_pairs_into<T: Send>(
 }
 
 /// All pairs in row blocks, in parallel: `f` adds every block to a total, of which there are at most `totals`, in order.
-pub(crate) fn fold_rows<T: Send>(
+pub(crate) fn fold_rows<T: Send + Serialize + DeserializeOwned>(
     model: &dyn Interpretable,
     totals: usize,
     start: impl Fn() -> T + Sync,
@@ -93,7 +95,7 @@ pub(crate) fn fold_rows<T: Send>(
 }
 
 /// Sums of losses and of correct answers, to be divided by the number of pairs at the end.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct LossSum {
     loss: f64,
     correct: usize,

@@ -50,6 +50,7 @@ impl PairMeans {
 }
 
 /// The sums behind a [`PairMeans`].
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Sums {
     /// Sums by left element, of every run of pairs that share it.
     left: Vec<(usize, Vec<f64>)>,

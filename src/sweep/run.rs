@@ -7,6 +7,7 @@ use crate::atlas::{Ended, Entry, Question, grokked_at, measure};
 use crate::checkpoint::Run;
 use crate::error::{Error, Result};
 use crate::model::lock;
+use crate::ranks;
 use crate::train::{MetricLog, Outcome, StopReason, Trainer, train_each};
 use indicatif::ProgressStyle;
 use std::path::Path;
@@ -140,11 +141,15 @@ impl Sweep {
     /// to try again; a folder that cannot be written to ends the call. A bar is drawn where standard error is a terminal.
     ///
     /// # Errors
-    /// [`Error::Range`] for more cells than there is room for. What goes wrong with a cell is in [`Ran::failed`].
+    /// [`Error::Range`] for more cells than there is room for, [`Error::Unsupported`] on several [ranks]. What goes wrong with a cell is in [`Ran::failed`].
     ///
     /// # Panics
     /// If training does.
     pub fn run(&self) -> Result<Ran> {
+        if ranks::count() > 1 {
+            let needs = "one rank: several processes, or parts of a job array, share a sweep without `mpirun`";
+            return Err(Error::Unsupported { analysis: "a sweep", needs });
+        }
         let count = self.count()?;
         let bar = indicatif::ProgressBar::new(count as u64);
         let style = ProgressStyle::with_template("{bar:24} {pos}/{len} cells, {elapsed}, {eta} left");

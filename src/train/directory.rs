@@ -47,6 +47,33 @@ struct Rest {
     rng: Generator,
 }
 
+/// What of a state is not the same at every start, as it travels between ranks.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Resumed {
+    parameters: Vec<f32>,
+    optimiser: Vec<Vec<f32>>,
+    epoch: u64,
+    best: Option<(u64, f64)>,
+    steady: Steady,
+}
+
+impl From<&State> for Resumed {
+    fn from(state: &State) -> Self {
+        let State { network, epoch, optimiser, best, steady } = state;
+        let (parameters, optimiser) = (network.parameters().to_vec(), optimiser.0.clone());
+        Self { parameters, optimiser, epoch: *epoch, best: *best, steady: *steady }
+    }
+}
+
+impl Resumed {
+    /// Makes a new state of the same run this one.
+    pub(super) fn give_to(self, state: &mut State) {
+        state.network.parameters_mut().copy_from_slice(&self.parameters);
+        state.optimiser = OptimiserState(self.optimiser);
+        (state.epoch, state.best, state.steady) = (self.epoch, self.best, self.steady);
+    }
+}
+
 /// Where the random numbers come from. Training by full batches draws none after the initial parameters, so the seed
 /// is all of the generator's state.
 #[derive(Serialize, Deserialize)]

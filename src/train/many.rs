@@ -6,6 +6,7 @@ use super::together::alike;
 use super::{Outcome, StopReason, Trainer};
 use crate::error::Result;
 use crate::model::{LANES, lock};
+use crate::ranks;
 use indicatif::{MultiProgress, ProgressStyle};
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -89,7 +90,9 @@ pub(crate) fn train_each(
 ) {
     let (next, goes_on) = (Mutex::new(0..count), AtomicBool::new(true));
     let panic: Mutex<Option<Box<dyn Any + Send>>> = Mutex::default();
-    let threads = rayon::current_num_threads().min(count).max(1);
+    // One after the other where every one is shared out among ranks.
+    let one_by_one = ranks::is_shared();
+    let threads = if one_by_one { 1 } else { rayon::current_num_threads().min(count).max(1) };
     let end = |i: usize, trainer, outcome| {
         if !end(i, trainer, outcome) {
             goes_on.store(false, Ordering::Relaxed);
@@ -140,6 +143,13 @@ pub(crate) fn train_each(
             }
         }
     };
+    if one_by_one {
+        work();
+        if let Some(payload) = lock(&panic).take() {
+            resume_unwind(payload);
+        }
+        return;
+    }
     std::thread::scope(|scope| {
         for _ in 0..threads {
             // A pool of one thread each: in a shared one, a thread that waits would take up another run on the way.

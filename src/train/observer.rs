@@ -4,6 +4,7 @@ use crate::checkpoint::atomic_write;
 use crate::error::{Error, Result};
 use crate::model::Evaluation;
 use crate::model::{Network, OfGroup};
+use crate::ranks;
 use indicatif::{MultiProgress, ProgressStyle};
 use serde::{Deserialize, Serialize};
 use std::fmt::Write as _;
@@ -231,6 +232,9 @@ impl MetricLog {
 
 impl Observer for MetricLog {
     fn start(&mut self, epoch: u64, _: u64) -> Result<()> {
+        if !ranks::is_first() {
+            return Ok(());
+        }
         let old = match std::fs::read_to_string(&self.path) {
             Err(error) if error.kind() == ErrorKind::NotFound && epoch == 0 => String::new(),
             Err(error) if error.kind() == ErrorKind::NotFound && self.path.parent().is_some_and(Path::exists) => {

@@ -1,6 +1,6 @@
 //! The training loop: steps, tests, checkpoints and the rules of stopping.
 
-use super::directory::{Notice, RunDirectory, State, run_config};
+use super::directory::{Notice, Resumed, RunDirectory, State, run_config};
 use super::initial::trainer_bytes;
 use super::lanes::{is_small, run_in_lanes};
 use super::optimiser::{OptimiserState, trained};
@@ -10,6 +10,7 @@ use crate::error::{Error, Result, check_shape};
 use crate::group::Group;
 use crate::memory;
 use crate::model::{Architecture, Evaluation, Interpretable, Network, OfGroup, Passes};
+use crate::ranks;
 use crate::task::{Split, Task};
 use std::path::Path;
 use std::sync::Arc;
@@ -57,6 +58,8 @@ pub struct Trainer {
     place: Place,
     observers: Vec<Box<dyn Observer>>,
     interrupt: Arc<AtomicBool>,
+    /// On several ranks, whether the flag of any was set at the last epoch.
+    agreed: Option<bool>,
     directory: Option<RunDirectory>,
     notices: Vec<Notice>,
     epoch_seconds: Vec<f32>,
@@ -148,6 +151,7 @@ impl Trainer {
             place,
             observers: Vec::new(),
             interrupt: Arc::default(),
+            agreed: None,
             directory: None,
             notices: Vec::new(),
             epoch_seconds: Vec::new(),
@@ -177,13 +181,21 @@ impl Trainer {
     /// of that is known.
     pub fn in_directory(mut self, path: impl AsRef<Path>) -> Result<Self> {
         let config = run_config(&self.state.network, &self.task, &self.split, &self.config);
-        let (directory, resumed, notices) = RunDirectory::open(path.as_ref(), config, &self.task, &self.split)?;
-        self.notices.extend(notices);
-        if let Some(state) = resumed {
-            self.good = state.clone();
-            self.state = state;
+        // Of several ranks the first alone has the directory; what it resumes from, all do.
+        let mut opened = None;
+        let resumed = ranks::from_first(|| {
+            let (directory, resumed, notices) = RunDirectory::open(path.as_ref(), config, &self.task, &self.split)?;
+            opened = Some((directory, notices));
+            Ok(resumed.map(|state| Resumed::from(&state)))
+        })?;
+        if let Some(resumed) = resumed {
+            resumed.give_to(&mut self.state);
+            self.good = self.state.clone();
         }
-        self.directory = Some(directory);
+        if let Some((directory, notices)) = opened {
+            self.notices.extend(notices);
+            self.directory = Some(directory);
+        }
         Ok(self)
     }
 
@@ -240,7 +252,9 @@ impl Trainer {
     fn run_by_passes(&mut self, passes: &mut SetPasses) -> Result<Outcome> {
         let mut saved = Instant::now();
         let mut gradient = vec![0.0; self.state.network.parameters().len()];
-        for passes in [Some(&mut passes.train), passes.test.as_mut()].into_iter().flatten() {
+        let shared = passes.train.is_shared();
+        // A pass that several ranks are at is not broken off: they agree between two passes.
+        for passes in [Some(&mut passes.train), passes.test.as_mut()].into_iter().flatten().filter(|_| !shared) {
             passes.stop = Arc::clone(&self.interrupt);
         }
         let mut last = None;
@@ -248,7 +262,9 @@ impl Trainer {
         loop {
             let start = Instant::now();
             let train = passes.train.gradient(&self.state.network, &mut gradient);
-            if self.is_interrupted() {
+            if shared {
+                self.agreed = Some(ranks::any(self.interrupt.load(Ordering::Relaxed)));
+            } else if self.is_interrupted() {
                 return self.break_off(&mut passes.train, last, &mut saved);
             }
             last = Some(Metrics { epoch: self.epoch(), train, test: None });
@@ -358,7 +374,7 @@ impl Trainer {
     }
 
     fn is_interrupted(&self) -> bool {
-        self.interrupt.load(Ordering::Relaxed)
+        self.agreed.unwrap_or_else(|| self.interrupt.load(Ordering::Relaxed))
     }
 
     /// Back to the last state that was kept.

@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Top-level modules, each allowed to name itself and those before it.
-const ORDER: [&str; 19] = [
+const ORDER: [&str; 20] = [
     "arithmetic",
     "quoted",
     "error",
     "memory",
+    "ranks",
     "linalg",
     "group",
     "irrep",

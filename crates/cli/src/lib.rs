@@ -76,7 +76,10 @@ enum Command {
 }
 
 /// Runs a command line, of which the first word is the program's name.
+///
+/// Under `mpirun`, with the feature `mpi`, all ranks work on it, and the first speaks.
 pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let ranks = irreplens::ranks::join();
     let done = match Arguments::try_parse_from(line) {
         Ok(arguments) => run(arguments),
         Err(error) => Err(hinted(error).into()),
@@ -88,6 +91,14 @@ pub fn main(line: impl IntoIterator<Item = OsString>) -> ExitCode {
             let code = u8::try_from(error.exit_code()).unwrap_or(2);
             let _ = error.print();
             code.into()
+        }
+        Err(error) if ranks.count() > 1 => {
+            // An error of all ranks is the first one's to tell.
+            if ranks.rank() > 0 {
+                std::thread::sleep(std::time::Duration::from_secs(2));
+            }
+            eprintln!("error on rank {}: {error}", ranks.rank());
+            ranks.abort(1)
         }
         Err(error) => {
             screen::complain(&format!("error: {error}"));

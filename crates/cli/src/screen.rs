@@ -5,6 +5,7 @@ use crate::Failure;
 use anstream::AutoStream;
 use clap::builder::styling::Style;
 use indicatif::{ProgressBar, ProgressStyle};
+use irreplens::ranks;
 use serde::Serialize;
 use std::fmt::{Arguments, Display};
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -147,7 +148,7 @@ fn styled(text: &str) -> String {
 /// Where standard output cannot be written for another reason, a full disk say, the program says so and ends.
 pub(crate) fn print(text: &str) {
     static CLOSED: AtomicBool = AtomicBool::new(false);
-    if CLOSED.load(Ordering::Relaxed) {
+    if CLOSED.load(Ordering::Relaxed) || !ranks::is_first() {
         return;
     }
     let written = writeln!(AutoStream::auto(std::io::stdout()).lock(), "{text}");
@@ -161,8 +162,11 @@ pub(crate) fn print(text: &str) {
     }
 }
 
-/// Prints a line on standard error.
+/// Prints a line on standard error; of several ranks the first alone.
 pub fn complain(text: &str) {
+    if !ranks::is_first() {
+        return;
+    }
     let _ = writeln!(AutoStream::auto(std::io::stderr()).lock(), "{text}");
 }
 

@@ -47,7 +47,7 @@ pub struct Comparison {
 }
 
 /// What is summed up over pairs.
-#[derive(Default)]
+#[derive(Default, serde::Serialize, serde::Deserialize)]
 struct Differences {
     agreeing: usize,
     sum: f64,

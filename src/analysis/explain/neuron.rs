@@ -145,6 +145,7 @@ pub struct ExplainedNeuron {
 }
 
 /// A neuron with the three functions of its shape.
+#[derive(serde::Serialize, serde::Deserialize)]
 pub(super) struct Fit {
     pub neuron: ExplainedNeuron,
     pub left: Array1<f64>,

@@ -10,6 +10,7 @@ use crate::error::{Error, Result, check_shape};
 use crate::linalg::Aligned;
 use crate::model::loss::loss_gradient;
 use crate::model::{Evaluation, Interpretable, LOGITS};
+use crate::ranks;
 use crate::task::Task;
 use rayon::prelude::*;
 use std::ops::Range;
@@ -80,6 +81,8 @@ pub(crate) struct Passes {
     buffers: Mutex<Vec<Buffers>>,
     /// Share of the labels' weight that all classes have alike.
     smoothing: f64,
+    /// Whether the segments are shared out among several ranks.
+    shared: bool,
     /// Breaks a pass off, between two blocks of pairs, when it is set: what the pass returns is then worth nothing.
     pub(crate) stop: Arc<AtomicBool>,
 }
@@ -149,7 +152,8 @@ impl Passes {
         }
         let labels = pairs.iter().map(|&[x, y]| task.labels()[x as usize * order + y as usize]).collect();
         let (matrices, buffers, stop) = (Matrices::default(), Mutex::default(), Arc::default());
-        Ok(Self { pairs, labels, plan, uses, matrices, segments, buffers, smoothing: 0.0, stop })
+        let shared = ranks::is_shared();
+        Ok(Self { pairs, labels, plan, uses, matrices, segments, buffers, smoothing: 0.0, shared, stop })
     }
 
     /// Loss and accuracy; overwrites `gradient`.
@@ -175,15 +179,47 @@ impl Passes {
             stop: &self.stop,
         };
         let buffers = &self.buffers;
-        self.segments.par_iter_mut().for_each(|segment| {
+        let count = self.segments.len();
+        let own = if self.shared { ranks::own(count) } else { 0..count };
+        self.segments[own].par_iter_mut().for_each(|segment| {
             let taken = lock(buffers).pop();
             let mut taken = taken.unwrap_or_default();
             taken.values.resize_with(all.numbers.plan.nodes.len(), Aligned::default);
             f(segment, &mut taken, &all);
             lock(buffers).push(taken);
         });
+        if self.shared {
+            self.exchange();
+        }
         let (loss, correct) = self.segments.iter().fold((0.0, 0), |(l, c), s| (l + s.loss, c + s.correct));
         Evaluation::from_sums(loss, correct, self.pairs.len())
+    }
+}
+
+/// Passes on several ranks.
+impl Passes {
+    /// Whether the segments are shared out among several ranks.
+    #[cfg(feature = "train")]
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared
+    }
+
+    /// Gives every rank the results of the segments of all ranks, with their bits.
+    fn exchange(&mut self) {
+        let count = self.segments.len();
+        let result =
+            |segment: &Segment| (segment.loss, segment.correct, segment.sums.as_ref().map(|s| s.started.clone()));
+        let own = self.segments[ranks::own(count)].iter().map(result).collect();
+        for (segment, (loss, correct, started)) in self.segments.iter_mut().zip(ranks::gather(own)) {
+            (segment.loss, segment.correct) = (loss, correct);
+            if let Some(sums) = &mut segment.sums {
+                sums.started = started.unwrap_or_default();
+            }
+        }
+        for (s, segment) in self.segments.iter_mut().enumerate() {
+            let sums = segment.sums.iter_mut().flat_map(|sums| &mut sums.of);
+            sums.for_each(|sum| ranks::broadcast(ranks::owner(s, count), sum));
+        }
     }
 }
 

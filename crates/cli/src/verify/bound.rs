@@ -25,7 +25,7 @@ const GRAIN: f64 = 1.0 / 32768.0;
 const BLOCKS: usize = 8;
 
 /// A claim that is not shown.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 pub(super) struct Refused {
     pub pair: [usize; 2],
     pub claim: f64,
@@ -94,6 +94,7 @@ struct Means {
 }
 
 /// What one block of y adds to the means.
+#[derive(serde::Serialize, serde::Deserialize)]
 struct Share {
     of_x: Array2<f64>,
     of_y: Vec<Array1<f64>>,
