@@ -131,6 +131,7 @@ pub(crate) fn gather<T: Serialize + DeserializeOwned>(own: Vec<T>) -> Vec<T> {
 ///
 /// # Errors
 /// The first rank's, on every rank.
+#[cfg(feature = "train")]
 pub(crate) fn from_first<T: Serialize + DeserializeOwned>(make: impl FnOnce() -> crate::Result<T>) -> crate::Result<T> {
     #[cfg(feature = "mpi")]
     if count() > 1 {
@@ -148,6 +149,7 @@ pub(crate) fn broadcast(from: usize, numbers: &mut [f32]) {
 }
 
 /// Whether any rank says so.
+#[cfg(feature = "train")]
 pub(crate) fn any(flag: bool) -> bool {
     if count() == 1 { flag } else { gather(vec![flag]).contains(&true) }
 }

@@ -1,5 +1,6 @@
 //! The ranks by MPI.
 
+#[cfg(feature = "train")]
 use crate::error::{Error, Result};
 use mpi::Threading;
 use mpi::datatype::PartitionMut;
@@ -92,6 +93,7 @@ pub fn gather<T: Serialize + DeserializeOwned>(own: Vec<T>) -> Vec<T> {
 }
 
 /// See [`super::from_first`].
+#[cfg(feature = "train")]
 pub fn from_first<T: Serialize + DeserializeOwned>(made: Option<Result<T>>) -> Result<T> {
     let message = match &made {
         Some(made) => encoded(&made.as_ref().map_err(Error::to_string)),
