@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::mean::Mean;
 use super::measures::Measures;
 use super::proportion::Proportion;
-use super::table::{Atlas, activation, experiment, model, optimiser};
+use super::table::{Atlas, activation, experiment, model};
 use crate::irrep::Kind;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -103,7 +103,7 @@ const SETTINGS: [(&str, SettingOf); 11] = [
     ("", |entry| activation(&entry.settings)),
     ("neurons", |entry| entry.measures.as_ref().map_or_else(String::new, |found| found.neurons.to_string())),
     ("frac_train", |entry| entry.settings.frac_train.to_string()),
-    ("", |entry| optimiser(&entry.settings)),
+    ("", |entry| entry.settings.optimiser.to_string()),
     ("lr", |entry| entry.settings.lr.to_string()),
     ("weight_decay", |entry| entry.settings.weight_decay.to_string()),
     ("label_smoothing", |entry| entry.settings.label_smoothing.to_string()),

@@ -6,7 +6,6 @@ use super::measures::{IrrepUse, Measures, Question};
 use crate::checkpoint::{ModelSettings, RunConfig};
 use crate::error::{Error, Result};
 use crate::model::Operation;
-use crate::train::StopReason;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -107,7 +106,7 @@ impl Atlas {
             ("neurons", found(|found| Some(found.neurons as u64))),
             ("seed", count(|entry| (!entry.settings.missing.contains(&"seed")).then_some(entry.settings.seed))),
             ("frac_train", setting(|settings| settings.frac_train, "frac_train")),
-            ("optimiser", text(|entry| Some(optimiser(&entry.settings)))),
+            ("optimiser", text(|entry| Some(entry.settings.optimiser.to_string()))),
             ("lr", setting(|settings| settings.lr, "lr")),
             ("weight_decay", setting(|settings| settings.weight_decay, "weight_decay")),
             ("label_smoothing", setting(|settings| settings.label_smoothing, "")),
@@ -202,7 +201,6 @@ fn word(value: &Value) -> String {
 /// How a training ended, in one word.
 pub(super) fn ended(ended: Ended) -> String {
     match ended {
-        Ended::Stopped(StopReason::EpochsReached) => "epochs_reached".into(),
         Ended::Stopped(reason) => word(&json!(reason)),
         Ended::Diverged => "diverged".into(),
     }
@@ -229,8 +227,4 @@ pub(super) fn activation(settings: &RunConfig) -> String {
         }
     }
     words.join(" + ")
-}
-
-pub(super) fn optimiser(settings: &RunConfig) -> String {
-    settings.optimiser.to_string()
 }

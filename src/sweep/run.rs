@@ -168,13 +168,14 @@ impl Sweep {
             };
             train_each(count, make, |i, trainer, outcome| {
                 bar.inc(1);
-                let ended = self.cell(i).and_then(|cell| Ok((cell.name(), self.end(&cell, trainer, outcome)?)));
+                let cell = self.cell(i);
+                let name = cell.as_ref().map_or_else(|_| String::new(), Cell::name);
+                let ended = cell.and_then(|cell| self.end(&cell, trainer, outcome));
                 let mut ran = lock(&ran);
                 match ended {
-                    Ok((_, true)) => ran.done += 1,
-                    Ok((_, false)) => ran.broken_off = true,
+                    Ok(true) => ran.done += 1,
+                    Ok(false) => ran.broken_off = true,
                     Err(error) => {
-                        let name = self.cell(i).map_or_else(|_| String::new(), |cell| cell.name());
                         ran.broken_off |= matches!(error, Error::Io { .. });
                         self.folder.failed(&name, &error);
                         ran.failed.push((name, error));

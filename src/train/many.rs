@@ -143,22 +143,18 @@ pub(crate) fn train_each(
             }
         }
     };
-    if one_by_one {
-        work();
-        if let Some(payload) = lock(&panic).take() {
-            resume_unwind(payload);
-        }
-        return;
+    match one_by_one {
+        true => work(),
+        false => std::thread::scope(|scope| {
+            for _ in 0..threads {
+                // A pool of one thread each: in a shared one, a thread that waits would take up another run on the way.
+                scope.spawn(|| match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
+                    Ok(pool) => pool.install(work),
+                    Err(_) => work(),
+                });
+            }
+        }),
     }
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            // A pool of one thread each: in a shared one, a thread that waits would take up another run on the way.
-            scope.spawn(|| match rayon::ThreadPoolBuilder::new().num_threads(1).build() {
-                Ok(pool) => pool.install(work),
-                Err(_) => work(),
-            });
-        }
-    });
     if let Some(payload) = lock(&panic).take() {
         resume_unwind(payload);
     }

@@ -118,7 +118,7 @@ fn symmetry(found: &[Exchangeability]) -> Table {
             Cell::Number(found.p_leading),
         ]
     };
-    let columns = columns.map(|(name, meaning)| Term::new(name, meaning)).into();
+    let columns = terms(columns);
     Table::new("Irreps that automorphisms exchange", columns, found.iter().map(row).collect())
 }
 
@@ -134,13 +134,13 @@ fn comparison(found: &AtlasComparison) -> [Table; 2] {
         let [here, there] = irrep.key.map(|key| Cell::Share(key.share()));
         vec![Cell::text(&irrep.label), here, there, Cell::Number(irrep.p)]
     };
-    let of_irreps = columns.map(|(name, meaning)| Term::new(name, meaning)).into();
+    let of_irreps = terms(columns);
     let columns = [
         ("key irreps", "A set of key irreps."),
         ("here", "Networks here whose key irreps are these."),
         ("there", "Other networks whose key irreps are these."),
     ];
-    let of_sets = columns.map(|(name, meaning)| Term::new(name, meaning)).into();
+    let of_sets = terms(columns);
     let set = |(irreps, seen): &(Vec<String>, [Proportion; 2])| {
         let [here, there] = seen.map(|seen| Cell::Count(seen.seen as usize));
         vec![Cell::text(set_name(irreps)), here, there]
@@ -150,6 +150,11 @@ fn comparison(found: &AtlasComparison) -> [Table; 2] {
         Table::new(format!("Irreps of {}", found.group), of_irreps, found.irreps.iter().map(row).collect()),
         Table::new(title, of_sets, found.sets.iter().map(set).collect()),
     ]
+}
+
+/// The columns of a table, by their names and what they are.
+fn terms<const N: usize>(columns: [(&'static str, &'static str); N]) -> Vec<Term> {
+    columns.map(|(name, meaning)| Term::new(name, meaning)).into()
 }
 
 /// The labels of a set of irreps in one text.
@@ -198,7 +203,7 @@ fn experiments(found: &[Frequencies]) -> Table {
             Cell::number(found.spectral_count.map(|count| count.mean), "no network has a nontrivial irrep"),
         ]
     };
-    let columns = columns.map(|(name, meaning)| Term::new(name, meaning)).into();
+    let columns = terms(columns);
     Table::new("Experiments", columns, found.iter().map(row).collect())
 }
 
@@ -232,7 +237,7 @@ fn irreps(found: &Frequencies) -> Table {
         let (name, dim) = (Cell::text(&irrep.label), Cell::Count(irrep.dim));
         vec![name, kind, dim, key, key_low, key_high, leading, low, high, pure, energy, least, most]
     };
-    let columns = columns.map(|(name, meaning)| Term::new(name, meaning)).into();
+    let columns = terms(columns);
     Table::new(format!("Irreps: {}", found.experiment), columns, found.irreps.iter().map(row).collect())
 }
 
@@ -248,6 +253,6 @@ fn sets(found: &Frequencies) -> Table {
         let [seen, low, high] = proportion(&set.seen);
         vec![Cell::text(set_name(&set.irreps)), seen, low, high]
     };
-    let columns = columns.map(|(name, meaning)| Term::new(name, meaning)).into();
+    let columns = terms(columns);
     Table::new(format!("Sets of key irreps: {}", found.experiment), columns, found.sets.iter().map(row).collect())
 }
